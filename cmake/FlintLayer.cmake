@@ -1,0 +1,19 @@
+# flint_layer(NAME SOURCES a.cc ... [DEPENDS layer ...] [LIBRARIES target ...] [TESTS a_test.cc ...] [TEST_LIBRARIES ...])
+#
+# One static library flint_NAME for the folder NAME, so that including a layer that is not in DEPENDS does not link, and
+# one test program NAME_tests from the tests that stand beside the code.
+function(flint_layer name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES;TESTS;TEST_LIBRARIES" ${ARGN})
+  add_library(flint_${name} STATIC ${arg_SOURCES})
+  target_include_directories(flint_${name} PUBLIC
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>"
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>")
+  list(TRANSFORM arg_DEPENDS PREPEND flint_)
+  target_link_libraries(flint_${name} PUBLIC ${arg_DEPENDS} ${arg_LIBRARIES} PRIVATE $<BUILD_INTERFACE:flint_flags>)
+
+  if(FLINT_TESTS AND arg_TESTS)
+    add_executable(${name}_tests ${arg_TESTS})
+    target_link_libraries(${name}_tests PRIVATE flint_${name} flint_flags ${arg_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
+    gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()

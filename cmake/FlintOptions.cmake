@@ -1,0 +1,48 @@
+# What a build can choose, and the flags that every target shares.
+option(FLINT_TESTS "Build the tests (needs GoogleTest)" OFF)
+option(FLINT_BENCH "Build the benchmarks (needs Google Benchmark)" OFF)
+option(FLINT_FUZZ "Build the fuzz targets (needs clang)" OFF)
+option(FLINT_WERROR "Warnings are errors" OFF)
+set(FLINT_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize= (address,undefined or thread)")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+
+find_program(FLINT_CCACHE ccache)
+if(FLINT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${FLINT_CCACHE}")
+endif()
+
+add_library(flint_flags INTERFACE)
+target_compile_options(flint_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual
+  -fstack-protector-strong -fstack-clash-protection)
+target_link_options(flint_flags INTERFACE -Wl,-z,relro -Wl,-z,now)
+if(FLINT_WERROR)
+  target_compile_options(flint_flags INTERFACE -Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(flint_flags INTERFACE -Wthread-safety)
+endif()
+if(CMAKE_BUILD_TYPE MATCHES "Release|RelWithDebInfo" AND NOT FLINT_SANITIZE)
+  target_compile_definitions(flint_flags INTERFACE _FORTIFY_SOURCE=2)
+endif()
+if(FLINT_SANITIZE)
+  add_compile_options(-fsanitize=${FLINT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FLINT_SANITIZE})
+endif()
+
+find_package(Threads REQUIRED)
+if(FLINT_TESTS)
+  enable_testing()
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "flint/time.h"
+
+namespace flint {
+
+enum class SyncMode : std::uint8_t {
+  /// When a call returns, its event is on stable storage. Concurrent callers share one fsync.
+  kAlways,
+  /// When a call returns, its event is in the operating system's hands: killing the process loses nothing. It is on
+  /// stable storage after `flush_every` or `flush_every_events`; only a crash of the machine can lose that last batch.
+  kBatch,
+};
+
+enum class OpenMode : std::uint8_t {
+  /// Take the directory as its single writer; create it (0700) when it does not exist.
+  kReadWrite,
+  /// Read what is there now: no file is created, changed or locked for writing, and changes are refused with
+  /// kPermission.
+  /// Fails with kDataDirLocked while a writer holds the directory.
+  kReadOnly,
+};
+
+struct Options {
+  SyncMode sync = SyncMode::kAlways;
+  OpenMode mode = OpenMode::kReadWrite;
+  /// Batch: the longest time before an event is on stable storage. 1 ms to 60 s.
+  std::chrono::milliseconds flush_every{100};
+  /// Batch: a flush starts as soon as this many events wait for it. 1 to 1,000,000.
+  std::uint64_t flush_every_events = 100;
+  /// The log is compacted in the background when it has grown by this much, or by twice the last snapshot, whichever is
+  /// more. 1 MiB to 1 TiB.
+  std::uint64_t compact_after_bytes = std::uint64_t{32} << 20;
+  /// Allow a data directory on a network file system, whose locks and syncs may not hold what Flint promises.
+  bool allow_network_file_system = false;
+  /// How the lock file describes this process to others; empty for an embedded one, else the server's address.
+  std::string server_address;
+  /// Where time is read; must outlive the Limiter.
+  const Clock* clock = &system_clock();
+};
+
+}  // namespace flint

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string_view>
+
+namespace flint {
+
+/// Of this library, as in `flint --version`. Static storage.
+[[nodiscard]] std::string_view version() noexcept;
+
+}  // namespace flint

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "flint/doctor.h"
+#include "flint/options.h"
+#include "flint/status.h"
+#include "io/file_system.h"
+
+/// Remembers: an append-only log in segments, snapshots of the state at a log position, recovery, group commit and
+/// compaction. Knows nothing of limits: records and snapshot entries are opaque payloads of whoever owns the state.
+/// The format is in log_format.h and docs/log_format.md.
+namespace flint::storage {
+
+using Seq = std::uint64_t;
+
+/// The owner's own kinds of record; those from 0x80 on are the store's.
+using RecordKind = std::uint8_t;
+inline constexpr RecordKind kFirstStoreKind = 0x80;
+
+struct Record {
+  RecordKind kind = 0;
+  Seq seq = 0;
+  /// Valid during the call that shows it.
+  std::span<const std::byte> payload;
+};
+
+/// The owner of the state, as the store sees it.
+class StateMachine {
+ public:
+  virtual ~StateMachine() = default;
+
+  // Recovery, from the thread in Store::open, before it returns. A Status other than Ok ends the open; the store puts
+  // the file and the offset in front of its message.
+
+  /// Called first, and again when a bad snapshot makes recovery start over from the one before: forget everything.
+  virtual void clear() = 0;
+  /// One snapshot entry, in the order they were written.
+  virtual Status load(std::span<const std::byte> entry) = 0;
+  /// One record, ascending and without a gap from the snapshot's position on. Entries of a snapshot may be newer than
+  /// its position: the owner skips what an entry already holds, by the entry's own sequence number.
+  virtual Status replay(const Record& record) = 0;
+
+  // Compaction, from the compacting thread.
+
+  /// Called with the store's mutex held, at the log position of the snapshot.
+  virtual void begin_snapshot() = 0;
+  /// Appends some entries to `entries`, each passed to `emit`; false when there are no more. Called without the mutex:
+  /// takes it for a bounded piece of work, so that checks go on between pieces.
+  virtual bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) = 0;
+
+  /// Called with the mutex held, about every `flush_every` (100 ms in always), and by flush() and close() before they
+  /// make things durable: append what was kept back (coalesced denials).
+  virtual Status on_tick() = 0;
+};
+
+struct StoreOptions {
+  SyncMode sync = SyncMode::kAlways;
+  bool read_only = false;
+  std::chrono::milliseconds flush_every{100};
+  std::uint64_t flush_every_events = 100;
+  std::uint64_t compact_after_bytes = std::uint64_t{32} << 20;
+  bool allow_network_file_system = false;
+  /// Text of the lock file, for others to read.
+  std::string holder;
+  /// Segments start small, so that a small store is small on disk, and double up to the largest.
+  std::uint64_t first_segment_bytes = std::uint64_t{1} << 20;
+  std::uint64_t max_segment_bytes = std::uint64_t{64} << 20;
+  /// False: no thread is started, and a test drives tick() by hand.
+  bool background = true;
+};
+
+struct StoreStats {
+  Seq last_seq = 0;
+  Seq durable_seq = 0;
+  std::uint64_t log_bytes = 0;
+  std::uint64_t snapshot_bytes = 0;
+  bool snapshot_exists = false;
+  std::uint64_t syncs = 0;
+  Nanos sync_time{};
+  std::uint64_t synced_records = 0;
+  std::uint64_t compactions = 0;
+  bool failed = false;
+  bool degraded = false;
+};
+
+/// Threads: any, with the rules that the members state. append() and everything the owner keeps beside the log is
+/// guarded by mutex(), so that deciding, logging and applying are one critical section.
+class Store {
+ public:
+  /// Takes the lock, recovers through `state`, and is ready for appends. On any failure the directory is as it was.
+  /// `directory` and `state` outlive the store.
+  static Result<std::unique_ptr<Store>> open(io::Directory& directory, StateMachine& state,
+                                             const StoreOptions& options);
+
+  virtual ~Store() = default;
+
+  [[nodiscard]] virtual base::Mutex& mutex() = 0;
+
+  /// Appends one record; its sequence number is the last one plus 1. In the page cache when it returns (survives the
+  /// process), durable when wait() says so. kDiskFull: not appended, the log is as before, the next may succeed.
+  /// kStorageFailed: the store has failed. kPermission: read-only. Rarely (a new segment) it syncs and creates a file.
+  virtual Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) = 0;
+
+  /// Returns when everything up to `seq` is durable, or kStorageFailed. Callers share syncs: one leads, the rest wait.
+  /// Without the mutex.
+  virtual Status wait(Seq seq) = 0;
+  /// As Limiter::when_durable. Without the mutex.
+  virtual void when_durable(Seq seq, std::function<void(const Status&)> done) = 0;
+  [[nodiscard]] virtual Seq durable_seq() const noexcept = 0;
+  [[nodiscard]] virtual Seq last_seq() const noexcept = 0;
+
+  /// on_tick(), then everything appended so far is durable. Without the mutex.
+  virtual Status flush() = 0;
+  /// Writes a snapshot while appends go on, and drops the log before the previous one. Without the mutex; one at a
+  /// time, later callers wait and then make their own.
+  virtual Status compact() = 0;
+
+  /// Shows every retained record up to the last one at the call, oldest first, until `visit` returns false. Reads the
+  /// files beside the writer. Without the mutex.
+  virtual Status read_log(const std::function<bool(const Record&)>& visit) const = 0;
+
+  /// Ok, or the failure that stopped the store. Does not block.
+  [[nodiscard]] virtual Status health() const = 0;
+  [[nodiscard]] virtual StoreStats stats() const = 0;
+  /// What recovery found and did that an operator should know.
+  [[nodiscard]] virtual std::vector<Finding> findings() const = 0;
+
+  /// One turn of the background work: on_tick, flush when due, seal when idle, compaction when due. Without the mutex.
+  virtual Status tick() = 0;
+
+  /// on_tick(), flush, clean-close mark, manifest, lock released. Later appends fail with kClosed. Idempotent.
+  virtual Status close() = 0;
+};
+
+/// flint::inspect and flint::repair for the storage part; `state` is a scratch owner that checks what the payloads say.
+Result<DoctorReport> inspect(io::Directory& directory, StateMachine& state);
+Result<DoctorReport> repair(io::Directory& directory, StateMachine& state);
+
+}  // namespace flint::storage
