@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flint/limiter.h"
+
+/// The HTTP API without HTTP: what each endpoint takes and answers, over a Limiter. The server puts sockets under it;
+/// the command calls it in its own process, so that `--json` is the API's JSON by construction.
+namespace flint::api {
+
+enum class Method : std::uint8_t { kGet, kPost };
+
+struct Request {
+  Method method = Method::kGet;
+  /// As sent: percent-encoded, from '/' up to '?' or the end.
+  std::string_view path;
+  /// Behind '?', without it; percent-encoded.
+  std::string_view query;
+  /// JSON; the caller has checked the content type.
+  std::string_view body;
+};
+
+struct Response {
+  /// An HTTP status: 200, 400, 404, 405, 503, 507, ...
+  int status = 200;
+  /// Whole JSON, unless `more` is set.
+  std::string body;
+  /// For 405: "GET", "POST" or "GET, POST". Static storage.
+  std::string_view allow;
+  /// A long answer in pieces: appends the next piece to its argument and returns false after the last one. Empty when
+  /// `body` is all. Lives as long as the Service.
+  std::function<bool(std::string&)> more;
+};
+
+/// Threads: any.
+class Service {
+ public:
+  /// `limiter` outlives the service.
+  explicit Service(Limiter& limiter) : limiter_(limiter) {}
+
+  /// What the request needs before it can be handled. Routes on method and path alone, so that a server can refuse
+  /// before it reads a body: `error.status` is 200, 404 or 405.
+  struct Route {
+    Response error;
+    bool takes_body = false;
+    /// May wait on storage or read files: not for an I/O thread.
+    bool blocks = false;
+  };
+  [[nodiscard]] Route route(Method method, std::string_view path) const;
+
+  /// Decides and logs, but does not wait: the response may be told to nobody before its ticket is durable; if that
+  /// fails, tell failure_response() instead. Routes that block do so in here.
+  Deferred<Response> handle(const Request& request);
+
+ private:
+  Limiter& limiter_;
+};
+
+/// `{"error":"<sentence>","code":"<snake_case>"}` with the HTTP status that belongs to the code: the one table.
+[[nodiscard]] Response failure_response(const Status& status);
+[[nodiscard]] Response error_response(int http_status, std::string_view code, std::string_view message);
+
+}  // namespace flint::api
