@@ -63,5 +63,7 @@ class Service {
 /// `{"error":"<sentence>","code":"<snake_case>"}` with the HTTP status that belongs to the code: the one table.
 [[nodiscard]] Response failure_response(const Status& status);
 [[nodiscard]] Response error_response(int http_status, std::string_view code, std::string_view message);
+/// What GET /v1/doctor answers, also for a report that was made without a Limiter (flint::inspect, flint::repair).
+[[nodiscard]] Response doctor_response(const DoctorReport& report);
 
 }  // namespace flint::api
