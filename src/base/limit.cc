@@ -1,0 +1,131 @@
+#include "flint/limit.h"
+
+#include <algorithm>
+#include <charconv>
+#include <initializer_list>
+#include <string>
+
+#include "base/assert.h"
+#include "base/period.h"
+#include "base/utf8.h"
+
+namespace flint {
+namespace {
+
+constexpr std::string_view kPeriodRange = "1ms to 366d";
+static_assert(kMinPeriod == std::chrono::milliseconds(1) && kMaxPeriod == std::chrono::hours(24) * 366,
+              "kPeriodRange says so");
+
+Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+
+Status validate_units(std::string_view field, Units units) {
+  if (units >= 1 && units <= kMaxUnits) return {};
+  return invalid(std::string(field) + " must be from 1 to " + std::to_string(kMaxUnits) + ", not " +
+                 std::to_string(units) + ".");
+}
+
+Status validate_period(Nanos per) {
+  if (per >= kMinPeriod && per <= kMaxPeriod && per % std::chrono::milliseconds(1) == Nanos::zero()) return {};
+  return invalid("per must be a whole number of milliseconds from " + std::string(kPeriodRange) + ", not " +
+                 base::format_period(per) + ".");
+}
+
+bool is_known(Algorithm algorithm) noexcept {
+  switch (algorithm) {
+    case Algorithm::kTokenBucket:
+    case Algorithm::kSlidingWindowLog:
+    case Algorithm::kFixedWindowCounter:
+      return true;
+  }
+  return false;
+}
+
+/// Text of a stranger for a message: as it is when it is short and harmless, else only its size.
+std::string shown(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  if (text.size() <= kLongest && base::is_printable_ascii(text)) return '"' + std::string(text) + '"';
+  return "a text of " + std::to_string(text.size()) + " bytes";
+}
+
+Status not_a_period(std::string_view text) {
+  return invalid(
+      "per must be an integer and a unit (ms, s, m, h or d; without a unit it means seconds), such as 250ms "
+      "or 1m, and from " +
+      std::string(kPeriodRange) + ", not " + shown(text) + ".");
+}
+
+/// 0 for what is no unit.
+Nanos unit_length(std::string_view unit) noexcept {
+  if (unit.empty() || unit == "s") return std::chrono::seconds(1);
+  if (unit == "ms") return std::chrono::milliseconds(1);
+  if (unit == "m") return std::chrono::minutes(1);
+  if (unit == "h") return std::chrono::hours(1);
+  if (unit == "d") return std::chrono::hours(24);
+  return Nanos::zero();
+}
+
+}  // namespace
+
+std::string_view algorithm_name(Algorithm algorithm) noexcept {
+  switch (algorithm) {
+    case Algorithm::kTokenBucket:
+      return "token_bucket";
+    case Algorithm::kSlidingWindowLog:
+      return "sliding_window_log";
+    case Algorithm::kFixedWindowCounter:
+      return "fixed_window_counter";
+  }
+  base::assertion_failed("algorithm is one of Algorithm", __FILE__, __LINE__);
+}
+
+std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept {
+  for (const Algorithm algorithm :
+       {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog, Algorithm::kFixedWindowCounter}) {
+    if (name == algorithm_name(algorithm)) return algorithm;
+  }
+  return std::nullopt;
+}
+
+Status validate_limit(const Limit& limit) {
+  if (Status status = validate_units("rate", limit.rate); !status.ok()) return status;
+  if (Status status = validate_period(limit.per); !status.ok()) return status;
+  if (!is_known(limit.algorithm)) {
+    return invalid("algorithm must be token_bucket, sliding_window_log or fixed_window_counter.");
+  }
+  if (!limit.burst) return {};
+  if (limit.algorithm != Algorithm::kTokenBucket) {
+    return invalid("burst is for token_bucket only: leave it out, or choose token_bucket instead of " +
+                   std::string(algorithm_name(limit.algorithm)) + ".");
+  }
+  return validate_units("burst", *limit.burst);
+}
+
+Status validate_key(std::string_view key) {
+  if (key.empty() || key.size() > kMaxKeyBytes) {
+    return invalid("key must be 1 to " + std::to_string(kMaxKeyBytes) + " bytes, not " + std::to_string(key.size()) +
+                   ".");
+  }
+  if (!base::is_printable_ascii(key)) {
+    if (const std::size_t at = base::find_invalid_utf8(key); at < key.size()) {
+      return invalid("key must be valid UTF-8: the byte at offset " + std::to_string(at) + " is not.");
+    }
+    if (const std::size_t at = base::find_control_character(key); at < key.size()) {
+      return invalid("key must not hold control characters: there is one at byte offset " + std::to_string(at) + ".");
+    }
+  }
+  if (base::is_blank(key)) return invalid("key must not be blank: it holds nothing but white space.");
+  return {};
+}
+
+Result<Nanos> parse_period(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const Nanos unit = unit_length(text.substr(digits));
+  if (digits == 0 || unit == Nanos::zero()) return not_a_period(text);
+
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + digits, count);
+  if (error != std::errc() || count > kMaxPeriod / unit || count * unit < kMinPeriod) return not_a_period(text);
+  return count * unit;
+}
+
+}  // namespace flint

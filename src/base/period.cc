@@ -1,0 +1,26 @@
+#include "base/period.h"
+
+#include <array>
+#include <string_view>
+
+namespace flint::base {
+
+std::string format_period(Nanos duration) {
+  struct Unit {
+    std::string_view name;
+    Nanos length;
+  };
+  static constexpr std::array<Unit, 6> kUnits = {{{"d", std::chrono::hours(24)},
+                                                  {"h", std::chrono::hours(1)},
+                                                  {"m", std::chrono::minutes(1)},
+                                                  {"s", std::chrono::seconds(1)},
+                                                  {"ms", std::chrono::milliseconds(1)},
+                                                  {"us", std::chrono::microseconds(1)}}};
+  if (duration == Nanos::zero()) return "0s";
+  for (const auto& [name, length] : kUnits) {
+    if (duration % length == Nanos::zero()) return std::to_string(duration / length).append(name);
+  }
+  return std::to_string(duration.count()) + "ns";
+}
+
+}  // namespace flint::base
