@@ -16,20 +16,15 @@ __extension__ using Uint128 = unsigned __int128;
 
 [[nodiscard]] constexpr Uint128 multiply(std::uint64_t a, std::uint64_t b) noexcept { return Uint128{a} * b; }
 
-/// The quotient must fit: dividing by what it was multiplied with, or more, does.
-[[nodiscard]] constexpr std::uint64_t div_floor(Uint128 dividend, std::uint64_t divisor) noexcept {
-  // A 128-bit division costs about ten times a 64-bit one, and most dividends are small.
+[[nodiscard]] constexpr Uint128 div_floor(Uint128 dividend, std::uint64_t divisor) noexcept {
+  // A 128-bit division costs several times a 64-bit one, and most dividends are small.
   if ((dividend >> 64) == 0) return static_cast<std::uint64_t>(dividend) / divisor;
-  const Uint128 quotient = dividend / divisor;
-  FLINT_ASSERT((quotient >> 64) == 0);
-  return static_cast<std::uint64_t>(quotient);
+  return dividend / divisor;
 }
 
-[[nodiscard]] constexpr std::uint64_t div_ceil(Uint128 dividend, std::uint64_t divisor) noexcept {
-  const std::uint64_t quotient = div_floor(dividend, divisor);
-  const bool exact = multiply(quotient, divisor) == dividend;
-  FLINT_ASSERT(exact || quotient != std::numeric_limits<std::uint64_t>::max());
-  return exact ? quotient : quotient + 1;
+[[nodiscard]] constexpr Uint128 div_ceil(Uint128 dividend, std::uint64_t divisor) noexcept {
+  const Uint128 quotient = div_floor(dividend, divisor);
+  return quotient * divisor == dividend ? quotient : quotient + 1;
 }
 
 /// Nothing when the sum does not fit.
@@ -65,9 +60,9 @@ template <typename Clock>
 }
 
 /// As a duration, or the longest one.
-[[nodiscard]] constexpr Nanos saturating_nanos(std::uint64_t count) noexcept {
-  return count > static_cast<std::uint64_t>(Nanos::max().count()) ? Nanos::max()
-                                                                  : Nanos(static_cast<std::int64_t>(count));
+[[nodiscard]] constexpr Nanos saturating_nanos(Uint128 count) noexcept {
+  constexpr std::int64_t kLongest = std::numeric_limits<std::int64_t>::max();
+  return Nanos(count > static_cast<Uint128>(kLongest) ? kLongest : static_cast<std::int64_t>(count));
 }
 
 }  // namespace flint::base

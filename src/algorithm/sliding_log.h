@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "algorithm/verdict.h"
+#include "flint/limit.h"
+
+namespace flint::algorithm {
+
+/// Units that passed at one time.
+struct Run {
+  Time time{};
+  Units cost = 0;
+
+  friend bool operator==(const Run&, const Run&) = default;
+};
+
+/// Remembers what passed when, and counts what passed within the last `per`: a run counts while now < time + per.
+///
+/// Bound: at most rate units in any window of length per. The only algorithm with no burst across a boundary, for 16
+/// bytes of memory a run.
+///
+/// The exact sliding window of the field (often one entry a unit in a sorted set). Here units of one time are one run,
+/// whatever they cost, and each run keeps the sum of the costs up to it, so that a check is a binary search: neither a
+/// denial nor a status walks the runs, and consume() drops each expired run once, in constant time on average.
+class SlidingLog {
+ public:
+  [[nodiscard]] static SlidingLog fresh() noexcept { return {}; }
+  /// Nothing unless times ascend, costs are at least 1, and their sum is at most kMaxUnits: what is read from disk may
+  /// be anything.
+  [[nodiscard]] static std::optional<SlidingLog> from_runs(std::span<const Run> runs);
+
+  [[nodiscard]] Verdict decide(const Limit& limit, Units cost, Time now) const noexcept;
+  void consume(const Limit& limit, Units cost, Time now);
+  [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
+
+  /// What consume() does, without asking whether `cost` is allowed: for replay, where that was decided long ago.
+  void append(Time time, Units cost, Nanos per);
+  /// Units of the runs that count at `now`.
+  [[nodiscard]] Units spent(Time now, Nanos per) const noexcept;
+
+  /// The runs that counted when the last one was appended, oldest first.
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size() - head_; }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  [[nodiscard]] Run run(std::size_t index) const noexcept;
+  /// The time of the newest run; the log has one.
+  [[nodiscard]] Time last_time() const noexcept { return entries_.back().time; }
+
+  /// Bytes on the heap.
+  [[nodiscard]] std::size_t memory() const noexcept { return entries_.capacity() * sizeof(Entry); }
+
+  /// The same runs.
+  friend bool operator==(const SlidingLog& a, const SlidingLog& b) noexcept;
+
+ private:
+  struct Entry {
+    Time time{};
+    /// Costs of all runs ever appended, this one included. It may wrap: only differences are used.
+    std::uint64_t total = 0;
+  };
+  static_assert(sizeof(Entry) == 16, "the header promises 16 bytes a run");
+
+  [[nodiscard]] Time seen(Time now) const noexcept;
+  /// Index of the oldest entry that counts at `now`, which the log has seen.
+  [[nodiscard]] std::size_t first_live(Time now, Nanos per) const noexcept;
+  [[nodiscard]] std::uint64_t total_before(std::size_t index) const noexcept;
+  [[nodiscard]] std::uint64_t total() const noexcept { return total_before(entries_.size()); }
+  void drop_before(std::size_t index);
+
+  /// Entries before head_ are expired, and less than half of all.
+  std::vector<Entry> entries_;
+  std::size_t head_ = 0;
+  /// Costs of the runs that are not in entries_ any more.
+  std::uint64_t forgotten_ = 0;
+};
+
+}  // namespace flint::algorithm

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+
+#include "algorithm/verdict.h"
+#include "flint/limit.h"
+
+namespace flint::algorithm {
+
+/// A bucket of `capacity` tokens that is refilled continuously at rate / per, and never beyond full.
+///
+/// Bound: over any interval of length t, at most capacity + floor(rate * t / per) units pass.
+///
+/// From J. Turner, "New Directions in Communications (or Which Way to the Information Age?)", IEEE Communications
+/// Magazine 24(10), 1986 (the leaky bucket as a meter), here in exact integers: what is short of a whole token is kept
+/// as a count of rate-nanoseconds, so that nothing is lost however often the bucket is refilled.
+///
+/// The state says what is in use, not what is left: it then means the same under every burst, and a burst that shrinks
+/// and grows again forgets nothing (a bucket that holds tokens would have to cut them off at 0, and hand them out
+/// anew).
+struct TokenBucket {
+  /// Up to when the refill is accounted for.
+  Time updated_at{};
+  /// Tokens that are missing, the one that is being refilled included. More than the capacity after the burst shrank.
+  Units used = 0;
+  /// How far that one is refilled, in 1/per of a token with `per` in nanoseconds. Less than per; 0 when used is 0.
+  std::uint64_t fraction = 0;
+
+  [[nodiscard]] static TokenBucket fresh(Time now) noexcept { return {now, 0, 0}; }
+
+  [[nodiscard]] Verdict decide(const Limit& limit, Units cost, Time now) const noexcept;
+  void consume(const Limit& limit, Units cost, Time now) noexcept;
+  [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
+
+  /// The same bucket at `now`, under the same limit.
+  [[nodiscard]] TokenBucket refilled(const Limit& limit, Time now) const noexcept;
+  /// The same bucket under another limit: what is in use stays in use; `fraction` is rounded down to 1/to.per.
+  [[nodiscard]] TokenBucket reconfigured(const Limit& from, const Limit& to, Time now) const noexcept;
+
+  /// Whether this is a state that `limit` can lead to; what is read from disk must be checked before it is used.
+  [[nodiscard]] bool is_valid(const Limit& limit) const noexcept;
+
+  friend bool operator==(const TokenBucket&, const TokenBucket&) = default;
+};
+
+}  // namespace flint::algorithm
