@@ -1,0 +1,316 @@
+#include "limiter/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/arithmetic.h"
+#include "io/fork_guard.h"
+#include "limiter/state_after.h"
+
+namespace flint::limiter {
+namespace {
+
+storage::StoreOptions store_options(const Options& options, storage::StoreOptions tuning) {
+  tuning.sync = options.sync;
+  tuning.read_only = options.mode == OpenMode::kReadOnly;
+  tuning.flush_every = options.flush_every;
+  tuning.flush_every_events = options.flush_every_events;
+  tuning.compact_after_bytes = options.compact_after_bytes;
+  tuning.allow_network_file_system = options.allow_network_file_system;
+  tuning.holder = options.server_address;
+  return tuning;
+}
+
+Status validate_cost(const KeyEntry& entry, Units cost) {
+  if (cost < 1 || cost > kMaxUnits) {
+    return {Code::kInvalidArgument, fmt::format("cost must be a whole number from 1 to {}, not {}", kMaxUnits, cost)};
+  }
+  if (cost <= entry.limit.capacity()) return {};
+  return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass",
+                                              cost, entry.key, entry.limit.capacity())};
+}
+
+/// A burst that says what is so anyway is left out, so that one rule has one form.
+Limit in_one_form(Limit limit) {
+  if (limit.burst == limit.rate) limit.burst.reset();
+  return limit;
+}
+
+std::uint64_t ceil_ms(Nanos time) noexcept {
+  return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
+}
+
+Decision decision(const KeyEntry& entry, Units cost, const algorithm::Verdict& verdict, const Moment& at) {
+  return {.key = entry.key,
+          .allowed = verdict.allowed,
+          .cost = cost,
+          .limit = entry.limit.capacity(),
+          .remaining = verdict.remaining,
+          .reset_at = shown_reset(at, verdict.reset_after),
+          .reset_after_ms = ceil_ms(verdict.reset_after),
+          .retry_after_ms = ceil_ms(verdict.retry_after),
+          .algorithm = entry.limit.algorithm};
+}
+
+/// A grant that is decided, and neither logged nor applied.
+struct Grant {
+  KeyEntry* entry = nullptr;
+  Units cost = 0;
+  StateAfter after;
+  algorithm::State next;
+
+  Grant() = default;
+  Grant(KeyEntry& key, Units units, Time now)
+      : entry(&key), cost(units), after(describe_consumed(key.state, key.limit, units, now, next)) {}
+
+  [[nodiscard]] KeyEvent event() const {
+    return {.id = entry->id, .cost = cost, .denials = entry->pending, .after = after};
+  }
+
+  void apply(const Moment& at, storage::Seq seq) {
+    if (after.algorithm == Algorithm::kSlidingWindowLog) {
+      algorithm::consume(entry->state, entry->limit, cost, at.time);
+    } else {
+      entry->state = std::move(next);
+    }
+    entry->note_record(seq);
+    entry->counters.add_allowed(cost, at.wall);
+  }
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<io::Directory> directory, const Options& options,
+                                             const storage::StoreOptions& tuning) {
+  std::unique_ptr<Engine> engine(new Engine(std::move(directory), options));
+  auto store = storage::Store::open(*engine->directory_, engine->state_, store_options(options, tuning));
+  if (!store.ok()) return store.status();
+  engine->store_ = std::move(*store);
+  base::MutexLock lock(engine->store_->mutex());
+  engine->clock_.emplace(*options.clock, engine->state_.last_time);
+  engine->state_.attach(engine->store_->mutex());
+  return engine;
+}
+
+Engine::Engine(std::unique_ptr<io::Directory> directory, const Options& options)
+    : directory_(std::move(directory)),
+      options_(options),
+      fork_generation_(io::fork_generation()),
+      state_([this] { return log_denials(); }) {}
+
+Engine::~Engine() {
+  if (store_ != nullptr) static_cast<void>(close());
+}
+
+Status no_limit(std::string_view key) {
+  if (Status valid = validate_key(key); !valid.ok()) return valid;
+  return {Code::kLimitNotFound, fmt::format("no limit is configured for key \"{}\": configure one first", key)};
+}
+
+WallTime shown_reset(const Moment& at, Nanos after) noexcept {
+  using std::chrono::milliseconds;
+  const WallTime reset_at = base::saturating_add(at.wall, after);
+  // The end of the time line cannot be rounded up.
+  if (reset_at > WallTime::max() - milliseconds(1)) return std::chrono::floor<milliseconds>(reset_at);
+  return std::chrono::ceil<milliseconds>(reset_at);
+}
+
+Status Engine::welcome() const {
+  if (io::fork_generation() != fork_generation_) {
+    return {Code::kClosed, "this Limiter belongs to the parent process: open one in the child after fork"};
+  }
+  if (closed_.load(std::memory_order_acquire)) return {Code::kClosed, "this Limiter is closed"};
+  return {};
+}
+
+Ticket Engine::ticket(storage::Seq seq) const noexcept { return {options_.sync == SyncMode::kAlways ? seq : 0}; }
+
+Result<storage::Seq> Engine::append(const EventWriter& event, const Moment& at) {
+  Result<storage::Seq> seq = store_->append(event.kind(), event.written());
+  if (seq.ok()) state_.last_time = at.time;
+  return seq;
+}
+
+Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
+  if (Status open = welcome(); !open.ok()) return open;
+  if (Status valid = validate_key(key); !valid.ok()) return valid;
+  if (Status valid = validate_limit(wanted); !valid.ok()) return valid;
+  const Limit limit = in_one_form(wanted);
+
+  base::MutexLock lock(store_->mutex());
+  KeyEntry* entry = state_.keys.find(key);
+  if (entry != nullptr && entry->limit == limit) return ticket(entry->last_seq);
+  if (entry == nullptr && state_.keys.full()) {
+    return Status(Code::kInvalidArgument, "the data directory holds as many keys as it can");
+  }
+
+  const Moment at = clock_->now();
+  algorithm::State next = entry == nullptr ? algorithm::fresh(limit, at.time)
+                                           : algorithm::reconfigure(entry->state, entry->limit, limit, at.time);
+  KeyEvent item{.id = entry == nullptr ? state_.keys.next_id() : entry->id,
+                .cost = 0,
+                .denials = entry == nullptr ? Denials{} : entry->pending,
+                .after = describe_state(next, limit, at.time)};
+  if (entry != nullptr && keeps_runs(entry->limit, limit)) item.after.second = 0;
+  EventWriter event(EventType::kConfigured, at);
+  event.configured(item, key, limit);
+  const Result<storage::Seq> seq = append(event, at);
+  if (!seq.ok()) return seq.status();
+
+  if (entry == nullptr) entry = &state_.keys.add(key);
+  entry->limit = limit;
+  entry->state = std::move(next);
+  entry->note_record(*seq);
+  return ticket(*seq);
+}
+
+Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
+  if (Status open = welcome(); !open.ok()) return open;
+  base::MutexLock lock(store_->mutex());
+  KeyEntry* entry = state_.keys.find(key);
+  if (entry == nullptr) return no_limit(key);
+  if (Status valid = validate_cost(*entry, cost); !valid.ok()) return valid;
+
+  const Moment at = clock_->now();
+  const algorithm::Verdict verdict = algorithm::decide(entry->state, entry->limit, cost, at.time);
+  if (!verdict.allowed) {
+    if (Status healthy = store_->health(); !healthy.ok()) return healthy;
+    count_denial(*entry, cost, at);
+    return Deferred<Decision>{decision(*entry, cost, verdict, at), Ticket{}};
+  }
+  Grant grant(*entry, cost, at.time);
+  EventWriter event(EventType::kAllowed, at);
+  event.allowed(grant.event());
+  const Result<storage::Seq> seq = append(event, at);
+  if (!seq.ok()) return seq.status();
+  grant.apply(at, *seq);
+  ++allowed_;
+  return Deferred<Decision>{decision(*entry, cost, verdict, at), ticket(*seq)};
+}
+
+Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> items) {
+  if (Status open = welcome(); !open.ok()) return open;
+  if (items.empty() || items.size() > kMaxCheckAllItems) {
+    return Status(Code::kInvalidArgument,
+                  fmt::format("items must hold 1 to {} keys, not {}", kMaxCheckAllItems, items.size()));
+  }
+  base::MutexLock lock(store_->mutex());
+  Result<std::vector<KeyEntry*>> entries = find_all(items);
+  if (!entries.ok()) return entries.status();
+
+  const Moment at = clock_->now();
+  Deferred<CheckAllResult> answer;
+  std::vector<Grant> grants;
+  grants.reserve(items.size());
+  answer.value.results.reserve(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    KeyEntry& entry = *(*entries)[i];
+    const Units cost = items[i].cost;
+    const algorithm::Verdict verdict = algorithm::decide(entry.state, entry.limit, cost, at.time);
+    answer.value.results.push_back(decision(entry, cost, verdict, at));
+    if (!verdict.allowed) return deny_all(std::move(answer), *entries, at);
+    grants.emplace_back(entry, cost, at.time);
+  }
+
+  EventWriter event(EventType::kAllowed, at);
+  for (const Grant& grant : grants) event.allowed(grant.event());
+  const Result<storage::Seq> seq = append(event, at);
+  if (!seq.ok()) return seq.status();
+  for (Grant& grant : grants) grant.apply(at, *seq);
+  allowed_ += grants.size();
+  answer.value.allowed = true;
+  answer.ticket = ticket(*seq);
+  return answer;
+}
+
+Result<std::vector<KeyEntry*>> Engine::find_all(std::span<const CheckItem> items) {
+  std::vector<KeyEntry*> entries;
+  entries.reserve(items.size());
+  for (const CheckItem& item : items) {
+    KeyEntry* entry = state_.keys.find(item.key);
+    if (entry == nullptr) return no_limit(item.key);
+    if (Status valid = validate_cost(*entry, item.cost); !valid.ok()) return valid;
+    entries.push_back(entry);
+  }
+  std::vector<KeyEntry*> sorted = entries;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice == sorted.end()) return entries;
+  return Status(Code::kInvalidArgument,
+                fmt::format("items name key \"{}\" more than once: add its costs up in one item", (*twice)->key));
+}
+
+/// Nothing was consumed: the decisions before the denied one say what remains now.
+Result<Deferred<CheckAllResult>> Engine::deny_all(Deferred<CheckAllResult> answer,
+                                                  const std::vector<KeyEntry*>& entries, const Moment& at) {
+  if (Status healthy = store_->health(); !healthy.ok()) return healthy;
+  std::vector<Decision>& results = answer.value.results;
+  const std::size_t denied = results.size() - 1;
+  for (std::size_t i = 0; i < denied; ++i) {
+    const algorithm::View view = algorithm::view(entries[i]->state, entries[i]->limit, at.time);
+    const algorithm::Verdict untouched{
+        .allowed = true, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}};
+    results[i] = decision(*entries[i], results[i].cost, untouched, at);
+  }
+  count_denial(*entries[denied], results[denied].cost, at);
+  answer.value.denied_key = entries[denied]->key;
+  return answer;
+}
+
+Result<Ticket> Engine::reset(std::string_view key) {
+  if (Status open = welcome(); !open.ok()) return open;
+  base::MutexLock lock(store_->mutex());
+  KeyEntry* entry = state_.keys.find(key);
+  if (entry == nullptr) return no_limit(key);
+
+  const Moment at = clock_->now();
+  EventWriter event(EventType::kReset, at);
+  event.reset({.id = entry->id, .denials = entry->pending, .after = {.algorithm = entry->limit.algorithm}});
+  const Result<storage::Seq> seq = append(event, at);
+  if (!seq.ok()) return seq.status();
+  entry->state = algorithm::fresh(entry->limit, at.time);
+  entry->note_record(*seq);
+  entry->counters.last_reset_at = at.wall;
+  return ticket(*seq);
+}
+
+void Engine::count_denial(KeyEntry& entry, Units cost, const Moment& at) {
+  if (!entry.awaits_tick) unlogged_denials_.push_back(&entry);
+  entry.awaits_tick = true;
+  ++entry.pending.count;
+  entry.pending.cost = base::saturating_add(entry.pending.cost, cost);
+  entry.pending.last = at.wall;
+  ++denied_;
+}
+
+/// At most one record for a key and tick; keys whose denials went into the log with another record are just let go.
+Status Engine::log_denials() {
+  std::array<KeyEntry*, kMaxCheckAllItems> group;
+  while (!unlogged_denials_.empty()) {
+    const Moment at = clock_->now();
+    EventWriter event(EventType::kDenied, at);
+    std::size_t size = 0;
+    std::size_t rest = unlogged_denials_.size();
+    for (; rest > 0 && size < group.size(); --rest) {
+      KeyEntry& entry = *unlogged_denials_[rest - 1];
+      entry.awaits_tick = entry.pending.count > 0;
+      if (!entry.awaits_tick) continue;
+      event.denied({.id = entry.id, .denials = entry.pending, .after = {.algorithm = entry.limit.algorithm}});
+      group[size++] = &entry;
+    }
+    if (size > 0) {
+      const Result<storage::Seq> seq = append(event, at);
+      if (!seq.ok()) return seq.status();
+      for (std::size_t i = 0; i < size; ++i) {
+        group[i]->note_record(*seq);
+        group[i]->awaits_tick = false;
+      }
+    }
+    unlogged_denials_.resize(rest);
+  }
+  return {};
+}
+
+}  // namespace flint::limiter

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "flint/limiter.h"
+#include "io/file_system.h"
+#include "limiter/limiter_clock.h"
+#include "limiter/limiter_state.h"
+#include "storage/store.h"
+
+namespace flint::limiter {
+
+/// The limiter over any directory: flint::Limiter (whose contracts hold here) opens one over the machine's files, tests
+/// over files in memory.
+///
+/// One check is one critical section under the store's mutex: look up, read the clock, decide, append the record,
+/// apply. What waits for storage waits outside it.
+class Engine {
+ public:
+  /// `tuning` gives what Options does not: segment sizes, and whether a background thread runs.
+  static Result<std::unique_ptr<Engine>> open(std::unique_ptr<io::Directory> directory, const Options& options,
+                                              const storage::StoreOptions& tuning = {});
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  Result<Ticket> limit(std::string_view key, const Limit& limit);
+  Result<Deferred<Decision>> check(std::string_view key, Units cost);
+  Result<Deferred<CheckAllResult>> check_all(std::span<const CheckItem> items);
+  Result<Ticket> reset(std::string_view key);
+
+  Status wait(Ticket ticket);
+  void when_durable(Ticket ticket, std::function<void(const Status&)> done);
+  [[nodiscard]] bool is_durable(Ticket ticket) const noexcept;
+
+  [[nodiscard]] Result<LimitStatus> status(std::string_view key);
+  [[nodiscard]] Result<std::vector<LimitStatus>> list(const ListQuery& query);
+  [[nodiscard]] Result<std::vector<flint::Event>> history(std::string_view key, std::size_t limit);
+  [[nodiscard]] Result<std::vector<LimitStatus>> top(TopBy by, std::size_t limit);
+
+  Status compact();
+  Status flush();
+  [[nodiscard]] DoctorReport doctor();
+  [[nodiscard]] Stats stats();
+  [[nodiscard]] Status health() const;
+  /// One turn of the background work, for tests that run without the thread.
+  Status tick() { return store_->tick(); }
+  Status close();
+
+ private:
+  Engine(std::unique_ptr<io::Directory> directory, const Options& options);
+
+  /// Ok if calls are welcome: not closed, not in a forked child.
+  [[nodiscard]] Status welcome() const;
+  [[nodiscard]] Ticket ticket(storage::Seq seq) const noexcept;
+  [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at);
+  [[nodiscard]] Result<std::vector<KeyEntry*>> find_all(std::span<const CheckItem> items);
+  [[nodiscard]] Result<Deferred<CheckAllResult>> deny_all(Deferred<CheckAllResult> answer,
+                                                          const std::vector<KeyEntry*>& entries, const Moment& at);
+  void count_denial(KeyEntry& entry, Units cost, const Moment& at);
+  Status log_denials();
+  void log_time();
+  void report_clock(DoctorReport& report);
+  [[nodiscard]] static LimitStatus describe(const KeyEntry& entry, const Moment& at);
+  /// Calls `visit` for keys in byte order from after `after`, some at a time, releasing the mutex in between.
+  template <typename Visit>
+  Status walk(std::string_view prefix, std::string_view after, const Visit& visit);
+
+  std::unique_ptr<io::Directory> directory_;
+  Options options_;
+  const std::uint64_t fork_generation_;
+  LimiterState state_;
+  std::unique_ptr<storage::Store> store_;
+  std::optional<LimiterClock> clock_;
+  std::atomic<bool> closed_ = false;
+
+  // Guarded by the store's mutex.
+  std::vector<KeyEntry*> unlogged_denials_;
+  std::uint64_t allowed_ = 0;
+  std::uint64_t denied_ = 0;
+};
+
+/// Why a key that is not in the table cannot be used: it is no key at all, or nobody gave it a limit.
+[[nodiscard]] Status no_limit(std::string_view key);
+/// A reset_at as users see it.
+[[nodiscard]] WallTime shown_reset(const Moment& at, Nanos after) noexcept;
+
+}  // namespace flint::limiter

@@ -1,0 +1,154 @@
+#include "limiter/event_codec.h"
+
+#include "base/arithmetic.h"
+#include "base/assert.h"
+
+namespace flint::limiter {
+namespace {
+
+using std::chrono::milliseconds;
+
+// The wall clock is stored as its distance from the limiter's time in whole milliseconds: one byte as long as nobody
+// sets it, and precise enough for what is shown.
+std::int64_t wall_offset_ms(const Moment& at) noexcept {
+  const Nanos offset = at.wall.time_since_epoch() - at.time.time_since_epoch();
+  return std::chrono::floor<milliseconds>(offset).count();
+}
+
+constexpr std::uint64_t kHasDenials = 4;
+constexpr unsigned kIdShift = 3;
+constexpr std::uint64_t kAlgorithmMask = 3;
+
+// Bounds what a time difference read from disk may be, so that adding it to a time cannot overflow.
+constexpr std::int64_t kMaxOffsetMs = std::int64_t{1} << 42;
+
+bool read_moment(base::Reader& in, Moment& at) {
+  at.time = Time(Nanos(in.fixed<std::int64_t>()));
+  const std::int64_t offset_ms = base::unzigzag(in.varint());
+  if (!in.ok() || at.time.time_since_epoch().count() < 0 || offset_ms > kMaxOffsetMs || offset_ms < -kMaxOffsetMs)
+    return false;
+  at.wall = WallTime(at.time.time_since_epoch() + milliseconds(offset_ms));
+  return true;
+}
+
+bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
+  denials.count = in.varint();
+  denials.cost = in.varint();
+  denials.last = base::saturating_add(at.wall, Nanos(base::unzigzag(in.varint())));
+  return in.ok() && denials.count > 0;
+}
+
+bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {
+  const std::uint64_t head = in.varint();
+  const std::uint64_t id = head >> kIdShift;
+  if (!in.ok() || id > UINT32_MAX) return false;
+  item.id = static_cast<KeyId>(id);
+  item.after.algorithm = static_cast<Algorithm>(head & kAlgorithmMask);
+  return (head & kHasDenials) == 0 || read_denials(in, at, item.denials);
+}
+
+bool read_state(base::Reader& in, StateAfter& after) {
+  if (algorithm_name(after.algorithm).empty()) return false;
+  after.first = in.varint();
+  after.second = in.varint();
+  return in.ok();
+}
+
+bool read_configured(base::Reader& in, LogEvent& event) {
+  event.key = in.text();
+  event.limit.rate = in.varint();
+  const std::uint64_t per_ms = in.varint();
+  const std::uint64_t burst = in.varint();
+  event.limit.algorithm = event.items.back().after.algorithm;
+  if (!in.ok() || per_ms > static_cast<std::uint64_t>(kMaxPeriod / milliseconds(1))) return false;
+  event.limit.per = milliseconds(per_ms);
+  if (burst != 0) event.limit.burst = burst;
+  return validate_limit(event.limit).ok() && validate_key(event.key).ok() && read_state(in, event.items.back().after);
+}
+
+bool read_item(base::Reader& in, LogEvent& event) {
+  KeyEvent& item = event.items.emplace_back();
+  if (!read_head(in, event.at, item)) return false;
+  switch (event.type) {
+    case EventType::kConfigured:
+      return event.items.size() == 1 && read_configured(in, event);
+    case EventType::kAllowed:
+      item.cost = in.varint();
+      return item.cost >= 1 && item.cost <= kMaxUnits && read_state(in, item.after);
+    case EventType::kReset:
+      return event.items.size() == 1;
+    case EventType::kDenied:
+      return item.denials.count > 0;
+    case EventType::kTime:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+EventWriter::EventWriter(EventType type, const Moment& at) noexcept : type_(type), wall_(at.wall), out_(buffer_) {
+  const std::int64_t offset_ms = wall_offset_ms(at);
+  wall_ = WallTime(at.time.time_since_epoch() + milliseconds(offset_ms));
+  out_.fixed(at.time.time_since_epoch().count());
+  out_.varint(base::zigzag(offset_ms));
+}
+
+void EventWriter::head(const KeyEvent& item) noexcept {
+  const bool has_denials = item.denials.count > 0;
+  out_.varint(std::uint64_t{item.id} << kIdShift | (has_denials ? kHasDenials : 0) |
+              static_cast<std::uint64_t>(item.after.algorithm));
+  if (!has_denials) return;
+  out_.varint(item.denials.count);
+  out_.varint(item.denials.cost);
+  out_.varint(base::zigzag((item.denials.last - wall_).count()));
+}
+
+void EventWriter::state(const StateAfter& after) noexcept {
+  out_.varint(after.first);
+  out_.varint(after.second);
+}
+
+void EventWriter::allowed(const KeyEvent& item) noexcept {
+  head(item);
+  out_.varint(item.cost);
+  state(item.after);
+}
+
+void EventWriter::denied(const KeyEvent& item) noexcept { head(item); }
+
+void EventWriter::configured(const KeyEvent& item, std::string_view key, const Limit& limit) noexcept {
+  head(item);
+  out_.text(key);
+  out_.varint(limit.rate);
+  out_.varint(static_cast<std::uint64_t>(limit.per / milliseconds(1)));
+  out_.varint(limit.burst.value_or(0));
+  state(item.after);
+}
+
+void EventWriter::reset(const KeyEvent& item) noexcept { head(item); }
+
+std::span<const std::byte> EventWriter::written() const noexcept {
+  FLINT_ASSERT(out_.ok());
+  return out_.written();
+}
+
+bool decode_event(const storage::Record& record, LogEvent& event) {
+  event.items.clear();
+  event.key = {};
+  event.limit = {};
+  if (record.kind < static_cast<storage::RecordKind>(EventType::kConfigured) ||
+      record.kind > static_cast<storage::RecordKind>(EventType::kTime)) {
+    return false;
+  }
+  event.type = static_cast<EventType>(record.kind);
+  base::Reader in(record.payload);
+  if (!read_moment(in, event.at)) return false;
+  if (event.type == EventType::kTime) return in.done();
+  do {
+    if (event.items.size() == kMaxCheckAllItems || !read_item(in, event)) return false;
+  } while (in.left() > 0);
+  return in.done();
+}
+
+}  // namespace flint::limiter

@@ -1,0 +1,66 @@
+#include "limiter/key_table.h"
+
+#include <random>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/arithmetic.h"
+#include "base/assert.h"
+
+namespace flint::limiter {
+
+void Counters::add_allowed(Units cost, WallTime at) noexcept {
+  ++allowed;
+  allowed_cost = base::saturating_add(allowed_cost, cost);
+  last_allowed_at = at;
+}
+
+void Counters::add_denied(const Denials& denials) noexcept {
+  if (denials.count == 0) return;
+  denied = base::saturating_add(denied, denials.count);
+  denied_cost = base::saturating_add(denied_cost, denials.cost);
+  last_denied_at = denials.last;
+}
+
+void KeyEntry::note_record(storage::Seq seq) noexcept {
+  counters.add_denied(pending);
+  pending = {};
+  last_seq = seq;
+}
+
+KeyTable::KeyTable() : by_key_(0, Hash{std::random_device{}()}) {}
+
+std::size_t KeyTable::Hash::operator()(std::string_view key) const noexcept {
+  return XXH3_64bits_withSeed(key.data(), key.size(), seed);
+}
+
+KeyEntry* KeyTable::find(std::string_view key) noexcept {
+  const auto found = by_key_.find(key);
+  return found == by_key_.end() ? nullptr : found->second;
+}
+
+KeyEntry* KeyTable::find(KeyId id) noexcept { return id < entries_.size() ? &entries_[id] : nullptr; }
+
+KeyEntry& KeyTable::add(std::string_view key) {
+  KeyEntry& entry = entries_.emplace_back();
+  entry.id = static_cast<KeyId>(entries_.size() - 1);
+  entry.key = key;
+  const bool added = by_key_.emplace(entry.key, &entry).second;
+  FLINT_ASSERT(added);
+  in_order_.insert(&entry);
+  return entry;
+}
+
+void KeyTable::clear() {
+  in_order_.clear();
+  by_key_.clear();
+  entries_.clear();
+}
+
+KeyEntry* KeyTable::next(std::string_view key, bool inclusive) const {
+  const auto found = inclusive ? in_order_.lower_bound(key) : in_order_.upper_bound(key);
+  return found == in_order_.end() ? nullptr : *found;
+}
+
+}  // namespace flint::limiter

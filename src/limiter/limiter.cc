@@ -1,0 +1,126 @@
+#include "flint/limiter.h"
+
+#include "io/posix_file_system.h"
+#include "limiter/engine.h"
+
+namespace flint {
+
+/// Nothing but a name for the engine that no public header mentions.
+class Limiter::Impl {
+ public:
+  std::unique_ptr<limiter::Engine> engine;
+};
+
+namespace {
+
+/// What the deferred call decided, once that is durable.
+template <typename T>
+Result<T> await(limiter::Engine& engine, Result<Deferred<T>> deferred) {
+  if (!deferred.ok()) return deferred.status();
+  if (Status durable = engine.wait(deferred->ticket); !durable.ok()) return durable;
+  return std::move(deferred->value);
+}
+
+Status await(limiter::Engine& engine, const Result<Ticket>& ticket) {
+  return ticket.ok() ? engine.wait(*ticket) : ticket.status();
+}
+
+Status hand_over(const Result<Ticket>& from, Ticket* to) {
+  if (from.ok()) *to = *from;
+  return from.status();
+}
+
+Status validate_options(const Options& options) {
+  const auto flush_ms = options.flush_every.count();
+  if (flush_ms < 1 || flush_ms > 60'000) {
+    return {Code::kInvalidArgument, "flush_every_ms must be from 1 to 60000, not " + std::to_string(flush_ms)};
+  }
+  if (options.flush_every_events < 1 || options.flush_every_events > 1'000'000) {
+    return {Code::kInvalidArgument,
+            "flush_every_events must be from 1 to 1000000, not " + std::to_string(options.flush_every_events)};
+  }
+  if (options.compact_after_bytes < (std::uint64_t{1} << 20) ||
+      options.compact_after_bytes > (std::uint64_t{1} << 40)) {
+    return {Code::kInvalidArgument, "compact_after_bytes must be from 1048576 (1 MiB) to 1099511627776 (1 TiB), not " +
+                                        std::to_string(options.compact_after_bytes)};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Limiter>> Limiter::open(std::string_view data_dir, const Options& options) {
+  if (Status valid = validate_options(options); !valid.ok()) return valid;
+  auto directory = io::open_posix_directory(
+      data_dir, options.mode == OpenMode::kReadOnly ? io::OpenDirectory::kMustExist : io::OpenDirectory::kCreate);
+  if (!directory.ok()) return directory.status();
+  auto engine = limiter::Engine::open(std::move(*directory), options);
+  if (!engine.ok()) return engine.status();
+  auto impl = std::make_unique<Impl>();
+  impl->engine = std::move(*engine);
+  return std::unique_ptr<Limiter>(new Limiter(std::move(impl)));
+}
+
+Limiter::Limiter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Limiter::~Limiter() = default;
+
+Status Limiter::limit(std::string_view key, const Limit& limit) {
+  return await(*impl_->engine, impl_->engine->limit(key, limit));
+}
+Result<Decision> Limiter::check(std::string_view key, Units cost) {
+  return await(*impl_->engine, impl_->engine->check(key, cost));
+}
+Result<CheckAllResult> Limiter::check_all(std::span<const CheckItem> items) {
+  return await(*impl_->engine, impl_->engine->check_all(items));
+}
+Status Limiter::reset(std::string_view key) { return await(*impl_->engine, impl_->engine->reset(key)); }
+
+Status Limiter::limit_deferred(std::string_view key, const Limit& limit, Ticket* ticket) {
+  return hand_over(impl_->engine->limit(key, limit), ticket);
+}
+Result<Deferred<Decision>> Limiter::check_deferred(std::string_view key, Units cost) {
+  return impl_->engine->check(key, cost);
+}
+Result<Deferred<CheckAllResult>> Limiter::check_all_deferred(std::span<const CheckItem> items) {
+  return impl_->engine->check_all(items);
+}
+Status Limiter::reset_deferred(std::string_view key, Ticket* ticket) {
+  return hand_over(impl_->engine->reset(key), ticket);
+}
+
+void Limiter::when_durable(Ticket ticket, std::function<void(const Status&)> done) {
+  impl_->engine->when_durable(ticket, std::move(done));
+}
+bool Limiter::is_durable(Ticket ticket) const noexcept { return impl_->engine->is_durable(ticket); }
+
+Result<LimitStatus> Limiter::status(std::string_view key) const { return impl_->engine->status(key); }
+Result<std::vector<LimitStatus>> Limiter::list(const ListQuery& query) const { return impl_->engine->list(query); }
+Result<std::vector<Event>> Limiter::history(std::string_view key, std::size_t limit) const {
+  return impl_->engine->history(key, limit);
+}
+Result<std::vector<LimitStatus>> Limiter::top(TopBy by, std::size_t limit) const {
+  return impl_->engine->top(by, limit);
+}
+
+Status Limiter::compact() { return impl_->engine->compact(); }
+Status Limiter::flush() { return impl_->engine->flush(); }
+DoctorReport Limiter::doctor() const { return impl_->engine->doctor(); }
+Stats Limiter::stats() const { return impl_->engine->stats(); }
+Status Limiter::health() const { return impl_->engine->health(); }
+Status Limiter::close() { return impl_->engine->close(); }
+
+Result<DoctorReport> inspect(std::string_view data_dir) {
+  auto directory = io::open_posix_directory(data_dir, io::OpenDirectory::kMustExist);
+  if (!directory.ok()) return directory.status();
+  limiter::LimiterState scratch([] { return Status(); });
+  return storage::inspect(**directory, scratch);
+}
+
+Result<DoctorReport> repair(std::string_view data_dir) {
+  auto directory = io::open_posix_directory(data_dir, io::OpenDirectory::kMustExist);
+  if (!directory.ok()) return directory.status();
+  limiter::LimiterState scratch([] { return Status(); });
+  return storage::repair(**directory, scratch);
+}
+
+}  // namespace flint

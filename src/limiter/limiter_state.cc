@@ -1,0 +1,107 @@
+#include "limiter/limiter_state.h"
+
+#include <fmt/format.h>
+
+#include "limiter/snapshot_codec.h"
+#include "limiter/state_after.h"
+
+namespace flint::limiter {
+namespace {
+
+// A piece of a snapshot that is taken in one hold of the mutex: some tens of microseconds, unless one sliding log alone
+// is larger (its runs must be of one instant).
+constexpr KeyId kKeysAtOnce = 64;
+constexpr std::size_t kBytesAtOnce = 64 * 1024;
+
+Status contradiction(std::string_view what, storage::Seq seq) {
+  return {Code::kCorruption, fmt::format("record {} {}", seq, what)};
+}
+
+}  // namespace
+
+void LimiterState::clear() {
+  keys.clear();
+  last_time = Time{};
+}
+
+Status LimiterState::load(std::span<const std::byte> entry) {
+  if (load_entry(entry, keys, last_time)) return {};
+  return {Code::kCorruption, "an entry of the snapshot cannot be read"};
+}
+
+Status LimiterState::replay(const storage::Record& record) {
+  if (!decode_event(record, event_)) return contradiction("cannot be read as an event", record.seq);
+  if (event_.at.time < last_time) return contradiction("is earlier than the record before it", record.seq);
+  last_time = event_.at.time;
+  if (event_.type == EventType::kConfigured) return replay_configured(event_, record.seq);
+  for (const KeyEvent& item : event_.items) {
+    if (Status applied = replay_item(event_, item, record.seq); !applied.ok()) return applied;
+  }
+  return {};
+}
+
+Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) {
+  const KeyEvent& item = event.items.front();
+  KeyEntry* entry = keys.find(item.id);
+  if (entry == nullptr) {
+    if (item.id != keys.next_id() || keys.find(event.key) != nullptr) {
+      return contradiction("configures a new key under an id that is not the next one", seq);
+    }
+    entry = &keys.add(event.key);
+  }
+  if (entry->key != event.key) return contradiction("configures a key under the id of another one", seq);
+  if (seq <= entry->last_seq) return {};
+  entry->limit = event.limit;
+  if (!restore_state(item.after, entry->limit, 0, event.at.time, entry->state)) {
+    return contradiction("leaves a key in a state that its limit does not allow", seq);
+  }
+  entry->pending = item.denials;
+  entry->note_record(seq);
+  return {};
+}
+
+Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq) {
+  KeyEntry* entry = keys.find(item.id);
+  if (entry == nullptr) return contradiction("names a key that no record before it configures", seq);
+  if (seq <= entry->last_seq) return {};
+  switch (event.type) {
+    case EventType::kAllowed:
+      if (!restore_state(item.after, entry->limit, item.cost, event.at.time, entry->state)) {
+        return contradiction("leaves a key in a state that its limit does not allow", seq);
+      }
+      entry->counters.add_allowed(item.cost, event.at.wall);
+      break;
+    case EventType::kReset:
+      entry->state = algorithm::fresh(entry->limit, event.at.time);
+      entry->counters.last_reset_at = event.at.wall;
+      break;
+    case EventType::kDenied:
+    case EventType::kConfigured:
+    case EventType::kTime:
+      break;
+  }
+  entry->pending = item.denials;
+  entry->note_record(seq);
+  return {};
+}
+
+void LimiterState::begin_snapshot() {
+  cursor_ = {.time = last_time, .next = 0, .end = keys.next_id(), .started = false};
+}
+
+bool LimiterState::next_entries(const std::function<void(std::span<const std::byte>)>& emit) {
+  mutex_.wait(nullptr);
+  EntryBuffer piece;
+  if (!cursor_.started) piece.add_meta(cursor_.time);
+  cursor_.started = true;
+  {
+    base::MutexLock lock(*mutex_.load());
+    for (KeyId n = 0; n < kKeysAtOnce && cursor_.next < cursor_.end && piece.bytes() < kBytesAtOnce; ++n) {
+      piece.add_key(*keys.find(cursor_.next++));
+    }
+  }
+  piece.for_each(emit);
+  return cursor_.next < cursor_.end;
+}
+
+}  // namespace flint::limiter

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "limiter/key_table.h"
+#include "storage/store.h"
+
+namespace flint::limiter {
+
+/// The limiter's state as its store sees it: rebuilt by replay, written to snapshots piece by piece. Decides nothing.
+///
+/// Threads: recovery on one thread; afterwards everything is guarded by the store's mutex (see attach()).
+class LimiterState final : public storage::StateMachine {
+ public:
+  /// `log_denials` is what on_tick() does; it outlives this object.
+  explicit LimiterState(std::function<Status()> log_denials) : log_denials_(std::move(log_denials)) {}
+
+  /// After recovery: the mutex that guards this state from now on. A compaction that starts before waits for it.
+  void attach(base::Mutex& mutex) noexcept {
+    mutex_ = &mutex;
+    mutex_.notify_all();
+  }
+
+  KeyTable keys;
+  /// Of the newest event: what the log has persisted of the limiter's time.
+  Time last_time{};
+
+  void clear() override;
+  Status load(std::span<const std::byte> entry) override;
+  Status replay(const storage::Record& record) override;
+  void begin_snapshot() override;
+  bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) override;
+  Status on_tick() override { return log_denials_(); }
+
+ private:
+  Status replay_configured(const LogEvent& event, storage::Seq seq);
+  Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
+
+  std::function<Status()> log_denials_;
+  std::atomic<base::Mutex*> mutex_ = nullptr;
+  LogEvent event_;
+
+  struct SnapshotCursor {
+    Time time{};
+    KeyId next = 0;
+    KeyId end = 0;
+    bool started = false;
+  } cursor_;
+};
+
+}  // namespace flint::limiter

@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <deque>
+#include <queue>
+
+#include "limiter/engine.h"
+
+/// The reads: none of them changes what is decided, none holds the mutex for longer than a page of keys.
+namespace flint::limiter {
+namespace {
+
+constexpr std::size_t kKeysAtOnce = 256;
+
+std::uint64_t total_denied(const KeyEntry& entry) { return entry.counters.denied + entry.pending.count; }
+
+flint::Event public_event(const LogEvent& event, const KeyEvent& item, storage::Seq seq) {
+  flint::Event out{
+      .kind = EventKind::kReset, .seq = seq, .at = event.at.wall, .cost = item.cost, .count = 1, .limit = {}};
+  if (event.type == EventType::kAllowed) out.kind = EventKind::kAllowed;
+  if (event.type == EventType::kConfigured) {
+    out.kind = EventKind::kConfigured;
+    out.limit = event.limit;
+  }
+  return out;
+}
+
+flint::Event denied_event(const KeyEvent& item, storage::Seq seq) {
+  return {.kind = EventKind::kDenied,
+          .seq = seq,
+          .at = item.denials.last,
+          .cost = item.denials.cost,
+          .count = item.denials.count,
+          .limit = {}};
+}
+
+}  // namespace
+
+LimitStatus Engine::describe(const KeyEntry& entry, const Moment& at) {
+  const algorithm::View view = algorithm::view(entry.state, entry.limit, at.time);
+  LimitStatus status{.key = entry.key,
+                     .limit = entry.limit,
+                     .remaining = view.remaining,
+                     .reset_at = shown_reset(at, view.reset_after),
+                     .total_allowed = entry.counters.allowed,
+                     .total_denied = total_denied(entry),
+                     .total_allowed_cost = entry.counters.allowed_cost,
+                     .total_denied_cost = entry.counters.denied_cost + entry.pending.cost,
+                     .last_allowed_at = entry.counters.last_allowed_at,
+                     .last_denied_at = entry.counters.last_denied_at,
+                     .last_reset_at = entry.counters.last_reset_at};
+  if (entry.pending.count > 0) status.last_denied_at = entry.pending.last;
+  return status;
+}
+
+Result<LimitStatus> Engine::status(std::string_view key) {
+  if (Status open = welcome(); !open.ok()) return open;
+  base::MutexLock lock(store_->mutex());
+  const KeyEntry* entry = state_.keys.find(key);
+  return entry == nullptr ? Result<LimitStatus>(no_limit(key)) : describe(*entry, clock_->now());
+}
+
+template <typename Visit>
+Status Engine::walk(std::string_view prefix, std::string_view after, const Visit& visit) {
+  std::string from(std::max(prefix, after));
+  bool inclusive = after < prefix;
+  for (;;) {
+    if (Status open = welcome(); !open.ok()) return open;
+    base::MutexLock lock(store_->mutex());
+    const Moment at = clock_->now();
+    const KeyEntry* entry = state_.keys.next(from, inclusive);
+    for (std::size_t n = 0; n < kKeysAtOnce; ++n) {
+      if (entry == nullptr || !entry->key.starts_with(prefix) || !visit(*entry, at)) return {};
+      from = entry->key;
+      entry = state_.keys.next(from, false);
+    }
+    inclusive = false;
+  }
+}
+
+Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
+  std::vector<LimitStatus> page;
+  Status walked = walk(query.prefix, query.after, [&](const KeyEntry& entry, const Moment& at) {
+    if (page.size() == query.limit) return false;
+    page.push_back(describe(entry, at));
+    return true;
+  });
+  if (!walked.ok()) return walked;
+  return page;
+}
+
+Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
+  struct Ranked {
+    std::uint64_t count;
+    const KeyEntry* entry;
+  };
+  // The least of the best so far is on top: it goes first when a better one comes.
+  const auto better = [](const Ranked& a, const Ranked& b) {
+    return a.count != b.count ? a.count > b.count : a.entry->key < b.entry->key;
+  };
+  std::priority_queue<Ranked, std::vector<Ranked>, decltype(better)> best(better);
+  Status walked = walk("", "", [&](const KeyEntry& entry, const Moment&) {
+    const std::uint64_t count = by == TopBy::kDenied ? total_denied(entry) : entry.counters.allowed;
+    if (count > 0) best.push({count, &entry});
+    if (best.size() > limit) best.pop();
+    return true;
+  });
+  if (!walked.ok()) return walked;
+  std::vector<LimitStatus> ranking;
+  base::MutexLock lock(store_->mutex());
+  for (const Moment at = clock_->now(); !best.empty(); best.pop()) ranking.push_back(describe(*best.top().entry, at));
+  std::reverse(ranking.begin(), ranking.end());
+  return ranking;
+}
+
+Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::size_t limit) {
+  if (Status open = welcome(); !open.ok()) return open;
+  KeyId id = 0;
+  {
+    base::MutexLock lock(store_->mutex());
+    const KeyEntry* entry = state_.keys.find(key);
+    if (entry == nullptr) return no_limit(key);
+    id = entry->id;
+  }
+  std::deque<flint::Event> newest;
+  const auto keep = [&](flint::Event event) {
+    newest.push_back(std::move(event));
+    if (newest.size() > limit) newest.pop_front();
+  };
+  LogEvent event;
+  bool sound = true;
+  Status read = store_->read_log([&](const storage::Record& record) {
+    sound = decode_event(record, event);
+    for (const KeyEvent& item : event.items) {
+      if (!sound || item.id != id) continue;
+      if (item.denials.count > 0) keep(denied_event(item, record.seq));
+      if (event.type != EventType::kDenied) keep(public_event(event, item, record.seq));
+    }
+    return sound;
+  });
+  if (!read.ok()) return read;
+  if (!sound) return Status(Code::kCorruption, "a record of the log cannot be read: run `flint doctor` to see where");
+  return std::vector<flint::Event>(std::make_move_iterator(newest.begin()), std::make_move_iterator(newest.end()));
+}
+
+}  // namespace flint::limiter

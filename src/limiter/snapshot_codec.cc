@@ -1,0 +1,211 @@
+#include "limiter/snapshot_codec.h"
+
+#include <array>
+
+#include "base/assert.h"
+#include "base/coding.h"
+
+namespace flint::limiter {
+namespace {
+
+using algorithm::FixedWindow;
+using algorithm::Run;
+using algorithm::SlidingLog;
+using algorithm::TokenBucket;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kRunsInEntry = 1024;
+constexpr std::size_t kMaxRunBytes = 10 + 6;
+static_assert(16 + kRunsInEntry * kMaxRunBytes <= kMaxEntryBytes, "an entry of runs fits");
+// Type, id, sequence number, key, limit, counters, times, state.
+static_assert(1 + 5 + 10 + 2 + kMaxKeyBytes + 4 * 10 + 4 * 10 + 3 * 8 + 1 + 3 * 10 < kMaxEntryBytes);
+
+constexpr std::uint8_t kHasLastAllowed = 1;
+constexpr std::uint8_t kHasLastDenied = 2;
+constexpr std::uint8_t kHasLastReset = 4;
+
+void write_time(base::Writer& out, const std::optional<WallTime>& time) {
+  if (time) out.fixed(time->time_since_epoch().count());
+}
+
+void write_counters(base::Writer& out, const Counters& counters) {
+  out.varint(counters.allowed);
+  out.varint(counters.allowed_cost);
+  out.varint(counters.denied);
+  out.varint(counters.denied_cost);
+  out.fixed(static_cast<std::uint8_t>((counters.last_allowed_at ? kHasLastAllowed : 0) |
+                                      (counters.last_denied_at ? kHasLastDenied : 0) |
+                                      (counters.last_reset_at ? kHasLastReset : 0)));
+  write_time(out, counters.last_allowed_at);
+  write_time(out, counters.last_denied_at);
+  write_time(out, counters.last_reset_at);
+}
+
+void write_state(base::Writer& out, const algorithm::State& state) {
+  if (const auto* bucket = std::get_if<TokenBucket>(&state)) {
+    out.fixed(bucket->updated_at.time_since_epoch().count());
+    out.varint(bucket->used);
+    out.varint(bucket->fraction);
+  } else if (const auto* window = std::get_if<FixedWindow>(&state)) {
+    out.fixed(window->start.time_since_epoch().count());
+    out.varint(window->count);
+  }
+}
+
+std::optional<WallTime> read_time(base::Reader& in, bool present) {
+  if (!present) return std::nullopt;
+  return WallTime(Nanos(in.fixed<std::int64_t>()));
+}
+
+bool read_counters(base::Reader& in, Counters& counters) {
+  counters.allowed = in.varint();
+  counters.allowed_cost = in.varint();
+  counters.denied = in.varint();
+  counters.denied_cost = in.varint();
+  const auto present = in.fixed<std::uint8_t>();
+  counters.last_allowed_at = read_time(in, (present & kHasLastAllowed) != 0);
+  counters.last_denied_at = read_time(in, (present & kHasLastDenied) != 0);
+  counters.last_reset_at = read_time(in, (present & kHasLastReset) != 0);
+  return in.ok() && present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset);
+}
+
+bool read_limit(base::Reader& in, Limit& limit) {
+  limit.algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
+  limit.rate = in.varint();
+  const std::uint64_t per_ms = in.varint();
+  const std::uint64_t burst = in.varint();
+  if (!in.ok() || per_ms > static_cast<std::uint64_t>(kMaxPeriod / milliseconds(1))) return false;
+  limit.per = milliseconds(per_ms);
+  if (burst != 0) limit.burst = burst;
+  return validate_limit(limit).ok();
+}
+
+Time read_limiter_time(base::Reader& in) { return Time(Nanos(in.fixed<std::int64_t>())); }
+
+bool read_state(base::Reader& in, const Limit& limit, algorithm::State& state) {
+  switch (limit.algorithm) {
+    case Algorithm::kTokenBucket: {
+      TokenBucket bucket;
+      bucket.updated_at = read_limiter_time(in);
+      bucket.used = in.varint();
+      bucket.fraction = in.varint();
+      state = bucket;
+      break;
+    }
+    case Algorithm::kFixedWindowCounter: {
+      FixedWindow window;
+      window.start = read_limiter_time(in);
+      window.count = in.varint();
+      state = window;
+      break;
+    }
+    case Algorithm::kSlidingWindowLog:
+      state = SlidingLog::fresh();
+      break;
+  }
+  return in.done() && algorithm::is_valid(state, limit);
+}
+
+bool read_key(base::Reader& in, KeyTable& keys) {
+  const std::uint64_t id = in.varint();
+  const std::uint64_t last_seq = in.varint();
+  const std::string_view key = in.text();
+  if (!in.ok() || id != keys.next_id() || !validate_key(key).ok() || keys.find(key) != nullptr) return false;
+  KeyEntry& entry = keys.add(key);
+  entry.last_seq = last_seq;
+  return read_limit(in, entry.limit) && read_counters(in, entry.counters) && read_state(in, entry.limit, entry.state);
+}
+
+bool read_runs(base::Reader& in, KeyTable& keys) {
+  const std::uint64_t id = in.varint();
+  if (!in.ok() || keys.next_id() == 0 || id != keys.next_id() - 1) return false;
+  KeyEntry& entry = *keys.find(static_cast<KeyId>(id));
+  auto* log = std::get_if<SlidingLog>(&entry.state);
+  if (log == nullptr) return false;
+  Time time = read_limiter_time(in);
+  do {
+    const Units cost = in.varint();
+    const bool ascends = log->empty() || log->last_time() < time;
+    if (!in.ok() || !ascends || cost < 1 || cost > kMaxUnits) return false;
+    log->append(time, cost, entry.limit.per);
+    if (in.left() == 0) break;
+    const std::uint64_t gap = in.varint();
+    if (gap > static_cast<std::uint64_t>(kMaxPeriod.count())) return false;
+    time += Nanos(static_cast<std::int64_t>(gap));
+  } while (in.ok());
+  return in.done();
+}
+
+}  // namespace
+
+void EntryBuffer::clear() noexcept {
+  bytes_.clear();
+  ends_.clear();
+}
+
+void EntryBuffer::add(std::span<const std::byte> entry) {
+  bytes_.insert(bytes_.end(), entry.begin(), entry.end());
+  ends_.push_back(bytes_.size());
+}
+
+void EntryBuffer::add_meta(Time time) {
+  std::array<std::byte, 16> buffer;
+  base::Writer out(buffer);
+  out.fixed(static_cast<std::uint8_t>(EntryType::kMeta));
+  out.fixed(time.time_since_epoch().count());
+  add(out.written());
+}
+
+void EntryBuffer::add_key(const KeyEntry& entry) {
+  std::array<std::byte, 1024> buffer;
+  base::Writer out(buffer);
+  out.fixed(static_cast<std::uint8_t>(EntryType::kKey));
+  out.varint(entry.id);
+  out.varint(entry.last_seq);
+  out.text(entry.key);
+  out.fixed(static_cast<std::uint8_t>(entry.limit.algorithm));
+  out.varint(entry.limit.rate);
+  out.varint(static_cast<std::uint64_t>(entry.limit.per / milliseconds(1)));
+  out.varint(entry.limit.burst.value_or(0));
+  write_counters(out, entry.counters);
+  write_state(out, entry.state);
+  FLINT_ASSERT(out.ok());
+  add(out.written());
+  if (const auto* log = std::get_if<SlidingLog>(&entry.state)) add_runs(entry.id, *log);
+}
+
+void EntryBuffer::add_runs(KeyId id, const SlidingLog& log) {
+  std::array<std::byte, kMaxEntryBytes> buffer;
+  for (std::size_t begin = 0; begin < log.size(); begin += kRunsInEntry) {
+    base::Writer out(buffer);
+    out.fixed(static_cast<std::uint8_t>(EntryType::kRuns));
+    out.varint(id);
+    Run run = log.run(begin);
+    out.fixed(run.time.time_since_epoch().count());
+    out.varint(run.cost);
+    for (std::size_t i = begin + 1; i < std::min(begin + kRunsInEntry, log.size()); ++i) {
+      const Run next = log.run(i);
+      out.varint(static_cast<std::uint64_t>((next.time - run.time).count()));
+      out.varint(next.cost);
+      run = next;
+    }
+    FLINT_ASSERT(out.ok());
+    add(out.written());
+  }
+}
+
+bool load_entry(std::span<const std::byte> entry, KeyTable& keys, Time& time) {
+  base::Reader in(entry);
+  switch (static_cast<EntryType>(in.fixed<std::uint8_t>())) {
+    case EntryType::kMeta:
+      time = read_limiter_time(in);
+      return in.done() && keys.size() == 0 && time >= Time{};
+    case EntryType::kKey:
+      return read_key(in, keys);
+    case EntryType::kRuns:
+      return read_runs(in, keys);
+  }
+  return false;
+}
+
+}  // namespace flint::limiter

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "limiter/key_table.h"
+
+/// What the entries of a snapshot say. The layout is in docs/log_format.md ("Payloads of the limiter").
+///
+/// First one kMeta entry, then for each key, in the order of their ids, one kKey entry, followed for a sliding log by
+/// as many kRuns entries as it takes: none is longer than kMaxEntryBytes, however many runs there are.
+namespace flint::limiter {
+
+enum class EntryType : std::uint8_t { kMeta = 1, kKey = 2, kRuns = 3 };
+
+inline constexpr std::size_t kMaxEntryBytes = 17 * 1024;
+
+/// Encoded entries, one behind the other, and where each ends.
+class EntryBuffer {
+ public:
+  void clear() noexcept;
+  void add_meta(Time time);
+  void add_key(const KeyEntry& entry);
+
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
+  template <typename Emit>
+  void for_each(const Emit& emit) const {
+    std::size_t begin = 0;
+    for (const std::size_t end : ends_) {
+      emit(std::span<const std::byte>(bytes_).subspan(begin, end - begin));
+      begin = end;
+    }
+  }
+
+ private:
+  void add_runs(KeyId id, const algorithm::SlidingLog& log);
+  void add(std::span<const std::byte> entry);
+
+  std::vector<std::byte> bytes_;
+  std::vector<std::size_t> ends_;
+};
+
+/// Applies one entry to `keys` and `time`. False when it is not exactly what EntryBuffer writes, or does not fit what
+/// came before it.
+[[nodiscard]] bool load_entry(std::span<const std::byte> entry, KeyTable& keys, Time& time);
+
+}  // namespace flint::limiter
