@@ -42,7 +42,7 @@ struct Limit {
   Nanos per{};
   Algorithm algorithm = Algorithm::kTokenBucket;
   /// Token bucket only: the capacity. Absent means `rate`; giving one with another algorithm is an error.
-  std::optional<Units> burst;
+  std::optional<Units> burst = std::nullopt;
 
   /// The most that can pass at once: `burst` or `rate` of a token bucket, else `rate`.
   [[nodiscard]] constexpr Units capacity() const noexcept { return burst.value_or(rate); }
