@@ -5,15 +5,13 @@
 function(flint_layer name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES;TESTS;TEST_LIBRARIES" ${ARGN})
   add_library(flint_${name} STATIC ${arg_SOURCES})
-  target_include_directories(flint_${name} PUBLIC
-    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>"
-    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>")
+  target_include_directories(flint_${name} PUBLIC "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
   list(TRANSFORM arg_DEPENDS PREPEND flint_)
-  target_link_libraries(flint_${name} PUBLIC ${arg_DEPENDS} ${arg_LIBRARIES} PRIVATE $<BUILD_INTERFACE:flint_flags>)
+  target_link_libraries(flint_${name} PUBLIC ${arg_DEPENDS} ${arg_LIBRARIES} PRIVATE flint_flags)
 
   if(FLINT_TESTS AND arg_TESTS)
     add_executable(${name}_tests ${arg_TESTS})
     target_link_libraries(${name}_tests PRIVATE flint_${name} flint_flags ${arg_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
-    gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60)
+    gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
   endif()
 endfunction()

@@ -87,7 +87,7 @@ bool read_item(base::Reader& in, LogEvent& event) {
 
 }  // namespace
 
-EventWriter::EventWriter(EventType type, const Moment& at) noexcept : type_(type), wall_(at.wall), out_(buffer_) {
+EventWriter::EventWriter(EventType type, const Moment& at) noexcept : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
   const std::int64_t offset_ms = wall_offset_ms(at);
   wall_ = WallTime(at.time.time_since_epoch() + milliseconds(offset_ms));
   out_.fixed(at.time.time_since_epoch().count());
