@@ -1,4 +1,5 @@
-# flint_layer(NAME SOURCES a.cc ... [DEPENDS layer ...] [LIBRARIES target ...] [TESTS a_test.cc ...] [TEST_LIBRARIES ...])
+# flint_layer(NAME SOURCES a.cc ... [DEPENDS layer ...] [LIBRARIES target ...]
+#             [TESTS a_test.cc ...] [TEST_LIBRARIES target ...])
 #
 # One static library flint_NAME for the folder NAME, so that including a layer that is not in DEPENDS does not link, and
 # one test program NAME_tests from the tests that stand beside the code.
@@ -11,7 +12,8 @@ function(flint_layer name)
 
   if(FLINT_TESTS AND arg_TESTS)
     add_executable(${name}_tests ${arg_TESTS})
-    target_link_libraries(${name}_tests PRIVATE flint_${name} flint_flags ${arg_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
+    target_link_libraries(${name}_tests PRIVATE
+      flint_${name} flint_flags ${arg_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
   endif()
 endfunction()

@@ -1,0 +1,90 @@
+"""A program of another project builds against an installed Flint, and runs.
+
+Installs the build tree FLINT_BUILD into a temporary folder, moves it, and builds examples/embedded.cc from there: with
+CMake's find_package and with pkg-config.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(os.environ["FLINT_ROOT"])
+BUILD = Path(os.environ["FLINT_BUILD"])
+COMPILER = os.environ.get("CXX", "c++")
+
+
+def run(*command, **options):
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          stdin=subprocess.DEVNULL, check=False, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+class InstallTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="flint-install-"))
+        first = cls.folder / "first"
+        run("cmake", "--install", BUILD, "--prefix", first)
+        # What names the folder that it was first installed into breaks here.
+        cls.prefix = first.rename(cls.folder / "moved")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def installed(self, pattern):
+        return sorted(str(path.relative_to(self.prefix)) for path in self.prefix.glob(pattern) if path.is_file())
+
+    def check_example(self, program):
+        """Seven checks against a limit of five, twice: the second run finds the limit used up."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as place:
+            first = run(program, cwd=place).splitlines()
+            self.assertEqual([f"{n}: allowed, {5 - n} left" for n in range(1, 6)], first[:5])
+            self.assertRegex(first[5], r"^6: denied, try again in \d+ ms$")
+            self.assertRegex(first[6], r"^7: denied, try again in \d+ ms$")
+            second = run(program, cwd=place).splitlines()
+            self.assertRegex(second[0], r"^1: denied, try again in \d+ ms$")
+
+    def test_files_are_where_packagers_expect_them(self):
+        self.assertEqual(["bin/flint"], self.installed("bin/*"))
+        self.assertIn("include/flint-limiter/flint/limiter.h", self.installed("include/**/*"))
+        self.assertEqual([], [name for name in self.installed("include/**/*")
+                              if not re.fullmatch(r"include/flint-limiter/flint/\w+\.h", name)])
+        self.assertEqual(1, len(self.installed("lib*/**/flint-limiter.pc")))
+        self.assertEqual(1, len(self.installed("lib*/**/flint-limiter-config.cmake")))
+        self.assertIn("share/doc/flint-limiter/LICENSE", self.installed("share/**/*"))
+
+    def test_the_command_says_its_version(self):
+        version = re.search(r"VERSION (\d+\.\d+\.\d+)", (ROOT / "CMakeLists.txt").read_text()[40:]).group(1)
+        self.assertIn(version, run(self.prefix / "bin/flint", "--version"))
+
+    def test_each_header_compiles_alone(self):
+        for header in self.installed("include/**/*.h"):
+            source = self.folder / "alone.cc"
+            source.write_text(f"#include <{Path(header).relative_to('include/flint-limiter')}>\n")
+            run(COMPILER, "-std=c++20", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only",
+                f"-I{self.prefix / 'include/flint-limiter'}", source)
+
+    def test_a_program_builds_with_cmake(self):
+        tree = self.folder / "cmake"
+        run("cmake", "-S", ROOT / "examples", "-B", tree, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={self.prefix}")
+        run("cmake", "--build", tree)
+        self.check_example(tree / "embedded")
+
+    def test_a_program_builds_with_pkg_config(self):
+        package = self.prefix / self.installed("lib*/**/flint-limiter.pc")[0]
+        flags = run("pkg-config", "--cflags", "--libs", "flint-limiter",
+                    env={**os.environ, "PKG_CONFIG_PATH": str(package.parent)}).split()
+        program = self.folder / "embedded"
+        run(COMPILER, "-std=c++20", ROOT / "examples/embedded.cc", *flags, "-o", program)
+        self.check_example(program)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
