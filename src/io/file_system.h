@@ -14,7 +14,8 @@
 /// Three implementations: POSIX (posix_file_system.h), in memory (memory_file_system.h) and faulty
 /// (faulty_file_system.h, which loses, reorders and tears what was not synced, and fails the Nth call).
 ///
-/// Names are single components inside one directory: no '/', not "." or "..". Symbolic links are never followed.
+/// Names are single components inside one directory: no '/', not "." or "..", else kInvalidArgument. Symbolic links are
+/// never followed.
 /// Errors: kNotFound only for ENOENT; kDiskFull for ENOSPC, EDQUOT and EFBIG; kPermission for EACCES, EPERM, EROFS,
 /// ENOTDIR, EISDIR and ELOOP; kIoError for the rest. Messages name the operation, the path and errno's text.
 namespace flint::io {
@@ -39,7 +40,8 @@ class File {
   virtual Status sync() = 0;
 
   /// Whether stores through map() to allocated space cannot fail later for want of room (true on ext4, xfs and tmpfs;
-  /// false where blocks are placed at write-back, as on btrfs and ZFS: there only write_at reports a full disk).
+  /// false where blocks are placed at write-back, as on btrfs and ZFS: there only write_at reports a full disk). Ask
+  /// after allocate(): false from then on if the file system turned out to reserve nothing.
   [[nodiscard]] virtual bool can_map() const = 0;
   /// A writable shared view of [0, size); size at most the file's. What is stored there survives the process at once,
   /// and the machine after sync(). One mapping a file; valid as long as the File.
@@ -50,7 +52,8 @@ class File {
 class DirectoryLock {
  public:
   virtual ~DirectoryLock() = default;
-  /// Replaces what read_lock_holder() tells others. Best effort for them, but a failure is reported.
+  /// Replaces what read_lock_holder() tells others. Best effort for them, but a failure is reported. Exclusive locks
+  /// only.
   virtual Status describe_holder(std::string_view text) = 0;
   /// Ok while the lock file at its name is still the one that is held; else kStorageFailed: another process may own
   /// the directory by now.
@@ -71,7 +74,8 @@ class Directory {
 
   /// As the user named it: for messages only.
   [[nodiscard]] virtual const std::string& path() const = 0;
-  /// Opens or creates (0600) a regular file; kPermission when it is anything else. kCreateNew fails if the name exists.
+  /// Opens a regular file; kPermission when it is anything else. Only kCreateNew creates (0600), and it fails with
+  /// kIoError if the name exists.
   virtual Result<std::unique_ptr<File>> open(std::string_view name, OpenFile how) = 0;
   /// All names, sorted, without "." and "..".
   [[nodiscard]] virtual Result<std::vector<std::string>> list() const = 0;

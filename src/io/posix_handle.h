@@ -1,0 +1,50 @@
+#pragma once
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "io/errors.h"
+#include "io/file_system.h"
+#include "io/unique_fd.h"
+
+/// What the parts of the POSIX implementation share. Private to posix_*.cc.
+namespace flint::io {
+
+/// Calls again while a signal interrupts.
+template <typename Call>
+auto retry_eintr(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+/// openat with O_CLOEXEC, never 0, 1 or 2: in a process started without them, a stray print would write into the log.
+/// Invalid and errno set on failure.
+[[nodiscard]] UniqueFd open_at(int directory_fd, const std::string& name, int flags, mode_t mode = 0);
+
+/// An open directory, shared by what was opened in it.
+struct DirectoryHandle {
+  UniqueFd fd;
+  std::string path;
+  bool mappable = false;  ///< What File::can_map() promises holds on its file system.
+
+  [[nodiscard]] std::string path_of(std::string_view name) const { return join_path(path, name); }
+};
+
+/// A regular file inside the directory: `flags` are O_RDONLY or O_RDWR to open one, O_RDWR | O_CREAT | O_EXCL to create
+/// one with mode 0600 whatever the umask.
+[[nodiscard]] Result<UniqueFd> open_regular_file(const DirectoryHandle& directory, std::string_view name, int flags);
+
+[[nodiscard]] std::unique_ptr<Directory> make_posix_directory(std::shared_ptr<const DirectoryHandle> handle);
+[[nodiscard]] std::unique_ptr<File> make_posix_file(UniqueFd fd, std::string path, bool mappable);
+
+[[nodiscard]] Result<std::unique_ptr<DirectoryLock>> lock_posix_directory(
+    std::shared_ptr<const DirectoryHandle> directory, std::string_view name);
+[[nodiscard]] Result<std::unique_ptr<DirectoryLock>> lock_posix_directory_shared(
+    std::shared_ptr<const DirectoryHandle> directory, std::string_view name);
+
+}  // namespace flint::io
