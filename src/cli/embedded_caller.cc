@@ -1,0 +1,82 @@
+#include "cli/embedded_caller.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <future>
+#include <string>
+#include <utility>
+
+#include "cli/text.h"
+#include "flint/limiter.h"
+
+namespace flint::cli {
+namespace {
+
+class EmbeddedCaller final : public Caller {
+ public:
+  explicit EmbeddedCaller(std::unique_ptr<Limiter> limiter) : limiter_(std::move(limiter)), service_(*limiter_) {}
+
+  Result<Answer> call(const Call& call) override {
+    Deferred<api::Response> deferred =
+        service_.handle({.method = call.method, .path = call.path, .query = call.query, .body = call.body});
+    if (Status status = wait_for(deferred.ticket); !status.ok()) return answer_of(api::failure_response(status), {});
+    return answer_of(std::move(deferred.value), call.on_piece);
+  }
+
+  Status finish() override { return limiter_->close(); }
+
+ private:
+  Status wait_for(Ticket ticket) {
+    if (ticket.seq == 0) return {};
+    std::promise<Status> durable;
+    limiter_->when_durable(ticket, [&](const Status& status) { durable.set_value(status); });
+    return durable.get_future().get();
+  }
+
+  static Answer answer_of(api::Response response, const std::function<bool(std::string_view)>& on_piece) {
+    Answer answer{response.status, {}};
+    const bool in_pieces = on_piece && response.status == 200;
+    bool wanted = true;
+    const auto take = [&](std::string_view piece) {
+      if (in_pieces) {
+        wanted = on_piece(piece);
+      } else {
+        answer.body += piece;
+      }
+    };
+    take(response.body);
+    bool more = static_cast<bool>(response.more);
+    while (more && wanted) {
+      std::string piece;
+      more = response.more(piece);
+      take(piece);
+    }
+    return answer;
+  }
+
+  std::unique_ptr<Limiter> limiter_;
+  api::Service service_;
+};
+
+bool is_absent(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) != 0 && errno == ENOENT;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Caller>> open_embedded(std::string_view data_dir, Access access) {
+  // A store has a lock file from its first moment on; opening without one would make a store of any directory.
+  if (access == Access::kChange && is_absent(std::string(data_dir) + "/flint.lock")) {
+    return Status(Code::kNotFound, "There is no Flint data directory at " + quote(data_dir) +
+                                       ". Check --data-dir, or create it with \"flint limit add\".");
+  }
+  Options options;
+  options.mode = access == Access::kRead ? OpenMode::kReadOnly : OpenMode::kReadWrite;
+  Result<std::unique_ptr<Limiter>> limiter = Limiter::open(data_dir, options);
+  if (!limiter.ok()) return limiter.status();
+  return std::unique_ptr<Caller>(std::make_unique<EmbeddedCaller>(std::move(*limiter)));
+}
+
+}  // namespace flint::cli

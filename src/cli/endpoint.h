@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "flint/status.h"
+
+namespace flint::cli {
+
+/// Where a server listens.
+struct Endpoint {
+  /// As a person writes it: `http://127.0.0.1:7878`, `unix:/run/flint.sock`.
+  std::string text;
+  /// Of a Unix socket; empty for TCP.
+  std::string socket_path;
+  std::string host;
+  std::string port;
+};
+
+/// `http://HOST[:PORT]` (port 80 when there is none, as in every URL; `[...]` around an IPv6 address) or `unix:PATH`.
+/// kInvalidArgument says what is allowed.
+Result<Endpoint> parse_server_url(std::string_view url);
+
+[[nodiscard]] Endpoint unix_endpoint(std::string_view socket_path);
+
+}  // namespace flint::cli

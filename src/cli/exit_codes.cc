@@ -1,0 +1,32 @@
+#include "cli/exit_codes.h"
+
+namespace flint::cli {
+
+Exit exit_of(Code code) noexcept {
+  switch (code) {
+    case Code::kOk:
+      return Exit::kDone;
+    case Code::kInvalidArgument:
+    case Code::kLimitNotFound:
+      return Exit::kUsage;
+    case Code::kDataDirLocked:
+    case Code::kNotFound:
+    case Code::kPermission:
+    case Code::kCorruption:
+    case Code::kUnsupportedFormat:
+    case Code::kDiskFull:
+    case Code::kStorageFailed:
+    case Code::kIoError:
+    case Code::kClosed:
+    case Code::kUnavailable:
+      return Exit::kFailed;
+  }
+  return Exit::kFailed;
+}
+
+Exit exit_of_http(int status) noexcept {
+  constexpr int kRequestTimeout = 408;
+  return status >= 400 && status < 500 && status != kRequestTimeout ? Exit::kUsage : Exit::kFailed;
+}
+
+}  // namespace flint::cli

@@ -1,0 +1,200 @@
+#include <array>
+
+#include "cli/commands.h"
+#include "flint/limit.h"
+
+namespace flint::cli {
+namespace {
+
+constexpr std::string_view kUsualExits = "0 done, 2 wrong usage or argument, 3 storage or connection failed.";
+constexpr std::string_view kKeyExits = "0 done, 2 wrong usage or the key has no limit, 3 storage or connection failed.";
+constexpr std::string_view kCheckExits =
+    "0 allowed, 1 denied, 2 wrong usage or a key has no limit, 3 storage or connection failed.";
+
+constexpr std::array kGlobalOptions = std::to_array<OptionSpec>({
+    {"--data-dir", "DIR", "the data directory (default .flint); a server that holds it is asked"},
+    {"--server", "URL", "ask the server at http://HOST:PORT or unix:PATH instead"},
+    {"--token", "T", "the server's token; prefer FLINT_SERVER_TOKEN or --token-file"},
+    {"--token-file", "FILE", "a file that holds the token"},
+    {"--timeout", "TIME", "how long to wait for a server, such as 500ms or 30s (default 10s)"},
+    {"--json", "", "print the API's JSON"},
+    {"--version", "", "print the version"},
+    {"--help", "", "print this; after a command, what that command takes"},
+});
+
+constexpr std::array kAddOptions = std::to_array<OptionSpec>({
+    {"--rate", "N", "units per period, 1 to 1099511627776", true},
+    {"--per", "TIME", "the period: 250ms, 10s, 1m, 1h, 1d; a bare number means seconds", true},
+    {"--algorithm", "A", "token_bucket (default), sliding_window_log or fixed_window_counter"},
+    {"--burst", "N", "token_bucket: the most units at once (default: the rate)"},
+});
+
+constexpr std::array kCheckOptions = std::to_array<OptionSpec>({{"--cost", "N", "units to take (default 1)"}});
+
+constexpr std::array kListOptions = std::to_array<OptionSpec>({
+    {"--prefix", "P", "only keys that start with this"},
+    {"--after", "KEY", "only keys behind this one, in byte order"},
+    {"--limit", "N", "at most this many"},
+});
+
+constexpr std::array kHistoryOptions =
+    std::to_array<OptionSpec>({{"--limit", "N", "at most this many events, the newest (default 100)"}});
+
+constexpr std::array kTopOptions = std::to_array<OptionSpec>({
+    {"--by", "WHAT", "denied (default) or allowed"},
+    {"--limit", "N", "at most this many keys (default 20)"},
+});
+
+constexpr std::array kDoctorOptions =
+    std::to_array<OptionSpec>({{"--repair", "", "copy the directory aside, then drop what is damaged"}});
+
+constexpr std::array kServerOptions = std::to_array<OptionSpec>({
+    {"--bind", "ADDRESS", "ADDR:PORT or unix:PATH (default 127.0.0.1:7878)"},
+    {"--sync", "MODE", "always (default): answers wait for the disk; batch: they do not"},
+    {"--flush-every-ms", "N", "batch: the longest time until the disk has an event (default 100)"},
+    {"--flush-every-events", "N", "batch: the most events that wait for the disk (default 100)"},
+    {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue"},
+    {"--threads", "N", "threads that serve connections"},
+    {"--log-level", "LEVEL", "debug, info (default), warn, error or off"},
+});
+
+constexpr std::array kCommands = std::to_array<Command>({
+    {.words = "limit add",
+     .operands = "KEY",
+     .min_operands = 1,
+     .max_operands = 1,
+     .options = kAddOptions,
+     .summary = "Set the limit of a key",
+     .details = "Creates the data directory if it is not there. Setting a limit again changes it; what was used\n"
+                "stays used. A key is 1 to 512 bytes of UTF-8; one that starts with \"-\" goes after \"--\".\n",
+     .example = "  flint limit add api:user-42 --rate 100 --per 1m --burst 150\n",
+     .exit_codes = kUsualExits,
+     .run = limit_add},
+    {.words = "limit check",
+     .operands = "KEY",
+     .min_operands = 1,
+     .max_operands = 1,
+     .options = kCheckOptions,
+     .summary = "Decide whether a request may pass, and take its cost if so",
+     .details = "A denied check takes nothing, and says when to try again.\n",
+     .example = "  flint limit check api:user-42 --cost 5 && ./send-the-request\n",
+     .exit_codes = kCheckExits,
+     .run = limit_check},
+    {.words = "limit check-all",
+     .operands = "ITEM...",
+     .min_operands = 1,
+     .max_operands = kMaxCheckAllItems,
+     .options = {},
+     .summary = "One decision over several keys: all pass, or nothing is taken",
+     .details = "An ITEM is KEY or KEY=COST: digits behind the last \"=\" are the cost, and without them it is 1.\n"
+                "A key that itself ends in \"=\" and digits is written with its cost, as in page=3=1.\n"
+                "1 to 128 different keys.\n",
+     .example = "  flint limit check-all user:42 org:acme=10 route:/v1/chat=1\n",
+     .exit_codes = kCheckExits,
+     .run = limit_check_all},
+    {.words = "limit status",
+     .operands = "KEY",
+     .min_operands = 1,
+     .max_operands = 1,
+     .options = {},
+     .summary = "Show what is known of a key",
+     .details = "Changes nothing, however often it is asked.\n",
+     .example = "  flint limit status api:user-42\n",
+     .exit_codes = kKeyExits,
+     .run = limit_status},
+    {.words = "limit list",
+     .operands = "",
+     .min_operands = 0,
+     .max_operands = 0,
+     .options = kListOptions,
+     .summary = "List keys with their limits, in byte order",
+     .details = "",
+     .example = "  flint limit list --prefix api: --limit 50\n",
+     .exit_codes = kUsualExits,
+     .run = limit_list},
+    {.words = "limit reset",
+     .operands = "KEY",
+     .min_operands = 1,
+     .max_operands = 1,
+     .options = {},
+     .summary = "Give a key its full quota back",
+     .details = "Its counters stay.\n",
+     .example = "  flint limit reset api:user-42\n",
+     .exit_codes = kKeyExits,
+     .run = limit_reset},
+    {.words = "limit history",
+     .operands = "KEY",
+     .min_operands = 1,
+     .max_operands = 1,
+     .options = kHistoryOptions,
+     .summary = "Show a key's recent events, newest last",
+     .details = "What the log on disk still retains; compaction drops old events.\n",
+     .example = "  flint limit history api:user-42 --limit 20\n",
+     .exit_codes = kKeyExits,
+     .run = limit_history},
+    {.words = "limit top",
+     .operands = "",
+     .min_operands = 0,
+     .max_operands = 0,
+     .options = kTopOptions,
+     .summary = "Show the keys with the most denials, or grants",
+     .details = "",
+     .example = "  flint limit top --by denied --limit 10\n",
+     .exit_codes = kUsualExits,
+     .run = limit_top},
+    {.words = "log flush",
+     .operands = "",
+     .min_operands = 0,
+     .max_operands = 0,
+     .options = {},
+     .summary = "Make everything decided so far durable",
+     .details = "Of use with a server in sync mode batch; in sync mode always every answer is durable already.\n",
+     .example = "  flint --server http://127.0.0.1:7878 log flush\n",
+     .exit_codes = kUsualExits,
+     .run = log_flush},
+    {.words = "log compact",
+     .operands = "",
+     .min_operands = 0,
+     .max_operands = 0,
+     .options = {},
+     .summary = "Write a snapshot now and drop the log before the previous one",
+     .details = "Happens by itself when the log has grown; checks go on meanwhile.\n",
+     .example = "  flint log compact\n",
+     .exit_codes = kUsualExits,
+     .run = log_compact},
+    {.words = "doctor",
+     .operands = "",
+     .min_operands = 0,
+     .max_operands = 0,
+     .options = kDoctorOptions,
+     .summary = "Examine the data directory",
+     .details = "Takes no lock and writes nothing, so it also works while another process uses the directory, and\n"
+                "when the directory does not open. --repair is the only thing in Flint that discards data: it first\n"
+                "copies the directory to DIR.before-repair-TIME, then says what it dropped.\n",
+     .example = "  flint --data-dir /var/lib/flint doctor\n",
+     .exit_codes = "0 the directory opens, 2 wrong usage, 3 it does not open or storage or connection failed.",
+     .run = doctor},
+    {.words = "server start",
+     .operands = "",
+     .min_operands = 0,
+     .max_operands = 0,
+     .options = kServerOptions,
+     .summary = "Own the data directory and serve it over HTTP",
+     .details = "Runs in the foreground until SIGTERM or SIGINT, then finishes what is in flight and flushes. Also\n"
+                "listens on DIR/flint.sock for the commands of the directory's owner. An address other than\n"
+                "loopback needs a token. One that is given with --token is wiped from the process list at once, but\n"
+                "prefer --token-file or FLINT_SERVER_TOKEN.\n",
+     .example = "  flint --data-dir /var/lib/flint server start --bind 127.0.0.1:7878 --sync batch\n",
+     .exit_codes = "0 stopped by a signal, 2 wrong usage or argument, 3 storage failed or the address is taken.",
+     .run = server_start,
+     .local = true},
+});
+
+}  // namespace
+
+const Grammar& flint_grammar() {
+  static constexpr Grammar kGrammar{kGlobalOptions, kCommands};
+  return kGrammar;
+}
+
+}  // namespace flint::cli

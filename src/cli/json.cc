@@ -1,0 +1,45 @@
+#include "cli/json.h"
+
+#include "cli/text.h"
+
+namespace flint::cli {
+
+Result<json::value> parse_json(std::string_view text) {
+  boost::system::error_code error;
+  json::value value = json::parse(text, error);
+  if (error) {
+    return Status(Code::kUnavailable,
+                  "The answer is not the JSON of a Flint server. Check that --server and FLINT_SERVER name one.");
+  }
+  return value;
+}
+
+const json::value& member(const json::value& value, std::string_view name) noexcept {
+  static const json::value kNull;
+  const json::object* object = value.if_object();
+  const json::value* found = object == nullptr ? nullptr : object->if_contains(name);
+  return found == nullptr ? kNull : *found;
+}
+
+std::string shown(const json::value& value) {
+  if (const json::string* text = value.if_string()) return printable({text->data(), text->size()});
+  if (const std::int64_t* number = value.if_int64()) return std::to_string(*number);
+  if (const std::uint64_t* number = value.if_uint64()) return std::to_string(*number);
+  if (const bool* truth = value.if_bool()) return *truth ? "yes" : "no";
+  return "-";
+}
+
+std::optional<std::uint64_t> unsigned_of(const json::value& value) noexcept {
+  if (const std::uint64_t* number = value.if_uint64()) return *number;
+  const std::int64_t* number = value.if_int64();
+  if (number == nullptr || *number < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(*number);
+}
+
+const json::array& elements(const json::value& value) noexcept {
+  static const json::array kNone;
+  const json::array* array = value.if_array();
+  return array == nullptr ? kNone : *array;
+}
+
+}  // namespace flint::cli

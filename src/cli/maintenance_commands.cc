@@ -1,0 +1,69 @@
+#include <string>
+#include <utility>
+
+#include "cli/commands.h"
+#include "cli/render.h"
+#include "cli/requests.h"
+
+/// The commands about the store as a whole.
+namespace flint::cli {
+namespace {
+
+Exit print_report(Session& session, const DoctorReport& report) {
+  api::Response response = api::doctor_response(report);
+  return session.print_answer({response.status, std::move(response.body)},
+                              [&](const json::value& answer) { return render_doctor(answer, session.style()); });
+}
+
+Exit inspect_files(Session& session) {
+  Result<DoctorReport> report = session.implementations().inspect(session.target().data_dir);
+  return report.ok() ? print_report(session, *report) : session.fail(report.status());
+}
+
+Exit repair(Session& session) {
+  if (session.target().server) {
+    return session.fail({Code::kInvalidArgument,
+                         "--repair works on the files of a data directory that no server holds. Stop the server, then "
+                         "run \"flint --data-dir DIR doctor --repair\" on its machine."});
+  }
+  Result<DoctorReport> report = session.implementations().repair(session.target().data_dir);
+  return report.ok() ? print_report(session, *report) : session.fail(report.status());
+}
+
+/// What the server that holds the directory knows; when it does not tell, the files still do.
+Exit examine_directory(Session& session) {
+  const Target& target = session.target();
+  Result<std::unique_ptr<Caller>> holder =
+      session.implementations().connect_server(holder_endpoint(target.data_dir), target.http);
+  if (!holder.ok()) return inspect_files(session);
+  Result<Answer> live = (*holder)->call(get("/v1/doctor"));
+  if (live.ok() && live->status == 200) {
+    return session.print_answer(*live,
+                                [&](const json::value& answer) { return render_doctor(answer, session.style()); });
+  }
+  const std::string why = live.ok() ? "HTTP " + std::to_string(live->status) : printable(live.status().message());
+  session.warn("The server that holds the directory gave no report (" + why + "). This one is read from its files.");
+  return inspect_files(session);
+}
+
+}  // namespace
+
+Exit log_flush(Session& session, const Invocation&) {
+  return session.ask(Access::kChange, post("/v1/log/flush"),
+                     [](const json::value&) { return Shown{"Everything decided so far is on stable storage.\n"}; });
+}
+
+Exit log_compact(Session& session, const Invocation&) {
+  return session.ask(Access::kChange, post("/v1/log/compact"), [](const json::value&) {
+    return Shown{"A new snapshot is in place, and the log before the previous one is gone.\n"};
+  });
+}
+
+Exit doctor(Session& session, const Invocation& invocation) {
+  if (invocation.has("--repair")) return repair(session);
+  if (!session.target().server) return examine_directory(session);
+  return session.ask(Access::kRead, get("/v1/doctor"),
+                     [&](const json::value& answer) { return render_doctor(answer, session.style()); });
+}
+
+}  // namespace flint::cli

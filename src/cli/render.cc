@@ -1,0 +1,200 @@
+#include "cli/render.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/period.h"
+
+namespace flint::cli {
+namespace {
+
+using Align = Table::Align;
+
+std::string quoted(const json::value& text) { return "\"" + shown(text) + "\""; }
+
+std::string wait_of(const json::value& millis) {
+  const auto known = unsigned_of(millis);
+  return known ? wait_text(*known) : "-";
+}
+
+std::string period_of(const json::value& millis) {
+  const auto known = unsigned_of(millis);
+  if (!known || *known > static_cast<std::uint64_t>(kMaxPeriod / std::chrono::milliseconds(1))) return "-";
+  return base::format_period(std::chrono::milliseconds(*known));
+}
+
+bool is_true(const json::value& value) { return value.is_bool() && value.get_bool(); }
+
+/// `100 per 1m`, with the burst when it is not the rate.
+std::string rule_of(const json::value& status) {
+  const json::value& rate = member(status, "rate");
+  if (rate.is_null()) return "-";
+  std::string rule = shown(rate) + " per " + period_of(member(status, "per_millis"));
+  const json::value& burst = member(status, "burst");
+  if (!burst.is_null() && burst != rate) rule += ", burst " + shown(burst);
+  return rule;
+}
+
+struct Fact {
+  std::string name;
+  std::string value;
+};
+
+std::string fact_lines(const std::vector<Fact>& facts) {
+  std::size_t width = 0;
+  for (const Fact& fact : facts) width = std::max(width, display_width(fact.name));
+  std::string text;
+  for (const Fact& fact : facts) {
+    text += fact.name + std::string(width + 2 - display_width(fact.name), ' ') + fact.value + "\n";
+  }
+  return text;
+}
+
+std::string count_and_units(const json::value& status, std::string_view what) {
+  const std::string total = "total_" + std::string(what);
+  return shown(member(status, total)) + " (" + shown(member(status, total + "_cost")) + " units), last " +
+         shown(member(status, "last_" + std::string(what) + "_at"));
+}
+
+/// `aof_bytes` as `aof size`; other names with blanks.
+Fact doctor_fact(std::string_view name, const json::value& value) {
+  constexpr std::string_view kBytes = "_bytes";
+  Fact fact{printable(name), shown(value)};
+  if (const auto bytes = unsigned_of(value); bytes && name.ends_with(kBytes)) fact.value = bytes_text(*bytes);
+  std::replace(fact.name.begin(), fact.name.end(), '_', ' ');
+  return fact;
+}
+
+std::string findings_text(const json::array& findings, const Style& style) {
+  std::string text;
+  for (const json::value& finding : findings) {
+    const bool fatal = is_true(member(finding, "fatal"));
+    text += (fatal ? style.red("damage: ") : style.yellow("notice: ")) + shown(member(finding, "message")) + "\n";
+  }
+  return text;
+}
+
+std::string files_text(const json::array& files, const Style& style) {
+  Table table({{"FILE"},
+               {"KIND"},
+               {"BYTES", Align::kRight},
+               {"VALID", Align::kRight},
+               {"RECORDS", Align::kRight},
+               {"FIRST", Align::kRight},
+               {"LAST", Align::kRight}});
+  for (const json::value& file : files) {
+    std::vector<std::string> row;
+    for (const char* name : {"name", "kind", "bytes", "valid_bytes", "records", "first_seq", "last_seq"}) {
+      row.push_back(shown(member(file, name)));
+    }
+    table.add(std::move(row));
+  }
+  return files.empty() ? "" : "\n" + table.text(style);
+}
+
+}  // namespace
+
+Shown render_decision(const json::value& decision, const Style& style) {
+  const std::string remaining = shown(member(decision, "remaining")) + " of " + shown(member(decision, "limit")) +
+                                " remaining, full again in " + wait_of(member(decision, "reset_after_ms")) + ".\n";
+  const std::string what = shown(member(decision, "cost")) + " of " + quoted(member(decision, "key")) + "; ";
+  if (is_true(member(decision, "allowed"))) return {style.green("Allowed") + ": " + what + remaining};
+  return {style.red("Denied") + ": " + what + remaining + "Try again in " +
+              wait_of(member(decision, "retry_after_ms")) + ".\n",
+          Exit::kDenied};
+}
+
+Shown render_check_all(const json::value& result, const Style& style) {
+  Table table({{"KEY"},
+               {"DECISION"},
+               {"COST", Align::kRight},
+               {"REMAINING", Align::kRight},
+               {"LIMIT", Align::kRight},
+               {"RETRY IN", Align::kRight}});
+  const bool allowed = is_true(member(result, "allowed"));
+  const json::array& decisions = elements(member(result, "results"));
+  std::string retry_in = "-";
+  for (const json::value& decision : decisions) {
+    const bool passed = is_true(member(decision, "allowed"));
+    if (!passed) retry_in = wait_of(member(decision, "retry_after_ms"));
+    table.add({shown(member(decision, "key")), passed ? "allowed" : "denied", shown(member(decision, "cost")),
+               shown(member(decision, "remaining")), shown(member(decision, "limit")), passed ? "-" : retry_in});
+  }
+  if (allowed) {
+    return {table.text(style) + style.green("Allowed") + ": " + std::to_string(decisions.size()) +
+            (decisions.size() == 1 ? " key.\n" : " keys, all together.\n")};
+  }
+  return {table.text(style) + style.red("Denied") + " by " + quoted(member(result, "denied_key")) +
+              "; nothing was consumed. Try again in " + retry_in + ".\n",
+          Exit::kDenied};
+}
+
+Shown render_status(const json::value& status, const Style& style) {
+  return {style.bold(shown(member(status, "key"))) + "\n" +
+          fact_lines({{"limit", rule_of(status)},
+                      {"algorithm", shown(member(status, "algorithm"))},
+                      {"remaining", shown(member(status, "remaining"))},
+                      {"full again at", shown(member(status, "reset_at"))},
+                      {"allowed", count_and_units(status, "allowed")},
+                      {"denied", count_and_units(status, "denied")},
+                      {"last reset", shown(member(status, "last_reset_at"))}})};
+}
+
+Shown render_statuses(const json::value& statuses, const Style& style) {
+  Table table({{"KEY"},
+               {"LIMIT"},
+               {"ALGORITHM"},
+               {"REMAINING", Align::kRight},
+               {"ALLOWED", Align::kRight},
+               {"DENIED", Align::kRight},
+               {"LAST ALLOWED"},
+               {"LAST DENIED"}});
+  for (const json::value& status : elements(statuses)) {
+    table.add({shown(member(status, "key")), rule_of(status), shown(member(status, "algorithm")),
+               shown(member(status, "remaining")), shown(member(status, "total_allowed")),
+               shown(member(status, "total_denied")), shown(member(status, "last_allowed_at")),
+               shown(member(status, "last_denied_at"))});
+  }
+  return {table.text(style)};
+}
+
+Shown render_history(const json::value& events, const Style& style) {
+  Table table(
+      {{"SEQ", Align::kRight}, {"AT"}, {"EVENT"}, {"COST", Align::kRight}, {"COUNT", Align::kRight}, {"LIMIT"}});
+  for (const json::value& event : elements(events)) {
+    table.add({shown(member(event, "seq")), shown(member(event, "at")), shown(member(event, "kind")),
+               shown(member(event, "cost")), shown(member(event, "count")), rule_of(event)});
+  }
+  if (elements(events).empty()) return {"The log retains no events of this key.\n"};
+  return {table.text(style)};
+}
+
+Shown render_doctor(const json::value& report, const Style& style) {
+  const json::array& findings = elements(member(report, "findings"));
+  const bool opens = std::none_of(findings.begin(), findings.end(),
+                                  [](const json::value& finding) { return is_true(member(finding, "fatal")); });
+  const bool usable = opens && !is_true(member(report, "failed"));
+  std::string text;
+  if (!opens) {
+    text = style.red("The data directory is damaged and does not open.") + "\n";
+  } else if (!usable) {
+    text = style.red("Storage has failed; no changes are accepted until the directory is reopened.") + "\n";
+  } else if (is_true(member(report, "ok"))) {
+    text = style.green("The data directory is sound.") + "\n";
+  } else {
+    text = style.yellow("The data directory opens; see the notices.") + "\n";
+  }
+  text += findings_text(findings, style);
+
+  std::vector<Fact> facts;
+  if (const json::object* fields = report.if_object()) {
+    for (const auto& [name, value] : *fields) {
+      if (!value.is_structured()) facts.push_back(doctor_fact(name, value));
+    }
+  }
+  text += "\n" + fact_lines(facts) + files_text(elements(member(report, "files")), style);
+  return {std::move(text), usable ? Exit::kDone : Exit::kFailed};
+}
+
+}  // namespace flint::cli

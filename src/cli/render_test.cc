@@ -1,0 +1,124 @@
+#include "cli/render.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string_view>
+
+/// Golden texts: what people read.
+namespace flint::cli {
+namespace {
+
+const Style kPlain(false);
+
+json::value of(std::string_view text) { return *parse_json(text); }
+
+constexpr std::string_view kStatus =
+    R"({"key":"api:x","rate":100,"per_millis":60000,"burst":150,"algorithm":"token_bucket","remaining":149,)"
+    R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":1,"total_denied":0,"total_allowed_cost":1,)"
+    R"("total_denied_cost":0,"last_allowed_at":"2026-11-23T18:22:01.523Z","last_denied_at":null,"last_reset_at":null})";
+
+TEST(RenderDecision, Allowed) {
+  const Shown shown = render_decision(of(R"({"key":"api:x","allowed":true,"cost":1,"limit":100,"remaining":99,)"
+                                         R"("reset_after_ms":600,"retry_after_ms":0})"),
+                                      kPlain);
+  EXPECT_EQ(shown.text, "Allowed: 1 of \"api:x\"; 99 of 100 remaining, full again in 600 ms.\n");
+  EXPECT_EQ(shown.exit, Exit::kDone);
+}
+
+TEST(RenderDecision, Denied) {
+  const Shown shown = render_decision(of(R"({"key":"api:x","allowed":false,"cost":5,"limit":100,"remaining":2,)"
+                                         R"("reset_after_ms":58800,"retry_after_ms":1801})"),
+                                      kPlain);
+  EXPECT_EQ(shown.text, "Denied: 5 of \"api:x\"; 2 of 100 remaining, full again in 58.8 s.\nTry again in 1.9 s.\n");
+  EXPECT_EQ(shown.exit, Exit::kDenied);
+}
+
+TEST(RenderCheckAll, Allowed) {
+  const Shown shown = render_check_all(
+      of(R"({"allowed":true,"denied_key":null,"results":[{"key":"a","allowed":true,"cost":1,"limit":10,"remaining":9,)"
+         R"("retry_after_ms":0},{"key":"long:key","allowed":true,"cost":10,"limit":100,"remaining":90,)"
+         R"("retry_after_ms":0}]})"),
+      kPlain);
+  EXPECT_EQ(shown.text,
+            "KEY       DECISION  COST  REMAINING  LIMIT  RETRY IN\n"
+            "a         allowed      1          9     10         -\n"
+            "long:key  allowed     10         90    100         -\n"
+            "Allowed: 2 keys, all together.\n");
+  EXPECT_EQ(shown.exit, Exit::kDone);
+}
+
+TEST(RenderCheckAll, Denied) {
+  const Shown shown = render_check_all(
+      of(R"({"allowed":false,"denied_key":"b","results":[{"key":"a","allowed":true,"cost":1,"limit":10,"remaining":10,)"
+         R"("retry_after_ms":0},{"key":"b","allowed":false,"cost":3,"limit":10,"remaining":2,"retry_after_ms":250}]})"),
+      kPlain);
+  EXPECT_EQ(shown.text,
+            "KEY  DECISION  COST  REMAINING  LIMIT  RETRY IN\n"
+            "a    allowed      1         10     10         -\n"
+            "b    denied       3          2     10    250 ms\n"
+            "Denied by \"b\"; nothing was consumed. Try again in 250 ms.\n");
+  EXPECT_EQ(shown.exit, Exit::kDenied);
+}
+
+TEST(RenderStatus, ShowsEverything) {
+  EXPECT_EQ(render_status(of(kStatus), kPlain).text,
+            "api:x\n"
+            "limit          100 per 1m, burst 150\n"
+            "algorithm      token_bucket\n"
+            "remaining      149\n"
+            "full again at  2026-11-23T18:22:02.123Z\n"
+            "allowed        1 (1 units), last 2026-11-23T18:22:01.523Z\n"
+            "denied         0 (0 units), last -\n"
+            "last reset     -\n");
+}
+
+TEST(RenderStatuses, IsATable) {
+  EXPECT_EQ(render_statuses(of("[" + std::string(kStatus) + "]"), kPlain).text,
+            "KEY    LIMIT                  ALGORITHM     REMAINING  ALLOWED  DENIED  LAST ALLOWED              "
+            "LAST DENIED\n"
+            "api:x  100 per 1m, burst 150  token_bucket        149        1       0  2026-11-23T18:22:01.523Z  -\n");
+}
+
+TEST(RenderStatuses, AHostileKeyDoesNothingToTheTerminal) {
+  const std::string text = render_statuses(of(R"([{"key":"\u001b]0;x\u0007"}])"), kPlain).text;
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_NE(text.find("\\u001b]0;x\\u0007"), std::string::npos);
+}
+
+TEST(RenderDecision, AnAnswerOfAStrangerReadsAsNothing) {
+  EXPECT_EQ(render_decision(of("[1]"), kPlain).text,
+            "Denied: - of \"-\"; - of - remaining, full again in -.\nTry again in -.\n");
+  EXPECT_THAT(render_status(of(R"({"rate":1,"per_millis":99999999999999})"), kPlain).text,
+              ::testing::StartsWith("-\nlimit          1 per -\n"));
+}
+
+TEST(RenderDoctor, ExitsByWhetherTheDirectoryOpens) {
+  EXPECT_EQ(render_doctor(of(R"({"ok":true,"findings":[]})"), kPlain).exit, Exit::kDone);
+  EXPECT_EQ(render_doctor(of(R"({"ok":false,"findings":[{"fatal":false,"message":"m"}]})"), kPlain).exit, Exit::kDone);
+  EXPECT_EQ(render_doctor(of(R"({"ok":false,"findings":[{"fatal":true,"message":"m"}]})"), kPlain).exit, Exit::kFailed);
+  EXPECT_EQ(render_doctor(of(R"({"ok":false,"failed":true,"findings":[]})"), kPlain).exit, Exit::kFailed);
+}
+
+TEST(RenderDoctor, ShowsFindingsFactsAndFiles) {
+  const Shown shown =
+      render_doctor(of(R"({"ok":false,"limits":2,"aof_bytes":1536,"snapshot_exists":false,)"
+                       R"("findings":[{"fatal":true,"message":"log.1: bad record at offset 64."}],)"
+                       R"("files":[{"name":"log.1","kind":"log","bytes":4096,"first_seq":1,"last_seq":9,"records":9,)"
+                       R"("valid_bytes":64}]})"),
+                    kPlain);
+  EXPECT_EQ(shown.text,
+            "The data directory is damaged and does not open.\n"
+            "damage: log.1: bad record at offset 64.\n"
+            "\n"
+            "ok               no\n"
+            "limits           2\n"
+            "aof bytes        1.5 KiB\n"
+            "snapshot exists  no\n"
+            "\n"
+            "FILE   KIND  BYTES  VALID  RECORDS  FIRST  LAST\n"
+            "log.1  log    4096     64        9      1     9\n");
+}
+
+}  // namespace
+}  // namespace flint::cli

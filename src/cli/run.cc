@@ -1,0 +1,51 @@
+#include "cli/run.h"
+
+#include <utility>
+
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "flint/version.h"
+
+namespace flint::cli {
+namespace {
+
+Result<Target> choose_target_for(const Command& command, const Invocation& invocation, const Environment& environment) {
+  if (!command.local) return choose_target(invocation, environment);
+  if (invocation.has("--server")) {
+    return Status(Code::kInvalidArgument, "\"flint " + std::string(command.words) +
+                                              "\" works on a data directory of this machine. Give --data-dir instead "
+                                              "of --server.");
+  }
+  return choose_target(invocation, [&](std::string_view name) {
+    return name == "FLINT_SERVER" ? std::optional<std::string>() : environment(name);
+  });
+}
+
+}  // namespace
+
+Exit run(const Implementations& implementations, std::span<const std::string> arguments, Session::Console console) {
+  const Grammar& grammar = flint_grammar();
+  Result<ParsedLine> parsed = parse_command_line(grammar, arguments);
+  if (!parsed.ok()) {
+    Session session(implementations, {}, false, console);
+    return session.finish(session.fail(parsed.status()));
+  }
+  const ParsedLine& line = *parsed;
+  const bool json = line.invocation.has("--json");
+  if (line.wants != ParsedLine::Wants::kRun) {
+    Session session(implementations, {}, json, console);
+    session.print(line.wants == ParsedLine::Wants::kHelp ? help_text(grammar, line.command, line.words)
+                                                         : "flint " + std::string(version()) + "\n");
+    return session.finish(Exit::kDone);
+  }
+  Result<Target> target = choose_target_for(*line.command, line.invocation, implementations.environment);
+  if (!target.ok()) {
+    Session session(implementations, {}, json, console);
+    return session.finish(session.fail(target.status()));
+  }
+  Session session(implementations, std::move(*target), json, console);
+  return session.finish(line.command->run(session, line.invocation));
+}
+
+}  // namespace flint::cli

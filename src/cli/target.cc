@@ -1,0 +1,123 @@
+#include "cli/target.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "cli/text.h"
+#include "flint/limit.h"
+
+namespace flint::cli {
+namespace {
+
+constexpr std::string_view kDefaultDataDir = ".flint";
+constexpr std::chrono::milliseconds kHolderPatience{1'000};
+constexpr std::chrono::milliseconds kHolderPoll{10};
+
+Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+
+Result<std::string> read_token_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return invalid("Cannot read the token file " + quote(path) + ". Check --token-file.");
+  std::string token{std::istreambuf_iterator<char>(file), {}};
+  while (token.ends_with('\n') || token.ends_with('\r')) token.pop_back();
+  return token;
+}
+
+/// What may stand in a header field as one word.
+Status check_token(std::string_view token, std::string_view source) {
+  const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  if (!token.empty() && visible) return {};
+  return invalid("The token from " + std::string(source) +
+                 " must be one or more visible ASCII characters without spaces. Give the one that the server uses.");
+}
+
+Result<std::chrono::milliseconds> choose_timeout(const Invocation& invocation) {
+  const auto text = invocation.option("--timeout");
+  if (!text) return HttpOptions{}.timeout;
+  Result<Nanos> period = parse_period(*text);
+  if (!period.ok()) {
+    return invalid("--timeout must be a duration from 1ms to 366d, such as 500ms or 30s, not " + quote(*text) + ".");
+  }
+  return std::chrono::duration_cast<std::chrono::milliseconds>(*period);
+}
+
+}  // namespace
+
+Result<std::string> choose_token(const Invocation& invocation, const Environment& environment) {
+  const auto direct = invocation.option("--token");
+  const auto file = invocation.option("--token-file");
+  if (direct && file) return invalid("--token and --token-file are given together. Give one of them.");
+  std::string token;
+  std::string_view source;
+  if (direct) {
+    token = *direct;
+    source = "--token";
+  } else if (file) {
+    Result<std::string> read = read_token_file(std::string(*file));
+    if (!read.ok()) return read;
+    token = std::move(*read);
+    source = "--token-file";
+  } else if (auto variable = environment("FLINT_SERVER_TOKEN")) {
+    token = std::move(*variable);
+    source = "FLINT_SERVER_TOKEN";
+  } else {
+    return std::string();
+  }
+  if (Status status = check_token(token, source); !status.ok()) return status;
+  return token;
+}
+
+Result<Target> choose_target(const Invocation& invocation, const Environment& environment) {
+  const auto directory = invocation.option("--data-dir");
+  const auto server = invocation.option("--server");
+  if (directory && server) {
+    return invalid("--data-dir and --server are given together. Give the one that holds the limits you mean.");
+  }
+  if (directory && directory->empty()) return invalid("--data-dir must not be empty. Name a directory.");
+
+  Target target;
+  std::optional<std::string> data_dir = environment("FLINT_DATA_DIR");
+  std::optional<std::string> url = environment("FLINT_SERVER");
+  if (directory || server) {
+    data_dir = directory;
+    url = server;
+  } else if (data_dir && url) {
+    return invalid("FLINT_DATA_DIR and FLINT_SERVER are both set. Unset one, or give --data-dir or --server.");
+  }
+  if (url) {
+    Result<Endpoint> endpoint = parse_server_url(*url);
+    if (!endpoint.ok()) return endpoint.status();
+    target.server = std::move(*endpoint);
+  }
+  target.data_dir = data_dir.value_or(std::string(kDefaultDataDir));
+
+  Result<std::string> token = choose_token(invocation, environment);
+  if (!token.ok()) return token.status();
+  target.http.token = std::move(*token);
+  Result<std::chrono::milliseconds> timeout = choose_timeout(invocation);
+  if (!timeout.ok()) return timeout.status();
+  target.http.timeout = *timeout;
+  return target;
+}
+
+Endpoint holder_endpoint(std::string_view data_dir) { return unix_endpoint(std::string(data_dir) + "/flint.sock"); }
+
+Result<std::unique_ptr<Caller>> reach(const Target& target, Access access, const OpenDirectory& open_directory,
+                                      const ConnectServer& connect_server) {
+  if (target.server) return connect_server(*target.server, target.http);
+  const auto give_up_at = std::chrono::steady_clock::now() + kHolderPatience;
+  while (true) {
+    Result<std::unique_ptr<Caller>> opened = open_directory(target.data_dir, access);
+    if (opened.code() != Code::kDataDirLocked) return opened;
+    Result<std::unique_ptr<Caller>> holder = connect_server(holder_endpoint(target.data_dir), target.http);
+    if (holder.ok() || std::chrono::steady_clock::now() >= give_up_at)
+      return holder.ok() ? std::move(holder) : std::move(opened);
+    std::this_thread::sleep_for(kHolderPoll);
+  }
+}
+
+}  // namespace flint::cli

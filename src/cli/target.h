@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cli/caller.h"
+#include "cli/command.h"
+#include "cli/endpoint.h"
+#include "cli/http_caller.h"
+#include "flint/status.h"
+
+/// Which store a command is about, and the way to it.
+namespace flint::cli {
+
+/// Reads a variable of the environment; one that is set to nothing counts as absent.
+using Environment = std::function<std::optional<std::string>(std::string_view name)>;
+
+struct Target {
+  /// When absent, the data directory is meant.
+  std::optional<Endpoint> server;
+  std::string data_dir;
+  HttpOptions http;
+};
+
+/// From the options, else the environment, else the defaults. --data-dir with --server is an error, also when both come
+/// from the environment.
+Result<Target> choose_target(const Invocation& invocation, const Environment& environment);
+
+/// From --token or --token-file, else FLINT_SERVER_TOKEN, else empty.
+Result<std::string> choose_token(const Invocation& invocation, const Environment& environment);
+
+using OpenDirectory = std::function<Result<std::unique_ptr<Caller>>(std::string_view data_dir, Access access)>;
+using ConnectServer =
+    std::function<Result<std::unique_ptr<Caller>>(const Endpoint& endpoint, const HttpOptions& options)>;
+
+/// The socket on which the server that holds `data_dir` listens for the commands of its owner.
+[[nodiscard]] Endpoint holder_endpoint(std::string_view data_dir);
+
+/// The server, or the directory opened in this process, or the server that holds the directory. Waits up to a second
+/// for a holder that is about to be gone or about to listen: another command, or a server that starts.
+Result<std::unique_ptr<Caller>> reach(const Target& target, Access access, const OpenDirectory& open_directory,
+                                      const ConnectServer& connect_server);
+
+}  // namespace flint::cli

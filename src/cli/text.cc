@@ -1,0 +1,189 @@
+#include "cli/text.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "base/utf8.h"
+
+namespace flint::cli {
+namespace {
+
+struct CodePoint {
+  char32_t value = 0;
+  std::size_t size = 1;
+};
+
+/// The first code point of valid UTF-8 that is not empty.
+CodePoint decode(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
+  const char32_t lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  char32_t value = lead & (0x7fU >> size);
+  for (std::size_t i = 1; i < size; ++i) value = (value << 6) | (byte(i) & 0x3fU);
+  return {value, size};
+}
+
+struct Range {
+  char32_t first;
+  char32_t last;
+};
+
+template <std::size_t kSize>
+bool within(const std::array<Range, kSize>& ranges, char32_t value) {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const Range& range) { return value >= range.first && value <= range.last; });
+}
+
+bool acts_on_terminal(char32_t value) {
+  constexpr std::array<Range, 7> kRanges = {{{0x00, 0x1f},
+                                             {0x7f, 0x9f},
+                                             {0x61c, 0x61c},
+                                             {0x200b, 0x200f},
+                                             {0x2028, 0x202e},
+                                             {0x2066, 0x2069},
+                                             {0xfeff, 0xfeff}}};
+  return within(kRanges, value);
+}
+
+std::size_t columns_of(char32_t value) {
+  // The blocks that matter in practice, not the whole of Unicode's width tables.
+  constexpr std::array<Range, 2> kCombining = {{{0x300, 0x36f}, {0xfe00, 0xfe0f}}};
+  constexpr std::array<Range, 9> kWide = {{{0x1100, 0x115f},
+                                           {0x2e80, 0xa4cf},
+                                           {0xac00, 0xd7a3},
+                                           {0xf900, 0xfaff},
+                                           {0xfe30, 0xfe6f},
+                                           {0xff00, 0xff60},
+                                           {0xffe0, 0xffe6},
+                                           {0x1f300, 0x1faff},
+                                           {0x20000, 0x3fffd}}};
+  if (value < 0x300) return 1;
+  if (within(kCombining, value)) return 0;
+  return within(kWide, value) ? 2 : 1;
+}
+
+struct Unit {
+  std::uint64_t millis;
+  std::string_view name;
+};
+constexpr std::array<Unit, 4> kUnits = {{{86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}}};
+
+std::string one_decimal(std::uint64_t tenths) {
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  std::array<char, 16> escape{};
+  while (!text.empty()) {
+    std::string_view valid = text.substr(0, base::find_invalid_utf8(text));
+    text.remove_prefix(valid.size());
+    while (!valid.empty()) {
+      const CodePoint point = decode(valid);
+      if (acts_on_terminal(point.value)) {
+        (void)std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(point.value));
+        out += escape.data();
+      } else {
+        out += valid.substr(0, point.size);
+      }
+      valid.remove_prefix(point.size);
+    }
+    if (text.empty()) break;
+    (void)std::snprintf(escape.data(), escape.size(), "\\x%02x", static_cast<unsigned char>(text.front()));
+    out += escape.data();
+    text.remove_prefix(1);
+  }
+  return out;
+}
+
+std::string quote(std::string_view text) { return "\"" + printable(text) + "\""; }
+
+std::string shell_word(std::string_view text) {
+  const bool plain = !text.empty() && text.find_first_not_of(
+                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "0123456789_-.,:/@%+=") == std::string_view::npos;
+  if (plain) return std::string(text);
+  std::string out = "'";
+  for (const char c : printable(text)) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else {
+      out += c;
+    }
+  }
+  return out + "'";
+}
+
+std::size_t display_width(std::string_view text) noexcept {
+  std::size_t width = 0;
+  while (!text.empty()) {
+    const CodePoint point = decode(text);
+    width += columns_of(point.value);
+    text.remove_prefix(point.size);
+  }
+  return width;
+}
+
+std::string wait_text(std::uint64_t millis) {
+  if (millis < 1'000) return std::to_string(millis) + " ms";
+  const std::uint64_t tenths = millis / 100 + (millis % 100 != 0 ? 1 : 0);
+  if (tenths < 600) return one_decimal(tenths) + " s";
+  for (std::size_t i = 0; i + 1 < kUnits.size(); ++i) {
+    const Unit& big = kUnits[i];
+    const Unit& small = kUnits[i + 1];
+    const std::uint64_t smalls = millis / small.millis + (millis % small.millis != 0 ? 1 : 0);
+    const std::uint64_t ratio = big.millis / small.millis;
+    if (smalls < ratio) continue;
+    std::string out = std::to_string(smalls / ratio) + " " + std::string(big.name);
+    if (smalls % ratio != 0) out += " " + std::to_string(smalls % ratio) + " " + std::string(small.name);
+    return out;
+  }
+  return one_decimal(tenths) + " s";
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 4> kNames = {"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return std::to_string(bytes) + " B";
+  std::size_t name = 0;
+  std::uint64_t unit = 1024;
+  while (name + 1 < kNames.size() && bytes / 1024 >= unit) {
+    unit *= 1024;
+    ++name;
+  }
+  return one_decimal(bytes / unit * 10 + bytes % unit * 10 / unit) + " " + std::string(kNames[name]);
+}
+
+std::string Style::paint(std::string_view sequence, std::string_view text) const {
+  if (!colour_) return std::string(text);
+  return "\x1b[" + std::string(sequence) + "m" + std::string(text) + "\x1b[0m";
+}
+
+std::string Table::text(const Style& style) const {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::size_t width = columns_[i].title.size();
+    for (const auto& row : rows_) width = std::max(width, display_width(row[i]));
+    widths.push_back(width);
+  }
+  const auto line = [&](const auto& cell_of) {
+    std::string out;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::string_view cell = cell_of(i);
+      const std::string padding(widths[i] - display_width(cell), ' ');
+      if (i != 0) out += "  ";
+      if (columns_[i].align == Align::kRight) out += padding;
+      out += cell;
+      if (columns_[i].align == Align::kLeft && i + 1 < columns_.size()) out += padding;
+    }
+    return out;
+  };
+  std::string out = style.bold(line([&](std::size_t i) { return columns_[i].title; })) + "\n";
+  for (const auto& row : rows_) out += line([&](std::size_t i) { return std::string_view(row[i]); }) + "\n";
+  return out;
+}
+
+}  // namespace flint::cli
