@@ -49,6 +49,7 @@ install(EXPORT flint-limiter-targets NAMESPACE flint:: DESTINATION "${flint_cmak
 # library passes on what it needs to be linked.
 set(flint_pc_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 file(RELATIVE_PATH flint_pc_to_prefix "/${flint_pc_dir}" "/")
+string(REGEX REPLACE "/$" "" flint_pc_to_prefix "${flint_pc_to_prefix}")
 if(BUILD_SHARED_LIBS)
   set(flint_pc_scope ".private")
 else()
