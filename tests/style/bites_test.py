@@ -1,0 +1,79 @@
+"""The tests of style notice what they should: each is run on a small project made here, with one thing wrong in it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+STYLE_TEST = Path(__file__).with_name("style_test.py")
+LAYERS = ("base", "io", "algorithm", "storage", "limiter", "api", "server", "cli")
+
+SOUND = {
+    **{f"src/{layer}/CMakeLists.txt": f"flint_layer({layer} SOURCES a.cc)\n" for layer in LAYERS},
+    "CMakeLists.txt": "project(flint VERSION 1.2.3)\n",
+    "CHANGELOG.md": "## [1.2.3] - 2026-01-01\n",
+    "dev": "case $subcommand in\n  build | test)\n    ;;\nesac\n",
+    "include/flint/a.h": "#pragma once\n\n#include <string>\n",
+    "src/io/a.h": '#pragma once\n\n#include "flint/a.h"\n',
+    "README.md": "`./dev test`, `src/io/a.h`, [more](src/io)\n",
+}
+
+
+class BitesTest(unittest.TestCase):
+    def report(self, rule, changes):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in {**SOUND, **changes}.items():
+                path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            done = subprocess.run([sys.executable, str(STYLE_TEST), rule], env={**os.environ, "FLINT_ROOT": folder},
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            return done.returncode, done.stdout
+
+    def assert_found(self, rule, name, text, message):
+        status, report = self.report(rule, {name: text})
+        self.assertEqual(1, status, report)
+        self.assertIn(message, report)
+
+    def test_nothing_is_found_in_a_sound_project(self):
+        for rule in ("Layers", "Files", "Versions", "Documents", "Tests"):
+            status, report = self.report(rule, {})
+            self.assertEqual(0, status, report)
+
+    def test_layers(self):
+        self.assert_found("Layers", "src/base/b.h", '#include "io/a.h"\n', "src/base/b.h:1: 'base' may not include")
+        self.assert_found("Layers", "src/storage/b.h", '#include "algorithm/a.h"\n', "'storage' may not include")
+        self.assert_found("Layers", "src/io/CMakeLists.txt", "flint_layer(io\n  SOURCES a.cc\n  DEPENDS base storage)\n",
+                          "'io' may not depend on 'storage'")
+        self.assert_found("Layers", "src/io/b.h", "#include <io/a.h>\n", "own headers are included in quotes")
+        self.assert_found("Layers", "src/io/b.h", '#include "a.h"\n', "is no file of")
+        self.assert_found("Layers", "include/flint/b.h", "#include <fmt/format.h>\n", "a public header may not include")
+        self.assert_found("Layers", "src/other/b.h", "\n", "the layer 'other' is not in the table")
+
+    def test_files(self):
+        self.assert_found("Files", "src/io/b.cc", "\n" * 601, "601 lines")
+        self.assert_found("Files", "src/io/b.cc", "x" * 121 + "\n", "121 columns")
+        self.assert_found("Files", "src/io/b.cc", "int x; \n", "white space at the end")
+        self.assert_found("Files", "src/io/b.cc", "int x;", "no newline at the end")
+        self.assert_found("Files", "src/io/b.h", "int x;\n", "no '#pragma once'")
+        self.assert_found("Files", "src/io/b.cc", "// TO" + "DO: later\n", "src/io/b.cc:1")
+        self.assert_found("Files", "src/io/b.cc", 'open("/ho' + 'me/someone/x");\n', "src/io/b.cc:1")
+
+    def test_versions(self):
+        self.assert_found("Versions", "CHANGELOG.md", "## [1.2.4] - 2026-01-01\n", "1.2.4")
+        self.assert_found("Versions", "python/pyproject.toml", 'version = "1.2.2"\n', "1.2.2")
+
+    def test_documents(self):
+        self.assert_found("Documents", "docs/a.md", "`src/io/gone.h`\n", "there is no src/io/gone.h")
+        self.assert_found("Documents", "docs/a.md", "[x](gone.md#part)\n", "the link to gone.md")
+        self.assert_found("Documents", "docs/a.md", "`./dev tset`\n", "there is no ./dev tset")
+
+    def test_tests(self):
+        self.assert_found("Tests", "src/io/b_test.cc", "\n", "in no CMakeLists.txt")
+        self.assert_found("Tests", "src/io/b_test.cc", "sleep_for(1s);\n", "wait for a condition instead")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
