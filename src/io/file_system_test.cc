@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 
+#include "io/faulty_file_system.h"
 #include "io/memory_file_system.h"
 #include "io/posix_file_system.h"
 #include "io/test_files.h"
@@ -42,6 +43,14 @@ class MemoryPlace final : public Place {
 
  private:
   MemoryDisk disk_;
+};
+
+class FaultyPlace final : public Place {
+ public:
+  std::unique_ptr<Directory> directory() override { return disk_.directory(); }
+
+ private:
+  FaultyDisk disk_;
 };
 
 struct Implementation {
@@ -332,7 +341,8 @@ TEST_P(FileSystemTest, TheDirectorySaysWhereItIs) { EXPECT_NE(must(directory_->k
 
 INSTANTIATE_TEST_SUITE_P(All, FileSystemTest,
                          ::testing::Values(Implementation{"posix", [] { return std::make_unique<PosixPlace>(); }},
-                                           Implementation{"memory", [] { return std::make_unique<MemoryPlace>(); }}),
+                                           Implementation{"memory", [] { return std::make_unique<MemoryPlace>(); }},
+                                           Implementation{"faulty", [] { return std::make_unique<FaultyPlace>(); }}),
                          [](const auto& made) { return made.param.name; });
 
 }  // namespace
