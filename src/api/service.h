@@ -12,7 +12,12 @@
 /// the command calls it in its own process, so that `--json` is the API's JSON by construction.
 namespace flint::api {
 
-enum class Method : std::uint8_t { kGet, kPost };
+enum class Method : std::uint8_t {
+  kGet,
+  kPost,
+  /// A method of HTTP that no endpoint has (PUT, HEAD, ...): every path that exists answers 405.
+  kOther,
+};
 
 struct Request {
   Method method = Method::kGet;
@@ -27,13 +32,13 @@ struct Request {
 struct Response {
   /// An HTTP status: 200, 400, 404, 405, 503, 507, ...
   int status = 200;
-  /// Whole JSON, unless `more` is set.
+  /// JSON; whole, unless `more` is set.
   std::string body;
   /// For 405: "GET", "POST" or "GET, POST". Static storage.
   std::string_view allow;
-  /// A long answer in pieces: appends the next piece to its argument and returns false after the last one. Empty when
-  /// `body` is all. Lives as long as the Service.
-  std::function<bool(std::string&)> more;
+  /// A long answer in pieces, of which `body` is the first: appends the next one to its argument and says whether there
+  /// are more. After a failure the answer cannot be completed. Empty when `body` is all. Usable as long as the Limiter.
+  std::function<Result<bool>(std::string&)> more;
 };
 
 /// Threads: any.
@@ -43,7 +48,7 @@ class Service {
   explicit Service(Limiter& limiter) : limiter_(limiter) {}
 
   /// What the request needs before it can be handled. Routes on method and path alone, so that a server can refuse
-  /// before it reads a body: `error.status` is 200, 404 or 405.
+  /// before it reads a body: `error.status` is 200, 404, 405, or 400 for a path with a bad percent escape.
   struct Route {
     Response error;
     bool takes_body = false;

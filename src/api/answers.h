@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string_view>
+
+#include "api/json_writer.h"
+#include "flint/decision.h"
+#include "flint/doctor.h"
+
+/// The JSON of what a Limiter answers: the names here are the API's promise (docs/http_api.md).
+namespace flint::api {
+
+void write(JsonWriter& json, const Decision& decision);
+void write(JsonWriter& json, const CheckAllResult& result);
+void write(JsonWriter& json, const LimitStatus& status);
+void write(JsonWriter& json, const Event& event);
+void write(JsonWriter& json, const DoctorReport& report);
+
+}  // namespace flint::api

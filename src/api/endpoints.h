@@ -1,0 +1,35 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "api/service.h"
+
+/// What stands behind each path: one function an endpoint, and the table that finds it.
+namespace flint::api {
+
+/// A request on its way to its endpoint.
+struct EndpointCall {
+  Limiter& limiter;
+  const Request& request;
+  /// The key at the end of the path, still percent-encoded; empty where the path has none.
+  std::string_view encoded_key;
+};
+
+struct Endpoint {
+  Method method;
+  /// Ends with '/' when a key follows.
+  std::string_view path;
+  bool takes_body;
+  bool blocks;
+  Deferred<Response> (*handle)(const EndpointCall& call);
+
+  [[nodiscard]] bool takes_key() const { return path.ends_with('/'); }
+  /// Whether `request_path` is one of this endpoint's.
+  [[nodiscard]] bool matches(std::string_view request_path) const;
+};
+
+/// A new endpoint is a row here and a function.
+[[nodiscard]] std::span<const Endpoint> endpoints() noexcept;
+
+}  // namespace flint::api

@@ -1,0 +1,53 @@
+#include "api/json_writer.h"
+#include "api/service.h"
+#include "base/assert.h"
+
+namespace flint::api {
+namespace {
+
+/// The one table.
+int http_status_of(Code code) noexcept {
+  switch (code) {
+    case Code::kOk:
+      return 200;
+    case Code::kInvalidArgument:
+      return 400;
+    case Code::kLimitNotFound:
+      return 404;
+    // Nothing that a client sent is at fault, and sending it again to this process does not help either.
+    case Code::kNotFound:
+    case Code::kPermission:
+    case Code::kCorruption:
+    case Code::kUnsupportedFormat:
+    case Code::kIoError:
+      return 500;
+    // The next process, or the same one a little later, may well do it.
+    case Code::kDataDirLocked:
+    case Code::kStorageFailed:
+    case Code::kClosed:
+    case Code::kUnavailable:
+      return 503;
+    case Code::kDiskFull:
+      return 507;
+  }
+  base::assertion_failed("code is one of Code", __FILE__, __LINE__);
+}
+
+}  // namespace
+
+Response error_response(int http_status, std::string_view code, std::string_view message) {
+  Response response;
+  response.status = http_status;
+  JsonWriter json(response.body);
+  json.begin_object();
+  json.member("error", message);
+  json.member("code", code);
+  json.end_object();
+  return response;
+}
+
+Response failure_response(const Status& status) {
+  return error_response(http_status_of(status.code()), code_name(status.code()), status.message());
+}
+
+}  // namespace flint::api

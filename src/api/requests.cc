@@ -1,0 +1,142 @@
+#include "api/requests.h"
+
+#include "api/members.h"
+
+namespace flint::api {
+namespace {
+
+/// validate_key, with the path of the field in place of `key`.
+Status check_key(std::string_view key, std::string_view path) {
+  Status valid = validate_key(key);
+  constexpr std::string_view kKey = "key";
+  if (valid.ok() || !std::string_view(valid.message()).starts_with(kKey)) return valid;
+  return {valid.code(), std::string(path) + valid.message().substr(kKey.size())};
+}
+
+Result<CheckItem> read_item_object(const JsonDocument& body, const JsonNode& node, std::string_view path) {
+  Members members(body, node, path, {"key", "cost"});
+  CheckItem item;
+  if (members.status().ok()) {
+    item.key = members.text("key");
+    if (members.has("cost")) item.cost = members.units("cost");
+  }
+  if (!members.status().ok()) return members.status();
+  return item;
+}
+
+Result<CheckItem> read_item_pair(const JsonDocument& body, const JsonNode& node, const std::string& path) {
+  if (node.size < 1 || node.size > 2) {
+    return Status(Code::kInvalidArgument,
+                  path + " must hold a key and at most a cost, not " + std::to_string(node.size) + " values.");
+  }
+  CheckItem item;
+  const JsonNode* key = body.first_child(node);
+  Result<std::string_view> text = read_text(*key, path + "[0]");
+  if (!text.ok()) return text.status();
+  item.key = *text;
+  if (node.size == 2) {
+    Result<Units> cost = read_units(*body.sibling(*key), path + "[1]");
+    if (!cost.ok()) return cost.status();
+    item.cost = *cost;
+  }
+  return item;
+}
+
+Result<CheckItem> read_item(const JsonDocument& body, const JsonNode& node, const std::string& path) {
+  std::string key_path = path;
+  Result<CheckItem> item(CheckItem{});
+  switch (node.kind) {
+    case JsonNode::Kind::kObject:
+      key_path += ".key";
+      item = read_item_object(body, node, path);
+      break;
+    case JsonNode::Kind::kArray:
+      key_path += "[0]";
+      item = read_item_pair(body, node, path);
+      break;
+    case JsonNode::Kind::kString:
+      item->key = node.text;
+      break;
+    default:
+      return Status(Code::kInvalidArgument, path + " must be an object, a key or an array of a key and a cost, not " +
+                                                std::string(kind_name(node)) + ".");
+  }
+  if (!item.ok()) return item;
+  if (Status valid = check_key(item->key, key_path); !valid.ok()) return valid;
+  return item;
+}
+
+Nanos read_period(Members& members) {
+  const JsonNode* node = members.any("per");
+  if (node == nullptr) return {};
+  if (node->kind != JsonNode::Kind::kString && node->kind != JsonNode::Kind::kUnsigned) {
+    members.fail({Code::kInvalidArgument, "per must be a duration such as \"1m\" or an integer of seconds, not " +
+                                              std::string(kind_name(*node)) + "."});
+    return {};
+  }
+  Result<Nanos> period = parse_period(node->text);
+  if (period.ok()) return *period;
+  members.fail(period.status());
+  return {};
+}
+
+Algorithm read_algorithm(Members& members) {
+  const std::string_view name = members.text("algorithm");
+  const std::optional<Algorithm> algorithm = parse_algorithm(name);
+  if (!algorithm) {
+    members.fail(
+        {Code::kInvalidArgument, "algorithm must be token_bucket, sliding_window_log or fixed_window_counter."});
+  }
+  return algorithm.value_or(Algorithm::kTokenBucket);
+}
+
+}  // namespace
+
+Result<CheckItem> read_check(const JsonDocument& body) { return read_item_object(body, body.root(), ""); }
+
+Result<std::vector<CheckItem>> read_check_all(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"items"});
+  if (!members.status().ok()) return members.status();
+  const JsonNode* array = members.any("items");
+  if (array == nullptr) return members.status();
+  if (array->kind != JsonNode::Kind::kArray) {
+    return Status(Code::kInvalidArgument, "items must be an array, not " + std::string(kind_name(*array)) + ".");
+  }
+  if (array->size < 1 || array->size > kMaxCheckAllItems) {
+    return Status(Code::kInvalidArgument, "items must hold 1 to " + std::to_string(kMaxCheckAllItems) + " keys, not " +
+                                              std::to_string(array->size) + ".");
+  }
+  std::vector<CheckItem> items;
+  items.reserve(array->size);
+  const JsonNode* node = body.first_child(*array);
+  for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
+    Result<CheckItem> item = read_item(body, *node, "items[" + std::to_string(i) + "]");
+    if (!item.ok()) return item.status();
+    items.push_back(*item);
+  }
+  return items;
+}
+
+Result<LimitRequest> read_limit(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"key", "rate", "per", "algorithm", "burst"});
+  if (!members.status().ok()) return members.status();
+  LimitRequest request;
+  request.key = members.text("key");
+  request.limit.rate = members.units("rate");
+  request.limit.per = read_period(members);
+  if (members.has("algorithm")) request.limit.algorithm = read_algorithm(members);
+  if (members.has("burst")) request.limit.burst = members.units("burst");
+  if (!members.status().ok()) return members.status();
+  return request;
+}
+
+Result<std::string_view> read_reset(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"key"});
+  const std::string_view key = members.status().ok() ? members.text("key") : std::string_view();
+  if (!members.status().ok()) return members.status();
+  return key;
+}
+
+Status read_nothing(const JsonDocument& body) { return Members(body, body.root(), "", {}).status(); }
+
+}  // namespace flint::api

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "api/json_document.h"
+#include "flint/decision.h"
+#include "flint/limit.h"
+
+/// The bodies of the POST requests. Each is read from a parsed document, refers to it, and is right in itself: what is
+/// wrong is kInvalidArgument with the path of the field. What depends on the key's limit is the Limiter's to say.
+namespace flint::api {
+
+struct LimitRequest {
+  std::string_view key;
+  Limit limit;
+};
+
+/// `{"key","cost"?}`
+Result<CheckItem> read_check(const JsonDocument& body);
+/// `{"items":[...]}`, each item `{"key","cost"?}`, `"key"`, `["key"]` or `["key",cost]`.
+Result<std::vector<CheckItem>> read_check_all(const JsonDocument& body);
+/// `{"key","rate","per","algorithm"?,"burst"?}`; `per` is a duration as text, or an integer of seconds.
+Result<LimitRequest> read_limit(const JsonDocument& body);
+/// `{"key"}`
+Result<std::string_view> read_reset(const JsonDocument& body);
+/// `{}`
+Status read_nothing(const JsonDocument& body);
+
+}  // namespace flint::api

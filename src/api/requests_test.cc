@@ -1,0 +1,153 @@
+#include "api/requests.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace flint::api {
+namespace {
+
+using testing::StartsWith;
+
+template <typename T>
+class Reading {
+ public:
+  Reading(std::string text, Result<T> (*read)(const JsonDocument&)) : text_(std::move(text)) {
+    const Status parsed = document_.parse(text_);
+    EXPECT_TRUE(parsed.ok()) << parsed.message();
+    if (parsed.ok()) result_ = read(document_);
+  }
+  const Result<T>& operator*() const { return result_; }
+  const Result<T>* operator->() const { return &result_; }
+  std::string message() const { return result_.status().message(); }
+
+ private:
+  std::string text_;
+  JsonDocument document_;
+  Result<T> result_{Status(Code::kClosed, "not read")};
+};
+
+struct Refusal {
+  std::string body;
+  std::string message;
+};
+
+TEST(CheckRequest, HasAKeyAndMaybeACost) {
+  const Reading plain(R"({"key":"api:user-42"})", read_check);
+  ASSERT_TRUE(plain->ok());
+  EXPECT_EQ((**plain).key, "api:user-42");
+  EXPECT_EQ((**plain).cost, 1U);
+  const Reading costly(R"({"cost":1099511627776,"key":"k"})", read_check);
+  ASSERT_TRUE(costly->ok());
+  EXPECT_EQ((**costly).cost, kMaxUnits);
+}
+
+TEST(CheckRequest, RefusesWhatItIsNotByTheFieldsName) {
+  const std::string range = "cost must be an integer from 1 to 1099511627776, not ";
+  for (const auto& [body, message] : std::initializer_list<Refusal>{
+           {"{}", "key is missing."},
+           {"[]", "The body must be an object, not an array."},
+           {"\"k\"", "The body must be an object, not a string."},
+           {R"({"key":1})", "key must be a string, not an integer."},
+           {R"({"key":null})", "key must be a string, not null."},
+           {R"({"key":"k","key":"k"})", "key is there more than once."},
+           {R"({"key":"k","cost":1,"cost":1})", "cost is there more than once."},
+           {R"({"key":"k","\u0063ost":1,"cost":1})", "cost is there more than once."},
+           {R"({"key":"k","Cost":1})", "Cost is not a field of this request."},
+           {R"({"key":"k","<b>":1})", "(a name of 3 bytes) is not a field of this request."},
+           {R"({"key":"k","":1})", "(a name of 0 bytes) is not a field of this request."},
+           {R"({"key":"k","cost":"1"})", range + "a string."},
+           {R"({"key":"k","cost":null})", range + "null."},
+           {R"({"key":"k","cost":true})", range + "a boolean."},
+           {R"({"key":"k","cost":[1]})", range + "an array."},
+           {R"({"key":"k","cost":0})", range + "0."},
+           {R"({"key":"k","cost":-1})", range + "-1."},
+           {R"({"key":"k","cost":1.0})", range + "a number with a fraction or an exponent."},
+           {R"({"key":"k","cost":1e3})", range + "a number with a fraction or an exponent."},
+           {R"({"key":"k","cost":1099511627777})", range + "1099511627777."},
+           {R"({"key":"k","cost":18446744073709551616})", range + "18446744073709551616."},
+           {R"({"key":"k","cost":123456789012345678901234567890})", range + "one of 30 digits."}}) {
+    EXPECT_EQ(Reading(body, read_check).message(), message) << body;
+  }
+}
+
+TEST(CheckAllRequest, TakesEachFormOfAnItem) {
+  const Reading reading(R"({"items":["a",["b"],["c",3],{"key":"d"},{"cost":5,"key":"e"}]})", read_check_all);
+  ASSERT_TRUE(reading->ok()) << reading.message();
+  const std::vector<CheckItem>& items = **reading;
+  ASSERT_EQ(items.size(), 5U);
+  const std::pair<std::string_view, Units> expected[] = {{"a", 1}, {"b", 1}, {"c", 3}, {"d", 1}, {"e", 5}};
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    EXPECT_EQ(items[i].key, expected[i].first);
+    EXPECT_EQ(items[i].cost, expected[i].second);
+  }
+}
+
+TEST(CheckAllRequest, NamesTheItemThatIsWrong) {
+  for (const auto& [body, message] : std::initializer_list<Refusal>{
+           {"{}", "items is missing."},
+           {R"({"items":{}})", "items must be an array, not an object."},
+           {R"({"items":[]})", "items must hold 1 to 128 keys, not 0."},
+           {R"({"items":["a",1]})",
+            "items[1] must be an object, a key or an array of a key and a cost, not an integer."},
+           {R"({"items":["a",""]})", "items[1] must be 1 to 512 bytes, not 0."},
+           {R"({"items":[["a"],["\u0007"]]})", "items[1][0] must not hold control characters"},
+           {R"({"items":[[]]})", "items[0] must hold a key and at most a cost, not 0 values."},
+           {R"({"items":[["a",1,2]]})", "items[0] must hold a key and at most a cost, not 3 values."},
+           {R"({"items":[[1,"a"]]})", "items[0][0] must be a string, not an integer."},
+           {R"({"items":["a","b","c",{"key":"d","cost":1.5}]})", "items[3].cost must be an integer from 1 to"},
+           {R"({"items":[["a",0]]})", "items[0][1] must be an integer from 1 to 1099511627776, not 0."},
+           {R"({"items":[{"key":" "}]})", "items[0].key must not be blank"},
+           {R"({"items":[{"cost":1}]})", "items[0].key is missing."},
+           {R"({"items":[{"key":"a","key":"b"}]})", "items[0].key is there more than once."},
+           {R"({"items":[{"key":"a","more":1}]})", "items[0].more is not a field of this request."},
+           {R"({"items":["a"],"all":true})", "all is not a field of this request."}}) {
+    EXPECT_THAT(Reading(body, read_check_all).message(), StartsWith(message)) << body;
+  }
+  std::string many = R"({"items":["k0")";
+  for (int i = 1; i < 129; ++i) many += ",\"k" + std::to_string(i) + '"';
+  EXPECT_EQ(Reading(many + "]}", read_check_all).message(), "items must hold 1 to 128 keys, not 129.");
+}
+
+TEST(LimitRequest, TakesAPeriodAsTextOrInSeconds) {
+  using std::chrono::minutes;
+  const Reading text(R"({"key":"k","rate":10,"per":"1m","burst":20})", read_limit);
+  ASSERT_TRUE(text->ok()) << text.message();
+  EXPECT_EQ((**text).limit, (Limit{10, minutes(1), Algorithm::kTokenBucket, 20}));
+  const Reading seconds(R"({"key":"k","rate":10,"per":60,"algorithm":"sliding_window_log"})", read_limit);
+  ASSERT_TRUE(seconds->ok()) << seconds.message();
+  EXPECT_EQ((**seconds).limit, (Limit{10, minutes(1), Algorithm::kSlidingWindowLog, std::nullopt}));
+}
+
+TEST(LimitRequest, RefusesWhatItIsNotByTheFieldsName) {
+  for (const auto& [body, message] : std::initializer_list<Refusal>{
+           {R"({"rate":1,"per":"1s"})", "key is missing."},
+           {R"({"key":"k","per":"1s"})", "rate is missing."},
+           {R"({"key":"k","rate":1})", "per is missing."},
+           {R"({"key":"k","rate":0,"per":"1s"})", "rate must be an integer from 1 to"},
+           {R"({"key":"k","rate":1.5,"per":"1s"})", "rate must be an integer from 1 to"},
+           {R"({"key":"k","rate":1,"per":"1 s"})", "per must be"},
+           {R"({"key":"k","rate":1,"per":"367d"})", "per must be"},
+           {R"({"key":"k","rate":1,"per":0})", "per must be"},
+           {R"({"key":"k","rate":1,"per":-1})", "per must be a duration such as \"1m\" or an integer of seconds, not"},
+           {R"({"key":"k","rate":1,"per":0.5})", "per must be a duration such as \"1m\" or an integer of seconds, not"},
+           {R"({"key":"k","rate":1,"per":null})",
+            "per must be a duration such as \"1m\" or an integer of seconds, not"},
+           {R"({"key":"k","rate":1,"per":"1s","algorithm":"gcra"})", "algorithm must be token_bucket,"},
+           {R"({"key":"k","rate":1,"per":"1s","algorithm":1})", "algorithm must be a string, not an integer."},
+           {R"({"key":"k","rate":1,"per":"1s","burst":null})", "burst must be an integer from 1 to"},
+           {R"({"key":"k","rate":1,"per":"1s","window":1})", "window is not a field of this request."}}) {
+    EXPECT_THAT(Reading(body, read_limit).message(), StartsWith(message)) << body;
+  }
+}
+
+TEST(ResetRequest, HasAKeyOnly) {
+  const Reading reading(R"({"key":"k"})", read_reset);
+  ASSERT_TRUE(reading->ok());
+  EXPECT_EQ(**reading, "k");
+  EXPECT_EQ(Reading(R"({"key":"k","cost":1})", read_reset).message(), "cost is not a field of this request.");
+}
+
+}  // namespace
+}  // namespace flint::api
