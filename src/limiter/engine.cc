@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <span>
 
 #include "base/arithmetic.h"
 #include "io/fork_guard.h"
@@ -89,8 +89,8 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<io::Directory> dire
   if (!store.ok()) return store.status();
   engine->store_ = std::move(*store);
   base::MutexLock lock(engine->store_->mutex());
-  engine->clock_.emplace(*options.clock, engine->state_.last_time);
   engine->state_.attach(engine->store_->mutex());
+  engine->clock_.emplace(*options.clock, engine->state_.last_time);
   return engine;
 }
 
@@ -123,6 +123,11 @@ Status Engine::welcome() const {
   }
   if (closed_.load(std::memory_order_acquire)) return {Code::kClosed, "this Limiter is closed"};
   return {};
+}
+
+Status Engine::accepts_changes() const {
+  if (options_.mode == OpenMode::kReadWrite) return store_->health();
+  return {Code::kPermission, "this Limiter was opened for reading only: open it for writing to check"};
 }
 
 Ticket Engine::ticket(storage::Seq seq) const noexcept { return {options_.sync == SyncMode::kAlways ? seq : 0}; }
@@ -176,7 +181,7 @@ Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
   const Moment at = clock_->now();
   const algorithm::Verdict verdict = algorithm::decide(entry->state, entry->limit, cost, at.time);
   if (!verdict.allowed) {
-    if (Status healthy = store_->health(); !healthy.ok()) return healthy;
+    if (Status accepted = accepts_changes(); !accepted.ok()) return accepted;
     count_denial(*entry, cost, at);
     return Deferred<Decision>{decision(*entry, cost, verdict, at), Ticket{}};
   }
@@ -245,7 +250,7 @@ Result<std::vector<KeyEntry*>> Engine::find_all(std::span<const CheckItem> items
 /// Nothing was consumed: the decisions before the denied one say what remains now.
 Result<Deferred<CheckAllResult>> Engine::deny_all(Deferred<CheckAllResult> answer,
                                                   const std::vector<KeyEntry*>& entries, const Moment& at) {
-  if (Status healthy = store_->health(); !healthy.ok()) return healthy;
+  if (Status accepted = accepts_changes(); !accepted.ok()) return accepted;
   std::vector<Decision>& results = answer.value.results;
   const std::size_t denied = results.size() - 1;
   for (std::size_t i = 0; i < denied; ++i) {
@@ -287,26 +292,23 @@ void Engine::count_denial(KeyEntry& entry, Units cost, const Moment& at) {
 
 /// At most one record for a key and tick; keys whose denials went into the log with another record are just let go.
 Status Engine::log_denials() {
-  std::array<KeyEntry*, kMaxCheckAllItems> group;
+  std::erase_if(unlogged_denials_, [](KeyEntry* entry) {
+    entry->awaits_tick = entry->pending.count > 0;
+    return !entry->awaits_tick;
+  });
   while (!unlogged_denials_.empty()) {
+    const std::size_t rest = unlogged_denials_.size() - std::min(unlogged_denials_.size(), kMaxCheckAllItems);
+    const auto group = std::span(unlogged_denials_).subspan(rest);
     const Moment at = clock_->now();
     EventWriter event(EventType::kDenied, at);
-    std::size_t size = 0;
-    std::size_t rest = unlogged_denials_.size();
-    for (; rest > 0 && size < group.size(); --rest) {
-      KeyEntry& entry = *unlogged_denials_[rest - 1];
-      entry.awaits_tick = entry.pending.count > 0;
-      if (!entry.awaits_tick) continue;
-      event.denied({.id = entry.id, .denials = entry.pending, .after = {.algorithm = entry.limit.algorithm}});
-      group[size++] = &entry;
+    for (const KeyEntry* entry : group) {
+      event.denied({.id = entry->id, .denials = entry->pending, .after = {.algorithm = entry->limit.algorithm}});
     }
-    if (size > 0) {
-      const Result<storage::Seq> seq = append(event, at);
-      if (!seq.ok()) return seq.status();
-      for (std::size_t i = 0; i < size; ++i) {
-        group[i]->note_record(*seq);
-        group[i]->awaits_tick = false;
-      }
+    const Result<storage::Seq> seq = append(event, at);
+    if (!seq.ok()) return seq.status();
+    for (KeyEntry* entry : group) {
+      entry->note_record(*seq);
+      entry->awaits_tick = false;
     }
     unlogged_denials_.resize(rest);
   }

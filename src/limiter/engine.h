@@ -55,6 +55,8 @@ class Engine {
 
   /// Ok if calls are welcome: not closed, not in a forked child.
   [[nodiscard]] Status welcome() const;
+  /// Ok if a denial may be counted, which no append refuses.
+  [[nodiscard]] Status accepts_changes() const;
   [[nodiscard]] Ticket ticket(storage::Seq seq) const noexcept;
   [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at);
   [[nodiscard]] Result<std::vector<KeyEntry*>> find_all(std::span<const CheckItem> items);

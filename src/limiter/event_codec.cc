@@ -19,36 +19,37 @@ constexpr std::uint64_t kHasDenials = 4;
 constexpr unsigned kIdShift = 3;
 constexpr std::uint64_t kAlgorithmMask = 3;
 
-// Bounds what a time difference read from disk may be, so that adding it to a time cannot overflow.
-constexpr std::int64_t kMaxOffsetMs = std::int64_t{1} << 42;
-
 bool read_moment(base::Reader& in, Moment& at) {
+  constexpr std::int64_t kMostOffsetMs = kLatestTime.time_since_epoch() / milliseconds(1) + 1;
   at.time = Time(Nanos(in.fixed<std::int64_t>()));
   const std::int64_t offset_ms = base::unzigzag(in.varint());
-  if (!in.ok() || at.time.time_since_epoch().count() < 0 || offset_ms > kMaxOffsetMs || offset_ms < -kMaxOffsetMs)
-    return false;
-  at.wall = WallTime(at.time.time_since_epoch() + milliseconds(offset_ms));
-  return true;
+  if (!in.ok() || at.time < Time{} || at.time > kLatestTime) return false;
+  if (offset_ms > kMostOffsetMs || offset_ms < -kMostOffsetMs) return false;
+  const auto wall =
+      base::checked_add<std::int64_t>(at.time.time_since_epoch().count(), Nanos(milliseconds(offset_ms)).count());
+  at.wall = WallTime(Nanos(wall.value_or(-1)));
+  return wall && at.wall >= WallTime{} - milliseconds(1) && at.wall <= kLatestWall;
 }
 
 bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
   denials.count = in.varint();
   denials.cost = in.varint();
-  denials.last = base::saturating_add(at.wall, Nanos(base::unzigzag(in.varint())));
-  return in.ok() && denials.count > 0;
+  const auto last = base::checked_add<std::int64_t>(at.wall.time_since_epoch().count(), base::unzigzag(in.varint()));
+  denials.last = WallTime(Nanos(last.value_or(0)));
+  return in.ok() && last && denials.count > 0;
 }
 
 bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {
   const std::uint64_t head = in.varint();
   const std::uint64_t id = head >> kIdShift;
-  if (!in.ok() || id > UINT32_MAX) return false;
+  static_assert(static_cast<std::uint64_t>(Algorithm::kFixedWindowCounter) == kAlgorithmMask, "all but 0 are known");
+  if (!in.ok() || id > UINT32_MAX || (head & kAlgorithmMask) == 0) return false;
   item.id = static_cast<KeyId>(id);
   item.after.algorithm = static_cast<Algorithm>(head & kAlgorithmMask);
   return (head & kHasDenials) == 0 || read_denials(in, at, item.denials);
 }
 
 bool read_state(base::Reader& in, StateAfter& after) {
-  if (algorithm_name(after.algorithm).empty()) return false;
   after.first = in.varint();
   after.second = in.varint();
   return in.ok();
@@ -87,7 +88,8 @@ bool read_item(base::Reader& in, LogEvent& event) {
 
 }  // namespace
 
-EventWriter::EventWriter(EventType type, const Moment& at) noexcept : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
+EventWriter::EventWriter(EventType type, const Moment& at) noexcept
+    : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
   const std::int64_t offset_ms = wall_offset_ms(at);
   wall_ = WallTime(at.time.time_since_epoch() + milliseconds(offset_ms));
   out_.fixed(at.time.time_since_epoch().count());

@@ -31,7 +31,13 @@ enum class EventType : storage::RecordKind {
 
 using KeyId = std::uint32_t;
 
-/// One instant on both time lines.
+/// The latest wall clock that the limiter goes along with, in 2116, and the end of its own time, 73 years of running
+/// later. Within these bounds no sum or difference that a record holds overflows; beyond them a clock that is set to
+/// the end of time could have records written that nothing reads back.
+inline constexpr WallTime kLatestWall{Nanos(std::int64_t{1} << 62)};
+inline constexpr Time kLatestTime{Nanos((std::int64_t{1} << 62) + (std::int64_t{1} << 61))};
+
+/// One instant on both time lines: `time` from 0 to kLatestTime, `wall` from 0 (less a millisecond) to kLatestWall.
 struct Moment {
   Time time{};
   WallTime wall{};

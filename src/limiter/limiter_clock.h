@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/arithmetic.h"
 #include "flint/time.h"
 #include "limiter/event_codec.h"
 
@@ -13,7 +14,7 @@ namespace flint::limiter {
 class LimiterClock {
  public:
   LimiterClock(const Clock& clock, Time last_persisted) : clock_(clock) {
-    const ClockReading reading = clock.read();
+    const ClockReading reading = read();
     origin_boot_ = reading.boot;
     now_ = origin_ = std::max(Time(reading.wall.time_since_epoch()), last_persisted);
     origin_offset_ = reading.wall.time_since_epoch() - origin_.time_since_epoch();
@@ -22,8 +23,8 @@ class LimiterClock {
   /// Reads the clock, once. The wall clock is taken as a whole number of milliseconds from the limiter's time: that is
   /// what the log keeps of it, so that a time shown before a restart is shown again after it.
   [[nodiscard]] Moment now() noexcept {
-    const ClockReading reading = clock_.read();
-    now_ = std::max(now_, origin_ + (reading.boot - origin_boot_));
+    const ClockReading reading = read();
+    now_ = std::max(now_, std::min(base::saturating_add(origin_, reading.boot - origin_boot_), kLatestTime));
     const Nanos offset = reading.wall.time_since_epoch() - now_.time_since_epoch();
     return {now_, WallTime(now_.time_since_epoch() + std::chrono::floor<std::chrono::milliseconds>(offset))};
   }
@@ -36,6 +37,12 @@ class LimiterClock {
   }
 
  private:
+  /// What the log cannot hold is not believed.
+  [[nodiscard]] ClockReading read() const noexcept {
+    const ClockReading reading = clock_.read();
+    return {std::clamp(reading.wall, WallTime{}, kLatestWall), reading.boot};
+  }
+
   const Clock& clock_;
   Time origin_{};
   Nanos origin_boot_{};

@@ -22,11 +22,15 @@ Status contradiction(std::string_view what, storage::Seq seq) {
 void LimiterState::clear() {
   keys.clear();
   last_time = Time{};
+  newest_loaded_ = Time{};
 }
 
 Status LimiterState::load(std::span<const std::byte> entry) {
-  if (load_entry(entry, keys, last_time)) return {};
-  return {Code::kCorruption, "an entry of the snapshot cannot be read"};
+  SnapshotTime time{last_time, newest_loaded_};
+  if (!load_entry(entry, keys, time)) return {Code::kCorruption, "an entry of the snapshot cannot be read"};
+  last_time = time.at_position;
+  newest_loaded_ = time.newest;
+  return {};
 }
 
 Status LimiterState::replay(const storage::Record& record) {

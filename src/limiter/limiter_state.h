@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <string>
@@ -17,8 +18,11 @@ class LimiterState final : public storage::StateMachine {
   /// `log_denials` is what on_tick() does; it outlives this object.
   explicit LimiterState(std::function<Status()> log_denials) : log_denials_(std::move(log_denials)) {}
 
-  /// After recovery: the mutex that guards this state from now on. A compaction that starts before waits for it.
+  /// After recovery, with it held: the mutex that guards this state from now on. A compaction that starts before waits
+  /// for it.
   void attach(base::Mutex& mutex) noexcept {
+    // Where a repair dropped records that are newer than the snapshot's position, its entries are the latest there is.
+    last_time = std::max(last_time, newest_loaded_);
     mutex_ = &mutex;
     mutex_.notify_all();
   }
@@ -41,6 +45,7 @@ class LimiterState final : public storage::StateMachine {
   std::function<Status()> log_denials_;
   std::atomic<base::Mutex*> mutex_ = nullptr;
   LogEvent event_;
+  Time newest_loaded_{};
 
   struct SnapshotCursor {
     Time time{};

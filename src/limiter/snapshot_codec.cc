@@ -1,5 +1,6 @@
 #include "limiter/snapshot_codec.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/assert.h"
@@ -82,7 +83,13 @@ bool read_limit(base::Reader& in, Limit& limit) {
 
 Time read_limiter_time(base::Reader& in) { return Time(Nanos(in.fixed<std::int64_t>())); }
 
-bool read_state(base::Reader& in, const Limit& limit, algorithm::State& state) {
+/// False for a time that the limiter's cannot be.
+bool note_time(Time time, SnapshotTime& of_snapshot) {
+  of_snapshot.newest = std::max(of_snapshot.newest, time);
+  return time >= Time{} && time <= kLatestTime;
+}
+
+bool read_state(base::Reader& in, const Limit& limit, algorithm::State& state, SnapshotTime& time) {
   switch (limit.algorithm) {
     case Algorithm::kTokenBucket: {
       TokenBucket bucket;
@@ -90,6 +97,7 @@ bool read_state(base::Reader& in, const Limit& limit, algorithm::State& state) {
       bucket.used = in.varint();
       bucket.fraction = in.varint();
       state = bucket;
+      if (!note_time(bucket.updated_at, time)) return false;
       break;
     }
     case Algorithm::kFixedWindowCounter: {
@@ -97,6 +105,7 @@ bool read_state(base::Reader& in, const Limit& limit, algorithm::State& state) {
       window.start = read_limiter_time(in);
       window.count = in.varint();
       state = window;
+      if (!note_time(window.start, time)) return false;
       break;
     }
     case Algorithm::kSlidingWindowLog:
@@ -106,34 +115,35 @@ bool read_state(base::Reader& in, const Limit& limit, algorithm::State& state) {
   return in.done() && algorithm::is_valid(state, limit);
 }
 
-bool read_key(base::Reader& in, KeyTable& keys) {
+bool read_key(base::Reader& in, KeyTable& keys, SnapshotTime& time) {
   const std::uint64_t id = in.varint();
   const std::uint64_t last_seq = in.varint();
   const std::string_view key = in.text();
   if (!in.ok() || id != keys.next_id() || !validate_key(key).ok() || keys.find(key) != nullptr) return false;
   KeyEntry& entry = keys.add(key);
   entry.last_seq = last_seq;
-  return read_limit(in, entry.limit) && read_counters(in, entry.counters) && read_state(in, entry.limit, entry.state);
+  return read_limit(in, entry.limit) && read_counters(in, entry.counters) &&
+         read_state(in, entry.limit, entry.state, time);
 }
 
-bool read_runs(base::Reader& in, KeyTable& keys) {
+bool read_runs(base::Reader& in, KeyTable& keys, SnapshotTime& of_snapshot) {
   const std::uint64_t id = in.varint();
   if (!in.ok() || keys.next_id() == 0 || id != keys.next_id() - 1) return false;
   KeyEntry& entry = *keys.find(static_cast<KeyId>(id));
   auto* log = std::get_if<SlidingLog>(&entry.state);
   if (log == nullptr) return false;
   Time time = read_limiter_time(in);
-  do {
+  for (;;) {
     const Units cost = in.varint();
     const bool ascends = log->empty() || log->last_time() < time;
-    if (!in.ok() || !ascends || cost < 1 || cost > kMaxUnits) return false;
+    if (!in.ok() || !ascends || !note_time(time, of_snapshot) || cost < 1) return false;
+    if (cost > kMaxUnits - log->spent(time, entry.limit.per)) return false;
     log->append(time, cost, entry.limit.per);
-    if (in.left() == 0) break;
+    if (in.left() == 0) return true;
     const std::uint64_t gap = in.varint();
     if (gap > static_cast<std::uint64_t>(kMaxPeriod.count())) return false;
     time += Nanos(static_cast<std::int64_t>(gap));
-  } while (in.ok());
-  return in.done();
+  }
 }
 
 }  // namespace
@@ -194,16 +204,16 @@ void EntryBuffer::add_runs(KeyId id, const SlidingLog& log) {
   }
 }
 
-bool load_entry(std::span<const std::byte> entry, KeyTable& keys, Time& time) {
+bool load_entry(std::span<const std::byte> entry, KeyTable& keys, SnapshotTime& time) {
   base::Reader in(entry);
   switch (static_cast<EntryType>(in.fixed<std::uint8_t>())) {
     case EntryType::kMeta:
-      time = read_limiter_time(in);
-      return in.done() && keys.size() == 0 && time >= Time{};
+      time.at_position = read_limiter_time(in);
+      return in.done() && keys.size() == 0 && note_time(time.at_position, time);
     case EntryType::kKey:
-      return read_key(in, keys);
+      return read_key(in, keys, time);
     case EntryType::kRuns:
-      return read_runs(in, keys);
+      return read_runs(in, keys, time);
   }
   return false;
 }

@@ -41,8 +41,16 @@ class EntryBuffer {
   std::vector<std::size_t> ends_;
 };
 
+/// What a snapshot says of the limiter's time.
+struct SnapshotTime {
+  /// At the snapshot's log position.
+  Time at_position{};
+  /// The latest that an entry tells of: later than the position when keys changed while the snapshot was written.
+  Time newest{};
+};
+
 /// Applies one entry to `keys` and `time`. False when it is not exactly what EntryBuffer writes, or does not fit what
 /// came before it.
-[[nodiscard]] bool load_entry(std::span<const std::byte> entry, KeyTable& keys, Time& time);
+[[nodiscard]] bool load_entry(std::span<const std::byte> entry, KeyTable& keys, SnapshotTime& time);
 
 }  // namespace flint::limiter
