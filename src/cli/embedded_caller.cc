@@ -34,23 +34,20 @@ class EmbeddedCaller final : public Caller {
     return durable.get_future().get();
   }
 
-  static Answer answer_of(api::Response response, const std::function<bool(std::string_view)>& on_piece) {
+  static Result<Answer> answer_of(api::Response response, const std::function<bool(std::string_view)>& on_piece) {
     Answer answer{response.status, {}};
     const bool in_pieces = on_piece && response.status == 200;
-    bool wanted = true;
     const auto take = [&](std::string_view piece) {
-      if (in_pieces) {
-        wanted = on_piece(piece);
-      } else {
-        answer.body += piece;
-      }
+      if (in_pieces) return on_piece(piece);
+      answer.body += piece;
+      return true;
     };
-    take(response.body);
-    bool more = static_cast<bool>(response.more);
-    while (more && wanted) {
+    bool more = take(response.body) && response.more;
+    while (more) {
       std::string piece;
-      more = response.more(piece);
-      take(piece);
+      Result<bool> read = response.more(piece);
+      if (!read.ok()) return read.status();
+      more = take(piece) && *read;
     }
     return answer;
   }

@@ -16,7 +16,8 @@ Status bad_url(std::string_view url, std::string_view why) {
 }
 
 bool is_port(std::string_view text) {
-  const bool digits = !text.empty() && text.size() <= 5 && text.find_first_not_of("0123456789") == text.npos;
+  const bool digits =
+      !text.empty() && text.size() <= 5 && text.find_first_not_of("0123456789") == std::string_view::npos;
   return digits && std::stoi(std::string(text)) >= 1 && std::stoi(std::string(text)) <= 65535;
 }
 
@@ -45,7 +46,7 @@ Result<Endpoint> parse_server_url(std::string_view url) {
 
   std::string_view authority = url.substr(kHttp.size());
   if (authority.ends_with('/')) authority.remove_suffix(1);
-  if (authority.find_first_of("/?#@") != authority.npos) {
+  if (authority.find_first_of("/?#@") != std::string_view::npos) {
     return bad_url(url, "holds more than a host and a port");
   }
   std::string_view host = authority;
@@ -53,7 +54,7 @@ Result<Endpoint> parse_server_url(std::string_view url) {
   const bool bracketed = authority.starts_with('[');
   const std::size_t host_end = bracketed ? authority.find(']') : std::string_view::npos;
   const std::size_t colon = authority.find(':', bracketed ? host_end : 0);
-  if (colon != authority.npos) {
+  if (colon != std::string_view::npos) {
     host = authority.substr(0, colon);
     port = authority.substr(colon + 1);
   }
@@ -61,7 +62,8 @@ Result<Endpoint> parse_server_url(std::string_view url) {
     if (!host.ends_with(']')) return bad_url(url, "has an IPv6 address without its closing bracket");
     host = host.substr(1, host.size() - 2);
   }
-  if (!is_host(host) || (!bracketed && host.find(':') != host.npos)) return bad_url(url, "has no valid host");
+  if (!is_host(host) || (!bracketed && host.find(':') != std::string_view::npos))
+    return bad_url(url, "has no valid host");
   if (!is_port(port)) return bad_url(url, "has no valid port, which is 1 to 65535");
   return Endpoint{std::string(kHttp) + std::string(authority), "", std::string(host), std::string(port)};
 }

@@ -15,10 +15,10 @@ Result<json::value> parse_json(std::string_view text) {
 }
 
 const json::value& member(const json::value& value, std::string_view name) noexcept {
-  static const json::value kNull;
+  static const json::value null;
   const json::object* object = value.if_object();
   const json::value* found = object == nullptr ? nullptr : object->if_contains(name);
-  return found == nullptr ? kNull : *found;
+  return found == nullptr ? null : *found;
 }
 
 std::string shown(const json::value& value) {
@@ -37,9 +37,9 @@ std::optional<std::uint64_t> unsigned_of(const json::value& value) noexcept {
 }
 
 const json::array& elements(const json::value& value) noexcept {
-  static const json::array kNone;
+  static const json::array none;
   const json::array* array = value.if_array();
-  return array == nullptr ? kNone : *array;
+  return array == nullptr ? none : *array;
 }
 
 }  // namespace flint::cli

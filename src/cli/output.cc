@@ -48,11 +48,9 @@ void reserve_standard_descriptors() {
   }
 }
 
-bool wants_colour(int descriptor) {
-  const char* no_color = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
-  if (no_color != nullptr && *no_color != '\0') return false;
-  return term != nullptr && std::string_view(term) != "dumb" && isatty(descriptor) == 1;
+bool wants_colour(int descriptor, const Environment& environment) {
+  const std::optional<std::string> term = environment("TERM");
+  return term && *term != "dumb" && !environment("NO_COLOR") && isatty(descriptor) == 1;
 }
 
 }  // namespace flint::cli

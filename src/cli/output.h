@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "cli/environment.h"
 #include "flint/status.h"
 
 namespace flint::cli {
@@ -35,6 +36,6 @@ class Output {
 void reserve_standard_descriptors();
 
 /// Whether to colour what goes to `descriptor`: a terminal that can, and no NO_COLOR.
-[[nodiscard]] bool wants_colour(int descriptor);
+[[nodiscard]] bool wants_colour(int descriptor, const Environment& environment);
 
 }  // namespace flint::cli

@@ -9,14 +9,12 @@
 #include "cli/caller.h"
 #include "cli/command.h"
 #include "cli/endpoint.h"
+#include "cli/environment.h"
 #include "cli/http_caller.h"
 #include "flint/status.h"
 
 /// Which store a command is about, and the way to it.
 namespace flint::cli {
-
-/// Reads a variable of the environment; one that is set to nothing counts as absent.
-using Environment = std::function<std::optional<std::string>(std::string_view name)>;
 
 struct Target {
   /// When absent, the data directory is meant.

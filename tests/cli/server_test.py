@@ -1,0 +1,126 @@
+"""`flint server start`: its options, its token and how it ends."""
+
+import signal
+import socket
+import subprocess
+import unittest
+from pathlib import Path
+
+from harness import DENIED, DONE, FAILED, FLINT, USAGE, FlintTest, Server, environment, flint, free_port
+
+
+def command_line_of(process):
+    return Path(f"/proc/{process.pid}/cmdline").read_bytes()
+
+
+class EndTest(FlintTest):
+    def test_it_stops_cleanly_on_both_signals(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with Server(self.data_dir) as server:
+                self.ok(self.local("limit", "add", "k", "--rate", "9", "--per", "1h"))
+                self.ok(self.local("limit", "check", "k"))
+                self.assertEqual(server.stop(number), DONE, server.logged())
+            self.ok(self.local("limit", "status", "k"))
+
+    def test_a_clean_stop_loses_no_denial(self):
+        with Server(self.data_dir) as server:
+            self.ok(self.local("limit", "add", "k", "--rate", "1", "--per", "1h"))
+            self.ok(self.local("limit", "check", "k"))
+            for _ in range(3):
+                self.ok(self.local("limit", "check", "k"), DENIED)
+            self.assertEqual(server.stop(), DONE)
+        self.assertEqual(self.local("limit", "status", "k", "--json").json()["total_denied"], 3)
+
+    def test_a_kill_loses_no_grant_and_leaves_no_lock(self):
+        for sync in ("always", "batch"):
+            self.data_dir = self.folder / sync
+            with Server(self.data_dir, "--sync", sync) as server:
+                self.ok(self.local("limit", "add", "k", "--rate", "9", "--per", "1h"))
+                for _ in range(4):
+                    self.ok(self.local("limit", "check", "k"))
+                server.stop(signal.SIGKILL)
+            self.assertEqual(self.local("limit", "status", "k", "--json").json()["total_allowed"], 4)
+            self.ok(self.local("limit", "check", "k"))
+
+
+class TokenTest(FlintTest):
+    def test_a_token_in_an_argument_is_wiped_and_warned_about(self):
+        for spelling in (["--token", "s3cret"], ["--token=s3cret"]):
+            with self.subTest(spelling=spelling), Server(self.data_dir, *spelling) as server:
+                self.assertNotIn(b"s3cret", command_line_of(server.process))
+                self.assertIn(b"--token", command_line_of(server.process))
+                self.assertEqual(flint("--server", server.url, "limit", "list").code, USAGE)
+                self.ok(flint("--server", server.url, "limit", "list", env={"FLINT_SERVER_TOKEN": "s3cret"}))
+                self.assertEqual(server.stop(), DONE)
+                self.assertIn("FLINT_SERVER_TOKEN", server.logged())
+                self.assertNotIn("s3cret", server.logged())
+
+    def test_a_commands_token_is_wiped_before_it_waits_for_anybody(self):
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+            process = subprocess.Popen([FLINT, "--server", url, "--token", "s3cret", "limit", "list"],
+                                       env=environment(), stderr=subprocess.DEVNULL)
+            try:
+                with mute.accept()[0]:
+                    self.assertIn(b"--token", command_line_of(process))
+                    self.assertNotIn(b"s3cret", command_line_of(process))
+                self.assertEqual(process.wait(60), FAILED)
+            finally:
+                process.kill()
+                process.wait()
+
+    def test_a_token_from_a_file_or_the_environment_is_not_warned_about(self):
+        file = self.folder / "token"
+        file.write_text("s3cret\n")
+        for arguments, variables in ((["--token-file", file], {}), ([], {"FLINT_SERVER_TOKEN": "s3cret"})):
+            with Server(self.data_dir, *arguments, env=variables) as server:
+                self.assertEqual(flint("--server", server.url, "limit", "list").code, USAGE)
+                self.ok(flint("--server", server.url, "--token", "s3cret", "limit", "list"))
+                self.assertEqual(server.stop(), DONE)
+                self.assertNotIn("process list", server.logged())
+
+
+class OptionTest(FlintTest):
+    def start(self, *arguments, **options):
+        return self.local("server", "start", *arguments, **options)
+
+    def test_what_is_refused(self):
+        for arguments in (["--bind", ""], ["--bind", "7878"], ["--bind", "127.0.0.1"], ["--bind", "127.0.0.1:99999"],
+                          ["--bind", "unix:"], ["--bind", "localhost:http"],
+                          ["--sync", "never"], ["--sync", ""],
+                          ["--flush-every-ms", "0"], ["--flush-every-ms", "1.5"], ["--flush-every-ms", "99999999"],
+                          ["--flush-every-ms", str(2**63)],
+                          ["--flush-every-events", "0"], ["--flush-every-events", "-1"],
+                          ["--max-blocking", "0"], ["--max-blocking", "1e3"], ["--max-blocking", str(2**63)],
+                          ["--threads", "0"], ["--threads", "+2"], ["--threads", "999999999999"],
+                          ["--log-level", "loud"]):
+            with self.subTest(arguments=arguments):
+                self.refused(self.start(*arguments), USAGE)
+        self.assertFalse(self.data_dir.exists())
+
+    def test_an_address_for_everybody_needs_a_token(self):
+        self.refused(self.start("--bind", f"0.0.0.0:{free_port()}"), USAGE, "token")
+        self.refused(self.start("--bind", f"[::]:{free_port()}"), USAGE, "token")
+
+    def test_an_address_that_is_taken_is_a_failure(self):
+        with Server(self.data_dir) as server:
+            other = flint("--data-dir", self.folder / "other", "server", "start", "--bind", server.bind)
+            self.assertEqual(other.code, FAILED, other.err)
+            self.assertIn(server.bind, other.err)
+
+    def test_all_options_together(self):
+        arguments = ["--sync", "batch", "--flush-every-ms", "50", "--flush-every-events", "10", "--max-blocking", "4",
+                     "--threads", "1", "--log-level", "debug"]
+        with Server(self.data_dir, *arguments) as server:
+            self.ok(self.local("limit", "add", "k", "--rate", "9", "--per", "1h"))
+            self.ok(self.local("limit", "check", "k"))
+            self.ok(self.local("log", "flush"))
+            self.assertEqual(server.stop(), DONE)
+
+    def test_the_servers_place_in_the_environment_is_not_its_own_concern(self):
+        with Server(self.data_dir, env={"FLINT_SERVER": "http://elsewhere", "FLINT_DATA_DIR": "elsewhere"}) as server:
+            self.assertEqual(server.stop(), DONE)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
