@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "flint/options.h"
+#include "flint/status.h"
+
+/// `flint server start`: owns a data directory as its single writer and answers the HTTP API (docs/http_api.md).
+namespace flint::server {
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+
+/// Absolute: bytes that trickle in or out do not put them off.
+struct Deadlines {
+  /// From the first byte of a request to the end of its head.
+  std::chrono::milliseconds head{10'000};
+  /// From the end of the head to the end of the body.
+  std::chrono::milliseconds body{10'000};
+  /// From the first byte of an answer (of a long one: of each piece) that does not fit into the socket to the last.
+  std::chrono::milliseconds write{10'000};
+  /// Between two requests, and before the first.
+  std::chrono::milliseconds idle{30'000};
+  /// From the signal to stop to the end of the last connection.
+  std::chrono::milliseconds drain{5'000};
+  /// After a last answer, for the client to read it before the connection is torn down.
+  std::chrono::milliseconds linger{1'000};
+};
+
+struct ServerOptions {
+  /// What parse_bind_address reads.
+  std::string bind = "127.0.0.1:7878";
+  /// When not empty, every request on `bind` must carry it: 1 to 512 visible ASCII characters. Required for an address
+  /// that is not loopback.
+  std::string token;
+  std::string data_dir = ".flint";
+  /// How the data directory is opened; the server fills in `server_address`.
+  Options limiter;
+  /// How many requests may wait on storage at once; further ones stay unread. 1 to 1,000,000.
+  std::size_t max_blocking = 1024;
+  /// I/O threads, at most 256; 0 means one a processor.
+  unsigned threads = 0;
+  LogLevel log_level = LogLevel::kInfo;
+  std::size_t max_connections = 1024;
+  Deadlines deadlines;
+};
+
+/// Serves until SIGTERM or SIGINT: then stops accepting, finishes what is in flight, flushes, closes the data directory
+/// and returns Ok. A second signal ends the process at once. Logs to standard error.
+///
+/// Beside `bind` it listens on `<data_dir>/flint.sock`, which only the owner can connect to and which asks no token.
+///
+/// Fails with kInvalidArgument before anything is touched, with the Status of Limiter::open, with kPermission or
+/// kIoError when it cannot listen, and with kStorageFailed, within a second, once storage has failed.
+///
+/// Changes the process: the umask becomes 0077 and SIGPIPE is ignored. Call from the main thread, once.
+Status run_server(const ServerOptions& options);
+
+}  // namespace flint::server
