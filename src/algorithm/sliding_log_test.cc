@@ -42,7 +42,7 @@ TEST(SlidingLogTest, ASteadyStreamKeepsOnlyWhatCounts) {
     ASSERT_LE(log.size(), 1000U);
   }
   EXPECT_EQ(log.size(), 1000U);
-  EXPECT_LE(log.memory(), 4 * 1000 * kBytesPerRun);
+  EXPECT_LE(log.memory(), 4U * 1000U * kBytesPerRun);
 }
 
 TEST(SlidingLogTest, TheMemoryOfABurstIsGivenBack) {
