@@ -38,7 +38,7 @@ struct Options {
   /// Allow a data directory on a network file system, whose locks and syncs may not hold what Flint promises.
   bool allow_network_file_system = false;
   /// How the lock file describes this process to others; empty for an embedded one, else the server's address.
-  std::string server_address;
+  std::string server_address = {};
   /// Where time is read; must outlive the Limiter.
   const Clock* clock = &system_clock();
 };
