@@ -35,8 +35,8 @@ struct DirectoryHandle {
   [[nodiscard]] std::string path_of(std::string_view name) const { return join_path(path, name); }
 };
 
-/// A regular file inside the directory: `flags` are O_RDONLY or O_RDWR to open one, O_RDWR | O_CREAT | O_EXCL to create
-/// one with mode 0600 whatever the umask.
+/// A regular file inside the directory; `flags` are openat's, besides those that are always set. With O_CREAT, a file
+/// that is not there is made with mode 0600 whatever the umask.
 [[nodiscard]] Result<UniqueFd> open_regular_file(const DirectoryHandle& directory, std::string_view name, int flags);
 
 [[nodiscard]] std::unique_ptr<Directory> make_posix_directory(std::shared_ptr<const DirectoryHandle> handle);

@@ -21,6 +21,12 @@ class PosixLock final : public DirectoryLock {
   PosixLock(std::shared_ptr<const DirectoryHandle> directory, std::string name, UniqueFd fd,
             const ForkExclusion& exclusion)
       : directory_(std::move(directory)), name_(std::move(name)), fd_(std::move(fd), exclusion) {}
+  // Closing alone would not do while a child that was forked just now has not closed its copy yet.
+  ~PosixLock() override {
+    if (fd_.valid()) ::flock(fd_.get(), LOCK_UN);
+  }
+  PosixLock(const PosixLock&) = delete;
+  PosixLock& operator=(const PosixLock&) = delete;
 
   [[nodiscard]] bool registered() const { return fd_.valid(); }
   Status describe_holder(std::string_view text) override;
@@ -68,10 +74,10 @@ Status PosixLock::still_held() const {
   return is_at_its_name(fd_.get(), *directory_, name_) ? Status() : lock_lost(path());
 }
 
+// In two steps, so that the mode of a lock file that is there stays what it is.
 Result<UniqueFd> open_or_create(const DirectoryHandle& directory, std::string_view name) {
   Result<UniqueFd> file = open_regular_file(directory, name, O_RDWR);
-  return file.code() == Code::kNotFound ? open_regular_file(directory, name, O_RDWR | O_CREAT | O_EXCL)
-                                        : std::move(file);
+  return file.code() == Code::kNotFound ? open_regular_file(directory, name, O_RDWR | O_CREAT) : std::move(file);
 }
 
 enum class Sharing : std::uint8_t { kExclusive, kShared };
