@@ -53,9 +53,9 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--sync", "MODE", "always (default): answers wait for the disk; batch: they do not"},
     {"--flush-every-ms", "N", "batch: the longest time until the disk has an event (default 100)"},
     {"--flush-every-events", "N", "batch: the most events that wait for the disk (default 100)"},
-    {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue"},
-    {"--threads", "N", "threads that serve connections"},
-    {"--log-level", "LEVEL", "debug, info (default), warn, error or off"},
+    {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue (default 1024)"},
+    {"--threads", "N", "threads that serve connections (default 0: one a processor)"},
+    {"--log-level", "LEVEL", "debug, info (default), warning or error"},
 });
 
 constexpr std::array kCommands = std::to_array<Command>({

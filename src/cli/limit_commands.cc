@@ -2,6 +2,8 @@
 #include <string>
 #include <utility>
 
+#include "api/requests.h"
+#include "base/period.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/render.h"
@@ -55,6 +57,27 @@ Result<std::string> key_path(std::string_view prefix, std::string_view key) {
   return std::string(prefix) + percent_encode(key);
 }
 
+/// What the API would refuse, before a data directory is created for it.
+Status check_limit(std::string_view body) {
+  api::JsonDocument document;
+  if (Status status = document.parse(body); !status.ok()) return status;
+  Result<api::LimitRequest> request = api::read_limit(document);
+  if (!request.ok()) return request.status();
+  if (Status status = validate_key(request->key); !status.ok()) return status;
+  return validate_limit(request->limit);
+}
+
+/// `api:x: 100 per 1m, burst 150, token_bucket`, of an invocation that was accepted.
+std::string rule_as_set(const Invocation& invocation) {
+  const std::string_view per = *invocation.option("--per");
+  const Result<Nanos> period = parse_period(per);
+  std::string text = printable(invocation.operands.front()) + ": " + std::string(*invocation.option("--rate")) +
+                     " per " + (period.ok() ? base::format_period(*period) : printable(per));
+  if (const auto burst = invocation.option("--burst")) text += ", burst " + std::string(*burst);
+  const auto algorithm = invocation.option("--algorithm");
+  return text + ", " + printable(algorithm.value_or(algorithm_name(Algorithm::kTokenBucket))) + "\n";
+}
+
 /// Table after table, so that memory and the time to the first line do not depend on the number of limits.
 Exit list_in_pages(Session& session, const Invocation& invocation, std::uint64_t wanted) {
   std::string after(invocation.option("--after").value_or(""));
@@ -77,23 +100,21 @@ Exit list_in_pages(Session& session, const Invocation& invocation, std::uint64_t
     });
     if (exit != Exit::kDone) return exit;
     seen += got;
-    if (got < page || seen == wanted || session.unheard()) return Exit::kDone;
+    if (got < page || seen >= wanted || session.unheard()) return Exit::kDone;
   }
 }
 
 }  // namespace
 
 Exit limit_add(Session& session, const Invocation& invocation) {
-  const std::string& key = invocation.operands.front();
-  const std::string per(*invocation.option("--per"));
-  json::object body{{"key", key}};
+  json::object body{{"key", invocation.operands.front()}};
   if (Status status = put_integer(body, "rate", invocation, "--rate"); !status.ok()) return session.fail(status);
-  body.emplace("per", per);
+  body.emplace("per", *invocation.option("--per"));
   if (const auto algorithm = invocation.option("--algorithm")) body.emplace("algorithm", *algorithm);
   if (Status status = put_integer(body, "burst", invocation, "--burst"); !status.ok()) return session.fail(status);
-  const std::string rule = std::string(*invocation.option("--rate")) + " per " + per;
-  return session.ask(Access::kCreate, post("/v1/limits", body),
-                     sentence("The limit of " + quote(key) + " is " + printable(rule) + ".\n"));
+  const Call call = post("/v1/limits", body);
+  if (Status status = check_limit(call.body); !status.ok()) return session.fail(status);
+  return session.ask(Access::kCreate, call, sentence(rule_as_set(invocation)));
 }
 
 Exit limit_check(Session& session, const Invocation& invocation) {

@@ -139,7 +139,7 @@ class TextTest(FlintTest):
 
     def test_the_other_answers_are_sentences(self):
         self.assertEqual(self.local("limit", "add", "api:x", "--rate", "4", "--per", "1h").out,
-                         'The limit of "api:x" is 4 per 1h.\n')
+                         "api:x: 4 per 1h, token_bucket\n")
         self.assertEqual(self.local("limit", "reset", "api:x").out, '"api:x" has its full quota again.\n')
         self.assertIn("stable storage", self.local("log", "flush").out)
         self.assertIn("snapshot", self.local("log", "compact").out)

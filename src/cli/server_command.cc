@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+
+namespace flint::cli {
+namespace {
+
+Status one_of(std::string_view option, std::string_view allowed, std::string_view given) {
+  return {Code::kInvalidArgument,
+          std::string(option) + " must be " + std::string(allowed) + ", not " + quote(given) + "."};
+}
+
+/// Puts the whole number of an option, when it is given, where it belongs. What does not fit there becomes the largest
+/// number that does, which is out of range as well: the server says so, and what is allowed.
+template <typename T>
+Status read_integer(const Invocation& invocation, std::string_view option, T& to) {
+  const auto text = invocation.option(option);
+  if (!text) return {};
+  Result<std::uint64_t> value = parse_integer(option, *text);
+  if (!value.ok()) return value.status();
+  to = static_cast<T>(std::min<std::uint64_t>(*value, std::numeric_limits<T>::max()));
+  return {};
+}
+
+Status read_sync(const Invocation& invocation, SyncMode& to) {
+  const std::string_view name = invocation.option("--sync").value_or("always");
+  if (name != "always" && name != "batch") return one_of("--sync", "always or batch", name);
+  to = name == "always" ? SyncMode::kAlways : SyncMode::kBatch;
+  return {};
+}
+
+Status read_log_level(const Invocation& invocation, server::LogLevel& to) {
+  using server::LogLevel;
+  constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels = {{{"debug", LogLevel::kDebug},
+                                                                             {"info", LogLevel::kInfo},
+                                                                             {"warning", LogLevel::kWarning},
+                                                                             {"error", LogLevel::kError}}};
+  const std::string_view name = invocation.option("--log-level").value_or("info");
+  const auto* const level =
+      std::find_if(kLevels.begin(), kLevels.end(), [&](const auto& known) { return known.first == name; });
+  if (level == kLevels.end()) return one_of("--log-level", "debug, info, warning or error", name);
+  to = level->second;
+  return {};
+}
+
+Result<server::ServerOptions> server_options(const Target& target, const Invocation& invocation) {
+  server::ServerOptions options;
+  options.data_dir = target.data_dir;
+  options.token = target.http.token;
+  options.bind = invocation.option("--bind").value_or(options.bind);
+  std::int64_t flush_every_ms = options.limiter.flush_every.count();
+  for (Status status : {read_sync(invocation, options.limiter.sync), read_log_level(invocation, options.log_level),
+                        read_integer(invocation, "--flush-every-ms", flush_every_ms),
+                        read_integer(invocation, "--flush-every-events", options.limiter.flush_every_events),
+                        read_integer(invocation, "--max-blocking", options.max_blocking),
+                        read_integer(invocation, "--threads", options.threads)}) {
+    if (!status.ok()) return status;
+  }
+  options.limiter.flush_every = std::chrono::milliseconds(flush_every_ms);
+  return options;
+}
+
+}  // namespace
+
+Exit server_start(Session& session, const Invocation& invocation) {
+  Result<server::ServerOptions> options = server_options(session.target(), invocation);
+  if (!options.ok()) return session.fail(options.status());
+  if (invocation.has("--token")) {
+    session.warn(
+        "A token in an argument is in the process list for a moment and in the shell's history for good. Prefer "
+        "--token-file or FLINT_SERVER_TOKEN.");
+  }
+  const Status status = session.implementations().run_server(*options);
+  return status.ok() ? Exit::kDone : session.fail(status);
+}
+
+}  // namespace flint::cli
