@@ -58,8 +58,8 @@ Decision decision(const KeyEntry& entry, Units cost, const algorithm::Verdict& v
 struct Grant {
   KeyEntry* entry = nullptr;
   Units cost = 0;
-  StateAfter after;
   algorithm::State next;
+  StateAfter after;  // behind `next`, which is filled in while this is initialized
 
   Grant() = default;
   Grant(KeyEntry& key, Units units, Time now)
