@@ -52,9 +52,10 @@ struct DoctorReport {
 /// Fails with kNotFound or kPermission only when nothing can be read at all; damage is in the report.
 [[nodiscard]] Result<DoctorReport> inspect(std::string_view data_dir);
 
-/// The only thing that discards data. Takes the lock, copies the whole directory to `<data_dir>.before-repair-<time>`
-/// (durable before anything else is touched), then keeps the longest undamaged prefix and what the newest good snapshot
-/// holds, and reports what was dropped. A directory without damage is left as it is.
+/// The only thing that discards data. Takes the lock, copies manifest, snapshots and log inside the directory to
+/// `repair-<n>-<name>` (durable before anything else is touched; nothing reads or removes these copies), then keeps the
+/// longest undamaged prefix: the newest good snapshot and the log behind it up to the first damage. What was dropped is
+/// in the findings. A directory that opens is left as it is. kUnsupportedFormat: nothing was touched.
 [[nodiscard]] Result<DoctorReport> repair(std::string_view data_dir);
 
 }  // namespace flint

@@ -24,6 +24,8 @@ using Seq = std::uint64_t;
 /// The owner's own kinds of record; those from 0x80 on are the store's.
 using RecordKind = std::uint8_t;
 inline constexpr RecordKind kFirstStoreKind = 0x80;
+/// The most that one record can carry.
+inline constexpr std::size_t kMaxPayloadBytes = std::size_t{60} << 10;
 
 struct Record {
   RecordKind kind = 0;
@@ -44,8 +46,9 @@ class StateMachine {
   virtual void clear() = 0;
   /// One snapshot entry, in the order they were written.
   virtual Status load(std::span<const std::byte> entry) = 0;
-  /// One record, ascending and without a gap from the snapshot's position on. Entries of a snapshot may be newer than
-  /// its position: the owner skips what an entry already holds, by the entry's own sequence number.
+  /// One record, ascending, and none is left out from the snapshot's position on (the numbers have gaps: the store's
+  /// own records have some, and are not shown). Entries of a snapshot may be newer than its position: the owner skips
+  /// what an entry already holds, by the entry's own sequence number.
   virtual Status replay(const Record& record) = 0;
 
   // Compaction, from the compacting thread.
@@ -53,7 +56,8 @@ class StateMachine {
   /// Called with the store's mutex held, at the log position of the snapshot.
   virtual void begin_snapshot() = 0;
   /// Appends some entries to `entries`, each passed to `emit`; false when there are no more. Called without the mutex:
-  /// takes it for a bounded piece of work, so that checks go on between pieces.
+  /// takes it for a bounded piece of work, so that checks go on between pieces. A compaction that is given up just
+  /// stops asking. An entry holds at most 1 MiB.
   virtual bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) = 0;
 
   /// Called with the mutex held, about every `flush_every` (100 ms in always), and by flush() and close() before they
@@ -95,18 +99,22 @@ struct StoreStats {
 /// guarded by mutex(), so that deciding, logging and applying are one critical section.
 class Store {
  public:
-  /// Takes the lock, recovers through `state`, and is ready for appends. On any failure the directory is as it was.
-  /// `directory` and `state` outlive the store.
+  /// Takes the lock, recovers through `state`, and is ready for appends. On any failure the directory is as it was, but
+  /// for an empty lock file where there was none. `directory` and `state` outlive the store. With `background`,
+  /// on_tick() may be called before this returns.
   static Result<std::unique_ptr<Store>> open(io::Directory& directory, StateMachine& state,
                                              const StoreOptions& options);
 
+  /// Without close() the directory is left as a killed process leaves it. In a forked child nothing is touched.
   virtual ~Store() = default;
 
   [[nodiscard]] virtual base::Mutex& mutex() = 0;
 
-  /// Appends one record; its sequence number is the last one plus 1. In the page cache when it returns (survives the
-  /// process), durable when wait() says so. kDiskFull: not appended, the log is as before, the next may succeed.
-  /// kStorageFailed: the store has failed. kPermission: read-only. Rarely (a new segment) it syncs and creates a file.
+  /// Appends one record of at most kMaxPayloadBytes, of a kind from 1 to 0x7f, with the mutex held. Its sequence number
+  /// is higher than all before. In the page cache when it returns (survives the process), durable when wait() says so.
+  /// kDiskFull, kIoError (no new file can be opened: too many are), kPermission (the directory does not let one be
+  /// created): not appended, the log is as before, the next may succeed. kStorageFailed: the store has failed.
+  /// kPermission also when it is read-only. Rarely (a new segment) it syncs and creates a file.
   virtual Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) = 0;
 
   /// Returns when everything up to `seq` is durable, or kStorageFailed. Callers share syncs: one leads, the rest wait.
@@ -124,7 +132,7 @@ class Store {
   virtual Status compact() = 0;
 
   /// Shows every retained record up to the last one at the call, oldest first, until `visit` returns false. Reads the
-  /// files beside the writer. Without the mutex.
+  /// files beside the writer. Without the mutex; `visit` must not call compact().
   virtual Status read_log(const std::function<bool(const Record&)>& visit) const = 0;
 
   /// Ok, or the failure that stopped the store. Does not block.
@@ -136,11 +144,13 @@ class Store {
   /// One turn of the background work: on_tick, flush when due, seal when idle, compaction when due. Without the mutex.
   virtual Status tick() = 0;
 
-  /// on_tick(), flush, clean-close mark, manifest, lock released. Later appends fail with kClosed. Idempotent.
+  /// on_tick(), flush, clean-close mark, manifest, lock released. Later appends fail with kClosed. A compaction that
+  /// runs is given up. Idempotent: later calls return what the first did.
   virtual Status close() = 0;
 };
 
-/// flint::inspect and flint::repair for the storage part; `state` is a scratch owner that checks what the payloads say.
+/// flint::inspect and flint::repair for the storage part (DoctorReport::limits is the caller's to fill in); `state` is
+/// a scratch owner that checks what the payloads say, and holds afterwards what an open would recover.
 Result<DoctorReport> inspect(io::Directory& directory, StateMachine& state);
 Result<DoctorReport> repair(io::Directory& directory, StateMachine& state);
 

@@ -1,0 +1,171 @@
+#include "storage/compactor.h"
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+
+#include "storage/errors.h"
+#include "storage/file_names.h"
+
+namespace flint::storage {
+namespace {
+
+/// Every open after an unclean stop starts a segment, however little was logged.
+constexpr std::size_t kMaxSegmentsToReplay = 64;
+
+Status stopped() { return {Code::kClosed, "the store is being closed: the compaction was given up"}; }
+
+}  // namespace
+
+Compactor::Compactor(const Parts& parts, const Recovery& recovery, std::uint64_t compact_after_bytes)
+    : parts_(parts),
+      compact_after_bytes_(compact_after_bytes),
+      newest_(recovery.snapshot),
+      position_(recovery.snapshot ? recovery.snapshot->position : 0),
+      snapshot_bytes_(recovery.snapshot_bytes),
+      replayed_bytes_(recovery.replayed_bytes) {}
+
+Status Compactor::run() {
+  base::MutexLock lock(turn_);
+  Status done = parts_.failure.note(compact());
+  retry_at_bytes_ = done.ok() ? 0 : log_bytes() + threshold() / 4;
+  return done;
+}
+
+void Compactor::stop() {
+  stopped_ = true;
+  base::MutexLock lock(turn_);
+}
+
+Status Compactor::compact() {
+  if (stopped_) return stopped();
+  if (parts_.failure.happened()) return parts_.failure.status();
+  const Result<Position> position = begin();
+  if (!position.ok()) return position.status();
+
+  const SnapshotRef ref{.generation = parts_.manifest.current().generation + 1, .position = position->seq};
+  Result<SnapshotWriter> writer = SnapshotWriter::open(parts_.directory, ref.generation, ref.position);
+  if (!writer.ok()) return writer.status();
+  Status status = write(*writer);
+  if (status.ok()) status = publish(*writer, ref);
+  if (!status.ok()) {
+    writer->discard();
+    return status;
+  }
+  position_ = ref.position;
+  snapshot_bytes_ = writer->bytes();
+  replayed_bytes_ = 0;
+  appended_before_ = position->appended;
+  count_.fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+Result<Compactor::Position> Compactor::begin() {
+  base::MutexLock lock(parts_.mutex);
+  if (Status rotated = parts_.log.rotate(); !rotated.ok()) return rotated;
+  parts_.state.begin_snapshot();
+  return Position{.seq = parts_.log.last_seq(), .appended = parts_.log.appended_bytes()};
+}
+
+Status Compactor::write(SnapshotWriter& writer) {
+  Status status;
+  const auto emit = [&](std::span<const std::byte> entry) {
+    if (status.ok()) status = writer.add(entry);
+  };
+  bool more = true;
+  while (more && status.ok()) {
+    if (stopped_) return stopped();
+    if (parts_.failure.happened()) return parts_.failure.status();
+    more = parts_.state.next_entries(emit);
+    std::this_thread::yield();  // to the checks that waited for the mutex meanwhile
+  }
+  if (!status.ok()) return status;
+  const Seq newest = parts_.log.last_seq();
+  if (Status durable = parts_.commit.wait(newest); !durable.ok()) return durable;
+  return writer.finish(newest);
+}
+
+Status Compactor::publish(SnapshotWriter& writer, const SnapshotRef& ref) {
+  if (Status published = writer.publish(); !published.ok()) return published;
+  const Manifest before = parts_.manifest.current();
+  const std::uint64_t first = first_needed_segment();
+  std::uint64_t last = 0;
+  {
+    base::MutexLock lock(parts_.mutex);
+    last = parts_.log.current()->header().number;
+  }
+  Status updated = parts_.manifest.update([&](Manifest& manifest) {
+    manifest.generation = ref.generation;
+    manifest.snapshots = {ref};
+    if (newest_) manifest.snapshots.push_back(*newest_);
+    manifest.durable_seq = std::max(manifest.durable_seq, parts_.log.durable_seq());
+    manifest.first_segment = first;
+    manifest.last_segment = std::max(manifest.last_segment, last);
+  });
+  if (!updated.ok()) {
+    // Unless the manifest may name it by now.
+    if (updated.code() != Code::kStorageFailed) {
+      static_cast<void>(parts_.directory.remove(snapshot_name(ref.generation)));
+    }
+    return updated;
+  }
+  newest_ = ref;
+  remove_superseded(before, parts_.manifest.current());
+  return {};
+}
+
+/// The segment that holds the first record behind the snapshot which the new one falls back to.
+std::uint64_t Compactor::first_needed_segment() {
+  const Seq fallback = newest_ ? newest_->position : 0;
+  base::MutexLock lock(parts_.mutex);
+  std::uint64_t first = parts_.log.current()->header().number;
+  const std::vector<SegmentInfo>& complete = parts_.log.complete();
+  Seq behind = parts_.log.current()->header().seq;
+  for (auto segment = complete.rbegin(); segment != complete.rend() && behind > fallback + 1; ++segment) {
+    first = segment->number;
+    behind = segment->first_seq;
+  }
+  return first;
+}
+
+void Compactor::remove_superseded(const Manifest& before, const Manifest& now) {
+  const std::unique_lock<FilesGate> gate(parts_.gate);
+  std::vector<SegmentInfo> complete;
+  {
+    base::MutexLock lock(parts_.mutex);
+    complete = parts_.log.complete();
+    parts_.log.drop_before(now.first_segment);
+  }
+  // What cannot be removed is removed by the next open.
+  for (const SegmentInfo& segment : complete) {
+    if (segment.number >= now.first_segment) break;
+    static_cast<void>(parts_.directory.remove(segment_name(segment.number)));
+  }
+  for (const SnapshotRef& old : before.snapshots) {
+    if (std::find(now.snapshots.begin(), now.snapshots.end(), old) != now.snapshots.end()) continue;
+    static_cast<void>(parts_.directory.remove(snapshot_name(old.generation)));
+  }
+}
+
+std::uint64_t Compactor::log_bytes() const noexcept {
+  return replayed_bytes_.load(std::memory_order_relaxed) + parts_.log.appended_bytes() -
+         appended_before_.load(std::memory_order_relaxed);
+}
+
+std::uint64_t Compactor::threshold() const noexcept {
+  return std::max(compact_after_bytes_, 2 * snapshot_bytes_.load(std::memory_order_relaxed));
+}
+
+bool Compactor::is_due() const {
+  const std::uint64_t bytes = log_bytes();
+  if (bytes == 0 || bytes < retry_at_bytes_.load(std::memory_order_relaxed)) return false;
+  if (bytes >= threshold()) return true;
+  base::MutexLock lock(parts_.mutex);
+  const std::vector<SegmentInfo>& complete = parts_.log.complete();
+  const Seq position = position_.load(std::memory_order_relaxed);
+  const auto to_replay = std::count_if(complete.begin(), complete.end(),
+                                       [position](const SegmentInfo& segment) { return segment.first_seq > position; });
+  return static_cast<std::size_t>(to_replay) >= kMaxSegmentsToReplay;
+}
+
+}  // namespace flint::storage

@@ -1,0 +1,46 @@
+#include "storage/errors.h"
+
+#include <fmt/format.h>
+
+namespace flint::storage {
+
+Status corruption(const Place& place, std::string_view what) {
+  return {Code::kCorruption,
+          fmt::format("{}/{} is damaged at offset {}: {}. Nothing was changed. Run `flint --data-dir {} doctor` to see "
+                      "the map, and `flint --data-dir {} doctor --repair` to keep what is undamaged.",
+                      place.directory.path(), place.file, place.offset, what, place.directory.path(),
+                      place.directory.path())};
+}
+
+Status unsupported(const Place& place, std::string_view what) {
+  return {Code::kUnsupportedFormat,
+          fmt::format("{}/{} at offset {} was written by a newer Flint: {}. Nothing was changed. Open the directory "
+                      "with the version that wrote it.",
+                      place.directory.path(), place.file, place.offset, what)};
+}
+
+Status at_place(const Place& place, const Status& status) {
+  switch (status.code()) {
+    case Code::kCorruption:
+      return corruption(place, status.message());
+    case Code::kUnsupportedFormat:
+      return unsupported(place, status.message());
+    default:
+      return {status.code(), fmt::format("{}/{} at offset {}: {}", place.directory.path(), place.file, place.offset,
+                                         status.message())};
+  }
+}
+
+Status after_failed_write(const Status& status) {
+  return status.code() == Code::kDiskFull ? status : after_failed_sync(status);
+}
+
+Status after_failed_sync(const Status& status) {
+  if (status.code() == Code::kStorageFailed) return status;
+  return {Code::kStorageFailed,
+          fmt::format("{} What is on disk is unknown now, so no changes are accepted until the directory is opened "
+                      "again.",
+                      status.message())};
+}
+
+}  // namespace flint::storage

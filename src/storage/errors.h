@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "flint/status.h"
+#include "io/file_system.h"
+
+/// The sentences of the store's failures, and what each kind means for the store.
+namespace flint::storage {
+
+/// A place in a file, for messages.
+struct Place {
+  const io::Directory& directory;
+  std::string_view file;
+  std::uint64_t offset = 0;
+};
+
+/// kCorruption that names file and offset and says what to do.
+[[nodiscard]] Status corruption(const Place& place, std::string_view what);
+/// kUnsupportedFormat, likewise.
+[[nodiscard]] Status unsupported(const Place& place, std::string_view what);
+/// `status` with the place in front of its message.
+[[nodiscard]] Status at_place(const Place& place, const Status& status);
+
+/// What a failed write, sync, rename or directory sync means: a full disk stays kDiskFull (nothing is lost, and the
+/// next attempt may succeed), anything else becomes kStorageFailed: what is on disk is unknown, and the store stops.
+[[nodiscard]] Status after_failed_write(const Status& status);
+/// As above where a full disk is no excuse either: what had been written may be lost.
+[[nodiscard]] Status after_failed_sync(const Status& status);
+
+}  // namespace flint::storage

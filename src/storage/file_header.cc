@@ -1,0 +1,59 @@
+#include "storage/file_header.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <random>
+
+#include "base/coding.h"
+#include "storage/checksum.h"
+
+namespace flint::storage {
+
+namespace at = file_header;
+
+std::uint64_t random_file_id() {
+  std::random_device entropy;
+  return (static_cast<std::uint64_t>(entropy()) << 32) | entropy();
+}
+
+std::array<std::byte, at::kSize> encode_header(std::string_view magic, const FileHeader& header) {
+  std::array<std::byte, at::kSize> bytes{};
+  std::memcpy(bytes.data() + at::kMagic, magic.data(), magic.size());
+  base::store_fixed(bytes.data() + at::kVersion, kFormatVersion);
+  base::store_fixed(bytes.data() + at::kFileId, header.file_id);
+  base::store_fixed(bytes.data() + at::kNumber, header.number);
+  base::store_fixed(bytes.data() + at::kSeq, header.seq);
+  base::store_fixed(bytes.data() + at::kBytes, header.bytes);
+  base::store_fixed(bytes.data() + at::kChecksum, checksum(std::span(bytes).first(at::kChecksum), 0));
+  return bytes;
+}
+
+Result<FileHeader> parse_header(std::span<const std::byte> bytes, std::string_view magic, std::uint64_t number) {
+  if (bytes.size() < at::kSize) return Status(Code::kCorruption, "the file is shorter than its header");
+  if (std::memcmp(bytes.data() + at::kMagic, magic.data(), magic.size()) != 0) {
+    return Status(Code::kCorruption, fmt::format("the file does not begin with {}", magic));
+  }
+  const auto sum = base::load_fixed<std::uint64_t>(bytes.data() + at::kChecksum);
+  if (sum != checksum(bytes.first(at::kChecksum), 0)) {
+    return Status(Code::kCorruption, "the header does not match its checksum");
+  }
+  const auto version = base::load_fixed<std::uint32_t>(bytes.data() + at::kVersion);
+  const auto flags = base::load_fixed<std::uint32_t>(bytes.data() + at::kFlags);
+  const auto reserved = base::load_fixed<std::uint64_t>(bytes.data() + at::kReserved);
+  if (version != kFormatVersion || flags != 0 || reserved != 0) {
+    return Status(Code::kUnsupportedFormat,
+                  fmt::format("format version {} with flags {:#x}; this Flint knows version {} without flags", version,
+                              flags, kFormatVersion));
+  }
+  const FileHeader header{.file_id = base::load_fixed<std::uint64_t>(bytes.data() + at::kFileId),
+                          .number = base::load_fixed<std::uint64_t>(bytes.data() + at::kNumber),
+                          .seq = base::load_fixed<Seq>(bytes.data() + at::kSeq),
+                          .bytes = base::load_fixed<std::uint64_t>(bytes.data() + at::kBytes)};
+  if (header.number != number) {
+    return Status(Code::kCorruption, fmt::format("the header says number {}, the name {}", header.number, number));
+  }
+  return header;
+}
+
+}  // namespace flint::storage

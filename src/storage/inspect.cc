@@ -1,0 +1,169 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "storage/file_names.h"
+#include "storage/recovery.h"
+#include "storage/segment_reader.h"
+#include "storage/snapshot_reader.h"
+
+namespace flint::storage {
+namespace {
+
+/// A writer that runs meanwhile can make one look wrong: a file was removed, a record was half written. Damage stays.
+constexpr int kAttempts = 3;
+
+std::string_view kind_name(FileKind kind) {
+  switch (kind) {
+    case FileKind::kLock:
+      return "lock";
+    case FileKind::kManifest:
+      return "manifest";
+    case FileKind::kSegment:
+      return "log";
+    case FileKind::kSnapshot:
+      return "snapshot";
+    case FileKind::kTail:
+      return "tail";
+    case FileKind::kTemporary:
+    case FileKind::kRepairCopy:
+    case FileKind::kOther:
+      break;
+  }
+  return "other";
+}
+
+/// Returns the failure that ended the reading before the records did.
+Status map_segment(io::Directory& directory, std::uint64_t number, FileMap& map) {
+  Result<SegmentReader> reader = SegmentReader::open(directory, number);
+  if (!reader.ok()) return reader.status();
+  map.bytes = reader->file_bytes();
+  map.first_seq = reader->header().seq;
+  Status status;
+  while (status.ok()) {
+    const Result<std::optional<ParsedRecord>> parsed = reader->next();
+    status = parsed.status();
+    if (status.ok() && !*parsed) break;
+    if (status.ok()) ++map.records;
+  }
+  map.last_seq = reader->expected() - 1;
+  map.valid_bytes = reader->offset();
+  return status;
+}
+
+Status map_snapshot(io::Directory& directory, std::uint64_t generation, FileMap& map) {
+  Result<SnapshotReader> reader = SnapshotReader::open(directory, generation);
+  if (!reader.ok()) return reader.status();
+  map.bytes = reader->bytes();
+  map.first_seq = map.last_seq = reader->position();
+  map.records = reader->entries();
+  while (true) {
+    const Result<std::optional<std::span<const std::byte>>> entry = reader->next();
+    if (!entry.ok()) return entry.status();
+    if (!*entry) return {};
+  }
+}
+
+Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Finding>& findings) {
+  const Result<std::vector<std::string>> names = directory.list();
+  if (!names.ok()) return names.status();
+  std::vector<FileMap> files;
+  for (const std::string& name : *names) {
+    const FileName file = classify(name);
+    FileMap map;
+    map.name = name;
+    map.kind = kind_name(file.kind);
+    if (const Result<std::unique_ptr<io::File>> opened = directory.open(name, io::OpenFile::kRead); opened.ok()) {
+      map.bytes = (*opened)->size().ok() ? *(*opened)->size() : 0;
+    }
+    Status damage;
+    if (file.kind == FileKind::kSegment) damage = map_segment(directory, file.number, map);
+    if (file.kind == FileKind::kSnapshot) damage = map_snapshot(directory, file.number, map);
+    // A file that a writer removed meanwhile is none of the store's any more.
+    if (damage.code() == Code::kNotFound) continue;
+    if (!damage.ok()) findings.push_back({.fatal = false, .message = damage.message()});
+    files.push_back(std::move(map));
+  }
+  return files;
+}
+
+void add_new(std::vector<Finding>& findings, std::vector<Finding> more) {
+  for (Finding& finding : more) {
+    const auto says_the_same = [&finding](const Finding& known) { return known.message == finding.message; };
+    if (std::none_of(findings.begin(), findings.end(), says_the_same)) findings.push_back(std::move(finding));
+  }
+}
+
+void describe(const Recovery& recovery, const io::Directory& directory, DoctorReport& report) {
+  report.log_bytes = recovery.replayed_bytes;
+  report.snapshot_exists = recovery.snapshot.has_value();
+  report.snapshot_bytes = recovery.snapshot_bytes;
+  report.last_seq = recovery.last_seq;
+  report.durable_seq = recovery.manifest.durable_seq;
+  report.degraded = recovery.degraded;
+  report.findings = recovery.findings;
+  if (!recovery.last || recovery.last->nonzero_end == recovery.last->used) return;
+  report.findings.push_back(
+      {.fatal = false,
+       .message =
+           fmt::format("{}/{}: behind record {}, at offset {}, stand {} bytes of a record that was never durable. "
+                       "The next open for writing copies them aside and goes on without them; nothing is to be "
+                       "done.",
+                       directory.path(), segment_name(recovery.last->header.number), recovery.last_seq,
+                       recovery.last->used, recovery.last->nonzero_end - recovery.last->used)});
+}
+
+/// Segments that an open does not read, because a snapshot holds what they say: needed if that snapshot is lost.
+void check_older_segments(const Recovery& recovery, const std::vector<FileMap>& files, std::vector<Finding>& findings) {
+  for (std::size_t i = 0; i + 1 < recovery.segments.size(); ++i) {
+    const std::string name = segment_name(recovery.segments[i].number);
+    const auto map =
+        std::find_if(files.begin(), files.end(), [&name](const FileMap& file) { return file.name == name; });
+    if (map == files.end() || map->last_seq + 1 >= recovery.segments[i + 1].first_seq) continue;
+    findings.push_back(
+        {.fatal = false,
+         .message = fmt::format("{} is damaged at offset {}. It is needed only if the newest snapshot is lost; two "
+                                "compactions replace it.",
+                                name, map->valid_bytes)});
+  }
+}
+
+bool has_fatal(const std::vector<Finding>& findings) {
+  return std::any_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.fatal; });
+}
+
+Result<DoctorReport> inspect_once(io::Directory& directory, StateMachine& state) {
+  DoctorReport report;
+  report.data_dir = directory.path();
+  const Result<Recovery> recovery = recover(directory, state);
+  if (recovery.ok()) {
+    if (!recovery->exists) {
+      return Status(Code::kNotFound, fmt::format("there is no Flint data in {}", directory.path()));
+    }
+    describe(*recovery, directory, report);
+  } else {
+    report.findings.push_back({.fatal = true, .message = recovery.status().message()});
+  }
+  std::vector<Finding> in_files;
+  Result<std::vector<FileMap>> files = map_files(directory, in_files);
+  if (!files.ok()) return files.status();
+  report.files = std::move(*files);
+  if (recovery.ok()) check_older_segments(*recovery, report.files, in_files);
+  report.degraded = report.degraded || !in_files.empty();
+  add_new(report.findings, std::move(in_files));
+  report.ok = !report.degraded && !has_fatal(report.findings);
+  return report;
+}
+
+}  // namespace
+
+Result<DoctorReport> inspect(io::Directory& directory, StateMachine& state) {
+  // Nothing can be read at all: that is no finding but a failure.
+  if (const Result<Listing> listing = list_store(directory); !listing.ok()) return listing.status();
+  for (int attempt = 1;; ++attempt) {
+    Result<DoctorReport> report = inspect_once(directory, state);
+    if (attempt == kAttempts || (report.ok() && report->ok)) return report;
+  }
+}
+
+}  // namespace flint::storage

@@ -1,0 +1,89 @@
+#include "storage/log.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "storage/errors.h"
+
+namespace flint::storage {
+
+Log::Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failure, SegmentSizes sizes,
+         std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq)
+    : directory_(directory),
+      lock_(lock),
+      failure_(failure),
+      sizes_(sizes),
+      complete_(std::move(complete)),
+      current_(std::move(current)),
+      last_seq_(last_seq),
+      durable_seq_(last_seq) {}
+
+Result<Seq> Log::append(RecordKind kind, std::span<const std::byte> payload) {
+  FLINT_ASSERT(kind != 0 && kind < kFirstStoreKind);
+  FLINT_ASSERT(payload.size() <= kMaxPayloadBytes);
+  const std::size_t wanted = record_bytes(payload.size()) + kSegmentReserve;
+  if (!current_->has_room(wanted)) [[unlikely]] {
+    if (Status started = start_next(wanted); !started.ok()) return started;
+  }
+  return put(kind, payload);
+}
+
+Result<Seq> Log::append_own(StoreKind kind) {
+  FLINT_ASSERT(current_->has_room(kStoreRecordBytes));
+  return put(static_cast<RecordKind>(kind), {});
+}
+
+Result<Seq> Log::put(RecordKind kind, std::span<const std::byte> payload) {
+  const Seq seq = last_seq_.load(std::memory_order_relaxed) + 1;
+  const Record record{.kind = kind, .seq = seq, .payload = payload};
+  if (Status appended = current_->append(record, durable_seq()); !appended.ok()) [[unlikely]] {
+    return failure_.note(std::move(appended));
+  }
+  appended_.store(appended_.load(std::memory_order_relaxed) + record_bytes(payload.size()), std::memory_order_relaxed);
+  last_seq_.store(seq, std::memory_order_release);
+  return seq;
+}
+
+Status Log::rotate() { return is_empty() ? Status() : start_next(kStoreRecordBytes); }
+
+/// The order is what recovery relies on: a segment is complete and durable before a newer one exists.
+Status Log::start_next(std::size_t wanted) {
+  if (Status committed = commit(*current_, last_seq()); !committed.ok()) return committed;
+
+  const FileHeader& old = current_->header();
+  const std::uint64_t doubled = std::clamp(old.bytes * 2, sizes_.first, std::max(sizes_.first, sizes_.largest));
+  const std::uint64_t least = file_header::kSize + wanted + kSegmentReserve;
+  const FileHeader header{
+      .file_id = random_file_id(), .number = old.number + 1, .seq = last_seq() + 1, .bytes = std::max(doubled, least)};
+  Result<std::shared_ptr<Segment>> next = Segment::create(directory_, header);
+  if (!next.ok()) return failure_.note(next.status());
+
+  // Room that cannot be given back is only room: the segment is complete in any case.
+  static_cast<void>(current_->seal_off());
+  complete_.push_back(current_info());
+  current_ = std::move(*next);
+  return {};
+}
+
+SegmentInfo Log::current_info() const noexcept {
+  return {.number = current_->header().number, .first_seq = current_->header().seq, .bytes = current_->used()};
+}
+
+void Log::drop_before(std::uint64_t number) {
+  std::erase_if(complete_, [number](const SegmentInfo& segment) { return segment.number < number; });
+}
+
+Status Log::commit(Segment& segment, Seq seq) {
+  if (Status synced = segment.sync(); !synced.ok()) return failure_.note(std::move(synced));
+  if (Status held = lock_.still_held(); !held.ok()) return failure_.note(std::move(held));
+  advance_durable(seq);
+  return {};
+}
+
+void Log::advance_durable(Seq seq) noexcept {
+  Seq known = durable_seq_.load(std::memory_order_relaxed);
+  while (known < seq && !durable_seq_.compare_exchange_weak(known, seq, std::memory_order_acq_rel)) {
+  }
+}
+
+}  // namespace flint::storage

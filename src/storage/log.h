@@ -1,0 +1,78 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "io/file_system.h"
+#include "storage/failure.h"
+#include "storage/segment.h"
+
+/// The log as its writer sees it: complete segments, and one that is appended to.
+namespace flint::storage {
+
+struct SegmentInfo {
+  std::uint64_t number = 0;
+  /// Of its first record; a complete segment ends where the next one begins.
+  Seq first_seq = 0;
+  /// Where its records end.
+  std::uint64_t bytes = 0;
+};
+
+struct SegmentSizes {
+  std::uint64_t first = 0;
+  std::uint64_t largest = 0;
+};
+
+/// Threads: under the store's mutex, except for what says otherwise.
+class Log {
+ public:
+  /// `complete` are the segments before `current`, oldest first. `last_seq` is the last record's number, and everything
+  /// up to there is durable. The references outlive the log.
+  Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failure, SegmentSizes sizes,
+      std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq);
+
+  /// The errors of Store::append. A failure that stops the store is in its Failure as well; likewise below.
+  Result<Seq> append(RecordKind kind, std::span<const std::byte> payload);
+  /// A record of the store's own: uses the room that is kept for it, and starts no segment.
+  Result<Seq> append_own(StoreKind kind);
+
+  /// Makes the current segment durable and complete, and starts the next one; nothing if the current one is empty.
+  /// Errors as append.
+  Status rotate();
+
+  [[nodiscard]] const std::shared_ptr<Segment>& current() const noexcept { return current_; }
+  [[nodiscard]] const std::vector<SegmentInfo>& complete() const noexcept { return complete_; }
+  [[nodiscard]] SegmentInfo current_info() const noexcept;
+  /// Forgets complete segments with a lower number. Their files are the caller's.
+  void drop_before(std::uint64_t number);
+
+  /// Any thread.
+  [[nodiscard]] Seq last_seq() const noexcept { return last_seq_.load(std::memory_order_acquire); }
+  /// Any thread: everything up to here is on stable storage.
+  [[nodiscard]] Seq durable_seq() const noexcept { return durable_seq_.load(std::memory_order_acquire); }
+  /// Any thread: makes everything up to `seq` durable, the last record of `segment` or one before it. The lock is
+  /// checked in between: nothing is claimed for a directory that another process may own by now.
+  Status commit(Segment& segment, Seq seq);
+  /// Any thread: bytes of records that were ever appended since open.
+  [[nodiscard]] std::uint64_t appended_bytes() const noexcept { return appended_.load(std::memory_order_relaxed); }
+
+ private:
+  /// `wanted` bytes of records fit in the new segment.
+  Status start_next(std::size_t wanted);
+  Result<Seq> put(RecordKind kind, std::span<const std::byte> payload);
+  [[nodiscard]] bool is_empty() const noexcept { return current_->used() == file_header::kSize; }
+  void advance_durable(Seq seq) noexcept;
+
+  io::Directory& directory_;
+  const io::DirectoryLock& lock_;
+  Failure& failure_;
+  const SegmentSizes sizes_;
+  std::vector<SegmentInfo> complete_;
+  std::shared_ptr<Segment> current_;
+  std::atomic<Seq> last_seq_;
+  std::atomic<Seq> durable_seq_;
+  std::atomic<std::uint64_t> appended_ = 0;
+};
+
+}  // namespace flint::storage

@@ -1,0 +1,53 @@
+#include "storage/read_only_store.h"
+
+#include <fmt/format.h>
+
+#include "storage/read_segments.h"
+
+namespace flint::storage {
+
+ReadOnlyStore::ReadOnlyStore(io::Directory& directory, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery)
+    : directory_(directory), recovery_(std::move(recovery)), lock_(std::move(lock)) {}
+
+Status ReadOnlyStore::refusal() const {
+  if (Status open = health(); !open.ok()) return open;
+  return {Code::kPermission, fmt::format("{} was opened for reading only", directory_.path())};
+}
+
+Result<Seq> ReadOnlyStore::append(RecordKind, std::span<const std::byte>) { return refusal(); }
+
+Status ReadOnlyStore::wait(Seq seq) { return seq <= recovery_.last_seq ? Status() : refusal(); }
+
+void ReadOnlyStore::when_durable(Seq seq, std::function<void(const Status&)> done) { done(wait(seq)); }
+
+Status ReadOnlyStore::compact() { return refusal(); }
+
+Status ReadOnlyStore::read_log(const std::function<bool(const Record&)>& visit) const {
+  return read_segments(directory_, recovery_.segments, recovery_.last_seq, visit);
+}
+
+Status ReadOnlyStore::health() const {
+  base::MutexLock lock(lock_mutex_);
+  if (!closed_) return {};
+  return {Code::kClosed, fmt::format("the store in {} is closed", directory_.path())};
+}
+
+StoreStats ReadOnlyStore::stats() const {
+  StoreStats stats;
+  stats.last_seq = recovery_.last_seq;
+  stats.durable_seq = recovery_.last_seq;
+  stats.log_bytes = recovery_.replayed_bytes;
+  stats.snapshot_bytes = recovery_.snapshot_bytes;
+  stats.snapshot_exists = recovery_.snapshot.has_value();
+  stats.degraded = recovery_.degraded;
+  return stats;
+}
+
+Status ReadOnlyStore::close() {
+  base::MutexLock lock(lock_mutex_);
+  closed_ = true;
+  lock_.reset();
+  return {};
+}
+
+}  // namespace flint::storage

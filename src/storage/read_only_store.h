@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "storage/recovery.h"
+#include "storage/store.h"
+
+namespace flint::storage {
+
+/// What a directory held when it was opened. Writes nothing, creates nothing, works on read-only storage. Since nothing
+/// is synced either, what it shows of an unclean stop may not survive a crash of the machine that comes before the next
+/// open for writing.
+class ReadOnlyStore final : public Store {
+ public:
+  /// `lock` keeps writers out; null where there was no lock file, and so no writer ever.
+  ReadOnlyStore(io::Directory& directory, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery);
+
+  base::Mutex& mutex() override { return mutex_; }
+  Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) override;
+  Status wait(Seq seq) override;
+  void when_durable(Seq seq, std::function<void(const Status&)> done) override;
+  Seq durable_seq() const noexcept override { return recovery_.last_seq; }
+  Seq last_seq() const noexcept override { return recovery_.last_seq; }
+  Status flush() override { return health(); }
+  Status compact() override;
+  Status read_log(const std::function<bool(const Record&)>& visit) const override;
+  Status health() const override;
+  StoreStats stats() const override;
+  std::vector<Finding> findings() const override { return recovery_.findings; }
+  Status tick() override { return health(); }
+  Status close() override;
+
+ private:
+  [[nodiscard]] Status refusal() const;
+
+  io::Directory& directory_;
+  base::Mutex mutex_;
+  const Recovery recovery_;
+  mutable base::Mutex lock_mutex_;
+  std::unique_ptr<io::DirectoryLock> lock_ FLINT_GUARDED_BY(lock_mutex_);
+  bool closed_ FLINT_GUARDED_BY(lock_mutex_) = false;
+};
+
+}  // namespace flint::storage

@@ -1,0 +1,279 @@
+#include "storage/recovery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "storage/errors.h"
+#include "storage/file_names.h"
+#include "storage/segment_reader.h"
+#include "storage/snapshot_reader.h"
+
+namespace flint::storage {
+namespace {
+
+class Recoverer {
+ public:
+  Recoverer(io::Directory& directory, StateMachine& state) : directory_(directory), state_(state) {}
+
+  Result<Recovery> run();
+
+ private:
+  Status find_files();
+  Status check_segments(const std::vector<std::uint64_t>& numbers);
+  Status read_headers();
+  Status load_state();
+  /// False when the snapshot is damaged: `damage` then says how.
+  Result<bool> load_snapshot(const SnapshotRef& ref, Status& damage);
+  Status replay();
+  Status replay_complete(std::size_t index);
+  Status replay_last();
+  Status judge_end(SegmentReader& reader);
+  Status apply(const SegmentReader& reader, const ParsedRecord& parsed, std::uint64_t offset);
+  [[nodiscard]] Status missing(const std::string& name) const {
+    return corruption({directory_, name}, "the file is missing");
+  }
+
+  io::Directory& directory_;
+  StateMachine& state_;
+  Recovery result_;
+  std::vector<FileHeader> headers_;
+  /// The log must reach this: it is known to have been durable.
+  Seq proven_ = 0;
+  std::string proven_by_;
+  Seq position_ = 0;
+};
+
+Result<Recovery> Recoverer::run() {
+  state_.clear();
+  if (Status found = find_files(); !found.ok()) return found;
+  if (headers_.empty()) return std::move(result_);
+  if (Status loaded = load_state(); !loaded.ok()) return loaded;
+  if (Status replayed = replay(); !replayed.ok()) return replayed;
+  return std::move(result_);
+}
+
+Status Recoverer::find_files() {
+  Result<Listing> listing = list_store(directory_);
+  if (!listing.ok()) return listing.status();
+  result_.leftovers = std::move(listing->temporaries);
+
+  Result<Manifest> manifest = read_manifest(directory_);
+  result_.exists = manifest.ok();
+  if (!manifest.ok() && manifest.code() != Code::kNotFound) return manifest.status();
+  // Without a manifest there can be only the first steps of a store's creation.
+  const bool began = listing->segments.empty() || listing->segments == std::vector<std::uint64_t>{1};
+  if (!manifest.ok() && (!began || !listing->snapshots.empty())) return missing(std::string(kManifestName));
+  if (manifest.ok()) result_.manifest = std::move(*manifest);
+
+  std::vector<std::uint64_t> needed;
+  for (const std::uint64_t number : listing->segments) {
+    if (number >= result_.manifest.first_segment) {
+      needed.push_back(number);
+    } else {
+      result_.leftovers.push_back(segment_name(number));
+    }
+  }
+  for (const std::uint64_t generation : listing->snapshots) {
+    const auto refers = [generation](const SnapshotRef& ref) { return ref.generation == generation; };
+    const std::vector<SnapshotRef>& known = result_.manifest.snapshots;
+    if (std::none_of(known.begin(), known.end(), refers)) result_.leftovers.push_back(snapshot_name(generation));
+  }
+  if (result_.exists) {
+    if (Status whole = check_segments(needed); !whole.ok()) return whole;
+  }
+  for (const std::uint64_t number : needed) result_.segments.push_back({.number = number, .first_seq = 0, .bytes = 0});
+  return read_headers();
+}
+
+Status Recoverer::check_segments(const std::vector<std::uint64_t>& numbers) {
+  std::uint64_t expected = result_.manifest.first_segment;
+  for (const std::uint64_t number : numbers) {
+    if (number != expected) return missing(segment_name(expected));
+    ++expected;
+  }
+  return expected > result_.manifest.last_segment ? Status() : missing(segment_name(expected));
+}
+
+Status Recoverer::read_headers() {
+  for (SegmentInfo& segment : result_.segments) {
+    Result<SegmentReader> reader = SegmentReader::open(directory_, segment.number);
+    if (!reader.ok()) return reader.status();
+    segment.first_seq = reader->header().seq;
+    segment.bytes = reader->file_bytes();
+    const bool in_order = headers_.empty() ? segment.first_seq >= 1 : segment.first_seq >= headers_.back().seq;
+    if (!in_order) return reader->damaged("it begins before the segment in front of it");
+    headers_.push_back(reader->header());
+  }
+  return {};
+}
+
+Status Recoverer::load_state() {
+  const Seq log_begins = headers_.front().seq;
+  proven_ = result_.manifest.durable_seq;
+  proven_by_ = kManifestName;
+  Status first_damage;
+  for (const SnapshotRef& ref : result_.manifest.snapshots) {
+    Status damage;
+    const Result<bool> loaded = load_snapshot(ref, damage);
+    if (!loaded.ok()) return loaded.status();
+    if (*loaded) {
+      if (log_begins <= ref.position + 1) return {};
+      return corruption(
+          {directory_, segment_name(result_.segments.front().number)},
+          fmt::format("the log begins with record {}, the snapshot ends with {}", log_begins, ref.position));
+    }
+    state_.clear();
+    result_.degraded = true;
+    result_.findings.push_back(
+        {.fatal = false,
+         .message = damage.message() + " What was there before it holds everything; a compaction replaces it."});
+    if (first_damage.ok()) first_damage = damage;
+  }
+  if (log_begins == 1) return {};
+  if (!first_damage.ok()) return first_damage;
+  return corruption(
+      {directory_, segment_name(result_.segments.front().number)},
+      fmt::format("the log begins with record {}, and there is no snapshot of what was before", log_begins));
+}
+
+Result<bool> Recoverer::load_snapshot(const SnapshotRef& ref, Status& damage) {
+  Result<SnapshotReader> reader = SnapshotReader::open(directory_, ref.generation);
+  if (!reader.ok()) {
+    damage = reader.code() == Code::kNotFound ? missing(snapshot_name(ref.generation)) : reader.status();
+    if (damage.code() == Code::kCorruption) return false;
+    return damage;
+  }
+  if (reader->position() != ref.position) {
+    damage = corruption({directory_, reader->name()}, "its position is not the one that the manifest says");
+    return false;
+  }
+  while (true) {
+    Result<std::optional<std::span<const std::byte>>> entry = reader->next();
+    if (!entry.ok()) {
+      damage = entry.status();
+      // A disk that cannot read a snapshot's blocks is as bad as one that returns them changed.
+      if (damage.code() == Code::kCorruption || damage.code() == Code::kIoError) return false;
+      return damage;
+    }
+    if (!*entry) break;
+    Status loaded = state_.load(**entry);
+    if (!loaded.ok()) return at_place({directory_, reader->name(), reader->offset()}, loaded);
+  }
+  result_.snapshot = ref;
+  result_.snapshot_bytes = reader->bytes();
+  position_ = ref.position;
+  if (reader->max_seq() > proven_) {
+    proven_ = reader->max_seq();
+    proven_by_ = reader->name();
+  }
+  return true;
+}
+
+Status Recoverer::replay() {
+  // The last segment that begins at or before the first record that is needed.
+  const auto behind = std::find_if(headers_.begin(), headers_.end(),
+                                   [this](const FileHeader& header) { return header.seq > position_ + 1; });
+  FLINT_ASSERT(behind != headers_.begin());
+  for (auto index = static_cast<std::size_t>(behind - headers_.begin()) - 1; index + 1 < headers_.size(); ++index) {
+    if (Status replayed = replay_complete(index); !replayed.ok()) return replayed;
+  }
+  return replay_last();
+}
+
+Status Recoverer::apply(const SegmentReader& reader, const ParsedRecord& parsed, std::uint64_t offset) {
+  if (parsed.record.seq <= position_) return {};
+  result_.replayed_bytes += parsed.bytes;
+  if (parsed.record.kind >= kFirstStoreKind) return {};
+  Status replayed = state_.replay(parsed.record);
+  return replayed.ok() ? replayed : at_place({directory_, reader.name(), offset}, replayed);
+}
+
+/// A segment that is not the newest was complete and durable before the next one began, which says where it ends.
+Status Recoverer::replay_complete(std::size_t index) {
+  Result<SegmentReader> reader = SegmentReader::open(directory_, result_.segments[index].number);
+  if (!reader.ok()) return reader.status();
+  const Seq next_first = headers_[index + 1].seq;
+  while (reader->expected() < next_first) {
+    const std::uint64_t offset = reader->offset();
+    const Result<std::optional<ParsedRecord>> parsed = reader->next();
+    if (!parsed.ok()) return parsed.status();
+    if (!*parsed) {
+      return reader->damaged(fmt::format("there is no valid record {} there, and the next segment begins with {}",
+                                         reader->expected(), next_first));
+    }
+    if (Status applied = apply(*reader, **parsed, offset); !applied.ok()) return applied;
+  }
+  result_.segments[index].bytes = reader->offset();
+  return {};
+}
+
+Status Recoverer::replay_last() {
+  Result<SegmentReader> reader = SegmentReader::open(directory_, result_.segments.back().number);
+  if (!reader.ok()) return reader.status();
+  while (true) {
+    const std::uint64_t offset = reader->offset();
+    const Result<std::optional<ParsedRecord>> parsed = reader->next();
+    if (!parsed.ok()) return parsed.status();
+    if (!*parsed) break;
+    if (Status applied = apply(*reader, **parsed, offset); !applied.ok()) return applied;
+  }
+  return judge_end(*reader);
+}
+
+/// Either what follows was never durable, and is no part of the log, or it was, and is damaged.
+Status Recoverer::judge_end(SegmentReader& reader) {
+  const Result<SegmentRest> rest = reader.examine_rest();
+  if (!rest.ok()) return rest.status();
+  const Seq lost = reader.expected();
+  if (rest->proof) {
+    return reader.damaged(
+        fmt::format("there is no valid record {} there, and the record {} at offset {} was written "
+                    "when everything up to {} was durable",
+                    lost, rest->proof->seq, rest->proof->offset, rest->proof->durable_seq));
+  }
+  if (proven_ >= lost) {
+    return reader.damaged(
+        fmt::format("there is no valid record {} there, and {} was written when everything up to {} "
+                    "was durable",
+                    lost, proven_by_, proven_));
+  }
+  if (reader.file_bytes() < reader.header().bytes && !reader.ends_clean()) {
+    return reader.damaged(fmt::format("the file was cut: it has {} bytes of {}, and was not closed there",
+                                      reader.file_bytes(), reader.header().bytes));
+  }
+  if (!result_.exists && (lost > 1 || rest->nonzero_end > reader.offset())) {
+    return missing(std::string(kManifestName));
+  }
+
+  result_.segments.back().bytes = reader.offset();
+  result_.last_seq = lost - 1;
+  result_.last = LastSegment{.header = reader.header(),
+                             .used = reader.offset(),
+                             .nonzero_end = rest->nonzero_end,
+                             .ends_clean = reader.ends_clean()};
+  return {};
+}
+
+}  // namespace
+
+Result<Listing> list_store(io::Directory& directory) {
+  Result<std::vector<std::string>> names = directory.list();
+  if (!names.ok()) return names.status();
+  Listing listing;
+  for (std::string& name : *names) {
+    const FileName file = classify(name);
+    if (file.kind == FileKind::kSegment) listing.segments.push_back(file.number);
+    if (file.kind == FileKind::kSnapshot) listing.snapshots.push_back(file.number);
+    if (file.kind == FileKind::kTemporary) listing.temporaries.push_back(std::move(name));
+  }
+  // The names are sorted, but numbers outgrow their width one day.
+  std::sort(listing.segments.begin(), listing.segments.end());
+  std::sort(listing.snapshots.begin(), listing.snapshots.end());
+  return listing;
+}
+
+Result<Recovery> recover(io::Directory& directory, StateMachine& state) { return Recoverer(directory, state).run(); }
+
+}  // namespace flint::storage

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/file_header.h"
+#include "storage/log.h"
+#include "storage/manifest.h"
+
+/// Reads a directory back into the state that it holds. Writes nothing, and is the same for every way of opening.
+namespace flint::storage {
+
+struct Listing {
+  std::vector<std::uint64_t> segments;
+  std::vector<std::uint64_t> snapshots;
+  std::vector<std::string> temporaries;
+};
+/// Ascending.
+[[nodiscard]] Result<Listing> list_store(io::Directory& directory);
+
+/// The newest segment, and how it ends.
+struct LastSegment {
+  FileHeader header;
+  /// Behind its last record.
+  std::uint64_t used = 0;
+  /// Behind the last byte that is not zero. More than `used`: something was being written when the machine stopped.
+  std::uint64_t nonzero_end = 0;
+  bool ends_clean = false;
+
+  /// Holds nothing, or was closed in order: may be appended to. An old tail never is.
+  [[nodiscard]] bool is_reusable() const noexcept {
+    return nonzero_end == used && (ends_clean || used == file_header::kSize);
+  }
+};
+
+struct Recovery {
+  /// False: no store was ever completed here. `manifest` is then the one to begin with.
+  bool exists = false;
+  Manifest manifest;
+  /// Oldest first, the newest one included. Of those that were not read, `bytes` is the size of the file.
+  std::vector<SegmentInfo> segments;
+  /// Nothing when there is no segment yet.
+  std::optional<LastSegment> last;
+  Seq last_seq = 0;
+  /// The snapshot that was loaded, and its size.
+  std::optional<SnapshotRef> snapshot;
+  std::uint64_t snapshot_bytes = 0;
+  /// Bytes of records that were replayed.
+  std::uint64_t replayed_bytes = 0;
+  /// An older snapshot than the newest had to be used.
+  bool degraded = false;
+  std::vector<Finding> findings;
+  /// Files that a crash left behind and that nothing refers to.
+  std::vector<std::string> leftovers;
+};
+
+/// kCorruption if anything is missing that had been durable (the rule is in docs/log_format.md), kUnsupportedFormat,
+/// what `state` said, or what the file system said.
+[[nodiscard]] Result<Recovery> recover(io::Directory& directory, StateMachine& state);
+
+}  // namespace flint::storage

@@ -1,0 +1,284 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "storage/errors.h"
+#include "storage/file_names.h"
+#include "storage/recovery.h"
+#include "storage/segment_reader.h"
+#include "storage/snapshot_reader.h"
+#include "storage/snapshot_writer.h"
+
+namespace flint::storage {
+namespace {
+
+constexpr std::uint64_t kSegmentBytes = std::uint64_t{1} << 20;
+constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
+
+/// What can be kept: a snapshot (or the empty state), and the records behind it up to the first damage.
+struct Kept {
+  std::optional<SnapshotRef> snapshot;
+  Seq max_seq = 0;
+  /// The last record that is good and reachable.
+  Seq last_seq = 0;
+  /// Of the log: none when first > last.
+  std::uint64_t first_segment = 1;
+  std::uint64_t last_segment = 0;
+  /// Why the log ends there.
+  std::string because;
+};
+
+class Repairer {
+ public:
+  Repairer(io::Directory& directory, StateMachine& state) : directory_(directory), state_(state) {}
+
+  /// `damage` is why the directory does not open. Returns what was done, for the report.
+  Result<std::vector<Finding>> run(const Status& damage);
+
+ private:
+  Status copy_everything();
+  Status copy_file(const std::string& name);
+  void remove_copies();
+
+  [[nodiscard]] Kept choose();
+  /// Loads the snapshot (none: the empty state) and replays what follows; nothing when the snapshot itself is bad.
+  [[nodiscard]] std::optional<Kept> try_from(std::optional<std::uint64_t> generation);
+  void follow_log(Kept& kept);
+  /// False when the segment does not lead to the next one.
+  bool follow_segment(std::uint64_t number, std::optional<std::uint64_t> next, Kept& kept);
+
+  Status rebuild(Kept& kept);
+  Status rebase_snapshot(Kept& kept);
+  [[nodiscard]] Finding describe(const Kept& kept) const;
+
+  io::Directory& directory_;
+  StateMachine& state_;
+  Listing listing_;
+  std::uint64_t repair_ = 1;
+  std::vector<std::string> copies_;
+};
+
+Result<std::vector<Finding>> Repairer::run(const Status& damage) {
+  Result<Listing> listing = list_store(directory_);
+  if (!listing.ok()) return listing.status();
+  listing_ = std::move(*listing);
+  if (Status copied = copy_everything(); !copied.ok()) {
+    remove_copies();
+    return copied;
+  }
+  Kept kept = choose();
+  if (Status rebuilt = rebuild(kept); !rebuilt.ok()) return rebuilt;
+  return std::vector<Finding>{{.fatal = false, .message = "Repaired. The damage was: " + damage.message()},
+                              describe(kept)};
+}
+
+Status Repairer::copy_everything() {
+  const Result<std::vector<std::string>> names = directory_.list();
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) repair_ = std::max(repair_, repair_number(name).value_or(0) + 1);
+  for (const std::string& name : *names) {
+    const FileKind kind = classify(name).kind;
+    if (kind != FileKind::kManifest && kind != FileKind::kSegment && kind != FileKind::kSnapshot) continue;
+    if (Status copied = copy_file(name); !copied.ok()) return copied;
+  }
+  return directory_.sync();
+}
+
+Status Repairer::copy_file(const std::string& name) {
+  Result<std::unique_ptr<io::File>> from = directory_.open(name, io::OpenFile::kRead);
+  if (!from.ok()) return from.status();
+  const std::string copy = repair_copy_name(repair_, name);
+  Result<std::unique_ptr<io::File>> to = directory_.open(copy, io::OpenFile::kCreateNew);
+  if (!to.ok()) return to.status();
+  copies_.push_back(copy);
+  std::vector<std::byte> buffer(kCopyBytes);
+  for (std::uint64_t offset = 0;; offset += buffer.size()) {
+    const Result<std::size_t> got = (*from)->read_at(offset, buffer);
+    if (!got.ok()) return got.status();
+    if (*got == 0) return (*to)->sync();
+    if (Status written = (*to)->write_at(offset, std::span(buffer).first(*got)); !written.ok()) return written;
+  }
+}
+
+void Repairer::remove_copies() {
+  for (const std::string& name : copies_) static_cast<void>(directory_.remove(name));
+}
+
+/// The newest snapshot that the log leads on from without a gap. Entries of a snapshot may be newer than its position,
+/// and without the records up to the newest entry the state would be no moment of the past: then one before is better,
+/// and only if there is none, the snapshot is taken as it is.
+Kept Repairer::choose() {
+  std::optional<Kept> without_its_log;
+  for (auto generation = listing_.snapshots.rbegin(); generation != listing_.snapshots.rend(); ++generation) {
+    std::optional<Kept> kept = try_from(*generation);
+    if (!kept) continue;
+    if (kept->last_seq >= kept->max_seq) return *kept;
+    if (!without_its_log) without_its_log = kept;
+  }
+  const Kept from_nothing = *try_from(std::nullopt);
+  if (from_nothing.last_seq > 0 || !without_its_log) return from_nothing;
+  without_its_log->last_seq = without_its_log->max_seq;
+  without_its_log->first_segment = without_its_log->last_segment + 1;
+  return *without_its_log;
+}
+
+std::optional<Kept> Repairer::try_from(std::optional<std::uint64_t> generation) {
+  state_.clear();
+  Kept kept;
+  if (generation) {
+    Result<SnapshotReader> reader = SnapshotReader::open(directory_, *generation);
+    if (!reader.ok()) return std::nullopt;
+    while (true) {
+      const Result<std::optional<std::span<const std::byte>>> entry = reader->next();
+      if (!entry.ok()) return std::nullopt;
+      if (!*entry) break;
+      if (!state_.load(**entry).ok()) return std::nullopt;
+    }
+    kept.snapshot = SnapshotRef{.generation = *generation, .position = reader->position()};
+    kept.max_seq = reader->max_seq();
+    kept.last_seq = reader->position();
+  }
+  follow_log(kept);
+  return kept;
+}
+
+void Repairer::follow_log(Kept& kept) {
+  const std::uint64_t behind_all = listing_.segments.empty() ? 1 : listing_.segments.back() + 1;
+  kept.first_segment = behind_all;
+  kept.last_segment = behind_all - 1;
+  kept.because = "there is no log behind it";
+  // The last good segment that begins at or before the record that is due.
+  std::size_t start = listing_.segments.size();
+  for (std::size_t i = 0; i < listing_.segments.size(); ++i) {
+    const Result<SegmentReader> reader = SegmentReader::open(directory_, listing_.segments[i]);
+    if (reader.ok() && reader->header().seq <= kept.last_seq + 1) start = i;
+  }
+  if (start == listing_.segments.size()) return;
+  kept.first_segment = listing_.segments[start];
+  for (std::size_t i = start; i < listing_.segments.size(); ++i) {
+    kept.last_segment = listing_.segments[i];
+    const bool has_next = i + 1 < listing_.segments.size() && listing_.segments[i + 1] == listing_.segments[i] + 1;
+    const std::optional<std::uint64_t> next =
+        has_next ? std::optional(listing_.segments[i + 1]) : std::optional<std::uint64_t>();
+    if (!follow_segment(listing_.segments[i], next, kept)) return;
+  }
+}
+
+bool Repairer::follow_segment(std::uint64_t number, std::optional<std::uint64_t> next, Kept& kept) {
+  Result<SegmentReader> reader = SegmentReader::open(directory_, number);
+  if (!reader.ok()) {
+    kept.because = reader.status().message();
+    return false;
+  }
+  Seq behind = UINT64_MAX;
+  Status next_damage;
+  if (next) {
+    const Result<SegmentReader> following = SegmentReader::open(directory_, *next);
+    next_damage = following.status();
+    if (following.ok()) behind = following->header().seq;
+  }
+  while (reader->expected() < behind) {
+    const std::uint64_t offset = reader->offset();
+    const Result<std::optional<ParsedRecord>> parsed = reader->next();
+    Status status = parsed.status();
+    if (status.ok() && !*parsed) {
+      kept.because = fmt::format("{} has no valid record {} at offset {}", reader->name(), reader->expected(), offset);
+      return false;
+    }
+    const Record record = status.ok() ? (*parsed)->record : Record{};
+    if (status.ok() && record.seq > kept.last_seq) {
+      if (record.kind < kFirstStoreKind) status = state_.replay(record);
+      if (status.ok()) kept.last_seq = record.seq;
+    }
+    if (!status.ok()) {
+      kept.because = fmt::format("{} at offset {}: {}", reader->name(), offset, status.message());
+      return false;
+    }
+  }
+  if (!next_damage.ok()) kept.because = next_damage.message();
+  return next_damage.ok();
+}
+
+/// The directory opens once the manifest is in place; until then it is as damaged as before, and the copies are whole.
+Status Repairer::rebuild(Kept& kept) {
+  if (kept.snapshot && kept.snapshot->position < kept.max_seq && kept.last_seq == kept.max_seq &&
+      kept.first_segment > kept.last_segment) {
+    if (Status rebased = rebase_snapshot(kept); !rebased.ok()) return rebased;
+  }
+  for (const std::uint64_t number : listing_.segments) {
+    if (number >= kept.first_segment && number <= kept.last_segment) continue;
+    if (Status removed = directory_.remove(segment_name(number)); !removed.ok()) return removed;
+  }
+  const FileHeader header{
+      .file_id = random_file_id(), .number = kept.last_segment + 1, .seq = kept.last_seq + 1, .bytes = kSegmentBytes};
+  const Result<std::shared_ptr<Segment>> segment = Segment::create(directory_, header);
+  if (!segment.ok()) return segment.status();
+  ManifestFile manifest(directory_, {});
+  if (Status written = manifest.update([&](Manifest& now) {
+        now.generation = kept.snapshot ? kept.snapshot->generation : 0;
+        now.durable_seq = kept.last_seq;
+        now.first_segment = std::min(kept.first_segment, header.number);
+        now.last_segment = header.number;
+        if (kept.snapshot) now.snapshots = {*kept.snapshot};
+      });
+      !written.ok()) {
+    return written;
+  }
+  for (const std::uint64_t generation : listing_.snapshots) {
+    if (kept.snapshot && kept.snapshot->generation == generation) continue;
+    static_cast<void>(directory_.remove(snapshot_name(generation)));
+  }
+  return {};
+}
+
+/// The same entries under a position that needs no log.
+Status Repairer::rebase_snapshot(Kept& kept) {
+  Result<SnapshotReader> from = SnapshotReader::open(directory_, kept.snapshot->generation);
+  if (!from.ok()) return from.status();
+  const SnapshotRef rebased{.generation = listing_.snapshots.back() + 1, .position = kept.max_seq};
+  Result<SnapshotWriter> to = SnapshotWriter::open(directory_, rebased.generation, rebased.position);
+  if (!to.ok()) return to.status();
+  while (true) {
+    const Result<std::optional<std::span<const std::byte>>> entry = from->next();
+    if (!entry.ok()) return entry.status();
+    if (!*entry) break;
+    if (Status added = to->add(**entry); !added.ok()) return added;
+  }
+  if (Status finished = to->finish(rebased.position); !finished.ok()) return finished;
+  if (Status published = to->publish(); !published.ok()) return published;
+  kept.snapshot = rebased;
+  return {};
+}
+
+Finding Repairer::describe(const Kept& kept) const {
+  const std::string base = kept.snapshot ? fmt::format("the snapshot of generation {} (records up to {})",
+                                                       kept.snapshot->generation, kept.snapshot->position)
+                                         : std::string("no snapshot");
+  return {.fatal = false,
+          .message = fmt::format("Kept: {} and the log up to record {}. Dropped: everything from record {} on, because "
+                                 "{}. The files as they were are copied to {}/{}*; delete them when you need them no "
+                                 "more.",
+                                 base, kept.last_seq, kept.last_seq + 1, kept.because, directory_.path(),
+                                 repair_copy_name(repair_, ""))};
+}
+
+}  // namespace
+
+Result<DoctorReport> repair(io::Directory& directory, StateMachine& state) {
+  const Result<std::unique_ptr<io::DirectoryLock>> lock = directory.lock(kLockName);
+  if (!lock.ok()) return lock.status();
+  std::vector<Finding> done;
+  const Result<Recovery> recovery = recover(directory, state);
+  if (recovery.code() == Code::kCorruption) {
+    Result<std::vector<Finding>> repaired = Repairer(directory, state).run(recovery.status());
+    if (!repaired.ok()) return repaired.status();
+    done = std::move(*repaired);
+  } else if (!recovery.ok()) {
+    return recovery.status();
+  }
+  Result<DoctorReport> report = inspect(directory, state);
+  if (report.ok()) report->findings.insert(report->findings.begin(), done.begin(), done.end());
+  return report;
+}
+
+}  // namespace flint::storage

@@ -1,0 +1,99 @@
+#include "storage/segment.h"
+
+#include <array>
+
+#include "base/assert.h"
+#include "storage/errors.h"
+#include "storage/file_names.h"
+#include "storage/publish.h"
+
+namespace flint::storage {
+namespace {
+
+/// The whole new file under its temporary name, durable.
+Status fill_new(io::File& file, const FileHeader& header) {
+  if (Status allocated = file.allocate(header.bytes); !allocated.ok()) return allocated;
+  const auto bytes = encode_header(kSegmentMagic, header);
+  if (Status written = file.write_at(0, bytes); !written.ok()) return written;
+  return file.sync();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Segment>> Segment::create(io::Directory& directory, const FileHeader& header) {
+  const std::string name = segment_name(header.number);
+  Result<std::unique_ptr<io::File>> file = create_temporary(directory, name);
+  if (!file.ok()) return file.status();
+  Status filled = fill_new(**file, header);
+  if (filled.ok()) filled = rename_temporary(directory, name);
+  if (!filled.ok()) {
+    remove_temporary(directory, name);
+    return after_failed_write(filled);
+  }
+  if (Status synced = directory.sync(); !synced.ok()) return after_failed_sync(synced);
+  return std::make_shared<Segment>(std::move(*file), name, header, file_header::kSize);
+}
+
+Result<std::shared_ptr<Segment>> Segment::reopen(io::Directory& directory, const FileHeader& header,
+                                                 std::uint64_t used) {
+  std::string name = segment_name(header.number);
+  Result<std::unique_ptr<io::File>> file = directory.open(name, io::OpenFile::kReadWrite);
+  if (!file.ok()) return file.status();
+  return std::make_shared<Segment>(std::move(*file), std::move(name), header, used);
+}
+
+Segment::Segment(std::unique_ptr<io::File> file, std::string name, const FileHeader& header, std::uint64_t used)
+    : file_(std::move(file)), name_(std::move(name)), header_(header), used_(used) {}
+
+Status Segment::prepare() {
+  const Result<std::uint64_t> size = file_->size();
+  if (!size.ok()) return size.status();
+  if (*size < header_.bytes) {
+    if (Status allocated = file_->allocate(header_.bytes); !allocated.ok()) return after_failed_write(allocated);
+  }
+  if (file_->can_map()) {
+    // Without a map (no address space, say) plain writes do the same.
+    if (Result<std::span<std::byte>> map = file_->map(header_.bytes); map.ok()) map_ = *map;
+  }
+  if (map_.empty()) scratch_.resize(kMaxRecordBytes);
+  prepared_ = true;
+  return {};
+}
+
+Status Segment::append(const Record& record, Seq durable_seq) {
+  const std::size_t bytes = record_bytes(record.payload.size());
+  FLINT_ASSERT(has_room(bytes));
+  if (!prepared_) {
+    if (Status prepared = prepare(); !prepared.ok()) return prepared;
+  }
+  std::byte* at = map_.empty() ? scratch_.data() : map_.data() + used_;
+  encode_record(at, used_, header_.file_id, record, durable_seq);
+  if (map_.empty()) {
+    if (Status written = write({at, bytes}); !written.ok()) return written;
+  }
+  used_ += bytes;
+  return {};
+}
+
+/// Of a record that did not fit on the disk, some part may be there. Its head is wiped out, so that no crash can bring
+/// back a record that was reported as not appended; the next one is written over it.
+Status Segment::write(std::span<const std::byte> bytes) {
+  Status written = file_->write_at(used_, bytes);
+  if (written.ok()) return written;
+  written = after_failed_write(written);
+  if (written.code() != Code::kDiskFull) return written;
+  constexpr std::array<std::byte, kRecordAlignment> kNothing{};
+  if (Status wiped = file_->write_at(used_, kNothing); !wiped.ok()) return after_failed_sync(wiped);
+  return written;
+}
+
+Status Segment::sync() {
+  base::MutexLock lock(sync_mutex_);
+  if (!sync_failure_.ok()) return sync_failure_;
+  if (Status synced = file_->sync(); !synced.ok()) sync_failure_ = after_failed_sync(synced);
+  return sync_failure_;
+}
+
+Status Segment::seal_off() { return file_->truncate(used_); }
+
+}  // namespace flint::storage

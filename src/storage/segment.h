@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "storage/file_header.h"
+#include "storage/record_codec.h"
+
+/// The segment that is written to: a preallocated file, stored to through a map where that is safe, else by writes.
+namespace flint::storage {
+
+/// Threads: append(), seal_off() and the getters under the log's mutex; sync() from any.
+class Segment {
+ public:
+  /// Creates the file with all its blocks, empty, and makes content and name durable: a segment that is seen under its
+  /// name has a whole header, so that one without is damage. On failure nothing is left of it. kStorageFailed when it
+  /// is unknown whether that worked, or when the disk failed.
+  static Result<std::shared_ptr<Segment>> create(io::Directory& directory, const FileHeader& header);
+
+  /// Goes on where the records of an existing segment end. Writes nothing before the first append.
+  static Result<std::shared_ptr<Segment>> reopen(io::Directory& directory, const FileHeader& header,
+                                                 std::uint64_t used);
+
+  Segment(std::unique_ptr<io::File> file, std::string name, const FileHeader& header, std::uint64_t used);
+
+  /// Whether a record of `bytes` fits; those of the owner leave kSegmentReserve to the store's own.
+  [[nodiscard]] bool has_room(std::size_t bytes) const noexcept { return used_ + bytes <= header_.bytes; }
+  /// has_room() holds. kDiskFull: not appended, and the segment ends where it did. kStorageFailed otherwise.
+  Status append(const Record& record, Seq durable_seq);
+
+  /// Everything appended before the call is durable. After one failure all later calls fail: the kernel reports a lost
+  /// page once, and a second fdatasync would "succeed" over it. One at a time for the same reason: of two at once, the
+  /// one that comes second could be told that all is well.
+  Status sync() FLINT_EXCLUDES(sync_mutex_);
+
+  /// Gives back the blocks behind the last record. Nothing is appended afterwards.
+  Status seal_off();
+
+  [[nodiscard]] const FileHeader& header() const noexcept { return header_; }
+  [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+ private:
+  /// On the first append: the blocks of a segment that had been cut at its end are there again, and it is mapped.
+  Status prepare();
+  Status write(std::span<const std::byte> bytes);
+
+  std::unique_ptr<io::File> file_;
+  std::string name_;
+  FileHeader header_;
+  std::uint64_t used_;
+  bool prepared_ = false;
+  std::span<std::byte> map_;
+  /// Where records are put together when there is no map.
+  std::vector<std::byte> scratch_;
+
+  base::Mutex sync_mutex_;
+  Status sync_failure_ FLINT_GUARDED_BY(sync_mutex_);
+};
+
+}  // namespace flint::storage

@@ -1,0 +1,120 @@
+#include "storage/segment_reader.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "storage/errors.h"
+#include "storage/file_names.h"
+
+namespace flint::storage {
+namespace {
+
+bool is_known(const ParsedRecord& parsed) {
+  const RecordKind kind = parsed.record.kind;
+  return parsed.flags == 0 && (kind < kFirstStoreKind || kind == static_cast<RecordKind>(StoreKind::kSeal) ||
+                               kind == static_cast<RecordKind>(StoreKind::kCleanClose));
+}
+
+std::size_t leading_zeros(std::span<const std::byte> bytes) {
+  std::size_t count = 0;
+  while (count + 8 <= bytes.size() && base::load_fixed<std::uint64_t>(bytes.data() + count) == 0) count += 8;
+  while (count < bytes.size() && bytes[count] == std::byte{0}) ++count;
+  return count;
+}
+
+}  // namespace
+
+Result<SegmentReader> SegmentReader::open(io::Directory& directory, std::uint64_t number, std::uint64_t end) {
+  std::string name = segment_name(number);
+  Result<std::unique_ptr<io::File>> file = directory.open(name, io::OpenFile::kRead);
+  if (!file.ok()) return file.status();
+  const Result<std::uint64_t> size = (*file)->size();
+  if (!size.ok()) return size.status();
+  std::array<std::byte, file_header::kSize> bytes{};
+  const Result<std::size_t> got = (*file)->read_at(0, bytes);
+  if (!got.ok()) return got.status();
+  const Result<FileHeader> header = parse_header(std::span(bytes).first(*got), kSegmentMagic, number);
+  if (!header.ok()) return at_place({directory, name}, header.status());
+  return SegmentReader(directory, std::move(name), std::move(*file), *header, std::min(end, *size));
+}
+
+SegmentReader::SegmentReader(io::Directory& directory, std::string name, std::unique_ptr<io::File> file,
+                             FileHeader header, std::uint64_t end)
+    : directory_(&directory),
+      name_(std::move(name)),
+      file_(std::move(file)),
+      header_(header),
+      window_(*file_, end),
+      expected_(header.seq) {}
+
+Status SegmentReader::damaged(std::string_view what) const { return corruption({*directory_, name_, offset_}, what); }
+
+Result<std::optional<ParsedRecord>> SegmentReader::next() {
+  Result<std::span<const std::byte>> bytes = window_.at(offset_, kMaxRecordBytes);
+  if (!bytes.ok()) return bytes.status();
+  std::optional<ParsedRecord> parsed = parse_record(*bytes, offset_, header_.file_id);
+  if (!parsed) return parsed;
+  if (!is_known(*parsed)) {
+    return unsupported({*directory_, name_, offset_},
+                       fmt::format("a record of kind {:#x} with flags {:#x}", parsed->record.kind, parsed->flags));
+  }
+  if (parsed->record.seq != expected_) {
+    return damaged(
+        fmt::format("the record there has sequence number {} where {} is due", parsed->record.seq, expected_));
+  }
+  offset_ += parsed->bytes;
+  ++expected_;
+  proven_durable_ = std::max(proven_durable_, parsed->durable_seq);
+  last_kind_ = parsed->record.kind;
+  return parsed;
+}
+
+Result<std::uint64_t> SegmentReader::skip_zeros(std::uint64_t offset) {
+  while (offset < window_.end()) {
+    Result<std::span<const std::byte>> bytes = window_.at(offset, 1);
+    if (!bytes.ok()) return bytes.status();
+    if (bytes->empty()) break;
+    const std::size_t zeros = leading_zeros(*bytes);
+    offset += zeros;
+    if (zeros < bytes->size()) return offset / kRecordAlignment * kRecordAlignment;
+  }
+  return window_.end();
+}
+
+/// A record that stands at `offset` behind a bad one with number s has a number that fits between: each record from s
+/// on takes at least kStoreRecordBytes. This keeps random bytes, of which one in 2^32 passes the checksum, from
+/// counting.
+Result<std::optional<SegmentRest::Proof>> SegmentReader::proof_at(std::uint64_t offset) {
+  const Seq highest = expected_ + (offset - offset_) / kStoreRecordBytes;
+  Result<std::span<const std::byte>> bytes = window_.at(offset, record_header::kSize);
+  if (!bytes.ok()) return bytes.status();
+  if (!could_be_record(*bytes, expected_, highest)) return std::optional<SegmentRest::Proof>();
+  bytes = window_.at(offset, kMaxRecordBytes);
+  if (!bytes.ok()) return bytes.status();
+  const std::optional<ParsedRecord> parsed = parse_record(*bytes, offset, header_.file_id);
+  if (!parsed || parsed->durable_seq < expected_) return std::optional<SegmentRest::Proof>();
+  return std::optional<SegmentRest::Proof>({offset, parsed->record.seq, parsed->durable_seq});
+}
+
+Result<SegmentRest> SegmentReader::examine_rest() {
+  SegmentRest rest{.nonzero_end = offset_, .proof = std::nullopt};
+  std::uint64_t offset = offset_;
+  while (true) {
+    const Result<std::uint64_t> nonzero = skip_zeros(offset);
+    if (!nonzero.ok()) return nonzero.status();
+    if (*nonzero >= window_.end()) return rest;
+    // A record's first bytes, its checksum, may be zeros that were skipped, but not all eight of them: its size, its
+    // kind and its flags are among those.
+    offset = std::max(*nonzero, offset_);
+    rest.nonzero_end = std::min(offset + kRecordAlignment, window_.end());
+    if (!rest.proof) {
+      Result<std::optional<SegmentRest::Proof>> proof = proof_at(offset);
+      if (!proof.ok()) return proof.status();
+      rest.proof = *proof;
+    }
+    offset += kRecordAlignment;
+  }
+}
+
+}  // namespace flint::storage

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "storage/compactor.h"
+#include "storage/group_commit.h"
+#include "storage/log.h"
+#include "storage/recovery.h"
+#include "storage/store.h"
+#include "storage/worker.h"
+
+/// The store of a directory that this process owns: puts log, group commit, compaction and background work together.
+namespace flint::storage {
+
+/// Two background threads: the committer syncs for those who do not block, ticks, and seals a log that fell silent; the
+/// compactor writes snapshots.
+///
+/// Order of locks, outermost first: close_mutex_, tick_mutex_, the compactor's turn, the manifest's, the commit's turn,
+/// mutex(), and under it only leaves.
+class WritableStore final : public Store {
+ public:
+  /// `recovery` is settled, and `segment` is what settle() returned.
+  WritableStore(io::Directory& directory, StateMachine& state, const StoreOptions& options,
+                std::unique_ptr<io::DirectoryLock> lock, Recovery recovery, std::shared_ptr<Segment> segment);
+  /// Without close() this is what a kill would leave: nothing is flushed or marked.
+  ~WritableStore() override;
+  WritableStore(const WritableStore&) = delete;
+  WritableStore& operator=(const WritableStore&) = delete;
+
+  Status start_background();
+
+  base::Mutex& mutex() override { return mutex_; }
+  Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) override;
+  Status wait(Seq seq) override;
+  void when_durable(Seq seq, std::function<void(const Status&)> done) override;
+  Seq durable_seq() const noexcept override { return log_.durable_seq(); }
+  Seq last_seq() const noexcept override { return log_.last_seq(); }
+  Status flush() override;
+  Status compact() override;
+  Status read_log(const std::function<bool(const Record&)>& visit) const override;
+  Status health() const override;
+  StoreStats stats() const override;
+  std::vector<Finding> findings() const override;
+  Status tick() override;
+  Status close() override;
+
+ private:
+  struct Ticked {
+    Status status;
+    Seq last_seq = 0;
+  };
+
+  [[nodiscard]] bool refuses() const noexcept { return closed_.load(std::memory_order_relaxed) || failure_.happened(); }
+  [[nodiscard]] Status refusal() const;
+  Ticked tick_owner();
+  /// Serves callers that do not block: by the committer, or right here when there is none.
+  void serve_waiting();
+  /// If nothing came since the last tick: proves to later opens that everything so far had been durable.
+  Status seal_if_quiet(Seq last_seq) FLINT_REQUIRES(tick_mutex_);
+  /// Names a segment that was started since in the manifest, so that its loss would be noticed.
+  Status note_segment();
+  /// After each append in batch mode, under the mutex.
+  void wake_when_batch_is_due(Seq appended);
+  [[nodiscard]] bool batch_is_full();
+  Nanos committer_turn();
+  Status close_log();
+
+  io::Directory& directory_;
+  StateMachine& state_;
+  const StoreOptions options_;
+  const bool batch_;
+  /// Between ticks.
+  const Nanos tick_every_;
+
+  mutable base::Mutex mutex_;
+  Failure failure_;
+  mutable FilesGate gate_;
+  std::unique_ptr<io::DirectoryLock> lock_;
+  Log log_;
+  GroupCommit commit_;
+  ManifestFile manifest_;
+  Compactor compactor_;
+  std::atomic<bool> closed_ = false;
+  /// The committer sleeps for long, because there is nothing to make durable. Guarded by the mutex.
+  bool idle_ = false;
+
+  base::Mutex tick_mutex_;
+  Seq last_tick_seq_ FLINT_GUARDED_BY(tick_mutex_) = 0;
+  /// Up to here the log's end is provable.
+  Seq sealed_seq_ FLINT_GUARDED_BY(tick_mutex_) = 0;
+  /// The log ended here at open, in order: nothing is to be marked as long as it does.
+  const Seq opened_seq_;
+
+  base::Mutex close_mutex_;
+  std::optional<Status> closed_with_ FLINT_GUARDED_BY(close_mutex_);
+
+  mutable base::Mutex findings_mutex_;
+  std::vector<Finding> findings_ FLINT_GUARDED_BY(findings_mutex_);
+  std::optional<Finding> compaction_finding_ FLINT_GUARDED_BY(findings_mutex_);
+  std::atomic<bool> degraded_;
+
+  std::chrono::steady_clock::time_point next_tick_;  // the committer's own
+  bool has_background_ = false;
+  Worker committer_;
+  Worker compacting_;
+};
+
+}  // namespace flint::storage
