@@ -35,6 +35,10 @@ target_link_options(flint_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecs
 if(FLINT_WERROR)
   target_compile_options(flint_flags INTERFACE -Werror)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # Finds fault with operator+ of std::string itself at -O3 (GCC bug 105651).
+  target_compile_options(flint_flags INTERFACE -Wno-restrict)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(flint_flags INTERFACE -Wthread-safety)
 endif()
