@@ -1,0 +1,28 @@
+#pragma once
+
+#include "storage/test_support.h"
+
+/// A small life of a store that goes through everything once: records of all sizes, segments that fill up, waits,
+/// flushes, ticks, compactions with appends in between, clean closes, a kill, and reopening.
+namespace flint::storage {
+
+struct WorkloadOptions {
+  StoreOptions store = tiny_options();
+  /// After each step, when nothing is in the middle of anything.
+  std::function<void(const History&)> after_step;
+};
+
+/// What a step said that did not succeed.
+struct WorkloadResult {
+  History history;
+  /// The first failure that the workload met; it goes on after kDiskFull and kIoError, and stops at all others.
+  Status first_failure;
+  /// The store had failed, or an open did.
+  bool stopped = false;
+  /// Where health() was not Ok.
+  bool failed = false;
+};
+
+[[nodiscard]] WorkloadResult run_workload(const io::FaultyDisk& disk, const WorkloadOptions& options);
+
+}  // namespace flint::storage
