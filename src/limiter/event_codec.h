@@ -87,6 +87,7 @@ struct LogEvent {
 inline constexpr std::size_t kMaxItemBytes = 6 + 6 + 30 + 20;
 inline constexpr std::size_t kMaxEventBytes = 8 + 10 + kMaxCheckAllItems * kMaxItemBytes;
 static_assert(8 + 10 + kMaxItemBytes + 2 + kMaxKeyBytes + 3 * 10 < kMaxEventBytes);
+static_assert(kMaxEventBytes <= storage::kMaxPayloadBytes);
 
 /// Builds one payload without allocating: construct, add, then written().
 class EventWriter {
