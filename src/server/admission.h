@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/service.h"
+#include "server/request_head.h"
+
+/// Whether a request may go on once its head is read, and before a byte of its body is.
+namespace flint::server {
+
+/// Who may ask, by the socket that a connection came in on.
+struct AccessRules {
+  /// Empty: none is asked for.
+  std::string token;
+  /// Refuse what a web page could make a browser send: hosts that are no loopback names, and any Origin.
+  bool keep_browsers_out = false;
+};
+
+/// For an address that `token` protects, or nothing does.
+[[nodiscard]] AccessRules tcp_rules(std::string_view token);
+/// For a socket that only its owner can connect to, and no browser at all.
+[[nodiscard]] AccessRules unix_rules(std::string_view token);
+
+/// An answer in place of the endpoint's.
+struct Refusal {
+  api::Response response;
+  bool close = false;
+  bool ask_for_token = false;
+};
+
+/// In this order: Host, Origin, token, method, route, content type, length. `route` is asked for only when the request
+/// has come so far, and set if nothing is refused.
+[[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,
+                                            const api::Service& service, api::Service::Route& route);
+
+[[nodiscard]] Refusal refusal_of(const BadRequest& bad);
+
+/// Compares in a time that depends on the length of `given` only.
+[[nodiscard]] bool same_secret(std::string_view given, std::string_view secret) noexcept;
+
+}  // namespace flint::server

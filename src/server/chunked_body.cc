@@ -1,0 +1,91 @@
+#include "server/chunked_body.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "server/http_chars.h"
+
+namespace flint::server {
+
+BadRequest body_too_large() noexcept { return {413, "body_too_large", "The body is larger than 256 KiB."}; }
+
+ChunkedBody::State ChunkedBody::parse(std::string_view bytes, std::string& body, std::size_t& used) {
+  const std::size_t given = bytes.size();
+  const auto ended = [&](State state) {
+    used = given - bytes.size();
+    return state;
+  };
+  while (!bytes.empty()) {
+    if (part_ == Part::kData) {
+      const auto take = static_cast<std::size_t>(std::min<std::uint64_t>(chunk_left_, bytes.size()));
+      body.append(bytes.substr(0, take));
+      bytes.remove_prefix(take);
+      chunk_left_ -= take;
+      if (chunk_left_ == 0) part_ = Part::kDataEnd;
+      continue;
+    }
+    const std::size_t most = part_ == Part::kDataEnd    ? 0
+                             : part_ == Part::kSizeLine ? kMaxChunkLineBytes
+                                                        : kMaxTrailerBytes;
+    const bool complete = read_line(bytes, most);
+    if (line_too_long_) return ended(bad("A line of the chunked body is too long."));
+    if (!complete) break;
+    if (!line_.ends_with('\r')) return ended(bad("A line of the chunked body ends without CR."));
+    line_.pop_back();
+
+    bool done = false;
+    if (part_ == Part::kSizeLine) {
+      if (begin_chunk(body.size()) == State::kBad) return ended(State::kBad);
+    } else if (part_ == Part::kDataEnd) {
+      part_ = Part::kSizeLine;
+    } else if (end_trailer(done) == State::kBad) {
+      return ended(State::kBad);
+    }
+    line_.clear();
+    if (done) return ended(State::kDone);
+  }
+  return ended(State::kNeedsMore);
+}
+
+bool ChunkedBody::read_line(std::string_view& bytes, std::size_t most) {
+  const std::size_t line_feed = bytes.find('\n');
+  const std::size_t take = std::min(line_feed, bytes.size());
+  // One more for the CR.
+  line_too_long_ = line_.size() + take > most + 1;
+  if (line_too_long_) return false;
+  line_.append(bytes.substr(0, take));
+  bytes.remove_prefix(line_feed == bytes.npos ? take : take + 1);
+  return line_feed != bytes.npos;
+}
+
+ChunkedBody::State ChunkedBody::begin_chunk(std::size_t body_bytes) {
+  constexpr std::size_t kMostDigits = 16;
+  const std::size_t digits = std::min(line_.find_first_not_of("0123456789abcdefABCDEF"), line_.size());
+  const std::string_view extension = std::string_view(line_).substr(digits);
+  if (digits == 0 || digits > kMostDigits) return bad("The size of a chunk is not hexadecimal.");
+  if (!extension.empty() && (extension.front() != ';' || !is_field_value(extension))) {
+    return bad("There is something odd behind the size of a chunk.");
+  }
+  std::from_chars(line_.data(), line_.data() + digits, chunk_left_, 16);
+  if (chunk_left_ > kMaxBodyBytes - body_bytes) {
+    error_ = body_too_large();
+    return State::kBad;
+  }
+  part_ = chunk_left_ == 0 ? Part::kTrailers : Part::kData;
+  return State::kNeedsMore;
+}
+
+ChunkedBody::State ChunkedBody::end_trailer(bool& done) {
+  done = line_.empty();
+  if (done) return State::kNeedsMore;
+  trailer_bytes_ += line_.size() + 2;
+  if (trailer_bytes_ > kMaxTrailerBytes) return bad("The trailers are too long.");
+  return parse_field_line(line_) ? State::kNeedsMore : bad("A trailer field is malformed.");
+}
+
+ChunkedBody::State ChunkedBody::bad(std::string_view message) {
+  error_ = BadRequest{400, "bad_request", message};
+  return State::kBad;
+}
+
+}  // namespace flint::server

@@ -1,0 +1,328 @@
+#include "server/connection.h"
+
+#include <array>
+#include <utility>
+
+#include "server/response_head.h"
+
+namespace flint::server {
+namespace {
+
+/// A client that does not take its answers is not read from once it has this much to take.
+constexpr std::size_t kMostUnsent = 64 * 1024;
+/// What a lingering connection reads and forgets, at most: a body that was refused, say.
+constexpr std::size_t kMostDiscarded = 1024 * 1024;
+constexpr int kUnavailable = 503;
+constexpr auto kNever = SteadyClock::time_point::max();
+
+Refusal timed_out() { return refusal_of({408, "request_timeout", "The request did not arrive in time."}); }
+
+}  // namespace
+
+Connection::Connection(IoLoop& loop, Socket socket, const AccessRules& rules)
+    : loop_(loop), socket_(std::move(socket)), rules_(rules) {}
+
+void Connection::start(bool turn_away) {
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
+  if (turn_away) {
+    fail(refusal_of({503, "unavailable", "The server has no room for another connection. Try again in a second."}));
+  }
+  pump();
+}
+
+void Connection::drain() {
+  if (reading_ && !reader_.has_begun() && outbox_.empty()) close();
+}
+
+void Connection::close() {
+  if (!std::exchange(open_, false)) return;
+  error_code ignored;
+  socket_.close(ignored);
+  more_ = nullptr;
+  loop_.core().gate.leave(outbox_.drop_held());
+  loop_.remove(shared_from_this());
+}
+
+void Connection::enforce_deadlines() {
+  const SteadyClock::time_point now = loop_.now();
+  if (now >= write_deadline_) return close();
+  if (now < input_deadline_) return;
+  if (lingering_) return close();
+  if (!reading_) return;
+  if (reader_.has_begun()) {
+    fail(timed_out());
+    return pump();
+  }
+  // Not idle while an answer is on its way: the time starts behind it.
+  if (outbox_.empty()) return close();
+  waits_for_ = Waits::kNot;
+  await_input();
+}
+
+void Connection::on_commit(const Status& status) {
+  awaiting_commit_ = false;
+  if (!open_) return;
+  if (status.ok()) {
+    const Limiter& limiter = loop_.core().limiter;
+    const std::size_t released = outbox_.release([&](std::uint64_t seq) { return limiter.is_durable(Ticket{seq}); });
+    loop_.core().gate.leave(released);
+  } else {
+    // What was decided may or may not be on disk: none of it may be told.
+    loop_.core().gate.leave(outbox_.drop_held());
+    fail({.response = api::failure_response(status), .close = true, .ask_for_token = false});
+  }
+  pump();
+}
+
+void Connection::resume() {
+  stalled_ = false;
+  pump();
+}
+
+bool Connection::may_handle() const {
+  return open_ && !ending_ && !stalled_ && !in_worker_ && !more_ && outbox_.size() < kMostUnsent;
+}
+
+void Connection::pump() {
+  bool needs_input = false;
+  do {
+    while (may_handle() && !needs_input) needs_input = !handle_next();
+    write();
+  } while (may_handle() && !needs_input);
+  if (outbox_.has_held() && !std::exchange(awaiting_commit_, true)) {
+    loop_.await_commit(shared_from_this(), outbox_.last_held());
+  }
+  if (!open_ || lingering_) return;
+  if (outbox_.empty()) {
+    if (more_) return next_piece();
+    if (ending_ || (loop_.is_draining() && needs_input && !reader_.has_begun())) return end();
+  }
+  if (needs_input && may_handle()) read();
+}
+
+bool Connection::handle_next() {
+  switch (reader_.next()) {
+    case RequestReader::Step::kNeedsMore:
+      return false;
+    case RequestReader::Step::kHead:
+      admit();
+      return true;
+    case RequestReader::Step::kRequest:
+      serve();
+      return true;
+    case RequestReader::Step::kBad:
+      fail(refusal_of(reader_.error()));
+      return true;
+  }
+  return false;
+}
+
+void Connection::admit() {
+  const RequestHead& head = reader_.head();
+  std::optional<Refusal> refused = refuse(head, rules_, loop_.core().service, route_);
+  if (refused) {
+    answer(std::move(refused->response), {}, refused->close, refused->ask_for_token);
+    if (!ending_) reader_.skip_body();
+    return;
+  }
+  if (head.expects_continue && head.has_body()) outbox_.tail() += "HTTP/1.1 100 Continue\r\n\r\n";
+  reader_.read_body();
+}
+
+void Connection::serve() {
+  if (route_.blocks) return run_on_worker();
+  if (route_.takes_body && !loop_.enter_gate(shared_from_this())) {
+    stalled_ = true;
+    return;
+  }
+  const RequestHead& head = reader_.head();
+  Deferred<api::Response> deferred = loop_.core().service.handle(
+      {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()});
+  const bool waits = deferred.ticket.seq != 0 && !loop_.core().limiter.is_durable(deferred.ticket);
+  if (route_.takes_body && !waits) loop_.core().gate.leave(1);
+  answer(std::move(deferred.value), waits ? deferred.ticket : Ticket{}, false, false);
+  reader_.finish();
+}
+
+void Connection::run_on_worker() {
+  in_worker_ = true;
+  const RequestHead& head = reader_.head();
+  // What the request refers to stays as it is: nothing is read meanwhile, and the connection is kept.
+  const api::Request request{.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()};
+  loop_.core().workers.submit([self = shared_from_this(), request]() mutable {
+    IoLoop& loop = self->loop_;
+    auto response = std::make_shared<api::Response>(loop.core().service.handle(request).value);
+    asio::post(loop.context(), [self = std::move(self), response] {
+      self->in_worker_ = false;
+      if (!self->open_ || self->ending_) return;
+      self->answer(std::move(*response), {}, false, false);
+      self->reader_.finish();
+      self->pump();
+    });
+  });
+}
+
+void Connection::next_piece() {
+  if (std::exchange(in_worker_, true)) return;
+  loop_.core().workers.submit([self = shared_from_this(), more = more_]() mutable {
+    IoLoop& loop = self->loop_;
+    auto piece = std::make_shared<std::string>();
+    Result<bool> result = more(*piece);
+    asio::post(loop.context(), [self = std::move(self), piece, result = std::move(result)] {
+      self->in_worker_ = false;
+      if (self->open_ && self->more_) self->take_piece(result, *piece);
+    });
+  });
+}
+
+void Connection::take_piece(Result<bool> more, const std::string& piece) {
+  // The answer has begun and cannot be completed: only a broken connection says so.
+  if (!more.ok()) return close();
+  if (more_in_chunks_) {
+    append_chunk(outbox_.tail(), piece);
+  } else {
+    outbox_.tail() += piece;
+  }
+  if (!*more) {
+    more_ = nullptr;
+    if (more_in_chunks_) append_last_chunk(outbox_.tail());
+  }
+  pump();
+}
+
+void Connection::answer(api::Response response, Ticket ticket, bool close, bool ask_for_token) {
+  const RequestHead& request = reader_.head();
+  const bool in_pieces = static_cast<bool>(response.more);
+  client_is_done_ |= !request.keep_alive;
+  ending_ = close || client_is_done_ || loop_.is_draining() || response.status == kUnavailable;
+  waits_for_ = Waits::kNot;
+
+  ResponseHead head = head_of(response);
+  head.ask_for_token = ask_for_token;
+  if (in_pieces) {
+    more_ = std::move(response.more);
+    more_in_chunks_ = !request.http_1_0;
+    head.body = more_in_chunks_ ? ResponseHead::Body::kChunked : ResponseHead::Body::kUntilClose;
+    ending_ |= !more_in_chunks_;
+  }
+  head.close = ending_;
+  head.keep_alive = request.http_1_0 && !ending_;
+
+  const std::uint64_t begin = outbox_.end();
+  append_head(outbox_.tail(), head);
+  if (in_pieces && more_in_chunks_) {
+    append_chunk(outbox_.tail(), response.body);
+  } else if (!request.is_head_method) {
+    outbox_.tail() += response.body;
+  }
+  if (ticket.seq != 0) outbox_.hold(begin, ticket.seq);
+}
+
+ResponseHead Connection::head_of(const api::Response& response) const {
+  ResponseHead head;
+  head.status = response.status;
+  head.content_length = response.body.size();
+  head.retry_after = response.status == kUnavailable;
+  head.allow = response.allow;
+  head.date = loop_.date();
+  return head;
+}
+
+void Connection::fail(const Refusal& refusal) {
+  ending_ = true;
+  more_ = nullptr;
+  ResponseHead head = head_of(refusal.response);
+  head.close = true;
+  append_head(outbox_.tail(), head);
+  outbox_.tail() += refusal.response.body;
+}
+
+void Connection::write() {
+  while (open_ && !awaiting_writable_) {
+    const std::string_view bytes = outbox_.sendable();
+    if (bytes.empty()) {
+      write_deadline_ = kNever;
+      return;
+    }
+    error_code error;
+    const std::size_t count = socket_.write_some(asio::buffer(bytes), error);
+    if (error == asio::error::would_block || error == asio::error::try_again) return await_writable();
+    if (error) return close();
+    outbox_.sent(count);
+  }
+}
+
+void Connection::await_writable() {
+  if (write_deadline_ == kNever) write_deadline_ = loop_.now() + loop_.core().deadlines.write;
+  awaiting_writable_ = true;
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code error) {
+    self->awaiting_writable_ = false;
+    if (!self->open_) return;
+    if (error) return self->close();
+    self->pump();
+  });
+}
+
+void Connection::read() {
+  if (std::exchange(reading_, true)) return;
+  await_input();
+  const std::span<char> space = reader_.space();
+  socket_.async_read_some(asio::buffer(space.data(), space.size()),
+                          [self = shared_from_this()](error_code error, std::size_t count) {
+                            self->reading_ = false;
+                            if (self->open_) self->on_read(error, count);
+                          });
+}
+
+void Connection::on_read(error_code error, std::size_t count) {
+  if (error && error != asio::error::eof) return close();
+  if (lingering_) return error ? close() : discard();
+  if (error) {
+    client_is_done_ = true;
+    ending_ = true;
+    if (outbox_.empty()) return close();
+  } else {
+    reader_.filled(count);
+  }
+  pump();
+}
+
+void Connection::await_input() {
+  const Waits now = reader_.is_in_body() ? Waits::kBody : reader_.has_begun() ? Waits::kHead : Waits::kIdle;
+  if (std::exchange(waits_for_, now) == now) return;
+  const Deadlines& deadlines = loop_.core().deadlines;
+  input_deadline_ = loop_.now() + (now == Waits::kBody   ? deadlines.body
+                                   : now == Waits::kHead ? deadlines.head
+                                                         : deadlines.idle);
+}
+
+void Connection::end() {
+  if (client_is_done_ && !reader_.has_begun()) return close();
+  linger();
+}
+
+/// Closing with bytes unread makes the kernel send a reset, which can overtake the last answer and destroy it. So the
+/// client is told that nothing more comes, and what it still sends is read and forgotten for a while.
+void Connection::linger() {
+  lingering_ = true;
+  input_deadline_ = loop_.now() + loop_.core().deadlines.linger;
+  error_code error;
+  socket_.shutdown(Socket::shutdown_send, error);
+  if (error) return close();
+  if (!reading_) discard();
+}
+
+void Connection::discard() {
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+    if (!self->open_) return;
+    std::array<char, 4096> forgotten;
+    while (!error && self->discarded_ < kMostDiscarded) {
+      self->discarded_ += self->socket_.read_some(asio::buffer(forgotten), error);
+    }
+    if (error != asio::error::would_block) return self->close();
+    self->discard();
+  });
+}
+
+}  // namespace flint::server

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/service.h"
+#include "server/admission.h"
+#include "server/asio.h"
+#include "server/io_loop.h"
+#include "server/outbox.h"
+#include "server/request_reader.h"
+#include "server/response_head.h"
+
+namespace flint::server {
+
+/// One client: reads its requests, has them answered in order, writes the answers. Everything happens on its loop's
+/// thread. As many requests as have come are handled in one go, and as many answers as may leave are written in one.
+///
+/// It stops reading, and so makes the client wait, while a request runs on a worker, while the storage gate is full and
+/// while the client does not take its answers.
+class Connection final : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(IoLoop& loop, Socket socket, const AccessRules& rules);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// With `turn_away`, answers 503 before anything is read.
+  void start(bool turn_away);
+  void drain();
+  void close();
+  void enforce_deadlines();
+  /// What a held answer waits for may be durable, or never will be.
+  void on_commit(const Status& status);
+  /// There may be room in the storage gate.
+  void resume();
+
+ private:
+  /// Goes as far as it can: handles what has come, writes what may leave, reads on.
+  void pump();
+  [[nodiscard]] bool may_handle() const;
+  /// Handles the next piece of input; false when more must come first.
+  bool handle_next();
+  void admit();
+  void serve();
+  void run_on_worker();
+  void next_piece();
+  void take_piece(Result<bool> more, const std::string& piece);
+
+  void answer(api::Response response, Ticket ticket, bool close, bool ask_for_token);
+  /// A last answer that belongs to no request, or not to the one that is being read.
+  void fail(const Refusal& refusal);
+  [[nodiscard]] ResponseHead head_of(const api::Response& response) const;
+
+  void write();
+  void await_writable();
+  void read();
+  void on_read(error_code error, std::size_t count);
+  void await_input();
+  void end();
+  void linger();
+  void discard();
+
+  IoLoop& loop_;
+  Socket socket_;
+  const AccessRules& rules_;
+  RequestReader reader_;
+  Outbox outbox_;
+  api::Service::Route route_;
+  /// The rest of a long answer, a piece at a time.
+  std::function<Result<bool>(std::string&)> more_;
+  bool more_in_chunks_ = false;
+
+  bool open_ = true;
+  bool reading_ = false;
+  bool awaiting_writable_ = false;
+  bool awaiting_commit_ = false;
+  bool stalled_ = false;
+  bool in_worker_ = false;
+  /// The last answer is in the outbox: nothing more is read.
+  bool ending_ = false;
+  bool lingering_ = false;
+  /// The client has said that it sends nothing more, or that this request is its last.
+  bool client_is_done_ = false;
+  std::size_t discarded_ = 0;
+
+  enum class Waits : std::uint8_t { kNot, kIdle, kHead, kBody };
+  Waits waits_for_ = Waits::kNot;
+  SteadyClock::time_point input_deadline_ = SteadyClock::time_point::max();
+  SteadyClock::time_point write_deadline_ = SteadyClock::time_point::max();
+};
+
+}  // namespace flint::server

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "server/io_loop.h"
+#include "server/listener.h"
+
+namespace flint::server {
+
+struct HttpSettings {
+  std::size_t max_blocking = 1024;
+  unsigned threads = 1;
+  std::size_t max_connections = 1024;
+  Deadlines deadlines;
+};
+
+/// Answers the HTTP API over one Limiter on any number of sockets. Threads: its methods from one.
+class HttpServer {
+ public:
+  /// `limiter` and `log` outlive it.
+  HttpServer(Limiter& limiter, const HttpSettings& settings, Log& log);
+  /// stop(), without time to drain.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  /// Before start().
+  void add(ListenSocket socket, AccessRules rules);
+  Status start();
+
+  /// Stops accepting and takes the sockets' names away, finishes what is in flight, closes what is not done by `drain`
+  /// from now, and returns when no thread is left. Whether all was done in time.
+  bool stop(std::chrono::milliseconds drain);
+
+ private:
+  void take(io::UniqueFd socket, const AccessRules& rules);
+
+  const HttpSettings settings_;
+  Log& log_;
+  ServerCore core_;
+  std::vector<std::unique_ptr<IoLoop>> loops_;
+  IoContext accept_context_{1};
+  asio::executor_work_guard<IoContext::executor_type> accept_work_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::thread accept_thread_;
+  RepeatedWarning turned_away_;
+  bool stopped_ = false;
+};
+
+}  // namespace flint::server

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+#include "api/service.h"
+#include "flint/limiter.h"
+#include "io/unique_fd.h"
+#include "server/admission.h"
+#include "server/asio.h"
+#include "server/connection_count.h"
+#include "server/server.h"
+#include "server/storage_gate.h"
+#include "server/worker_pool.h"
+
+namespace flint::server {
+
+class Connection;
+
+/// What all loops and connections of one server share. Outlives them.
+struct ServerCore {
+  ServerCore(Limiter& over, const Deadlines& limits, std::size_t max_blocking, std::size_t worker_threads)
+      : limiter(over), service(over), deadlines(limits), gate(max_blocking), workers(worker_threads) {}
+
+  Limiter& limiter;
+  api::Service service;
+  const Deadlines deadlines;
+  ConnectionCount connections;
+  StorageGate gate;
+  WorkerPool workers;
+};
+
+/// One I/O thread with its event loop and its connections, which no other thread touches. It never waits for storage:
+/// answers that must not leave before the log is durable stay with their connection, and one callback of the Limiter at
+/// a time tells the loop to look again. So all requests that come while one group commit runs share the next.
+class IoLoop {
+ public:
+  explicit IoLoop(ServerCore& core);
+  /// join(), for a loop that was started.
+  ~IoLoop();
+  IoLoop(const IoLoop&) = delete;
+  IoLoop& operator=(const IoLoop&) = delete;
+
+  // From any thread.
+
+  void start();
+  /// Serves a connected, non-blocking socket. `rules` outlives the loop. With `turn_away` its only answer is 503.
+  void adopt(io::UniqueFd socket, const AccessRules& rules, bool turn_away);
+  /// Idle connections close at once, the others behind their next answer.
+  void drain();
+  /// Closes what is left, and returns when the thread has ended.
+  void join();
+  /// Connections that are open or about to be.
+  [[nodiscard]] std::size_t load() const { return load_.load(std::memory_order_relaxed); }
+
+  // From its own thread, for its connections.
+
+  [[nodiscard]] ServerCore& core() { return core_; }
+  [[nodiscard]] IoContext& context() { return context_; }
+  /// Refreshed by the tick: behind by at most its period.
+  [[nodiscard]] SteadyClock::time_point now() const { return now_; }
+  [[nodiscard]] const std::string& date() const { return date_; }
+  [[nodiscard]] bool is_draining() const { return draining_; }
+  void remove(const std::shared_ptr<Connection>& connection);
+  /// Calls Connection::on_commit once the log may be durable up to `seq`.
+  void await_commit(std::shared_ptr<Connection> connection, std::uint64_t seq);
+  /// Whether `connection` may begin a request that waits on storage; if not, Connection::resume is called later.
+  bool enter_gate(const std::shared_ptr<Connection>& connection);
+
+ private:
+  struct Mailbox;
+
+  void forget_one();
+
+  /// Ticks go on while there are connections: an idle server sleeps.
+  void keep_ticking();
+  void schedule_tick();
+  void tick();
+  void read_clocks();
+  void arm_commit();
+  void on_commit(const Status& status);
+  void resume_stalled();
+
+  ServerCore& core_;
+  IoContext context_{1};
+  asio::executor_work_guard<IoContext::executor_type> work_;
+  Timer timer_;
+  std::shared_ptr<Mailbox> mailbox_;
+  std::unordered_set<std::shared_ptr<Connection>> connections_;
+  std::atomic<std::size_t> load_ = 0;
+
+  std::vector<std::shared_ptr<Connection>> awaiting_commit_;
+  std::uint64_t awaited_seq_ = 0;
+  bool commit_armed_ = false;
+
+  std::vector<std::shared_ptr<Connection>> stalled_;
+  std::function<void()> wake_stalled_;
+
+  SteadyClock::time_point now_;
+  std::string date_;
+  bool ticking_ = false;
+  bool draining_ = false;
+  std::thread thread_;
+};
+
+}  // namespace flint::server

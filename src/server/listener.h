@@ -1,0 +1,45 @@
+#pragma once
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/posix/descriptor_base.hpp>
+#include <functional>
+
+#include "server/admission.h"
+#include "server/asio.h"
+#include "server/listen_socket.h"
+#include "server/log.h"
+
+namespace flint::server {
+
+/// Accepts the connections of one socket, on the thread of its context. Goes on whatever happens to a single
+/// connection, and waits a little when the process has no descriptor left.
+class Listener {
+ public:
+  /// Takes an accepted, non-blocking socket.
+  using Take = std::function<void(io::UniqueFd socket, const AccessRules& rules)>;
+
+  Listener(IoContext& context, ListenSocket socket, AccessRules rules, Take take, Log& log);
+
+  /// Outlived by nothing that it has handed over.
+  [[nodiscard]] const AccessRules& rules() const { return rules_; }
+  [[nodiscard]] const std::string& url() const { return socket_.url(); }
+
+  Status start();
+  /// From the context's thread, or when it does not run.
+  void stop();
+
+ private:
+  void await();
+  /// Accepts what waits; false when descriptors or memory are used up.
+  bool accept_all();
+  void back_off();
+
+  ListenSocket socket_;
+  const AccessRules rules_;
+  Take take_;
+  asio::posix::basic_stream_descriptor<IoContext::executor_type> descriptor_;
+  Timer timer_;
+  RepeatedWarning out_of_descriptors_;
+};
+
+}  // namespace flint::server

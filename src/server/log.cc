@@ -1,0 +1,67 @@
+#include "server/log.h"
+
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include "base/utf8.h"
+
+namespace flint::server {
+namespace {
+
+spdlog::level::level_enum level_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+}  // namespace
+
+std::string escaped_for_log(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string escaped;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t plain = std::min(base::find_invalid_utf8(rest), base::find_control_character(rest));
+    escaped += rest.substr(0, plain);
+    rest.remove_prefix(plain);
+    if (rest.empty()) break;
+    // A control character of two bytes goes in two steps: its second byte alone is not UTF-8.
+    const auto byte = static_cast<unsigned char>(rest.front());
+    escaped += "\\x";
+    escaped += kHex[byte >> 4];
+    escaped += kHex[byte & 0xf];
+    rest.remove_prefix(1);
+  }
+  return escaped;
+}
+
+Log::Log(LogLevel level)
+    : logger_(std::make_unique<spdlog::logger>("flint", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+  logger_->set_formatter(
+      std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %l: %v", spdlog::pattern_time_type::utc));
+  logger_->set_level(level_of(level));
+  logger_->flush_on(spdlog::level::debug);
+}
+
+Log::~Log() = default;
+
+void Log::write(LogLevel level, std::string_view text) { logger_->log(level_of(level), escaped_for_log(text)); }
+
+void RepeatedWarning::happened() {
+  ++unreported_;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < quiet_until_) return;
+  quiet_until_ = now + std::chrono::seconds(10);
+  log_.warning(std::string(text_) + " (" + std::to_string(std::exchange(unreported_, 0)) +
+               " since the last such line)");
+}
+
+}  // namespace flint::server

@@ -1,0 +1,220 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <thread>
+
+#include "flint/limiter.h"
+#include "flint/version.h"
+#include "server/bind_address.h"
+#include "server/http_server.h"
+#include "server/listen_socket.h"
+#include "server/log.h"
+
+namespace flint::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr unsigned kMostThreads = 256;
+constexpr std::size_t kMostBlocking = 1'000'000;
+constexpr std::size_t kMostTokenBytes = 512;
+
+// Once storage has failed, the process ends within a second, so that its supervisor reopens the directory: so long it
+// answers 503, so long it finishes what is in flight, and then it ends even if a dead disk holds a thread.
+constexpr milliseconds kHealthPeriod(100);
+constexpr milliseconds kRefusingAfterFailure(300);
+constexpr milliseconds kDrainAfterFailure(200);
+constexpr milliseconds kEndAfterFailure(800);
+constexpr int kStorageFailedExit = 3;
+
+Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+
+Status validate(const ServerOptions& options, const BindAddress& address) {
+  const std::string& token = options.token;
+  const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  if (token.size() > kMostTokenBytes || !visible) {
+    return invalid(fmt::format("The token must be 1 to {} visible ASCII characters without spaces.", kMostTokenBytes));
+  }
+  if (token.empty() && !address.is_local()) {
+    return invalid(
+        fmt::format("{} can be reached from other machines: set a token, or bind a loopback address.", address.url()));
+  }
+  if (options.threads > kMostThreads) {
+    return invalid(fmt::format("threads must be from 0 to {}, not {}.", kMostThreads, options.threads));
+  }
+  if (options.max_blocking < 1 || options.max_blocking > kMostBlocking) {
+    return invalid(fmt::format("max_blocking must be from 1 to {}, not {}.", kMostBlocking, options.max_blocking));
+  }
+  return {};
+}
+
+unsigned thread_count(unsigned wanted) {
+  return wanted != 0 ? wanted : std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
+}
+
+void prepare_process() {
+  umask(0077);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+/// Ends the process with the exit code of a storage failure, unless it has ended by then.
+void end_by(milliseconds deadline) {
+  std::thread([deadline] {
+    std::this_thread::sleep_for(deadline);
+    _exit(kStorageFailedExit);
+  }).detach();
+}
+
+/// One run of the server, from open to close.
+class Run {
+ public:
+  Run(const ServerOptions& options, BindAddress address, Log& log)
+      : options_(options), address_(std::move(address)), log_(log), signals_(context_), health_timer_(context_) {}
+
+  Status open();
+  Status serve();
+
+ private:
+  Status listen();
+  void log_opened();
+  void watch_signals();
+  void watch_health();
+  Status stop();
+  Status end_failed(const Status& failure);
+
+  const ServerOptions& options_;
+  BindAddress address_;
+  Log& log_;
+  IoContext context_{1};
+  asio::signal_set signals_;
+  Timer health_timer_;
+  std::optional<ListenSocket> tcp_;
+  std::unique_ptr<Limiter> limiter_;
+  std::unique_ptr<HttpServer> http_;
+};
+
+Status Run::open() {
+  // A port that is taken is known before anything is opened, and a free one before the lock file names it.
+  std::string url = address_.url();
+  if (!address_.is_unix()) {
+    Result<ListenSocket> tcp = ListenSocket::bind_tcp(address_);
+    if (!tcp.ok()) return tcp.status();
+    tcp_.emplace(std::move(*tcp));
+    url = tcp_->url();
+  }
+  Options limiter_options = options_.limiter;
+  limiter_options.server_address = url;
+  Result<std::unique_ptr<Limiter>> limiter = Limiter::open(options_.data_dir, limiter_options);
+  if (!limiter.ok()) return limiter.status();
+  limiter_ = std::move(*limiter);
+  log_opened();
+  return listen();
+}
+
+void Run::log_opened() {
+  const DoctorReport report = limiter_->doctor();
+  log_.info(fmt::format("flint {} opened the data directory {}: {} limits, sync mode {}", version(), report.data_dir,
+                        report.limits, options_.limiter.sync == SyncMode::kAlways ? "always" : "batch"));
+  for (const Finding& finding : report.findings) log_.warning(finding.message);
+}
+
+Status Run::listen() {
+  // From here on a signal stops the server in order; until here it ends the process, which recovery withstands.
+  watch_signals();
+  http_ = std::make_unique<HttpServer>(*limiter_,
+                                       HttpSettings{.max_blocking = options_.max_blocking,
+                                                    .threads = thread_count(options_.threads),
+                                                    .max_connections = options_.max_connections,
+                                                    .deadlines = options_.deadlines},
+                                       log_);
+  const auto add = [this](ListenSocket socket, AccessRules rules) {
+    log_.info(fmt::format("listening on {} {}", socket.url(),
+                          rules.token.empty() ? "without a token" : "for requests with the token"));
+    http_->add(std::move(socket), std::move(rules));
+  };
+  Result<ListenSocket> local = ListenSocket::bind_in_data_dir(options_.data_dir);
+  if (!local.ok()) return local.status();
+  if (address_.is_unix()) {
+    Result<ListenSocket> named = ListenSocket::bind_unix(address_.path);
+    if (!named.ok()) return named.status();
+    add(std::move(*named), unix_rules(options_.token));
+  } else {
+    add(std::move(*tcp_), tcp_rules(options_.token));
+  }
+  // Whoever can connect to it can read the directory as well: a token would protect nothing.
+  add(std::move(*local), unix_rules(""));
+  return http_->start();
+}
+
+void Run::watch_signals() {
+  error_code error;
+  signals_.add(SIGTERM, error);
+  signals_.add(SIGINT, error);
+  signals_.async_wait([this](error_code failed, int signal) {
+    if (failed) return;
+    log_.info(fmt::format("{}: no more connections are accepted; finishing what is in flight",
+                          signal == SIGINT ? "SIGINT" : "SIGTERM"));
+    context_.stop();
+  });
+}
+
+void Run::watch_health() {
+  health_timer_.expires_after(kHealthPeriod);
+  health_timer_.async_wait([this](error_code error) {
+    if (error) return;
+    if (limiter_->health().ok()) return watch_health();
+    context_.stop();
+  });
+}
+
+Status Run::serve() {
+  watch_health();
+  context_.run();
+  const Status health = limiter_->health();
+  return health.ok() ? stop() : end_failed(health);
+}
+
+Status Run::stop() {
+  // The next signal has its default effect: it ends the process at once.
+  signals_.clear();
+  if (!http_->stop(options_.deadlines.drain)) {
+    log_.warning("some connections were closed before their requests were finished: the time to drain was over");
+  }
+  const Status closed = limiter_->close();
+  if (closed.ok()) {
+    log_.info("stopped");
+  } else {
+    log_.error(closed.message());
+  }
+  return closed;
+}
+
+Status Run::end_failed(const Status& failure) {
+  end_by(kEndAfterFailure);
+  log_.error(failure.message());
+  log_.error("storage has failed: the server ends, to be started again");
+  std::this_thread::sleep_for(kRefusingAfterFailure);
+  http_->stop(kDrainAfterFailure);
+  return failure;
+}
+
+}  // namespace
+
+Status run_server(const ServerOptions& options) {
+  Result<BindAddress> address = parse_bind_address(options.bind);
+  if (!address.ok()) return address.status();
+  if (Status valid = validate(options, *address); !valid.ok()) return valid;
+  prepare_process();
+  Log log(options.log_level);
+  Run run(options, *std::move(address), log);
+  if (Status opened = run.open(); !opened.ok()) return opened;
+  return run.serve();
+}
+
+}  // namespace flint::server
