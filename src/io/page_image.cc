@@ -7,12 +7,12 @@ namespace {
 
 constexpr PageImage::Page kZeros{};
 
-std::size_t pages_of(std::uint64_t size) { return static_cast<std::size_t>((size + kPageBytes - 1) / kPageBytes); }
-
 }  // namespace
 
-PageImage::PageImage(const MemoryContent& content, const PageImage& before) {
-  resize(content.size());
+PageImage::PageImage(std::uint64_t size)
+    : size_(size), pages_(static_cast<std::size_t>((size + kPageBytes - 1) / kPageBytes)) {}
+
+PageImage::PageImage(const MemoryContent& content, const PageImage& before) : PageImage(content.size()) {
   for (std::size_t index = 0; index < pages_.size(); ++index) {
     Page now{};
     content.read(index * kPageBytes, now);
@@ -36,16 +36,6 @@ bool PageImage::shares_page(const PageImage& other, std::size_t index) const {
 void PageImage::set_page(std::size_t index, const Page& page) { pages_[index] = std::make_shared<const Page>(page); }
 
 void PageImage::share_page(std::size_t index, const PageImage& from) { pages_[index] = from.shared(index); }
-
-void PageImage::resize(std::uint64_t size) {
-  const bool cuts_a_page = size < size_ && size % kPageBytes != 0;
-  size_ = size;
-  pages_.resize(pages_of(size));
-  if (!cuts_a_page || pages_.back() == nullptr) return;
-  Page last = *pages_.back();
-  std::fill(last.begin() + static_cast<std::ptrdiff_t>(size % kPageBytes), last.end(), std::byte{0});
-  pages_.back() = std::make_shared<const Page>(last);
-}
 
 void PageImage::write_to(MemoryContent& content) const {
   content.resize(size_);

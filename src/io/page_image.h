@@ -22,6 +22,8 @@ class PageImage {
   using Page = std::array<std::byte, kPageBytes>;
 
   PageImage() = default;
+  /// Zeros.
+  explicit PageImage(std::uint64_t size);
   /// What `content` holds now. Pages that are as in `before` are shared with it.
   PageImage(const MemoryContent& content, const PageImage& before);
 
@@ -33,8 +35,6 @@ class PageImage {
   [[nodiscard]] bool shares_page(const PageImage& other, std::size_t index) const;
   void set_page(std::size_t index, const Page& page);
   void share_page(std::size_t index, const PageImage& from);
-  /// What is cut off reads as zeros if it is added again.
-  void resize(std::uint64_t size);
 
   void write_to(MemoryContent& content) const;
 

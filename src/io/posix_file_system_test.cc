@@ -56,7 +56,7 @@ TEST_F(PosixFileSystemTest, CreatesOneLevelForTheOwnerOnly) {
 TEST_F(PosixFileSystemTest, TheUmaskMakesNoDifference) {
   ASSERT_EQ(::chmod(temporary_.path().c_str(), 0777), 0);
   run_as_user([&] {
-    for (const mode_t mask : {0000, 0777}) {
+    for (const mode_t mask : {0000U, 0777U}) {
       ::umask(mask);
       const std::string path = path_of("new" + std::to_string(mask));
       const auto directory = must(open_posix_directory(path, OpenDirectory::kCreate));

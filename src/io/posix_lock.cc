@@ -50,8 +50,8 @@ bool same_file(const struct stat& one, const struct stat& other) {
 bool is_at_its_name(int fd, const DirectoryHandle& directory, const std::string& name) {
   struct stat held {};
   struct stat named {};
-  return ::fstat(fd, &held) == 0 && held.st_nlink > 0 &&
-         ::fstatat(directory.fd.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && same_file(held, named);
+  return ::fstat(fd, &held) == 0 && ::fstatat(directory.fd.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         same_file(held, named);
 }
 
 Status PosixLock::describe_holder(std::string_view text) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -65,6 +66,22 @@ TEST_F(PosixLockTest, AForkedChildDoesNotKeepTheLockOfADeadParent) {
   EXPECT_TRUE(open()->lock("lock").ok());
   end_of_test.raise();
   expect_success(-1);
+}
+
+// Closing the file let go of the lock only once a child that was being forked had closed its copy as well.
+TEST_F(PosixLockTest, AReleasedLockIsFreeWhateverBecomesOfAChild) {
+  auto lock = must(open()->lock("lock"));
+  Signal released;
+  // Without the handlers that fork(2) would run, as if the child had not come to them yet.
+  const auto child = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  if (child == 0) {
+    static_cast<void>(released.wait());
+    ::_exit(0);
+  }
+  lock.reset();
+  EXPECT_TRUE(open()->lock("lock").ok());
+  released.raise();
+  expect_success(child);
 }
 
 TEST_F(PosixLockTest, AForkedChildDoesNotHoldWhatItsParentHolds) {

@@ -139,6 +139,18 @@ TEST(PowerLossTest, ALengthOfAFailedSyncStaysLost) {
   EXPECT_EQ(one.after(0, kOnlySynced), sectors("c") + std::string(kSectorBytes, '\0') + sectors("d"));
 }
 
+TEST(PowerLossTest, ALostLengthIsNotWrittenByTheKernelLater) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    OneFile one(sectors("a"));
+    ASSERT_TRUE(one.file->write_at(kSectorBytes, bytes_of(sectors("b"))).ok());
+    one.disk.fail_call(one.disk.call_count());
+    EXPECT_FALSE(one.file->sync().ok());
+    one.disk.write_back_by_itself(seed);
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(one.file->write_at(0, bytes_of(sectors("c"))).ok());
+    EXPECT_EQ(one.after(0, kOnlySynced).size(), kSectorBytes);
+  }
+}
+
 TEST(PowerLossTest, AnUnsyncedAppendIsThereOrNotOrZeros) {
   OneFile one(sectors("a"));
   ASSERT_TRUE(one.file->write_at(kSectorBytes, bytes_of(sectors("b"))).ok());
@@ -188,8 +200,9 @@ void change(File& file, std::span<std::byte> map, Dice& dice) {
   constexpr std::uint64_t kMaxSize = 5 * kPageBytes;
   const std::uint64_t size = must(file.size());
   const auto letter = static_cast<char>('a' + dice.below(4));  // few, so that contents often return to what they were
-  const std::uint64_t offset = dice.below(kMaxSize);
-  const auto length = static_cast<std::size_t>(1 + dice.below(2000));
+  const bool whole_sectors = dice.chance(50);
+  const std::uint64_t offset = whole_sectors ? dice.below(8) * kSectorBytes : dice.below(kMaxSize);
+  const auto length = whole_sectors ? kSectorBytes : static_cast<std::size_t>(1 + dice.below(2000));
   switch (dice.below(6)) {
     case 0:
       ASSERT_TRUE(file.truncate(dice.below(kMaxSize)).ok());

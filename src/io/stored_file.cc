@@ -27,8 +27,7 @@ std::size_t bytes_before(std::uint64_t end, std::uint64_t begin, std::size_t uni
 /// allows.
 template <typename Choose>
 PageImage mix(const PageImage& old, const PageImage& current, const Cut& cut, std::size_t unit, Choose choose) {
-  PageImage mixed;
-  mixed.resize(cut.size);
+  PageImage mixed(cut.size);
   const std::uint64_t new_end = std::min(cut.new_end, cut.size);
   for (std::size_t index = 0; index < mixed.page_count(); ++index) {
     const std::uint64_t begin = index * kPageBytes;
