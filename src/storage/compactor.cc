@@ -73,13 +73,13 @@ Status Compactor::write(SnapshotWriter& writer) {
     if (status.ok()) status = writer.add(entry);
   };
   bool more = true;
-  while (more && status.ok()) {
+  while (more) {
+    more = parts_.state.next_entries(emit);
+    if (!status.ok()) return status;
     if (stopped_) return stopped();
     if (parts_.failure.happened()) return parts_.failure.status();
-    more = parts_.state.next_entries(emit);
     std::this_thread::yield();  // to the checks that waited for the mutex meanwhile
   }
-  if (!status.ok()) return status;
   const Seq newest = parts_.log.last_seq();
   if (Status durable = parts_.commit.wait(newest); !durable.ok()) return durable;
   return writer.finish(newest);

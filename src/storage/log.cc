@@ -4,8 +4,15 @@
 
 #include "base/assert.h"
 #include "storage/errors.h"
+#include "storage/file_names.h"
+#include "storage/publish.h"
 
 namespace flint::storage {
+namespace {
+
+constexpr std::string_view kSpareName = "log-next";
+
+}  // namespace
 
 Log::Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failure, SegmentSizes sizes,
          std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq)
@@ -55,14 +62,33 @@ Status Log::start_next(std::size_t wanted) {
   const std::uint64_t least = file_header::kSize + wanted + kSegmentReserve;
   const FileHeader header{
       .file_id = random_file_id(), .number = old.number + 1, .seq = last_seq() + 1, .bytes = std::max(doubled, least)};
-  Result<std::shared_ptr<Segment>> next = Segment::create(directory_, header);
+  Result<std::shared_ptr<Segment>> next = create_next(header);
   if (!next.ok()) return failure_.note(next.status());
 
   // Room that cannot be given back is only room: the segment is complete in any case.
   static_cast<void>(current_->seal_off());
   complete_.push_back(current_info());
   current_ = std::move(*next);
+  hold_spare();  // with the descriptor that the old segment had, unless somebody is just syncing it
   return {};
+}
+
+Result<std::shared_ptr<Segment>> Log::create_next(const FileHeader& header) {
+  if (spare_ == nullptr) return Segment::create(directory_, header);
+  return Segment::create_in(directory_, header, std::move(spare_), temporary_name(kSpareName));
+}
+
+void Log::hold_spare() {
+  if (spare_ != nullptr) return;
+  if (Result<std::unique_ptr<io::File>> file = create_temporary(directory_, kSpareName); file.ok()) {
+    spare_ = std::move(*file);
+  }
+}
+
+void Log::drop_spare() {
+  if (spare_ == nullptr) return;
+  spare_.reset();
+  remove_temporary(directory_, kSpareName);
 }
 
 SegmentInfo Log::current_info() const noexcept {

@@ -41,6 +41,12 @@ class Log {
   /// Errors as append.
   Status rotate();
 
+  /// Opens the file of the segment after the current one ahead of time, unless that is done: a process that has run out
+  /// of descriptors can still start a segment. Best effort.
+  void hold_spare();
+  /// Removes it again.
+  void drop_spare();
+
   [[nodiscard]] const std::shared_ptr<Segment>& current() const noexcept { return current_; }
   [[nodiscard]] const std::vector<SegmentInfo>& complete() const noexcept { return complete_; }
   [[nodiscard]] SegmentInfo current_info() const noexcept;
@@ -59,6 +65,7 @@ class Log {
 
  private:
   /// `wanted` bytes of records fit in the new segment.
+  Result<std::shared_ptr<Segment>> create_next(const FileHeader& header);
   Status start_next(std::size_t wanted);
   Result<Seq> put(RecordKind kind, std::span<const std::byte> payload);
   [[nodiscard]] bool is_empty() const noexcept { return current_->used() == file_header::kSize; }
@@ -70,6 +77,8 @@ class Log {
   const SegmentSizes sizes_;
   std::vector<SegmentInfo> complete_;
   std::shared_ptr<Segment> current_;
+  /// Empty, under the temporary name of kSpareName; or null.
+  std::unique_ptr<io::File> spare_;
   std::atomic<Seq> last_seq_;
   std::atomic<Seq> durable_seq_;
   std::atomic<std::uint64_t> appended_ = 0;

@@ -1,5 +1,7 @@
 #include "storage/segment.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
 #include "base/assert.h"
@@ -24,14 +26,20 @@ Result<std::shared_ptr<Segment>> Segment::create(io::Directory& directory, const
   const std::string name = segment_name(header.number);
   Result<std::unique_ptr<io::File>> file = create_temporary(directory, name);
   if (!file.ok()) return file.status();
-  Status filled = fill_new(**file, header);
-  if (filled.ok()) filled = rename_temporary(directory, name);
+  return create_in(directory, header, std::move(*file), temporary_name(name));
+}
+
+Result<std::shared_ptr<Segment>> Segment::create_in(io::Directory& directory, const FileHeader& header,
+                                                    std::unique_ptr<io::File> file, std::string_view temporary) {
+  std::string name = segment_name(header.number);
+  Status filled = fill_new(*file, header);
+  if (filled.ok()) filled = directory.rename(temporary, name);
   if (!filled.ok()) {
-    remove_temporary(directory, name);
+    static_cast<void>(directory.remove(temporary));
     return after_failed_write(filled);
   }
   if (Status synced = directory.sync(); !synced.ok()) return after_failed_sync(synced);
-  return std::make_shared<Segment>(std::move(*file), name, header, file_header::kSize);
+  return std::make_shared<Segment>(std::move(file), std::move(name), header, file_header::kSize);
 }
 
 Result<std::shared_ptr<Segment>> Segment::reopen(io::Directory& directory, const FileHeader& header,
@@ -90,7 +98,10 @@ Status Segment::write(std::span<const std::byte> bytes) {
 Status Segment::sync() {
   base::MutexLock lock(sync_mutex_);
   if (!sync_failure_.ok()) return sync_failure_;
-  if (Status synced = file_->sync(); !synced.ok()) sync_failure_ = after_failed_sync(synced);
+  if (Status synced = file_->sync(); !synced.ok()) {
+    // The file was opened under the temporary name, which the file system's message shows.
+    sync_failure_ = after_failed_sync({synced.code(), fmt::format("{}: {}", name_, synced.message())});
+  }
   return sync_failure_;
 }
 

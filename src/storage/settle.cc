@@ -81,7 +81,10 @@ Status Settler::copy_tail() {
 
   const std::string name = tail_name(last.header.number, last.used);
   if (Status written = write_temporary(directory_, name, std::span(tail).first(*got)); !written.ok()) return written;
-  if (Status renamed = rename_temporary(directory_, name); !renamed.ok()) return after_failed_write(renamed);
+  if (Status renamed = rename_temporary(directory_, name); !renamed.ok()) {
+    remove_temporary(directory_, name);
+    return after_failed_write(renamed);
+  }
   created_.push_back(name);
   recovery_.findings.push_back(
       {.fatal = false,

@@ -56,17 +56,13 @@ class Workload {
     store_ = &*store;
     test_store_ = &store;
     store.owner.between_pieces = [this] { static_cast<void>(test_store_->append(result_.history, payload())); };
-    store.owner.tick = [this] {
-      Status logged = test_store_->append_locked(result_.history, "denials");
-      // As the limiter does: what was kept back stays so when the disk is full.
-      return logged;
-    };
-    ticking_ = false;
+    store.owner.tick = [this] { return test_store_->append_locked(result_.history, "denials"); };
     steps();
     if (!result_.stopped && ending == Ending::kClose) {
       step([this] {
         Status closed = store_->close();
-        if (closed.ok()) result_.history.acknowledged = store_->last_seq();
+        // Also when the mark or the manifest could not be written.
+        result_.history.acknowledged = std::max(result_.history.acknowledged, store_->durable_seq());
         return closed;
       });
     }
@@ -120,7 +116,6 @@ class Workload {
   TestStore* test_store_ = nullptr;
   Store* store_ = nullptr;
   std::size_t count_ = 0;
-  bool ticking_ = false;
 };
 
 }  // namespace

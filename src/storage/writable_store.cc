@@ -172,6 +172,7 @@ Status WritableStore::tick() {
   status = first_failure(std::move(status), note_segment());
   if (!has_background_ && compactor_.is_due()) status = first_failure(std::move(status), compact());
   base::MutexLock guard(mutex_);
+  log_.hold_spare();
   idle_ = log_.durable_seq() == log_.last_seq();
   return status;
 }
@@ -240,6 +241,7 @@ Status WritableStore::close() {
   {
     base::MutexLock guard(mutex_);
     closed_ = true;
+    if (!failure_.happened()) log_.drop_spare();
   }
   closed_with_ = failure_.happened() ? failure_.status() : first_failure(std::move(ticked.status), close_log());
   commit_.stop();
