@@ -1,5 +1,6 @@
 #include "flint/limiter.h"
 
+#include "io/memory_file_system.h"
 #include "io/posix_file_system.h"
 #include "limiter/engine.h"
 
@@ -8,6 +9,14 @@ namespace flint {
 /// Nothing but a name for the engine that no public header mentions.
 class Limiter::Impl {
  public:
+  static Result<std::unique_ptr<Limiter>> open(std::unique_ptr<io::Directory> directory, const Options& options) {
+    auto engine = limiter::Engine::open(std::move(directory), options);
+    if (!engine.ok()) return engine.status();
+    auto impl = std::make_unique<Impl>();
+    impl->engine = std::move(*engine);
+    return std::unique_ptr<Limiter>(new Limiter(std::move(impl)));
+  }
+
   std::unique_ptr<limiter::Engine> engine;
 };
 
@@ -47,6 +56,15 @@ Status validate_options(const Options& options) {
   return {};
 }
 
+/// With a state that only sees what is on disk.
+template <typename Examine>
+Result<DoctorReport> examine(io::Directory& directory, const Examine& storage_examine) {
+  limiter::LimiterState scratch([] { return Status(); });
+  Result<DoctorReport> report = storage_examine(directory, scratch);
+  if (report.ok()) report->limits = scratch.keys.size();
+  return report;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Limiter>> Limiter::open(std::string_view data_dir, const Options& options) {
@@ -54,11 +72,12 @@ Result<std::unique_ptr<Limiter>> Limiter::open(std::string_view data_dir, const 
   auto directory = io::open_posix_directory(
       data_dir, options.mode == OpenMode::kReadOnly ? io::OpenDirectory::kMustExist : io::OpenDirectory::kCreate);
   if (!directory.ok()) return directory.status();
-  auto engine = limiter::Engine::open(std::move(*directory), options);
-  if (!engine.ok()) return engine.status();
-  auto impl = std::make_unique<Impl>();
-  impl->engine = std::move(*engine);
-  return std::unique_ptr<Limiter>(new Limiter(std::move(impl)));
+  return Impl::open(std::move(*directory), options);
+}
+
+Result<std::unique_ptr<Limiter>> Limiter::open_in_memory(const Options& options) {
+  if (Status valid = validate_options(options); !valid.ok()) return valid;
+  return Impl::open(io::MemoryDisk().directory(), options);
 }
 
 Limiter::Limiter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -88,6 +107,7 @@ Status Limiter::reset_deferred(std::string_view key, Ticket* ticket) {
   return hand_over(impl_->engine->reset(key), ticket);
 }
 
+Status Limiter::wait(Ticket ticket) { return impl_->engine->wait(ticket); }
 void Limiter::when_durable(Ticket ticket, std::function<void(const Status&)> done) {
   impl_->engine->when_durable(ticket, std::move(done));
 }
@@ -112,15 +132,13 @@ Status Limiter::close() { return impl_->engine->close(); }
 Result<DoctorReport> inspect(std::string_view data_dir) {
   auto directory = io::open_posix_directory(data_dir, io::OpenDirectory::kMustExist);
   if (!directory.ok()) return directory.status();
-  limiter::LimiterState scratch([] { return Status(); });
-  return storage::inspect(**directory, scratch);
+  return examine(**directory, storage::inspect);
 }
 
 Result<DoctorReport> repair(std::string_view data_dir) {
   auto directory = io::open_posix_directory(data_dir, io::OpenDirectory::kMustExist);
   if (!directory.ok()) return directory.status();
-  limiter::LimiterState scratch([] { return Status(); });
-  return storage::repair(**directory, scratch);
+  return examine(**directory, storage::repair);
 }
 
 }  // namespace flint
