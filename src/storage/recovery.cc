@@ -239,7 +239,10 @@ Status Recoverer::judge_end(SegmentReader& reader) {
                     "was durable",
                     lost, proven_by_, proven_));
   }
-  if (reader.file_bytes() < reader.header().bytes && !reader.ends_clean()) {
+  // A segment is shorter than its header says only where it was closed. Opened again it gets its whole length before
+  // its next record, and no file system keeps what was stored behind an end that it forgot.
+  const bool was_closed_here = reader.ends_clean() && rest->nonzero_end == reader.offset();
+  if (reader.file_bytes() < reader.header().bytes && !was_closed_here) {
     return reader.damaged(fmt::format("the file was cut: it has {} bytes of {}, and was not closed there",
                                       reader.file_bytes(), reader.header().bytes));
   }
