@@ -1,6 +1,7 @@
 # What a build can choose, and the flags that every target shares.
 option(FLINT_TESTS "Build the tests (needs GoogleTest and Python 3)" OFF)
 option(FLINT_BENCH "Build the benchmarks (needs Google Benchmark)" OFF)
+option(FLINT_PYTHON "Build the Python extension module (needs nanobind); pip does this, see pyproject.toml" OFF)
 option(FLINT_FUZZ "Build the fuzz targets (needs clang)" OFF)
 option(FLINT_WERROR "Warnings are errors" OFF)
 option(BUILD_SHARED_LIBS "Make libflint-limiter a shared library instead of a static one" OFF)

@@ -73,6 +73,10 @@ class Limiter {
   /// (an option out of range), kDiskFull or kIoError; whatever failed, nothing that was on disk is changed.
   static Result<std::unique_ptr<Limiter>> open(std::string_view data_dir, const Options& options = {});
 
+  /// The same over a directory in memory, which ends with the Limiter: for tests, and for limits that need not outlive
+  /// the process.
+  static Result<std::unique_ptr<Limiter>> open_in_memory(const Options& options = {});
+
   /// Closes, without telling whether that worked: call close() to know.
   ~Limiter();
   Limiter(const Limiter&) = delete;
@@ -96,6 +100,10 @@ class Limiter {
   Result<Deferred<Decision>> check_deferred(std::string_view key, Units cost = 1);
   Result<Deferred<CheckAllResult>> check_all_deferred(std::span<const CheckItem> items);
   Status reset_deferred(std::string_view key, Ticket* ticket);
+
+  /// Returns when everything up to `ticket` is on stable storage; kStorageFailed when that is unknown. Waiting threads
+  /// share one sync.
+  Status wait(Ticket ticket);
 
   /// Calls `done` once: with success when everything up to `ticket` is on stable storage, with kStorageFailed when that
   /// is unknown. From the committing thread, or from this call when it is durable already. `done` must be quick, must

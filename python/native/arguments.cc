@@ -1,0 +1,58 @@
+#include "arguments.h"
+
+#include <optional>
+
+#include "base/assert.h"
+
+namespace nb = nanobind;
+
+namespace flint::python {
+namespace {
+
+/// Nothing for what is no str, and for lone surrogates.
+std::optional<std::string_view> read_text(nb::handle object) {
+  if (!PyUnicode_Check(object.ptr())) return std::nullopt;
+  Py_ssize_t size = 0;
+  const char* data = PyUnicode_AsUTF8AndSize(object.ptr(), &size);
+  if (data != nullptr) return std::string_view(data, static_cast<std::size_t>(size));
+  PyErr_Clear();
+  return std::nullopt;
+}
+
+/// Nothing for what is no int, for a bool, and out of range.
+std::optional<Units> read_units(nb::handle object) {
+  if (!PyLong_Check(object.ptr()) || PyBool_Check(object.ptr())) return std::nullopt;
+  int overflow = 0;
+  const long long number = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
+  if (overflow != 0 || number < 1 || number > static_cast<long long>(kMaxUnits)) return std::nullopt;
+  return static_cast<Units>(number);
+}
+
+}  // namespace
+
+CheckArguments read_check(nb::handle key, nb::handle cost) {
+  const std::optional<std::string_view> text = read_text(key);
+  const std::optional<Units> units = read_units(cost);
+  if (!text || !units) [[unlikely]]
+    refuse_check(key, cost);
+  FLINT_ASSERT(text && units);
+  return {*text, *units};
+}
+
+std::vector<CheckItem> read_items(const nb::list& pairs) {
+  std::vector<CheckItem> items;
+  items.reserve(pairs.size());
+  for (const nb::handle pair : pairs) {
+    const std::optional<std::string_view> key = read_text(pair[0]);
+    const std::optional<Units> cost = read_units(pair[1]);
+    FLINT_ASSERT(key && cost);
+    items.push_back({*key, *cost});
+  }
+  return items;
+}
+
+void refuse_check(nb::handle key, nb::handle cost) {
+  nb::module_::import_("flint._arguments").attr("check")(key, cost);
+}
+
+}  // namespace flint::python

@@ -1,0 +1,91 @@
+#include "check_result.h"
+
+#include <nanobind/stl/string_view.h>
+
+#include "values.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace flint::python {
+namespace {
+
+int is_allowed(PyObject* self) { return nb::inst_ptr<CheckResult>(self)->allowed() ? 1 : 0; }
+
+PyType_Slot slots[] = {{Py_nb_bool, reinterpret_cast<void*>(is_allowed)}, {0, nullptr}};
+
+nb::object compare(const CheckResult& self, nb::handle other, int operation) {
+  if (!nb::isinstance<CheckResult>(other)) return nb::borrow(Py_NotImplemented);
+  PyObject* answer =
+      PyObject_RichCompare(self.fields().ptr(), nb::cast<const CheckResult&>(other).fields().ptr(), operation);
+  if (answer == nullptr) throw nb::python_error();
+  return nb::steal(answer);
+}
+
+}  // namespace
+
+CheckResult::CheckResult(nb::object key, const Decision& decision)
+    : key_(std::move(key)),
+      algorithm_(algorithm_text(decision.algorithm)),
+      reset_wall_(decision.reset_at),
+      cost_(decision.cost),
+      limit_(decision.limit),
+      remaining_(decision.remaining),
+      reset_after_ms_(decision.reset_after_ms),
+      retry_after_ms_(decision.retry_after_ms),
+      allowed_(decision.allowed) {}
+
+CheckResult::CheckResult(nb::str key, bool allowed, Units cost, Units limit, Units remaining, nb::object reset_at,
+                         std::uint64_t reset_after_ms, std::uint64_t retry_after_ms, nb::str algorithm)
+    : key_(std::move(key)),
+      algorithm_(std::move(algorithm)),
+      reset_at_(std::move(reset_at)),
+      cost_(cost),
+      limit_(limit),
+      remaining_(remaining),
+      reset_after_ms_(reset_after_ms),
+      retry_after_ms_(retry_after_ms),
+      allowed_(allowed) {}
+
+nb::object CheckResult::reset_at() const {
+  if (!reset_at_.is_valid()) reset_at_ = datetime(reset_wall_);
+  return reset_at_;
+}
+
+nb::tuple CheckResult::fields() const {
+  return nb::make_tuple(key_, allowed_, cost_, limit_, remaining_, reset_at(), reset_after_ms_, retry_after_ms_,
+                        algorithm_);
+}
+
+void CheckResult::define(nb::module_& module) {
+  nb::class_<CheckResult> type(module, "CheckResult", nb::type_slots(slots));
+  type.def(nb::init<nb::str, bool, Units, Units, Units, nb::object, std::uint64_t, std::uint64_t, nb::str>(), "key"_a,
+           "allowed"_a, "cost"_a, "limit"_a, "remaining"_a, "reset_at"_a, "reset_after_ms"_a, "retry_after_ms"_a,
+           "algorithm"_a)
+      .def_prop_ro("key", [](const CheckResult& self) { return self.key_; })
+      .def_prop_ro("allowed", &CheckResult::allowed)
+      .def_prop_ro("cost", [](const CheckResult& self) { return self.cost_; })
+      .def_prop_ro("limit", [](const CheckResult& self) { return self.limit_; })
+      .def_prop_ro("remaining", [](const CheckResult& self) { return self.remaining_; })
+      .def_prop_ro("reset_at", &CheckResult::reset_at)
+      .def_prop_ro("reset_after_ms", [](const CheckResult& self) { return self.reset_after_ms_; })
+      .def_prop_ro("retry_after_ms", [](const CheckResult& self) { return self.retry_after_ms_; })
+      .def_prop_ro("algorithm", [](const CheckResult& self) { return self.algorithm_; })
+      .def("__eq__", [](const CheckResult& self, nb::handle other) { return compare(self, other, Py_EQ); })
+      .def("__ne__", [](const CheckResult& self, nb::handle other) { return compare(self, other, Py_NE); })
+      .def("__hash__", [](const CheckResult& self) { return nb::hash(self.fields()); })
+      .def("__repr__",
+           [](const CheckResult& self) {
+             return nb::str(
+                        "CheckResult(key={!r}, allowed={!r}, cost={!r}, limit={!r}, remaining={!r}, reset_at={!r}, "
+                        "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r})")
+                 .format(*self.fields());
+           })
+      .def("__reduce__",
+           [](nb::handle self) { return nb::make_tuple(self.type(), nb::cast<const CheckResult&>(self).fields()); });
+  type.attr("__module__") = "flint";
+  type.attr("__match_args__") = nb::make_tuple("key", "allowed", "cost", "limit", "remaining", "reset_at",
+                                               "reset_after_ms", "retry_after_ms", "algorithm");
+}
+
+}  // namespace flint::python

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include "flint/decision.h"
+
+namespace flint::python {
+
+/// flint.CheckResult: a Decision whose time becomes a datetime when somebody asks for it. Behaves as the class in
+/// flint/_result.py, which stands in for it where this module is not there. Immutable but for that one cache.
+class CheckResult {
+ public:
+  /// `key` is the str that was checked, so that no other one is made of it.
+  CheckResult(nanobind::object key, const Decision& decision);
+  /// As Python code makes one, and pickle.
+  CheckResult(nanobind::str key, bool allowed, Units cost, Units limit, Units remaining, nanobind::object reset_at,
+              std::uint64_t reset_after_ms, std::uint64_t retry_after_ms, nanobind::str algorithm);
+
+  [[nodiscard]] bool allowed() const noexcept { return allowed_; }
+  [[nodiscard]] nanobind::object reset_at() const;
+  /// The attributes, in the order of the constructor's arguments.
+  [[nodiscard]] nanobind::tuple fields() const;
+
+  static void define(nanobind::module_& module);
+
+ private:
+  nanobind::object key_;
+  nanobind::object algorithm_;
+  mutable nanobind::object reset_at_;
+  WallTime reset_wall_{};
+  Units cost_ = 0;
+  Units limit_ = 0;
+  Units remaining_ = 0;
+  std::uint64_t reset_after_ms_ = 0;
+  std::uint64_t retry_after_ms_ = 0;
+  bool allowed_ = false;
+};
+
+}  // namespace flint::python

@@ -1,0 +1,20 @@
+#include "errors.h"
+
+#include "values.h"
+
+namespace nb = nanobind;
+
+namespace flint::python {
+
+nb::object exception_for(const Status& status) {
+  return nb::module_::import_("flint._failures")
+      .attr("exception_for")(text(code_name(status.code())), text(status.message()));
+}
+
+void raise(const Status& status) {
+  const nb::object exception = exception_for(status);
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
+  throw nb::python_error();
+}
+
+}  // namespace flint::python

@@ -1,0 +1,188 @@
+#include "limiter.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string_view.h>
+
+#include "arguments.h"
+#include "base/assert.h"
+#include "check_result.h"
+#include "errors.h"
+#include "values.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace flint::python {
+namespace {
+
+/// What `call` returns, without the GIL meanwhile.
+template <typename Call>
+auto without_gil(Call call) {
+  nb::gil_scoped_release release;
+  return call();
+}
+
+Limit make_limit(Units rate, std::int64_t per_millis, std::string_view algorithm, std::optional<Units> burst) {
+  const std::optional<Algorithm> parsed = parse_algorithm(algorithm);
+  FLINT_ASSERT(parsed);
+  return {.rate = rate, .per = std::chrono::milliseconds(per_millis), .algorithm = *parsed, .burst = burst};
+}
+
+nb::object result(nb::object key, const Decision& decision) {
+  if (!PyUnicode_CheckExact(key.ptr())) [[unlikely]]
+    key = text(decision.key);
+  return nb::cast(CheckResult(std::move(key), decision));
+}
+
+nb::object results(const nb::list& pairs, const CheckAllResult& answer) {
+  nb::list results;
+  for (std::size_t i = 0; i < answer.results.size(); ++i) results.append(result(pairs[i][0], answer.results[i]));
+  nb::dict dict;
+  dict["allowed"] = answer.allowed;
+  dict["denied_key"] = answer.denied_key ? text(*answer.denied_key) : nb::none();
+  dict["results"] = results;
+  return dict;
+}
+
+}  // namespace
+
+LimiterHandle::LimiterHandle(nb::bytes data_dir, bool always, std::uint64_t flush_every_ms,
+                             std::uint64_t flush_every_events) {
+  const Options options{.sync = always ? SyncMode::kAlways : SyncMode::kBatch,
+                        .flush_every = std::chrono::milliseconds(flush_every_ms),
+                        .flush_every_events = flush_every_events};
+  limiter_ = value_or_raise(
+      without_gil([&] { return Limiter::open(std::string_view(data_dir.c_str(), data_dir.size()), options); }));
+}
+
+LimiterHandle::LimiterHandle(std::shared_ptr<ManualClock> clock) : clock_(std::move(clock)) {
+  limiter_ = value_or_raise(without_gil([&] { return Limiter::open_in_memory({.clock = clock_.get()}); }));
+}
+
+LimiterHandle::~LimiterHandle() {
+  without_gil([&] { limiter_.reset(); });
+}
+
+void LimiterHandle::await(Ticket ticket) {
+  if (ticket.seq == 0 || limiter_->is_durable(ticket)) return;
+  raise_unless_ok(without_gil([&] { return limiter_->wait(ticket); }));
+}
+
+Deferred<Decision> LimiterHandle::decide(nb::handle key, nb::handle cost) {
+  const CheckArguments arguments = read_check(key, cost);
+  Result<Deferred<Decision>> decided = limiter_->check_deferred(arguments.key, arguments.cost);
+  // A key that nobody configured is refused in Python's words when it could be none.
+  if (decided.code() == Code::kInvalidArgument) [[unlikely]]
+    refuse_check(key, cost);
+  return value_or_raise(std::move(decided));
+}
+
+nb::object LimiterHandle::check(nb::object key, nb::handle cost) {
+  const Deferred<Decision> decided = decide(key, cost);
+  await(decided.ticket);
+  return result(std::move(key), decided.value);
+}
+
+nb::tuple LimiterHandle::check_deferred(nb::object key, nb::handle cost) {
+  const Deferred<Decision> decided = decide(key, cost);
+  return nb::make_tuple(result(std::move(key), decided.value), decided.ticket.seq);
+}
+
+nb::object LimiterHandle::check_all(const nb::list& pairs) {
+  const Deferred<CheckAllResult> decided = value_or_raise(limiter_->check_all_deferred(read_items(pairs)));
+  await(decided.ticket);
+  return results(pairs, decided.value);
+}
+
+nb::tuple LimiterHandle::check_all_deferred(const nb::list& pairs) {
+  const Deferred<CheckAllResult> decided = value_or_raise(limiter_->check_all_deferred(read_items(pairs)));
+  return nb::make_tuple(results(pairs, decided.value), decided.ticket.seq);
+}
+
+std::uint64_t LimiterHandle::limit_deferred(std::string_view key, Units rate, std::int64_t per_millis,
+                                            std::string_view algorithm, std::optional<Units> burst) {
+  Ticket ticket;
+  raise_unless_ok(limiter_->limit_deferred(key, make_limit(rate, per_millis, algorithm, burst), &ticket));
+  return ticket.seq;
+}
+
+void LimiterHandle::limit(std::string_view key, Units rate, std::int64_t per_millis, std::string_view algorithm,
+                          std::optional<Units> burst) {
+  await({limit_deferred(key, rate, per_millis, algorithm, burst)});
+}
+
+std::uint64_t LimiterHandle::reset_deferred(std::string_view key) {
+  Ticket ticket;
+  raise_unless_ok(limiter_->reset_deferred(key, &ticket));
+  return ticket.seq;
+}
+
+void LimiterHandle::reset(std::string_view key) { await({reset_deferred(key)}); }
+
+nb::object LimiterHandle::status(std::string_view key) {
+  Result<LimitStatus> status = limiter_->status(key);
+  if (status.code() == Code::kLimitNotFound) return nb::none();
+  return value(value_or_raise(std::move(status)));
+}
+
+nb::object LimiterHandle::list(std::string_view prefix, std::string_view after, std::size_t limit) {
+  return values(
+      value_or_raise(without_gil([&] { return limiter_->list({.prefix = prefix, .after = after, .limit = limit}); })));
+}
+
+nb::object LimiterHandle::history(std::string_view key, std::size_t limit) {
+  return values(value_or_raise(without_gil([&] { return limiter_->history(key, limit); })));
+}
+
+nb::object LimiterHandle::top(bool by_denied, std::size_t limit) {
+  const TopBy by = by_denied ? TopBy::kDenied : TopBy::kAllowed;
+  return values(value_or_raise(without_gil([&] { return limiter_->top(by, limit); })));
+}
+
+void LimiterHandle::compact() {
+  raise_unless_ok(without_gil([&] { return limiter_->compact(); }));
+}
+
+void LimiterHandle::flush() {
+  raise_unless_ok(without_gil([&] { return limiter_->flush(); }));
+}
+
+nb::object LimiterHandle::doctor() {
+  return value(without_gil([&] { return limiter_->doctor(); }));
+}
+
+void LimiterHandle::close() {
+  raise_unless_ok(without_gil([&] { return limiter_->close(); }));
+}
+
+void LimiterHandle::define(nb::module_& module) {
+  using Handle = LimiterHandle;
+  nb::class_<Handle>(module, "LimiterHandle")
+      .def(nb::init<nb::bytes, bool, std::uint64_t, std::uint64_t>(), "data_dir"_a, "always"_a, "flush_every_ms"_a,
+           "flush_every_events"_a)
+      .def(nb::init<std::shared_ptr<ManualClock>>(), "clock"_a)
+      .def("check", &Handle::check, "key"_a, "cost"_a)
+      .def("check_deferred", &Handle::check_deferred, "key"_a, "cost"_a)
+      .def("check_all", &Handle::check_all, "pairs"_a)
+      .def("check_all_deferred", &Handle::check_all_deferred, "pairs"_a)
+      .def("limit", &Handle::limit, "key"_a, "rate"_a, "per_millis"_a, "algorithm"_a, "burst"_a.none())
+      .def("limit_deferred", &Handle::limit_deferred, "key"_a, "rate"_a, "per_millis"_a, "algorithm"_a,
+           "burst"_a.none())
+      .def("reset", &Handle::reset, "key"_a)
+      .def("reset_deferred", &Handle::reset_deferred, "key"_a)
+      .def("status", &Handle::status, "key"_a)
+      .def("list", &Handle::list, "prefix"_a, "after"_a, "limit"_a)
+      .def("history", &Handle::history, "key"_a, "limit"_a)
+      .def("top", &Handle::top, "by_denied"_a, "limit"_a)
+      .def("compact", &Handle::compact)
+      .def("flush", &Handle::flush)
+      .def("doctor", &Handle::doctor)
+      .def("close", &Handle::close)
+      .def(
+          "notify",
+          [](Handle& self, CommitSignal& signal, std::uint64_t ticket) { signal.await(*self.limiter_, {ticket}); },
+          "signal"_a, "ticket"_a);
+}
+
+}  // namespace flint::python

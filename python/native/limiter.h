@@ -1,0 +1,61 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <string_view>
+
+#include "commit_signal.h"
+#include "flint/limiter.h"
+#include "manual_clock.h"
+
+namespace flint::python {
+
+/// flint::Limiter for flint/_limiter.py, which has the contract that users see: converts, and decides nothing. All but
+/// the checks take arguments that _arguments.py has passed.
+///
+/// The GIL is released for what waits or takes long. It is kept for a decision, which is shorter than letting go of the
+/// GIL and getting it back; that is no deadlock, because nothing that holds the store's mutex ever asks for the GIL.
+class LimiterHandle {
+ public:
+  /// Raises as Limiter::open fails.
+  LimiterHandle(nanobind::bytes data_dir, bool always, std::uint64_t flush_every_ms, std::uint64_t flush_every_events);
+  /// In memory, at the time that `clock` says.
+  explicit LimiterHandle(std::shared_ptr<ManualClock> clock);
+  /// Closes, which may wait for storage.
+  ~LimiterHandle();
+  LimiterHandle(const LimiterHandle&) = delete;
+  LimiterHandle& operator=(const LimiterHandle&) = delete;
+
+  static void define(nanobind::module_& module);
+
+ private:
+  // In pairs: the first waits until what it did is durable, the second one says from which ticket on it is (0: now).
+  nanobind::object check(nanobind::object key, nanobind::handle cost);
+  nanobind::tuple check_deferred(nanobind::object key, nanobind::handle cost);
+  nanobind::object check_all(const nanobind::list& pairs);
+  nanobind::tuple check_all_deferred(const nanobind::list& pairs);
+  void limit(std::string_view key, Units rate, std::int64_t per_millis, std::string_view algorithm,
+             std::optional<Units> burst);
+  std::uint64_t limit_deferred(std::string_view key, Units rate, std::int64_t per_millis, std::string_view algorithm,
+                               std::optional<Units> burst);
+  void reset(std::string_view key);
+  std::uint64_t reset_deferred(std::string_view key);
+
+  nanobind::object status(std::string_view key);
+  nanobind::object list(std::string_view prefix, std::string_view after, std::size_t limit);
+  nanobind::object history(std::string_view key, std::size_t limit);
+  nanobind::object top(bool by_denied, std::size_t limit);
+  void compact();
+  void flush();
+  nanobind::object doctor();
+  void close();
+
+  void await(Ticket ticket);
+  Deferred<Decision> decide(nanobind::handle key, nanobind::handle cost);
+
+  std::shared_ptr<ManualClock> clock_;
+  std::unique_ptr<Limiter> limiter_;
+};
+
+}  // namespace flint::python
