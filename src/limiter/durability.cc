@@ -91,7 +91,7 @@ void Engine::report_clock(DoctorReport& report) {
     report.findings.push_back(
         {false, fmt::format(
                     "the wall clock was {} behind the last recorded time when this directory was opened; the limiter's "
-                    "time went on from the recorded one. Check the machine's time service",
+                    "time went on from the recorded one. Check the machine's time service.",
                     in_words(behind))});
   }
   const Nanos jumped = clock_->jumped_since_open(clock_->now());
@@ -100,7 +100,7 @@ void Engine::report_clock(DoctorReport& report) {
         {false,
          fmt::format(
              "the wall clock was set {} by {} since this directory was opened; decisions do not follow it, times "
-             "that are shown do. Check the machine's time service",
+             "that are shown do. Check the machine's time service.",
              jumped > Nanos(0) ? "forward" : "back", in_words(jumped > Nanos(0) ? jumped : -jumped))});
   }
 }

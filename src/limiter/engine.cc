@@ -25,10 +25,10 @@ storage::StoreOptions store_options(const Options& options, storage::StoreOption
 
 Status validate_cost(const KeyEntry& entry, Units cost) {
   if (cost < 1 || cost > kMaxUnits) {
-    return {Code::kInvalidArgument, fmt::format("cost must be a whole number from 1 to {}, not {}", kMaxUnits, cost)};
+    return {Code::kInvalidArgument, fmt::format("cost must be a whole number from 1 to {}, not {}.", kMaxUnits, cost)};
   }
   if (cost <= entry.limit.capacity()) return {};
-  return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass",
+  return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass.",
                                               cost, entry.key, entry.limit.capacity())};
 }
 
@@ -106,7 +106,7 @@ Engine::~Engine() {
 
 Status no_limit(std::string_view key) {
   if (Status valid = validate_key(key); !valid.ok()) return valid;
-  return {Code::kLimitNotFound, fmt::format("no limit is configured for key \"{}\": configure one first", key)};
+  return {Code::kLimitNotFound, fmt::format("no limit is configured for key \"{}\".", key)};
 }
 
 WallTime shown_reset(const Moment& at, Nanos after) noexcept {
@@ -119,9 +119,9 @@ WallTime shown_reset(const Moment& at, Nanos after) noexcept {
 
 Status Engine::welcome() const {
   if (io::fork_generation() != fork_generation_) {
-    return {Code::kClosed, "this Limiter belongs to the parent process: open one in the child after fork"};
+    return {Code::kClosed, "this Limiter belongs to the parent process: open one in the child after fork."};
   }
-  if (closed_.load(std::memory_order_acquire)) return {Code::kClosed, "this Limiter is closed"};
+  if (closed_.load(std::memory_order_acquire)) return {Code::kClosed, "this Limiter is closed."};
   return {};
 }
 
@@ -148,7 +148,7 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
   KeyEntry* entry = state_.keys.find(key);
   if (entry != nullptr && entry->limit == limit) return ticket(entry->last_seq);
   if (entry == nullptr && state_.keys.full()) {
-    return Status(Code::kInvalidArgument, "the data directory holds as many keys as it can");
+    return Status(Code::kInvalidArgument, "the data directory holds as many keys as it can.");
   }
 
   const Moment at = clock_->now();
@@ -199,7 +199,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> it
   if (Status open = welcome(); !open.ok()) return open;
   if (items.empty() || items.size() > kMaxCheckAllItems) {
     return Status(Code::kInvalidArgument,
-                  fmt::format("items must hold 1 to {} keys, not {}", kMaxCheckAllItems, items.size()));
+                  fmt::format("items must hold 1 to {} keys, not {}.", kMaxCheckAllItems, items.size()));
   }
   base::MutexLock lock(store_->mutex());
   Result<std::vector<KeyEntry*>> entries = find_all(items);
@@ -244,7 +244,7 @@ Result<std::vector<KeyEntry*>> Engine::find_all(std::span<const CheckItem> items
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
   if (twice == sorted.end()) return entries;
   return Status(Code::kInvalidArgument,
-                fmt::format("items name key \"{}\" more than once: add its costs up in one item", (*twice)->key));
+                fmt::format("items name key \"{}\" more than once: add its costs up in one item.", (*twice)->key));
 }
 
 /// Nothing was consumed: the decisions before the denied one say what remains now.

@@ -42,16 +42,16 @@ Status hand_over(const Result<Ticket>& from, Ticket* to) {
 Status validate_options(const Options& options) {
   const auto flush_ms = options.flush_every.count();
   if (flush_ms < 1 || flush_ms > 60'000) {
-    return {Code::kInvalidArgument, "flush_every_ms must be from 1 to 60000, not " + std::to_string(flush_ms)};
+    return {Code::kInvalidArgument, "flush_every_ms must be from 1 to 60000, not " + std::to_string(flush_ms) + "."};
   }
   if (options.flush_every_events < 1 || options.flush_every_events > 1'000'000) {
     return {Code::kInvalidArgument,
-            "flush_every_events must be from 1 to 1000000, not " + std::to_string(options.flush_every_events)};
+            "flush_every_events must be from 1 to 1000000, not " + std::to_string(options.flush_every_events) + "."};
   }
   if (options.compact_after_bytes < (std::uint64_t{1} << 20) ||
       options.compact_after_bytes > (std::uint64_t{1} << 40)) {
     return {Code::kInvalidArgument, "compact_after_bytes must be from 1048576 (1 MiB) to 1099511627776 (1 TiB), not " +
-                                        std::to_string(options.compact_after_bytes)};
+                                        std::to_string(options.compact_after_bytes) + "."};
   }
   return {};
 }

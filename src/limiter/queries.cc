@@ -137,7 +137,7 @@ Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::siz
     return sound;
   });
   if (!read.ok()) return read;
-  if (!sound) return Status(Code::kCorruption, "a record of the log cannot be read: run `flint doctor` to see where");
+  if (!sound) return Status(Code::kCorruption, "a record of the log cannot be read: run `flint doctor` to see where.");
   return std::vector<flint::Event>(std::make_move_iterator(newest.begin()), std::make_move_iterator(newest.end()));
 }
 
