@@ -3,9 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <functional>
+#include <thread>
 
 #include "io/faulty_file_system.h"
 #include "io/memory_file_system.h"
@@ -185,6 +186,28 @@ TEST_P(FileSystemTest, WhatWasStoredThroughAMapOutlivesIt) {
   EXPECT_EQ(read("a").substr(0, 4), "kept");
   const std::unique_ptr<File> again = must(directory_->open("a", OpenFile::kReadWrite));
   EXPECT_EQ(std::memcmp(must(again->map(4096)).data(), "kept", 4), 0);
+}
+
+TEST_P(FileSystemTest, SyncsAndReadsRunBesideStores) {
+  constexpr std::size_t kSize = 16384;
+  const std::unique_ptr<File> file = create("a");
+  ASSERT_TRUE(file->allocate(kSize).ok());
+  const std::span<std::byte> map = must(file->map(kSize));
+  const std::unique_ptr<File> reader = must(directory_->open("a", OpenFile::kRead));
+  std::atomic<bool> stored{false};
+  std::thread other([&] {
+    std::string buffer(kSize, '\0');
+    do {
+      EXPECT_TRUE(file->sync().ok());
+      EXPECT_EQ(must(reader->read_at(0, std::as_writable_bytes(std::span(buffer)))), kSize);
+    } while (!stored);
+  });
+  for (std::size_t at = 0; at < kSize; ++at) map[at] = static_cast<std::byte>(at % 251);
+  for (std::uint64_t at = 0; at < 100; ++at) EXPECT_TRUE(file->write_at(at * 8, bytes_of("written")).ok());
+  stored = true;
+  other.join();
+  EXPECT_EQ(content_of(*reader).substr(792, 7), "written");
+  EXPECT_EQ(map[kSize - 1], static_cast<std::byte>((kSize - 1) % 251));
 }
 
 TEST_P(FileSystemTest, AFileOpenedForReadingCannotBeChanged) {

@@ -23,14 +23,25 @@ std::uint64_t round_up_to_page(std::uint64_t size) { return (size + kPage - 1) /
 }  // namespace
 
 #if defined(FLINT_THREAD_SANITIZER)
-// volatile, because the sanitizer sees through memcpy, which a plain loop would become.
+// volatile, because the sanitizer sees through memcpy and memcmp, which plain loops would become.
 __attribute__((no_sanitize("thread"), noinline)) void copy_shared(std::byte* to, const std::byte* shared,
                                                                   std::size_t size) noexcept {
   const volatile std::byte* from = shared;
   for (std::size_t i = 0; i < size; ++i) to[i] = from[i];
 }
+__attribute__((no_sanitize("thread"), noinline)) bool equal_shared(const std::byte* shared, const std::byte* other,
+                                                                   std::size_t size) noexcept {
+  const volatile std::byte* one = shared;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (one[i] != other[i]) return false;
+  }
+  return true;
+}
 #else
 void copy_shared(std::byte* to, const std::byte* shared, std::size_t size) noexcept { std::memcpy(to, shared, size); }
+bool equal_shared(const std::byte* shared, const std::byte* other, std::size_t size) noexcept {
+  return std::memcmp(shared, other, size) == 0;
+}
 #endif
 
 MemoryContent::Extent MemoryContent::make_extent(std::uint64_t begin, std::uint64_t size) {
@@ -68,6 +79,18 @@ std::size_t MemoryContent::read(std::uint64_t offset, std::span<std::byte> out) 
     to += piece;
   });
   return static_cast<std::size_t>(count);
+}
+
+bool MemoryContent::equals(std::uint64_t offset, std::span<const std::byte> bytes) const {
+  const base::MutexLock lock(mutex_);
+  if (offset + bytes.size() > size_) return false;
+  bool equal = true;
+  const std::byte* other = bytes.data();
+  for_pieces(offset, bytes.size(), [&](const std::byte* shared, std::size_t piece) {
+    equal = equal && equal_shared(shared, other, piece);
+    other += piece;
+  });
+  return equal;
 }
 
 void MemoryContent::write(std::uint64_t offset, std::span<const std::byte> data) {

@@ -18,6 +18,7 @@ namespace flint::io {
 /// Copies bytes that another thread may be storing to through a map, as a read of a real file from the page cache does.
 /// ThreadSanitizer is told that this race is meant.
 void copy_shared(std::byte* to, const std::byte* shared, std::size_t size) noexcept;
+[[nodiscard]] bool equal_shared(const std::byte* shared, const std::byte* other, std::size_t size) noexcept;
 
 /// The bytes of one file. Bytes never move while a map of them is out: they stand in extents that are added at the end,
 /// and a map is within the first. Threads: any; stores through a map are not synchronised, as on a real file.
@@ -26,6 +27,8 @@ class MemoryContent {
   [[nodiscard]] std::uint64_t size() const;
   /// Bytes read: fewer than out.size() only at the end.
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) const;
+  /// Whether all of `bytes` stand at `offset`.
+  [[nodiscard]] bool equals(std::uint64_t offset, std::span<const std::byte> bytes) const;
   /// Extends the file if needed.
   void write(std::uint64_t offset, std::span<const std::byte> data);
   /// What is added reads as zeros, also after it was cut off before.

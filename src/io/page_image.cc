@@ -1,6 +1,7 @@
 #include "io/page_image.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace flint::io {
 namespace {
@@ -14,14 +15,23 @@ PageImage::PageImage(std::uint64_t size)
 
 PageImage::PageImage(const MemoryContent& content, const PageImage& before) : PageImage(content.size()) {
   for (std::size_t index = 0; index < pages_.size(); ++index) {
-    Page now{};
-    content.read(index * kPageBytes, now);
-    if (now == before.page(index)) {
+    const std::uint64_t begin = index * kPageBytes;
+    const Page& known = before.page(index);
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kPageBytes, size_ - begin));
+    const bool zero_after = std::all_of(known.begin() + static_cast<std::ptrdiff_t>(count), known.end(),
+                                        [](std::byte byte) { return byte == std::byte{0}; });
+    if (zero_after && content.equals(begin, std::span(known).first(count))) {
       pages_[index] = before.shared(index);
-    } else {
-      pages_[index] = std::make_shared<const Page>(now);
+      continue;
     }
+    Page now{};
+    content.read(begin, std::span(now).first(count));
+    pages_[index] = std::make_shared<const Page>(now);
   }
+}
+
+bool PageImage::equal(const Page& one, const Page& other) noexcept {
+  return std::memcmp(one.data(), other.data(), kPageBytes) == 0;
 }
 
 const PageImage::Page& PageImage::page(std::size_t index) const {

@@ -74,7 +74,8 @@ Status PosixFile::allocate(std::uint64_t size) {
     mappable_ = false;
     return *before < size ? truncate(size) : Status();
   }
-  // A full disk may have been filled up by the part that fitted: give it back. The failure is reported in any case.
+  // ext4 leaves a full disk filled up with the part that fitted, and the file as long: give it back. The failure is
+  // reported in any case.
   const bool put_back = retry_eintr([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(*before)); }) == 0;
   return errno_status(error, put_back ? "reserve room for" : "reserve (or give back) room for", path_);
 }

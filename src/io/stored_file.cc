@@ -44,7 +44,7 @@ PageImage mix(const PageImage& old, const PageImage& current, const Cut& cut, st
       const bool differs = std::memcmp(bytes, page.data() + at, allowed) != 0;
       if (differs && choose(begin + at)) std::memcpy(page.data() + at, bytes, allowed);
     }
-    if (page == current.page(index)) {
+    if (PageImage::equal(page, current.page(index))) {
       mixed.share_page(index, current);
     } else {
       mixed.set_page(index, page);
