@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "storage/file_names.h"
+
 namespace flint::storage {
 
 Status corruption(const Place& place, std::string_view what) {
@@ -29,6 +31,12 @@ Status at_place(const Place& place, const Status& status) {
       return {status.code(), fmt::format("{}/{} at offset {}: {}", place.directory.path(), place.file, place.offset,
                                          status.message())};
   }
+}
+
+Status with_holder(const io::Directory& directory, const Status& locked) {
+  const Result<std::string> holder = directory.read_lock_holder(kLockName);
+  if (!holder.ok() || holder->empty()) return locked;
+  return {locked.code(), fmt::format("{} Its holder says: {}.", locked.message(), *holder)};
 }
 
 Status after_failed_write(const Status& status) {

@@ -266,6 +266,7 @@ Finding Repairer::describe(const Kept& kept) const {
 
 Result<DoctorReport> repair(io::Directory& directory, StateMachine& state) {
   const Result<std::unique_ptr<io::DirectoryLock>> lock = directory.lock(kLockName);
+  if (lock.code() == Code::kDataDirLocked) return with_holder(directory, lock.status());
   if (!lock.ok()) return lock.status();
   std::vector<Finding> done;
   const Result<Recovery> recovery = recover(directory, state);

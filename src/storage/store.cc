@@ -20,16 +20,10 @@ using Lock = std::unique_ptr<io::DirectoryLock>;
 /// Below this a segment could not hold a header and a few records.
 constexpr std::uint64_t kLeastSegmentBytes = 1024;
 
-Status name_holder(io::Directory& directory, const Status& locked) {
-  const Result<std::string> holder = directory.read_lock_holder(kLockName);
-  if (!holder.ok() || holder->empty()) return locked;
-  return {locked.code(), fmt::format("{} Its holder says: {}.", locked.message(), *holder)};
-}
-
 Result<Lock> take_lock(io::Directory& directory, bool read_only) {
   Result<Lock> lock = read_only ? directory.lock_shared(kLockName) : directory.lock(kLockName);
   if (lock.ok()) return lock;
-  if (lock.code() == Code::kDataDirLocked) return name_holder(directory, lock.status());
+  if (lock.code() == Code::kDataDirLocked) return with_holder(directory, lock.status());
   // No lock file: nobody who writes was ever here.
   if (read_only && lock.code() == Code::kNotFound) return Lock();
   return lock;
