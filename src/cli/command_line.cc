@@ -72,8 +72,9 @@ class Parser {
       return {};
     }
     const std::string words = line_.words.empty() ? word : line_.words + " " + word;
-    line_.command = find_command(grammar_, words);
-    if (line_.command == nullptr && !is_group(grammar_, words)) return unknown_command(words, word);
+    const bool one_word = word.find(' ') == std::string::npos;
+    line_.command = one_word ? find_command(grammar_, words) : nullptr;
+    if (line_.command == nullptr && !(one_word && is_group(grammar_, words))) return unknown_command(words, word);
     line_.words = words;
     return {};
   }

@@ -91,6 +91,7 @@ TEST(CommandLine, ARefusalSaysWhatToTypeInstead) {
   EXPECT_THAT(refusal({}), HasSubstr("A command is missing. Run \"flint --help\""));
   EXPECT_THAT(refusal({"limit"}), HasSubstr("needs one more word. Run \"flint limit --help\""));
   EXPECT_THAT(refusal({"check", "k"}), HasSubstr("Did you mean \"flint limit check\"?"));
+  EXPECT_THAT(refusal({"limit check", "k"}), HasSubstr("There is no command \"limit check\""));
   EXPECT_THAT(refusal({"limit", "chek"}), HasSubstr("There is no command \"limit chek\""));
   EXPECT_THAT(refusal({"--rate", "5", "limit", "add"}), HasSubstr("Options of a command follow it"));
   EXPECT_THAT(refusal({"limit", "check", "-x"}), HasSubstr("flint limit check -- -x. "));

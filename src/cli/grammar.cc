@@ -46,7 +46,7 @@ constexpr std::array kTopOptions = std::to_array<OptionSpec>({
 });
 
 constexpr std::array kDoctorOptions =
-    std::to_array<OptionSpec>({{"--repair", "", "copy the directory aside, then drop what is damaged"}});
+    std::to_array<OptionSpec>({{"--repair", "", "copy the files aside, then drop what is damaged"}});
 
 constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--bind", "ADDRESS", "ADDR:PORT or unix:PATH (default 127.0.0.1:7878)"},
@@ -170,7 +170,7 @@ constexpr std::array kCommands = std::to_array<Command>({
      .summary = "Examine the data directory",
      .details = "Takes no lock and writes nothing, so it also works while another process uses the directory, and\n"
                 "when the directory does not open. --repair is the only thing in Flint that discards data: it first\n"
-                "copies the directory to DIR.before-repair-TIME, then says what it dropped.\n",
+                "copies the files to DIR/repair-N-NAME, then drops what is damaged and says what that was.\n",
      .example = "  flint --data-dir /var/lib/flint doctor\n",
      .exit_codes = "0 the directory opens, 2 wrong usage, 3 it does not open or storage or connection failed.",
      .run = doctor},

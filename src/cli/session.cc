@@ -5,6 +5,17 @@
 #include "cli/exit_codes.h"
 
 namespace flint::cli {
+namespace {
+
+/// What the API cannot say, since it does not know that a command asks.
+std::string_view next_step(int status, const json::value& code) {
+  constexpr int kUnauthorized = 401;
+  if (code == "limit_not_found") return " Set one with \"flint limit add KEY --rate N --per TIME\".";
+  if (status == kUnauthorized) return " Give the server's token with --token-file or FLINT_SERVER_TOKEN.";
+  return "";
+}
+
+}  // namespace
 
 Result<Answer> Session::call(Access access, const Call& call) {
   if (caller_ == nullptr) {
@@ -65,7 +76,7 @@ Exit Session::refuse(const Answer& answer) {
     print(answer.body);
     print("\n");
   }
-  warn(shown(error));
+  warn(shown(error) + std::string(next_step(answer.status, member(*value, "code"))));
   return exit_of_http(answer.status);
 }
 

@@ -59,6 +59,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def accepts(family, address):
+    with socket.socket(family) as probe:
+        try:
+            probe.connect(address)
+            return True
+        except OSError:
+            return False
+
+
 class Server:
     """A `flint server start` on a free port of the loopback, ended by the `with` or by stop()."""
 
@@ -72,7 +81,11 @@ class Server:
             env=environment(env), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
     def __enter__(self):
-        wait_until(self._listens, "the server to listen")
+        try:
+            wait_until(self._listens, "the server to listen")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -88,14 +101,19 @@ class Server:
 
     @staticmethod
     def _accepts(address):
-        host, _, port = address.rpartition(":")
-        local = address.startswith(("unix:", "/"))
-        with socket.socket(socket.AF_UNIX if local else socket.AF_INET) as probe:
-            try:
-                probe.connect(address.removeprefix("unix:") if local else (host, int(port)))
-                return True
-            except OSError:
-                return False
+        """Whether somebody listens at `HOST:PORT`, `unix:PATH` or a path of any length."""
+        if not address.startswith(("unix:", "/")):
+            host, _, port = address.rpartition(":")
+            return accepts(socket.AF_INET, (host, int(port)))
+        path = Path(address.removeprefix("unix:"))
+        try:
+            directory = os.open(path.parent, os.O_PATH)
+        except FileNotFoundError:
+            return False
+        try:
+            return accepts(socket.AF_UNIX, f"/proc/self/fd/{directory}/{path.name}")
+        finally:
+            os.close(directory)
 
     def logged(self):
         self.log.flush()

@@ -60,8 +60,6 @@ class DirectoryTest(FlintTest):
             self.ok(self.local("limit", "check", "k"))
         self.ok(self.local("log", "compact"))
         self.ok(self.local("doctor"))
-        snapshots = [path for path in self.data_dir.iterdir() if "snap" in path.name]
-        self.assertTrue(snapshots, list(self.data_dir.iterdir()))
         for path in self.data_dir.iterdir():
             if path.name.endswith((".lock", ".sock")):
                 continue
@@ -71,8 +69,11 @@ class DirectoryTest(FlintTest):
         self.refused(self.local("limit", "check", "k"), FAILED, "doctor")
         self.assertIn("does not open", self.ok(self.local("doctor"), FAILED).out)
         self.assertIs(self.ok(self.local("doctor", "--json"), FAILED).json()["ok"], False)
-        self.local("doctor", "--repair")
-        self.assertTrue([path for path in self.folder.iterdir() if ".before-repair-" in path.name])
+        repaired = self.ok(self.local("doctor", "--repair")).out
+        self.assertIn("Repaired", repaired)
+        self.assertIn("repair-1-", repaired)
+        self.assertTrue([path for path in self.data_dir.iterdir() if path.name.startswith("repair-1-")])
+        self.ok(self.local("limit", "list"))
 
 
 class HeldDirectoryTest(FlintTest):
