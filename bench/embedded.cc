@@ -34,7 +34,8 @@ void require(const Status& status) {
   std::abort();
 }
 
-std::string key_name(std::size_t key) { return "bench:user-" + std::to_string(100000 + key); }
+/// Names whose order is not that of the numbers, as with real users.
+std::string key_name(std::size_t key) { return "bench:user-" + std::to_string(key * 2654435761U % 0x100000000); }
 
 std::unique_ptr<Limiter> open(const std::string& path, const Options& options) {
   auto limiter = Limiter::open(path, options);

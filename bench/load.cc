@@ -10,7 +10,8 @@
 // - Requests are built before the clock starts, one a key, and sent in turn over all keys, whatever the connection. An
 //   answer is framed by the least that is correct (Content-Length for HTTP, the reply's own lengths for RESP), then
 //   searched for the outcome: allowed, denied, or an error, each counted.
-// - Answers in the warm-up are thrown away. Latency is from before the write to after the read of the answer.
+// - Answers in the warm-up are thrown away, but for `served`, which counts all. Latency is from before the write to
+// after the read of the answer.
 // - `client_cpu` is this program's own share of one core: near 1, the generator is what is being measured.
 // It is not an open loop: a server that stalls is asked less meanwhile, so that tail latencies are those of 64 patient
 // callers, not of a stream that keeps coming.
@@ -214,6 +215,7 @@ class Load {
       connection.consume(answer.bytes);
       ++answered;
     }
+    served_ += answered;
     if (answered > 0) send_requests(connection, answered);
   }
 
@@ -235,11 +237,11 @@ class Load {
     const auto answers = static_cast<double>(counts.allowed + counts.denied + counts.errors);
     fmt::print(
         R"({{"protocol":"{}","per_second":{:.0f},"allowed":{},"denied":{},"errors":{},"p50_us":{:.1f},"p99_us":{:.1f},)"
-        R"("p999_us":{:.1f},"client_cpu":{:.2f},"connections":{},"pipeline":{},"keys":{}}})"
+        R"("p999_us":{:.1f},"client_cpu":{:.2f},"served":{},"connections":{},"pipeline":{},"keys":{}}})"
         "\n",
         settings_.protocol, answers / seconds, counts.allowed, counts.denied, counts.errors,
         counts.latency.quantile_us(0.5), counts.latency.quantile_us(0.99), counts.latency.quantile_us(0.999),
-        cpu / seconds, settings_.connections, settings_.pipeline, settings_.keys);
+        cpu / seconds, served_, settings_.connections, settings_.pipeline, settings_.keys);
     if (counts.errors > 0)
       fail(fmt::format("{} answers were errors; the first: {}", counts.errors, counts.first_error));
   }
@@ -250,6 +252,7 @@ class Load {
   std::deque<Connection> connections_;
   std::vector<std::string> requests_;
   std::size_t next_key_ = 0;
+  std::uint64_t served_ = 0;
   std::string outgoing_;
 };
 

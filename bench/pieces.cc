@@ -93,7 +93,8 @@ void append(benchmark::State& state, bool flushing) {
   ScratchDirectory scratch;
   NoState nothing;
   auto directory = io::open_posix_directory(scratch / "data", io::OpenDirectory::kCreate);
-  storage::StoreOptions options{.sync = SyncMode::kBatch};
+  storage::StoreOptions options;
+  options.sync = SyncMode::kBatch;
   if (!flushing) {
     options.flush_every = std::chrono::seconds(60);
     options.flush_every_events = 1'000'000;
