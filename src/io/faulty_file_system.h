@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -51,7 +52,7 @@ struct CallRecord {
 };
 
 struct Fault {
-  int error = 5;  ///< An errno: EIO, ENOSPC, ...
+  int error = EIO;  ///< An errno.
   /// Without: the call that fails did nothing. With: a random part of it was done (a prefix of a write, some sectors of
   /// a sync, the rename or not).
   std::optional<std::uint64_t> partly;

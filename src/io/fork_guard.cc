@@ -56,7 +56,7 @@ std::uint64_t fork_generation() noexcept { return generation.load(std::memory_or
 
 ForkExclusion::ForkExclusion() : lock_(registry().mutex) {}
 
-ParentOnlyFd::ParentOnlyFd(UniqueFd fd, const ForkExclusion& /*exclusion*/) noexcept {
+ParentOnlyFd::ParentOnlyFd(base::UniqueFd fd, const ForkExclusion& /*exclusion*/) noexcept {
   auto& fds = registry().fds;
   auto* const free = std::find(fds.begin(), fds.end(), -1);
   if (free == fds.end()) return;

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <mutex>
 
-#include "io/unique_fd.h"
+#include "base/unique_fd.h"
 
 /// What a fork does to handles. After fork(2) both processes hold every descriptor, and the kernel keeps a flock while
 /// either lives; so a worker forked from a process that holds the data directory would keep it locked after its parent
@@ -31,14 +31,13 @@ class ParentOnlyFd {
  public:
   ParentOnlyFd() noexcept = default;
   /// Takes `fd`. Without a free place, valid() is false and `fd` is closed.
-  ParentOnlyFd(UniqueFd fd, const ForkExclusion& exclusion) noexcept;
+  ParentOnlyFd(base::UniqueFd fd, const ForkExclusion& exclusion) noexcept;
   ~ParentOnlyFd();
   ParentOnlyFd(const ParentOnlyFd&) = delete;
   ParentOnlyFd& operator=(const ParentOnlyFd&) = delete;
 
   /// False also in a forked child: the number may mean another file there by now.
   [[nodiscard]] bool valid() const noexcept { return fd_ >= 0 && generation_ == fork_generation(); }
-  [[nodiscard]] bool inherited() const noexcept { return fd_ >= 0 && generation_ != fork_generation(); }
   [[nodiscard]] int get() const noexcept { return fd_; }
 
  private:

@@ -51,14 +51,14 @@ int flags_of(OpenFile how) {
 }
 
 Result<std::unique_ptr<File>> PosixDirectory::open(std::string_view name, OpenFile how) {
-  Result<UniqueFd> file = open_regular_file(*handle_, name, flags_of(how));
+  Result<base::UniqueFd> file = open_regular_file(*handle_, name, flags_of(how));
   if (!file.ok()) return file.status();
   return make_posix_file(std::move(*file), handle_->path_of(name), handle_->mappable);
 }
 
 Result<std::vector<std::string>> PosixDirectory::list() const {
   // A descriptor of its own: readdir's position belongs to the open description, and callers may be many.
-  UniqueFd own = open_at(fd(), ".", O_RDONLY | O_DIRECTORY);
+  base::UniqueFd own = open_at(fd(), ".", O_RDONLY | O_DIRECTORY);
   if (!own.valid()) return errno_status(errno, "list", path());
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
   if (stream == nullptr) return errno_status(errno, "list", path());
@@ -96,7 +96,7 @@ Status PosixDirectory::sync() {
 }
 
 Result<std::string> PosixDirectory::read_lock_holder(std::string_view name) const {
-  Result<UniqueFd> file = open_regular_file(*handle_, name, O_RDONLY);
+  Result<base::UniqueFd> file = open_regular_file(*handle_, name, O_RDONLY);
   if (!file.ok()) return file.status();
   std::array<char, kMaxHolderBytes> buffer{};
   const ssize_t got = retry_eintr([&] { return ::pread(file->get(), buffer.data(), buffer.size(), 0); });

@@ -12,7 +12,7 @@ namespace {
 
 class PosixFile final : public File {
  public:
-  PosixFile(UniqueFd fd, std::string path, bool mappable)
+  PosixFile(base::UniqueFd fd, std::string path, bool mappable)
       : fd_(std::move(fd)), path_(std::move(path)), mappable_(mappable) {}
   ~PosixFile() override {
     if (!mapping_.empty()) ::munmap(mapping_.data(), mapping_.size());
@@ -32,7 +32,7 @@ class PosixFile final : public File {
  private:
   Status failed(std::string_view operation) const { return errno_status(errno, operation, path_); }
 
-  UniqueFd fd_;
+  base::UniqueFd fd_;
   std::string path_;
   bool mappable_;
   std::span<std::byte> mapping_;
@@ -116,7 +116,7 @@ Result<std::span<std::byte>> PosixFile::map(std::uint64_t size) {
 
 }  // namespace
 
-std::unique_ptr<File> make_posix_file(UniqueFd fd, std::string path, bool mappable) {
+std::unique_ptr<File> make_posix_file(base::UniqueFd fd, std::string path, bool mappable) {
   return std::make_unique<PosixFile>(std::move(fd), std::move(path), mappable);
 }
 

@@ -58,7 +58,7 @@ int restore_mode(const std::string& path) {
 
 // The entry of the directory itself. Also for one that exists: the process that created it may have died before this.
 Status sync_parent(const DirectoryHandle& directory, bool created) {
-  const UniqueFd parent = open_at(directory.fd.get(), "..", O_RDONLY | O_DIRECTORY);
+  const base::UniqueFd parent = open_at(directory.fd.get(), "..", O_RDONLY | O_DIRECTORY);
   if (!parent.valid()) {
     const bool not_ours = !created && (errno == EACCES || errno == EPERM);
     return not_ours ? Status() : errno_status(errno, "open the directory above", directory.path);
@@ -69,7 +69,7 @@ Status sync_parent(const DirectoryHandle& directory, bool created) {
   return errno_status(errno, "sync the directory above", directory.path);
 }
 
-Result<UniqueFd> create_directory(const std::string& path, bool& created) {
+Result<base::UniqueFd> create_directory(const std::string& path, bool& created) {
   created = ::mkdir(path.c_str(), kDirectoryMode) == 0;
   if (!created && errno != EEXIST) {
     if (errno == ENOENT) return explain_open_failure(ENOENT, path, OpenDirectory::kCreate);
@@ -80,7 +80,7 @@ Result<UniqueFd> create_directory(const std::string& path, bool& created) {
       return errno_status(error, "set the mode of the data directory", path);
     }
   }
-  UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+  base::UniqueFd fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
   if (!fd.valid()) return explain_open_failure(errno, path, OpenDirectory::kCreate);
   return fd;
 }
@@ -94,10 +94,10 @@ Result<std::unique_ptr<Directory>> open_posix_directory(std::string_view path, O
     return Status(Code::kInvalidArgument, "the path of the data directory is empty or contains a NUL. Give a path.");
   }
   bool created = false;
-  UniqueFd fd = open_at(AT_FDCWD, name, O_RDONLY | O_DIRECTORY);
+  base::UniqueFd fd = open_at(AT_FDCWD, name, O_RDONLY | O_DIRECTORY);
   if (!fd.valid()) {
     if (errno != ENOENT || how == OpenDirectory::kMustExist) return explain_open_failure(errno, name, how);
-    Result<UniqueFd> made = create_directory(name, created);
+    Result<base::UniqueFd> made = create_directory(name, created);
     if (!made.ok()) return made.status();
     fd = std::move(*made);
   }

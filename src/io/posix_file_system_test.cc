@@ -294,15 +294,24 @@ TEST_F(PosixFileSystemTest, AllocateReservesBlocks) {
   }
 }
 
+/// Mounts that no other process sees; for an ordinary user by being root of a user namespace.
+bool own_mounts() {
+  const std::string uid = std::to_string(::getuid());
+  const std::string gid = std::to_string(::getgid());
+  if (::unshare(CLONE_NEWNS) != 0) {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+    write_file("/proc/self/uid_map", "0 " + uid + " 1");
+    write_file("/proc/self/setgroups", "deny");
+    write_file("/proc/self/gid_map", "0 " + gid + " 1");
+  }
+  return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
 /// In a process with a small file system of its own; skipped where no such thing may be had (containers).
 void with_small_tmpfs(const std::string& at, const std::function<void()>& body) {
   constexpr int kNotAllowed = 77;
   const pid_t child = start_child([&] {
-    const bool own_mounts = ::unshare(CLONE_NEWNS) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
-    if (!own_mounts || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", at.c_str(), "tmpfs", 0, "size=256k") != 0) {
-      ::_exit(kNotAllowed);
-    }
+    if (!own_mounts() || ::mount("tmpfs", at.c_str(), "tmpfs", 0, "size=256k") != 0) ::_exit(kNotAllowed);
     body();
   });
   int status = 0;

@@ -11,23 +11,23 @@ constexpr mode_t kPermissionBits = 0777;
 
 }  // namespace
 
-UniqueFd open_at(int directory_fd, const std::string& name, int flags, mode_t mode) {
-  UniqueFd fd(retry_eintr([&] { return ::openat(directory_fd, name.c_str(), flags | O_CLOEXEC, mode); }));
+base::UniqueFd open_at(int directory_fd, const std::string& name, int flags, mode_t mode) {
+  base::UniqueFd fd(retry_eintr([&] { return ::openat(directory_fd, name.c_str(), flags | O_CLOEXEC, mode); }));
   if (!fd.valid() || fd.get() > STDERR_FILENO) return fd;
-  UniqueFd higher(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  base::UniqueFd higher(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   const int error = errno;
   fd.reset();
   errno = error;
   return higher;
 }
 
-Result<UniqueFd> open_regular_file(const DirectoryHandle& directory, std::string_view name, int flags) {
+Result<base::UniqueFd> open_regular_file(const DirectoryHandle& directory, std::string_view name, int flags) {
   if (Status valid = validate_name(name); !valid.ok()) return valid;
   const std::string entry(name);
   const bool create = (flags & O_CREAT) != 0;
   const char* const operation = create ? "create" : "open";
   // O_NONBLOCK: a FIFO under the name must not make us wait for its other end.
-  UniqueFd fd = open_at(directory.fd.get(), entry, flags | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, kFileMode);
+  base::UniqueFd fd = open_at(directory.fd.get(), entry, flags | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, kFileMode);
   const int error = errno;
   struct stat status {};
   const bool known = fd.valid() ? ::fstat(fd.get(), &status) == 0

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/unique_fd.h"
 #include "io/errors.h"
 #include "io/file_system.h"
-#include "io/unique_fd.h"
 
 /// What the parts of the POSIX implementation share. Private to posix_*.cc.
 namespace flint::io {
@@ -24,11 +24,11 @@ auto retry_eintr(Call call) {
 
 /// openat with O_CLOEXEC, never 0, 1 or 2: in a process started without them, a stray print would write into the log.
 /// Invalid and errno set on failure.
-[[nodiscard]] UniqueFd open_at(int directory_fd, const std::string& name, int flags, mode_t mode = 0);
+[[nodiscard]] base::UniqueFd open_at(int directory_fd, const std::string& name, int flags, mode_t mode = 0);
 
 /// An open directory, shared by what was opened in it.
 struct DirectoryHandle {
-  UniqueFd fd;
+  base::UniqueFd fd;
   std::string path;
   bool mappable = false;  ///< What File::can_map() promises holds on its file system.
 
@@ -37,10 +37,11 @@ struct DirectoryHandle {
 
 /// A regular file inside the directory; `flags` are openat's, besides those that are always set. With O_CREAT, a file
 /// that is not there is made with mode 0600 whatever the umask.
-[[nodiscard]] Result<UniqueFd> open_regular_file(const DirectoryHandle& directory, std::string_view name, int flags);
+[[nodiscard]] Result<base::UniqueFd> open_regular_file(const DirectoryHandle& directory, std::string_view name,
+                                                       int flags);
 
 [[nodiscard]] std::unique_ptr<Directory> make_posix_directory(std::shared_ptr<const DirectoryHandle> handle);
-[[nodiscard]] std::unique_ptr<File> make_posix_file(UniqueFd fd, std::string path, bool mappable);
+[[nodiscard]] std::unique_ptr<File> make_posix_file(base::UniqueFd fd, std::string path, bool mappable);
 
 [[nodiscard]] Result<std::unique_ptr<DirectoryLock>> lock_posix_directory(
     std::shared_ptr<const DirectoryHandle> directory, std::string_view name);

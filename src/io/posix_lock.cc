@@ -18,7 +18,7 @@ constexpr int kAttempts = 16;
 
 class PosixLock final : public DirectoryLock {
  public:
-  PosixLock(std::shared_ptr<const DirectoryHandle> directory, std::string name, UniqueFd fd,
+  PosixLock(std::shared_ptr<const DirectoryHandle> directory, std::string name, base::UniqueFd fd,
             const ForkExclusion& exclusion)
       : directory_(std::move(directory)), name_(std::move(name)), fd_(std::move(fd), exclusion) {}
   // Closing alone would not do while a child that was forked just now has not closed its copy yet.
@@ -75,8 +75,8 @@ Status PosixLock::still_held() const {
 }
 
 // In two steps, so that the mode of a lock file that is there stays what it is.
-Result<UniqueFd> open_or_create(const DirectoryHandle& directory, std::string_view name) {
-  Result<UniqueFd> file = open_regular_file(directory, name, O_RDWR);
+Result<base::UniqueFd> open_or_create(const DirectoryHandle& directory, std::string_view name) {
+  Result<base::UniqueFd> file = open_regular_file(directory, name, O_RDWR);
   return file.code() == Code::kNotFound ? open_regular_file(directory, name, O_RDWR | O_CREAT) : std::move(file);
 }
 
@@ -88,8 +88,8 @@ Result<std::unique_ptr<DirectoryLock>> acquire(std::shared_ptr<const DirectoryHa
   const int operation = (sharing == Sharing::kExclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
   const ForkExclusion exclusion;  // a child forked in between would hold the lock without knowing of it
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    Result<UniqueFd> file = sharing == Sharing::kExclusive ? open_or_create(*directory, name)
-                                                           : open_regular_file(*directory, name, O_RDONLY);
+    Result<base::UniqueFd> file = sharing == Sharing::kExclusive ? open_or_create(*directory, name)
+                                                                 : open_regular_file(*directory, name, O_RDONLY);
     if (!file.ok()) return file.status();
     if (retry_eintr([&] { return ::flock(file->get(), operation); }) != 0) {
       return errno == EWOULDBLOCK ? held_elsewhere(path) : errno_status(errno, "lock", path);
