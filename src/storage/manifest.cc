@@ -64,9 +64,11 @@ bool is_plausible(const Manifest& manifest) {
   if (manifest.snapshots.empty()) return true;
   if (manifest.snapshots.front().generation != manifest.generation) return false;
   if (manifest.snapshots.front().position > manifest.durable_seq) return false;
-  return std::is_sorted(manifest.snapshots.begin(), manifest.snapshots.end(), [](const auto& newer, const auto& older) {
-    return newer.generation > older.generation && newer.position >= older.position;
-  });
+  const auto out_of_order = [](const SnapshotRef& newer, const SnapshotRef& older) {
+    return newer.generation <= older.generation || newer.position < older.position;
+  };
+  const auto& snapshots = manifest.snapshots;
+  return std::adjacent_find(snapshots.begin(), snapshots.end(), out_of_order) == snapshots.end();
 }
 
 }  // namespace

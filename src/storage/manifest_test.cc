@@ -1,0 +1,85 @@
+#include "storage/manifest.h"
+
+#include "storage/checksum.h"
+#include "storage/file_names.h"
+#include "storage/test_support.h"
+
+namespace flint::storage {
+namespace {
+
+Manifest some_manifest() {
+  return {.generation = 2, .durable_seq = 50, .first_segment = 3, .last_segment = 5, .snapshots = {{2, 40}, {1, 20}}};
+}
+
+std::string with_checksum(const std::string& body) {
+  char line[32];
+  std::snprintf(line, sizeof line, "checksum %016llx\n", static_cast<unsigned long long>(checksum(bytes_of(body), 0)));
+  return body + line;
+}
+
+TEST(Manifest, ComesBack) {
+  for (const Manifest& manifest : {Manifest{}, some_manifest()}) {
+    const Result<Manifest> parsed = parse_manifest(encode_manifest(manifest));
+    ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+    EXPECT_EQ(*parsed, manifest);
+  }
+}
+
+TEST(Manifest, EveryChangedByteIsDamage) {
+  const std::string good = encode_manifest(some_manifest());
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 1);
+    EXPECT_EQ(parse_manifest(bad).code(), Code::kCorruption) << i;
+    EXPECT_EQ(parse_manifest(good.substr(0, i)).code(), Code::kCorruption) << i;
+  }
+  EXPECT_EQ(parse_manifest(good + "\n").code(), Code::kCorruption);
+}
+
+TEST(Manifest, ANewerVersionIsRefusedAndNotCalledDamaged) {
+  EXPECT_EQ(parse_manifest(with_checksum("flint manifest 2\nwhatever\n")).code(), Code::kUnsupportedFormat);
+}
+
+TEST(Manifest, ContradictionsAreDamage) {
+  const std::string head = "flint manifest 1\n";
+  EXPECT_TRUE(
+      parse_manifest(with_checksum(head + "generation 0\ndurable_seq 0\nfirst_segment 1\nlast_segment 1\n")).ok());
+  for (const char* body : {
+           "",
+           "generation 0\ndurable_seq 0\nfirst_segment 0\nlast_segment 1\n",
+           "generation 0\ndurable_seq 0\nfirst_segment 2\nlast_segment 1\n",
+           "generation 1\ndurable_seq 9\nfirst_segment 1\nlast_segment 1\nsnapshot 2 5\n",
+           "generation 2\ndurable_seq 4\nfirst_segment 1\nlast_segment 1\nsnapshot 2 5\n",
+           "generation 2\ndurable_seq 9\nfirst_segment 1\nlast_segment 1\nsnapshot 2 5\nsnapshot 3 4\n",
+           "generation 2\ndurable_seq 9\nfirst_segment 1\nlast_segment 1\nsnapshot 2 5\nsnapshot 1 6\n",
+           "generation 3\ndurable_seq 9\nfirst_segment 1\nlast_segment 1\nsnapshot 3 5\nsnapshot 2 4\nsnapshot 1 3\n",
+           "generation 0\ndurable_seq 0\nfirst_segment 1\nlast_segment 1\nsomething 1\n",
+           "generation 0\ndurable_seq -1\nfirst_segment 1\nlast_segment 1\n",
+           "generation 0\ndurable_seq 99999999999999999999\nfirst_segment 1\nlast_segment 1\n",
+           "durable_seq 0\ngeneration 0\nfirst_segment 1\nlast_segment 1\n",
+       }) {
+    EXPECT_EQ(parse_manifest(with_checksum(head + body)).code(), Code::kCorruption) << body;
+  }
+}
+
+TEST(Manifest, OnlyENOENTMeansThatThereIsNone) {
+  io::FaultyDisk disk;
+  EXPECT_EQ(read_manifest(*disk.directory()).code(), Code::kNotFound);
+  disk.put(kManifestName, "");
+  EXPECT_EQ(read_manifest(*disk.directory()).code(), Code::kCorruption);
+  disk.put(kManifestName, std::string(100'000, 'x'));
+  EXPECT_EQ(read_manifest(*disk.directory()).code(), Code::kCorruption);
+}
+
+TEST(Manifest, AnUpdateIsDurableAndWhole) {
+  const io::FaultyDisk disk;
+  const auto directory = disk.directory();
+  ManifestFile file(*directory, {});
+  ASSERT_TRUE(file.update([](Manifest& manifest) { manifest = some_manifest(); }).ok());
+  EXPECT_EQ(file.current(), some_manifest());
+  const io::FaultyDisk crashed = disk.crash(1, {.survives = io::Survives::kOnlySynced});
+  EXPECT_EQ(*read_manifest(*crashed.directory()), some_manifest());
+}
+
+}  // namespace
+}  // namespace flint::storage
