@@ -17,28 +17,29 @@ class ConnectionCount {
   }
   void remove() {
     base::MutexLock lock(mutex_);
-    if (--count_ == 0) none_.notify_all();
+    --count_;
+    fewer_.notify_all();
   }
   [[nodiscard]] std::size_t count() {
     base::MutexLock lock(mutex_);
     return count_;
   }
-  /// Whether there was none before `timeout` had passed.
-  bool wait_for_none(std::chrono::milliseconds timeout) {
+  /// Whether at most `most` were left before `timeout` had passed.
+  bool wait_for(std::size_t most, std::chrono::milliseconds timeout) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point deadline = Clock::now() + timeout;
     base::MutexLock lock(mutex_);
-    while (count_ > 0) {
+    while (count_ > most) {
       const Clock::time_point now = Clock::now();
       if (now >= deadline) return false;
-      none_.wait_for(mutex_, deadline - now);
+      fewer_.wait_for(mutex_, deadline - now);
     }
     return true;
   }
 
  private:
   base::Mutex mutex_;
-  base::CondVar none_;
+  base::CondVar fewer_;
   std::size_t count_ FLINT_GUARDED_BY(mutex_) = 0;
 };
 

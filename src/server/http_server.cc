@@ -26,7 +26,7 @@ HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
 void HttpServer::add(ListenSocket socket, AccessRules rules) {
   listeners_.push_back(std::make_unique<Listener>(
       accept_context_, std::move(socket), std::move(rules),
-      [this](io::UniqueFd accepted, const AccessRules& applied) { take(std::move(accepted), applied); }, log_));
+      [this](base::UniqueFd accepted, const AccessRules& applied) { take(std::move(accepted), applied); }, log_));
 }
 
 Status HttpServer::start() {
@@ -38,7 +38,7 @@ Status HttpServer::start() {
   return {};
 }
 
-void HttpServer::take(io::UniqueFd socket, const AccessRules& rules) {
+void HttpServer::take(base::UniqueFd socket, const AccessRules& rules) {
   const std::size_t open = core_.connections.count();
   const bool turn_away = open >= settings_.max_connections;
   if (turn_away) turned_away_.happened();
@@ -55,7 +55,7 @@ bool HttpServer::stop(std::chrono::milliseconds drain) {
   for (const std::unique_ptr<Listener>& listener : listeners_) listener->stop();
 
   for (const std::unique_ptr<IoLoop>& loop : loops_) loop->drain();
-  const bool drained = core_.connections.wait_for_none(drain);
+  const bool drained = wait_for_connections(0, drain);
   for (const std::unique_ptr<IoLoop>& loop : loops_) loop->join();
   core_.workers.stop();
   listeners_.clear();

@@ -34,8 +34,13 @@ class HttpServer {
   /// from now, and returns when no thread is left. Whether all was done in time.
   bool stop(std::chrono::milliseconds drain);
 
+  /// Whether at most `count` connections were left before `timeout` had passed.
+  bool wait_for_connections(std::size_t count, std::chrono::milliseconds timeout) {
+    return core_.connections.wait_for(count, timeout);
+  }
+
  private:
-  void take(io::UniqueFd socket, const AccessRules& rules);
+  void take(base::UniqueFd socket, const AccessRules& rules);
 
   const HttpSettings settings_;
   Log& log_;

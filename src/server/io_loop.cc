@@ -56,10 +56,10 @@ void IoLoop::start() {
   thread_ = std::thread([this] { context_.run(); });
 }
 
-void IoLoop::adopt(io::UniqueFd socket, const AccessRules& rules, bool turn_away) {
+void IoLoop::adopt(base::UniqueFd socket, const AccessRules& rules, bool turn_away) {
   load_.fetch_add(1, std::memory_order_relaxed);
   core_.connections.add();
-  asio::post(context_, [this, fd = std::make_shared<io::UniqueFd>(std::move(socket)), &rules, turn_away] {
+  asio::post(context_, [this, fd = std::make_shared<base::UniqueFd>(std::move(socket)), &rules, turn_away] {
     Socket adopted(context_.get_executor());
     error_code error;
     const asio::generic::stream_protocol protocol(family_of(fd->get()), 0);

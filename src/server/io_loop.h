@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "api/service.h"
+#include "base/unique_fd.h"
 #include "flint/limiter.h"
-#include "io/unique_fd.h"
 #include "server/admission.h"
 #include "server/asio.h"
 #include "server/connection_count.h"
@@ -51,7 +51,7 @@ class IoLoop {
 
   void start();
   /// Serves a connected, non-blocking socket. `rules` outlives the loop. With `turn_away` its only answer is 503.
-  void adopt(io::UniqueFd socket, const AccessRules& rules, bool turn_away);
+  void adopt(base::UniqueFd socket, const AccessRules& rules, bool turn_away);
   /// Idle connections close at once, the others behind their next answer.
   void drain();
   /// Closes what is left, and returns when the thread has ended.

@@ -23,8 +23,8 @@ Status failure(std::string_view what, const std::string& where, int error) {
           "Cannot " + std::string(what) + " " + where + ": " + std::generic_category().message(error) + "."};
 }
 
-io::UniqueFd open_socket(int family) {
-  return io::UniqueFd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+base::UniqueFd open_socket(int family) {
+  return base::UniqueFd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
 struct TcpAddress {
@@ -65,6 +65,12 @@ const sockaddr* generic(const Address& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
+/// Whether the kernel says that nobody listens there; any other answer may come from somebody.
+bool is_refused(const sockaddr_un& address) {
+  const base::UniqueFd probe = open_socket(AF_UNIX);
+  return probe.valid() && ::connect(probe.get(), generic(address), sizeof(address)) != 0 && errno == ECONNREFUSED;
+}
+
 }  // namespace
 
 Result<ListenSocket> ListenSocket::bind_tcp(const BindAddress& address) {
@@ -101,7 +107,7 @@ Result<ListenSocket> ListenSocket::bind_name(const std::string& path, bool holds
   socket.name_ = slash == path.npos ? path : path.substr(slash + 1);
   socket.url_ = "unix:" + path;
   if (socket.name_.empty()) return failure("listen on", socket.url_, EISDIR);
-  socket.directory_ = io::UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  socket.directory_ = base::UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!socket.directory_.valid()) return failure("listen on", socket.url_, errno);
   socket.fd_ = open_socket(AF_UNIX);
   if (!socket.fd_.valid()) return failure("listen on", socket.url_, errno);
@@ -110,30 +116,34 @@ Result<ListenSocket> ListenSocket::bind_name(const std::string& path, bool holds
     return failure("listen on", socket.url_, ENAMETOOLONG);
   }
 
-  struct stat there {};
-  if (fstatat(socket.directory_.get(), socket.name_.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0) {
-    if (!S_ISSOCK(there.st_mode)) {
-      return Status(Code::kPermission, "Cannot listen on " + socket.url_ +
-                                           ": there is a file that is no socket. Remove it, or choose another path.");
-    }
-    const bool answered = !holds_lock && ::connect(open_socket(AF_UNIX).get(), generic(address), sizeof(address)) == 0;
-    if (answered || (!holds_lock && errno != ECONNREFUSED)) {
-      return Status(Code::kPermission, "Cannot listen on " + socket.url_ +
-                                           ": another process listens there. Stop it, or choose another path.");
-    }
-    if (unlinkat(socket.directory_.get(), socket.name_.c_str(), 0) != 0) {
-      return failure("replace the abandoned socket at", socket.url_, errno);
-    }
-  }
+  if (Status free = socket.replace_abandoned(address, holds_lock); !free.ok()) return free;
   // The mode of the socket before bind is the mode that the name gets: at no time can others connect.
   if (fchmod(socket.fd(), 0600) != 0 || ::bind(socket.fd(), generic(address), sizeof(address)) != 0) {
     return failure("listen on", socket.url_, errno);
   }
+  struct stat there {};
   if (fstatat(socket.directory_.get(), socket.name_.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0) {
     socket.device_ = there.st_dev;
     socket.inode_ = there.st_ino;
   }
   return socket;
+}
+
+Status ListenSocket::replace_abandoned(const sockaddr_un& address, bool holds_lock) const {
+  struct stat there {};
+  if (fstatat(directory_.get(), name_.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
+    return errno == ENOENT ? Status() : failure("listen on", url_, errno);
+  }
+  if (!S_ISSOCK(there.st_mode)) {
+    return {Code::kPermission,
+            "Cannot listen on " + url_ + ": there is a file that is no socket. Remove it, or choose another path."};
+  }
+  if (!holds_lock && !is_refused(address)) {
+    return {Code::kPermission,
+            "Cannot listen on " + url_ + ": another process listens there. Stop it, or choose another path."};
+  }
+  if (unlinkat(directory_.get(), name_.c_str(), 0) == 0) return {};
+  return failure("replace the abandoned socket at", url_, errno);
 }
 
 ListenSocket::~ListenSocket() {

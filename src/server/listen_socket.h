@@ -1,12 +1,13 @@
 #pragma once
 
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include <string>
 #include <string_view>
 
+#include "base/unique_fd.h"
 #include "flint/status.h"
-#include "io/unique_fd.h"
 #include "server/bind_address.h"
 
 namespace flint::server {
@@ -39,11 +40,13 @@ class ListenSocket {
  private:
   ListenSocket() = default;
   static Result<ListenSocket> bind_name(const std::string& path, bool holds_lock);
+  /// Makes way for a socket at `address`.
+  [[nodiscard]] Status replace_abandoned(const sockaddr_un& address, bool holds_lock) const;
 
-  io::UniqueFd fd_;
+  base::UniqueFd fd_;
   std::string url_;
   /// Of a socket in the file system.
-  io::UniqueFd directory_;
+  base::UniqueFd directory_;
   std::string name_;
   dev_t device_ = 0;
   ino_t inode_ = 0;

@@ -55,7 +55,7 @@ void Listener::await() {
 
 bool Listener::accept_all() {
   for (int i = 0; i < kMostAtOnce; ++i) {
-    io::UniqueFd accepted(::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    base::UniqueFd accepted(::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (accepted.valid()) {
       const int yes = 1;
       // Fails for Unix sockets, which have nothing to delay.

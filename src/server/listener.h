@@ -16,7 +16,7 @@ namespace flint::server {
 class Listener {
  public:
   /// Takes an accepted, non-blocking socket.
-  using Take = std::function<void(io::UniqueFd socket, const AccessRules& rules)>;
+  using Take = std::function<void(base::UniqueFd socket, const AccessRules& rules)>;
 
   Listener(IoContext& context, ListenSocket socket, AccessRules rules, Take take, Log& log);
 

@@ -93,6 +93,7 @@ class Run {
   Log& log_;
   IoContext context_{1};
   asio::signal_set signals_;
+  std::string_view stop_signal_;
   Timer health_timer_;
   std::optional<ListenSocket> tcp_;
   std::unique_ptr<Limiter> limiter_;
@@ -133,9 +134,10 @@ Status Run::listen() {
                                                     .max_connections = options_.max_connections,
                                                     .deadlines = options_.deadlines},
                                        log_);
-  const auto add = [this](ListenSocket socket, AccessRules rules) {
-    log_.info(fmt::format("listening on {} {}", socket.url(),
-                          rules.token.empty() ? "without a token" : "for requests with the token"));
+  std::vector<std::string> listening;
+  const auto add = [&](ListenSocket socket, AccessRules rules) {
+    listening.push_back(fmt::format("listening on {} {}", socket.url(),
+                                    rules.token.empty() ? "without a token" : "for requests with the token"));
     http_->add(std::move(socket), std::move(rules));
   };
   Result<ListenSocket> local = ListenSocket::bind_in_data_dir(options_.data_dir);
@@ -149,7 +151,9 @@ Status Run::listen() {
   }
   // Whoever can connect to it can read the directory as well: a token would protect nothing.
   add(std::move(*local), unix_rules(""));
-  return http_->start();
+  if (Status started = http_->start(); !started.ok()) return started;
+  for (const std::string& line : listening) log_.info(line);
+  return {};
 }
 
 void Run::watch_signals() {
@@ -158,8 +162,7 @@ void Run::watch_signals() {
   signals_.add(SIGINT, error);
   signals_.async_wait([this](error_code failed, int signal) {
     if (failed) return;
-    log_.info(fmt::format("{}: no more connections are accepted; finishing what is in flight",
-                          signal == SIGINT ? "SIGINT" : "SIGTERM"));
+    stop_signal_ = signal == SIGINT ? "SIGINT" : "SIGTERM";
     context_.stop();
   });
 }
@@ -183,6 +186,7 @@ Status Run::serve() {
 Status Run::stop() {
   // The next signal has its default effect: it ends the process at once.
   signals_.clear();
+  log_.info(fmt::format("{}: no more connections are accepted; finishing what is in flight", stop_signal_));
   if (!http_->stop(options_.deadlines.drain)) {
     log_.warning("some connections were closed before their requests were finished: the time to drain was over");
   }
