@@ -72,7 +72,7 @@ class BitesTest(unittest.TestCase):
 
     def test_tests(self):
         self.assert_found("Tests", "src/io/b_test.cc", "\n", "in no CMakeLists.txt")
-        self.assert_found("Tests", "src/io/b_test.cc", "sleep_for(1s);\n", "wait for a condition instead")
+        self.assert_found("Tests", "src/io/b_test.cc", "sleep_for(1s);\n", "wait for a condition")
 
 
 if __name__ == "__main__":
