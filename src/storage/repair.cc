@@ -265,6 +265,8 @@ Finding Repairer::describe(const Kept& kept) const {
 }  // namespace
 
 Result<DoctorReport> repair(io::Directory& directory, StateMachine& state) {
+  // Before the lock: taking it creates its file, and a mistyped path must not look like a store afterwards.
+  if (const Result<DoctorReport> before = inspect(directory, state); before.code() == Code::kNotFound) return before;
   const Result<std::unique_ptr<io::DirectoryLock>> lock = directory.lock(kLockName);
   if (lock.code() == Code::kDataDirLocked) return with_holder(directory, lock.status());
   if (!lock.ok()) return lock.status();
