@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <future>
 #include <string>
 #include <utility>
 
@@ -20,20 +19,14 @@ class EmbeddedCaller final : public Caller {
   Result<Answer> call(const Call& call) override {
     Deferred<api::Response> deferred =
         service_.handle({.method = call.method, .path = call.path, .query = call.query, .body = call.body});
-    if (Status status = wait_for(deferred.ticket); !status.ok()) return answer_of(api::failure_response(status), {});
+    if (Status status = limiter_->wait(deferred.ticket); !status.ok())
+      return answer_of(api::failure_response(status), {});
     return answer_of(std::move(deferred.value), call.on_piece);
   }
 
   Status finish() override { return limiter_->close(); }
 
  private:
-  Status wait_for(Ticket ticket) {
-    if (ticket.seq == 0) return {};
-    std::promise<Status> durable;
-    limiter_->when_durable(ticket, [&](const Status& status) { durable.set_value(status); });
-    return durable.get_future().get();
-  }
-
   static Result<Answer> answer_of(api::Response response, const std::function<bool(std::string_view)>& on_piece) {
     Answer answer{response.status, {}};
     const bool in_pieces = on_piece && response.status == 200;
@@ -64,8 +57,8 @@ bool is_absent(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<Caller>> open_embedded(std::string_view data_dir, Access access) {
-  // A store has a lock file from its first moment on; opening without one would make a store of any directory.
-  if (access == Access::kChange && is_absent(std::string(data_dir) + "/flint.lock")) {
+  // Without a manifest there is no store, and opening would make one of any directory.
+  if (access == Access::kChange && is_absent(std::string(data_dir) + "/manifest")) {
     return Status(Code::kNotFound, "There is no Flint data directory at " + quote(data_dir) +
                                        ". Check --data-dir, or create it with \"flint limit add\".");
   }

@@ -24,7 +24,7 @@ class DirectoryTest(FlintTest):
     def test_a_directory_of_other_things_is_left_as_it_is(self):
         self.data_dir.mkdir()
         (self.data_dir / "notes.txt").write_text("mine")
-        for arguments in READS[:-1] + CHANGES[:-1]:
+        for arguments in READS + CHANGES:
             with self.subTest(arguments=arguments):
                 self.refused(self.local(*arguments), FAILED, str(self.data_dir))
         self.assertEqual([path.name for path in self.data_dir.iterdir()], ["notes.txt"])
