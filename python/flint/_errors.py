@@ -33,6 +33,9 @@ class FlintServerError(FlintError):
         self.status = status
         self.message = message
 
+    def __reduce__(self) -> tuple[type[FlintServerError], tuple[int, str]]:
+        return type(self), (self.status, self.message)
+
 
 class FlintConnectionError(FlintError):
     """The server could not be reached, or did not answer in time. Whether a check was charged is then unknown."""
@@ -52,3 +55,6 @@ class RateLimitExceeded(FlintError):
         #: Seconds until this cost could pass, rounded up to a millisecond.
         self.retry_after = retry_after
         self.algorithm = algorithm
+
+    def __reduce__(self) -> tuple[type[RateLimitExceeded], tuple[str, int, int, datetime, float, str]]:
+        return type(self), (self.key, self.cost, self.remaining, self.reset_at, self.retry_after, self.algorithm)

@@ -3,6 +3,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string_view.h>
+#include <nanobind/stl/unique_ptr.h>
 
 #include "arguments.h"
 #include "base/assert.h"
@@ -29,6 +30,21 @@ Limit make_limit(Units rate, std::int64_t per_millis, std::string_view algorithm
   return {.rate = rate, .per = std::chrono::milliseconds(per_millis), .algorithm = *parsed, .burst = burst};
 }
 
+/// Raises as Limiter::open fails.
+std::unique_ptr<LimiterHandle> open(nb::bytes data_dir, bool always, std::uint64_t flush_every_ms,
+                                    std::uint64_t flush_every_events) {
+  const Options options{.sync = always ? SyncMode::kAlways : SyncMode::kBatch,
+                        .flush_every = std::chrono::milliseconds(flush_every_ms),
+                        .flush_every_events = flush_every_events};
+  const std::string_view path(data_dir.c_str(), data_dir.size());
+  return std::make_unique<LimiterHandle>(value_or_raise(without_gil([&] { return Limiter::open(path, options); })));
+}
+
+std::unique_ptr<LimiterHandle> in_memory(std::shared_ptr<ManualClock> clock) {
+  auto limiter = value_or_raise(without_gil([&] { return Limiter::open_in_memory({.clock = clock.get()}); }));
+  return std::make_unique<LimiterHandle>(std::move(limiter), std::move(clock));
+}
+
 nb::object result(nb::object key, const Decision& decision) {
   if (!PyUnicode_CheckExact(key.ptr())) [[unlikely]]
     key = text(decision.key);
@@ -46,19 +62,6 @@ nb::object results(const nb::list& pairs, const CheckAllResult& answer) {
 }
 
 }  // namespace
-
-LimiterHandle::LimiterHandle(nb::bytes data_dir, bool always, std::uint64_t flush_every_ms,
-                             std::uint64_t flush_every_events) {
-  const Options options{.sync = always ? SyncMode::kAlways : SyncMode::kBatch,
-                        .flush_every = std::chrono::milliseconds(flush_every_ms),
-                        .flush_every_events = flush_every_events};
-  limiter_ = value_or_raise(
-      without_gil([&] { return Limiter::open(std::string_view(data_dir.c_str(), data_dir.size()), options); }));
-}
-
-LimiterHandle::LimiterHandle(std::shared_ptr<ManualClock> clock) : clock_(std::move(clock)) {
-  limiter_ = value_or_raise(without_gil([&] { return Limiter::open_in_memory({.clock = clock_.get()}); }));
-}
 
 LimiterHandle::~LimiterHandle() {
   without_gil([&] { limiter_.reset(); });
@@ -149,6 +152,8 @@ void LimiterHandle::flush() {
 }
 
 nb::object LimiterHandle::doctor() {
+  const Status health = limiter_->health();
+  if (health.code() == Code::kClosed) raise(health);
   return value(without_gil([&] { return limiter_->doctor(); }));
 }
 
@@ -159,9 +164,8 @@ void LimiterHandle::close() {
 void LimiterHandle::define(nb::module_& module) {
   using Handle = LimiterHandle;
   nb::class_<Handle>(module, "LimiterHandle")
-      .def(nb::init<nb::bytes, bool, std::uint64_t, std::uint64_t>(), "data_dir"_a, "always"_a, "flush_every_ms"_a,
-           "flush_every_events"_a)
-      .def(nb::init<std::shared_ptr<ManualClock>>(), "clock"_a)
+      .def_static("open", open, "data_dir"_a, "always"_a, "flush_every_ms"_a, "flush_every_events"_a)
+      .def_static("in_memory", in_memory, "clock"_a)
       .def("check", &Handle::check, "key"_a, "cost"_a)
       .def("check_deferred", &Handle::check_deferred, "key"_a, "cost"_a)
       .def("check_all", &Handle::check_all, "pairs"_a)

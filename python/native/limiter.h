@@ -18,10 +18,9 @@ namespace flint::python {
 /// GIL and getting it back; that is no deadlock, because nothing that holds the store's mutex ever asks for the GIL.
 class LimiterHandle {
  public:
-  /// Raises as Limiter::open fails.
-  LimiterHandle(nanobind::bytes data_dir, bool always, std::uint64_t flush_every_ms, std::uint64_t flush_every_events);
-  /// In memory, at the time that `clock` says.
-  explicit LimiterHandle(std::shared_ptr<ManualClock> clock);
+  /// `clock` is what `limiter` reads the time from, unless that is the machine's.
+  explicit LimiterHandle(std::unique_ptr<Limiter> limiter, std::shared_ptr<ManualClock> clock = nullptr)
+      : clock_(std::move(clock)), limiter_(std::move(limiter)) {}
   /// Closes, which may wait for storage.
   ~LimiterHandle();
   LimiterHandle(const LimiterHandle&) = delete;

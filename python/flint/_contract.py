@@ -1,0 +1,216 @@
+"""What every limiter does, whether it is embedded or talks to a server: the contract, and what follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from flint._decorator import Guard
+from flint._result import CheckResult
+from flint._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Self = TypeVar("Self", bound="AbstractLimiter")
+
+
+class AbstractLimiter(ABC):
+    """A rate limiter that remembers: what `Limiter` and `SharedLimiter` have in common.
+
+    Keys are 1 to 512 bytes of UTF-8 without control characters; rates, bursts and costs are ints from 1 to 2**40.
+    Arguments of a wrong type raise TypeError, of a wrong value ValueError; both name the argument, and nothing has
+    happened. A denial is an answer, not an exception. Times are aware datetimes in UTC.
+
+    Threads: any method may be called from any thread at any time. Each has an asyncio twin with a leading `a` that never
+    blocks the event loop. Cancelling one stops the waiting, not what was asked for: a check may have been charged.
+    """
+
+    __slots__ = ()
+
+    # --- Limits and checks
+
+    @abstractmethod
+    def limit(
+        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+    ) -> None:
+        """Set the limit of a key: `rate` units per `per` (an int of seconds, a str like `"1m"`, or a timedelta).
+
+        A new key starts with full quota. With the values that it already has, nothing is written. With others, what was
+        used stays used: remaining becomes the new capacity less what is in use. `burst` is the capacity of a token
+        bucket, `rate` when left out.
+        """
+
+    @abstractmethod
+    def check(self, key: str, *, cost: int = 1) -> CheckResult:
+        """Decide whether `cost` units of `key` may pass now and, if so, consume them. The result is true when allowed.
+
+        Raises LimitNotConfigured for a key without a limit, ValueError for a cost above its capacity (it could never
+        pass).
+        """
+
+    @abstractmethod
+    def check_all(self, items: Items) -> CheckAllResult:
+        """One decision over 1 to 128 distinct keys: all are consumed, or none.
+
+        An item is `"key"`, `("key", cost)` or `{"key": ..., "cost": ...}`. Answers
+        `{"allowed": bool, "denied_key": str | None, "results": [CheckResult, ...]}`: `denied_key` is the first key, in
+        the order given, that denied, and `results` end with it. An error in any item fails the whole, with nothing
+        consumed.
+        """
+
+    def allow(self, key: str, *, cost: int = 1) -> bool:
+        """Whether `check(key, cost=cost)` allowed it."""
+        return self.check(key, cost=cost).allowed
+
+    def allow_all(self, items: Items) -> bool:
+        """Whether `check_all(items)` allowed them."""
+        return self.check_all(items)["allowed"]
+
+    @abstractmethod
+    def reset(self, key: str) -> None:
+        """Give `key` its full quota back. Its counters stay. Raises LimitNotConfigured for a key without a limit."""
+
+    # --- Questions, which change nothing
+
+    @abstractmethod
+    def status(self, key: str) -> LimitStatus | None:
+        """What is known of `key`; None for a key without a limit. Polling does not slow a refill."""
+
+    @abstractmethod
+    def list(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
+        """The statuses of all keys in byte order: those that start with `prefix`, after the key `after`, at most `limit`.
+
+        Checks go on meanwhile: each status is exact, the list is not one instant.
+        """
+
+    @abstractmethod
+    def history(self, key: str, *, limit: int = 100) -> Events:
+        """The newest `limit` (at most 10,000) events of `key` that the log on disk still retains, newest last.
+
+        Raises LimitNotConfigured for a key without a limit.
+        """
+
+    @abstractmethod
+    def top(self, *, by: str = "denied", limit: int = 20) -> Statuses:
+        """The `limit` (at most 10,000) keys with the most denials, or with `by="allowed"` grants; most first.
+
+        Keys that have none are left out.
+        """
+
+    @abstractmethod
+    def doctor(self) -> DoctorReport:
+        """How the data directory is doing. `ok` is false when an operator should look."""
+
+    # --- Storage
+
+    @abstractmethod
+    def flush(self) -> None:
+        """When it returns, everything decided before the call is on stable storage, denial counts included."""
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Write a snapshot and drop the log before the previous one. This happens by itself, too."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything that is held. Later calls raise StorageError, but a second close does nothing."""
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(f"a {type(self).__name__} cannot be pickled: make one in each process, see SharedLimiter")
+
+    # --- The same for asyncio
+
+    @abstractmethod
+    async def alimit(
+        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+    ) -> None:
+        """`limit()` for asyncio."""
+
+    @abstractmethod
+    async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
+        """`check()` for asyncio."""
+
+    @abstractmethod
+    async def acheck_all(self, items: Items) -> CheckAllResult:
+        """`check_all()` for asyncio."""
+
+    async def aallow(self, key: str, *, cost: int = 1) -> bool:
+        """`allow()` for asyncio."""
+        return (await self.acheck(key, cost=cost)).allowed
+
+    async def aallow_all(self, items: Items) -> bool:
+        """`allow_all()` for asyncio."""
+        return (await self.acheck_all(items))["allowed"]
+
+    @abstractmethod
+    async def areset(self, key: str) -> None:
+        """`reset()` for asyncio."""
+
+    @abstractmethod
+    async def astatus(self, key: str) -> LimitStatus | None:
+        """`status()` for asyncio."""
+
+    @abstractmethod
+    async def alist(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
+        """`list()` for asyncio."""
+
+    @abstractmethod
+    async def ahistory(self, key: str, *, limit: int = 100) -> Events:
+        """`history()` for asyncio."""
+
+    @abstractmethod
+    async def atop(self, *, by: str = "denied", limit: int = 20) -> Statuses:
+        """`top()` for asyncio."""
+
+    @abstractmethod
+    async def adoctor(self) -> DoctorReport:
+        """`doctor()` for asyncio."""
+
+    @abstractmethod
+    async def aflush(self) -> None:
+        """`flush()` for asyncio."""
+
+    @abstractmethod
+    async def acompact(self) -> None:
+        """`compact()` for asyncio."""
+
+    async def aclose(self) -> None:
+        """`close()` for asyncio."""
+        await asyncio.to_thread(self.close)
+
+    async def __aenter__(self: Self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # --- As a decorator
+
+    def rate_limit(
+        self,
+        key: str | Callable[..., str],
+        *,
+        rate: int,
+        per: Period,
+        algorithm: Algorithm = "token_bucket",
+        cost: int = 1,
+    ) -> Callable[[Function], Function]:
+        """Limit the calls of a function: one that is denied raises RateLimitExceeded and does not run.
+
+        For functions, coroutine functions, generators and asynchronous generators; the latter three are checked when
+        they begin to run, not when they are made. `key` may be a function of the call's arguments that returns the key.
+        The limit of each key is configured before its first check in this process.
+        """
+        return Guard(self, key, rate=rate, per=per, algorithm=algorithm, cost=cost).wrap

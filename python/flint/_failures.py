@@ -1,0 +1,35 @@
+"""Which exception a failure is: the one table, for the engine's codes in this process and in a server's answers."""
+
+from __future__ import annotations
+
+from flint._errors import DataDirLocked, FlintConnectionError, FlintServerError, LimitNotConfigured, StorageError
+
+EXCEPTIONS: dict[str, type[Exception]] = {
+    "invalid_argument": ValueError,
+    "limit_not_found": LimitNotConfigured,
+    "data_dir_locked": DataDirLocked,
+    "not_found": StorageError,
+    "permission": StorageError,
+    "corruption": StorageError,
+    "unsupported_format": StorageError,
+    "disk_full": StorageError,
+    "storage_failed": StorageError,
+    "io_error": StorageError,
+    "closed": StorageError,
+    "unavailable": FlintConnectionError,
+}
+
+# From a server these speak of the server itself: that it is stopping, or knows no such path.
+_OF_THE_SERVER = frozenset({"closed", "unavailable", "not_found"})
+
+
+def exception_for(code: str, message: str) -> Exception:
+    """The exception that stands for a failure of the engine."""
+    return EXCEPTIONS[code](message)
+
+
+def exception_from_server(http_status: int, code: str, message: str) -> Exception:
+    """The exception that stands for an answer other than 200: the same as in this process where the code is."""
+    if code in EXCEPTIONS and code not in _OF_THE_SERVER:
+        return exception_for(code, message)
+    return FlintServerError(http_status, message)

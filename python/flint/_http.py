@@ -1,0 +1,348 @@
+"""HTTP/1.1 to one server, for threads and for coroutines: one implementation, which differs only in who waits.
+
+What is sent and received, and on which connection, is written once, as a coroutine over an `_Io`. Called from a thread,
+its `_Io` blocks, so that the coroutine never suspends and one step runs it to its end. Called from a coroutine, its
+`_Io` awaits the event loop. Idle connections are plain sockets: they belong to no loop and no thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import time
+import weakref
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import h11
+
+from flint._errors import FlintConnectionError, StorageError
+
+Answer = TypeVar("Answer")
+_Address = Any  # (host, port, ...) or a path, as the family has it
+
+_MAX_IDLE = 64
+# Of one event loop to one server, which takes a thousand in all; what is more waits, within its deadline.
+_MAX_AT_ONCE = 64
+_CHUNK = 65_536
+
+
+class Endpoint(NamedTuple):
+    """Where a server listens."""
+
+    #: As the user gave it.
+    url: str
+    #: Of a Unix socket; empty for TCP.
+    path: str
+    host: str
+    port: int
+    #: The value of the Host field.
+    authority: str
+
+
+class Request(NamedTuple):
+    method: str
+    #: Percent-encoded path and query.
+    target: str
+    #: JSON; None without one.
+    body: bytes | None
+    #: Sending it twice does the same as sending it once.
+    repeatable: bool
+
+
+class Response(NamedTuple):
+    status: int
+    body: bytes
+
+
+class _Lost(Exception):
+    """A connection that had been used before ended before the answer began."""
+
+    def __init__(self, complete: bool) -> None:
+        #: Whether the server may have had the whole request, and thus may have acted on it.
+        self.complete = complete
+
+
+class _Io(Protocol):
+    """Waits for sockets, up to a deadline. Raises OSError; TimeoutError past the deadline."""
+
+    async def resolve(self, host: str, port: int) -> list[tuple[Any, ...]]: ...
+    async def connect(self, sock: socket.socket, address: _Address) -> None: ...
+    async def send(self, sock: socket.socket, data: bytes) -> None: ...
+    async def receive(self, sock: socket.socket) -> bytes: ...
+
+
+class _BlockingIo:
+    __slots__ = ("_deadline",)
+
+    def __init__(self, timeout: float) -> None:
+        self._deadline = time.monotonic() + timeout
+
+    def _ready(self, sock: socket.socket) -> socket.socket:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        sock.settimeout(left)
+        return sock
+
+    async def resolve(self, host: str, port: int) -> list[tuple[Any, ...]]:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+    async def connect(self, sock: socket.socket, address: _Address) -> None:
+        self._ready(sock).connect(address)
+
+    async def send(self, sock: socket.socket, data: bytes) -> None:
+        self._ready(sock).sendall(data)
+
+    async def receive(self, sock: socket.socket) -> bytes:
+        return self._ready(sock).recv(_CHUNK)
+
+
+class _LoopIo:
+    """The deadline is the caller's: a timeout around the whole coroutine."""
+
+    __slots__ = ("_loop",)
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    async def resolve(self, host: str, port: int) -> list[tuple[Any, ...]]:
+        return await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+    async def connect(self, sock: socket.socket, address: _Address) -> None:
+        sock.setblocking(False)
+        await self._loop.sock_connect(sock, address)
+
+    async def send(self, sock: socket.socket, data: bytes) -> None:
+        await self._loop.sock_sendall(sock, data)
+
+    async def receive(self, sock: socket.socket) -> bytes:
+        return await self._loop.sock_recv(sock, _CHUNK)
+
+
+class _Connection:
+    """One socket and what HTTP remembers of it. Used by one call at a time."""
+
+    __slots__ = ("_http", "_sock", "_used")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._http = h11.Connection(h11.CLIENT)
+        self._used = False
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def still_open(self) -> bool:
+        """Whether an idle connection can be used again: the server has neither ended it nor said anything."""
+        self._sock.setblocking(False)
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    @property
+    def reusable(self) -> bool:
+        """Whether no request is under way, nor can one be half done."""
+        return self._http.our_state is h11.IDLE and self._http.their_state is h11.IDLE
+
+    async def round_trip(self, io: _Io, head: h11.Request, body: bytes | None) -> Response:
+        data = self._http.send(head) or b""
+        if body is not None:
+            data += self._http.send(h11.Data(data=body)) or b""
+        data += self._http.send(h11.EndOfMessage()) or b""
+        try:
+            await io.send(self._sock, data)
+        except TimeoutError:
+            raise
+        except OSError:
+            if self._used:
+                raise _Lost(complete=False) from None
+            raise
+        response = await self._receive(io)
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            self._used = True
+        return response
+
+    async def _receive(self, io: _Io) -> Response:
+        status = 0
+        body = bytearray()
+        anything = False
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                try:
+                    data = await io.receive(self._sock)
+                except TimeoutError:
+                    raise
+                except OSError:
+                    data = b""
+                if not data and not anything:
+                    if self._used:
+                        raise _Lost(complete=True)
+                    raise ConnectionResetError("the server closed the connection without an answer")
+                anything = True
+                self._http.receive_data(data)
+            elif isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                return Response(status, bytes(body))
+
+
+class Client:
+    """Requests to one server, on connections that are kept. Threads and processes: any; a forked child makes its own."""
+
+    __slots__ = ("__weakref__", "_closed", "_endpoint", "_gates", "_headers", "_idle", "_pid", "_timeout")
+
+    def __init__(self, endpoint: Endpoint, token: str | None, timeout: float) -> None:
+        self._endpoint = endpoint
+        self._timeout = timeout
+        self._headers = [("Host", endpoint.authority)]
+        if token is not None:
+            self._headers.append(("Authorization", f"Bearer {token}"))
+        # Nothing but atomic appends and pops, so that a fork in the middle of them leaves no lock behind.
+        self._idle: deque[_Connection] = deque()
+        self._pid = os.getpid()
+        self._closed = False
+        self._gates: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
+        self._gates = weakref.WeakKeyDictionary()
+        weakref.finalize(self, _close_all, self._idle)
+
+    def close(self) -> None:
+        self._closed = True
+        _close_all(self._idle)
+
+    def send(self, request: Request) -> Response:
+        try:
+            return _finish(self._exchange(_BlockingIo(self._timeout), request))
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise self._unreachable(error) from error
+
+    async def asend(self, request: Request) -> Response:
+        loop = asyncio.get_running_loop()
+        gate = self._gates.get(loop)
+        if gate is None:
+            gate = self._gates[loop] = asyncio.Semaphore(_MAX_AT_ONCE)
+        try:
+            return await _within(self._timeout, self._pass(gate, request))
+        except (OSError, asyncio.TimeoutError, h11.RemoteProtocolError) as error:
+            raise self._unreachable(error) from error
+
+    async def _pass(self, gate: asyncio.Semaphore, request: Request) -> Response:
+        async with gate:
+            return await self._exchange(_LoopIo(), request)
+
+    async def _exchange(self, io: _Io, request: Request) -> Response:
+        if self._closed:
+            raise StorageError("this SharedLimiter is closed")
+        headers = self._headers
+        if request.body is not None:
+            length = ("Content-Length", str(len(request.body)))
+            headers = [*headers, ("Content-Type", "application/json"), length]
+        head = h11.Request(method=request.method, target=request.target, headers=headers)
+        while True:
+            connection = self._take_idle() or await self._connect(io)
+            try:
+                return await connection.round_trip(io, head, request.body)
+            except _Lost as lost:
+                # The server ended an idle connection as we took it up. What it cannot have acted on, or may act on
+                # twice, is sent again; each time round a connection is gone, and a new one is never lost like this.
+                if lost.complete and not request.repeatable:
+                    raise ConnectionResetError("the connection ended before the answer came") from None
+            finally:
+                self._give_back(connection)
+
+    def _take_idle(self) -> _Connection | None:
+        if self._pid != os.getpid():
+            # The parent uses these connections.
+            _close_all(self._idle)
+            self._pid = os.getpid()
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if connection.still_open():
+                return connection
+            connection.close()
+
+    def _give_back(self, connection: _Connection) -> None:
+        if not connection.reusable or self._closed or len(self._idle) >= _MAX_IDLE:
+            connection.close()
+            return
+        self._idle.append(connection)
+        if self._closed:  # since we looked
+            _close_all(self._idle)
+
+    async def _connect(self, io: _Io) -> _Connection:
+        if self._endpoint.path:
+            return await _connect_to(io, socket.AF_UNIX, self._endpoint.path)
+        failure = OSError("the host has no address")
+        for family, _, _, _, address in await io.resolve(self._endpoint.host, self._endpoint.port):
+            try:
+                return await _connect_to(io, family, address)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def _unreachable(self, error: BaseException) -> FlintConnectionError:
+        if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+            why = f"there was no answer within {self._timeout:g} s"
+        elif isinstance(error, h11.RemoteProtocolError):
+            why = f"what answered is not HTTP ({error})"
+        else:
+            why = str(error) or type(error).__name__
+        return FlintConnectionError(f"cannot use the Flint server at {self._endpoint.url}: {why}")
+
+
+async def _connect_to(io: _Io, family: int, address: _Address) -> _Connection:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        await io.connect(sock, address)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _Connection(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _close_all(connections: deque[_Connection]) -> None:
+    while True:
+        try:
+            connections.pop().close()
+        except IndexError:
+            return
+
+
+def _finish(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    """The result of a coroutine that never suspends."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        answer: Answer = finished.value
+        return answer
+    raise RuntimeError("a coroutine over a blocking Io has suspended")
+
+
+if sys.version_info >= (3, 11):
+
+    async def _within(timeout: float, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+        async with asyncio.timeout(timeout):
+            return await coroutine
+
+else:
+
+    async def _within(timeout: float, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+        return await asyncio.wait_for(coroutine, timeout)

@@ -1,0 +1,153 @@
+"""The embedded limiter."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Literal
+
+from flint import _arguments
+from flint._commits import Commits
+from flint._contract import AbstractLimiter
+from flint._errors import DataDirLocked
+from flint._native import LimiterHandle
+from flint._result import CheckResult
+from flint._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
+
+
+class Limiter(AbstractLimiter):
+    """A limiter in this process, which owns the data directory until it is closed or its last reference is dropped.
+
+    `sync="always"`: when an allowed check, a limit or a reset returns, it is on stable storage; threads and coroutines
+    that wait at the same time share one sync. `sync="batch"`: it is in the operating system's hands, so that the death
+    of this process loses nothing, and on stable storage after `flush_every_ms` (1 to 60,000) or `flush_every_events`
+    (1 to 1,000,000), whichever comes first.
+
+    Raises DataDirLocked when another process, or another Limiter of this one, has the directory: its message says who.
+    Raises StorageError when the directory cannot be used, and when it is damaged: nothing is changed then.
+
+    A child of fork() has nothing: its calls raise StorageError, and the parent keeps the directory.
+    """
+
+    __slots__ = ("__weakref__", "_commits", "_handle")
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str] = ".flint",
+        *,
+        sync: Literal["always", "batch"] = "always",
+        flush_every_ms: int = 100,
+        flush_every_events: int = 100,
+    ) -> None:
+        path = _arguments.path(data_dir, "data_dir")
+        always = _arguments.choice(sync, "sync", ("always", "batch")) == "always"
+        every_ms = _arguments.integer(flush_every_ms, "flush_every_ms", 60_000)
+        every_events = _arguments.integer(flush_every_events, "flush_every_events", 1_000_000)
+        try:
+            handle = LimiterHandle.open(path, always, every_ms, every_events)
+        except DataDirLocked as locked:
+            raise DataDirLocked(f"{locked} {_how_to_share(os.fsdecode(path))}") from None
+        self._attach(handle)
+
+    def _attach(self, handle: LimiterHandle) -> None:
+        self._handle = handle
+        self._commits = Commits()
+
+    def limit(
+        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+    ) -> None:
+        self._handle.limit(_arguments.key(key), *_arguments.limit(rate, per, algorithm, burst))
+
+    def check(self, key: str, *, cost: int = 1) -> CheckResult:
+        return self._handle.check(key, cost)
+
+    def allow(self, key: str, *, cost: int = 1) -> bool:
+        return self._handle.check(key, cost).allowed
+
+    def check_all(self, items: Items) -> CheckAllResult:
+        return self._handle.check_all(_arguments.items(items))
+
+    def reset(self, key: str) -> None:
+        self._handle.reset(_arguments.key(key))
+
+    def status(self, key: str) -> LimitStatus | None:
+        return self._handle.status(_arguments.key(key))
+
+    def list(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
+        return self._handle.list(*_arguments.page(prefix, after, limit))
+
+    def history(self, key: str, *, limit: int = 100) -> Events:
+        return self._handle.history(_arguments.key(key), _arguments.rows(limit))
+
+    def top(self, *, by: str = "denied", limit: int = 20) -> Statuses:
+        by_denied = _arguments.choice(by, "by", ("denied", "allowed")) == "denied"
+        return self._handle.top(by_denied, _arguments.rows(limit))
+
+    def doctor(self) -> DoctorReport:
+        return self._handle.doctor()
+
+    def flush(self) -> None:
+        self._handle.flush()
+
+    def compact(self) -> None:
+        self._handle.compact()
+
+    def close(self) -> None:
+        """Flush, mark a clean close and release the directory. Later calls raise StorageError, but a second close does
+        nothing."""
+        self._handle.close()
+
+    # What decides is done inline, for a decision takes less than handing it to a thread, and then the commit is awaited
+    # (ticket 0: there is none to wait for). What reads or writes files goes to a thread.
+
+    async def alimit(
+        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+    ) -> None:
+        limit = _arguments.limit(rate, per, algorithm, burst)
+        await self._durable(self._handle.limit_deferred(_arguments.key(key), *limit))
+
+    async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
+        result, ticket = self._handle.check_deferred(key, cost)
+        if ticket:
+            await self._commits.durable(self._handle, ticket)
+        return result
+
+    async def acheck_all(self, items: Items) -> CheckAllResult:
+        answer, ticket = self._handle.check_all_deferred(_arguments.items(items))
+        await self._durable(ticket)
+        return answer
+
+    async def areset(self, key: str) -> None:
+        await self._durable(self._handle.reset_deferred(_arguments.key(key)))
+
+    async def astatus(self, key: str) -> LimitStatus | None:
+        return self.status(key)
+
+    async def alist(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
+        return await asyncio.to_thread(self.list, prefix=prefix, after=after, limit=limit)
+
+    async def ahistory(self, key: str, *, limit: int = 100) -> Events:
+        return await asyncio.to_thread(self.history, key, limit=limit)
+
+    async def atop(self, *, by: str = "denied", limit: int = 20) -> Statuses:
+        return await asyncio.to_thread(self.top, by=by, limit=limit)
+
+    async def adoctor(self) -> DoctorReport:
+        return await asyncio.to_thread(self.doctor)
+
+    async def aflush(self) -> None:
+        await asyncio.to_thread(self.flush)
+
+    async def acompact(self) -> None:
+        await asyncio.to_thread(self.compact)
+
+    async def _durable(self, ticket: int) -> None:
+        if ticket:
+            await self._commits.durable(self._handle, ticket)
+
+
+def _how_to_share(data_dir: str) -> str:
+    socket = os.path.abspath(os.path.join(data_dir, "flint.sock"))
+    if os.path.exists(socket):
+        return f'Its server can be used from here: flint.SharedLimiter("unix:{socket}").'
+    return f"To share it, run `flint --data-dir {data_dir} server start`, and use flint.SharedLimiter everywhere."

@@ -1,0 +1,174 @@
+"""The limiter that a server shares between processes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Literal, TypeVar
+
+from flint import _arguments, _requests
+from flint._contract import AbstractLimiter
+from flint._errors import FlintConnectionError
+from flint._http import Client
+from flint._requests import Call
+from flint._result import CheckResult
+from flint._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
+
+Answer = TypeVar("Answer")
+
+# What a check that nobody could decide says about when to ask again.
+_RETRY_UNAVAILABLE_MS = 1_000
+
+
+class SharedLimiter(AbstractLimiter):
+    """A limiter that asks a server: `flint server start`. Any number of processes share its limits.
+
+    `server` is `http://HOST:PORT`, or `unix:PATH` for a socket such as the `flint.sock` in the server's data directory;
+    `token` is the server's, if it has one. Nothing is asked before the first call.
+
+    `timeout` is for a whole call, in seconds, connecting included (but for looking up a host name, from a thread). When
+    the server cannot be reached, or does not answer in time, calls raise FlintConnectionError. A check is never sent
+    twice when the server may have seen the first: whether it was charged is unknown then.
+
+    `on_error` says what a check is when the server cannot be reached: `"raise"`, or the answer `"allow"` or `"deny"`, a
+    result whose `algorithm` is `unavailable`. Whatever else fails, and all other calls, raise.
+
+    A child of fork() uses connections of its own.
+    """
+
+    __slots__ = ("__weakref__", "_client", "_on_error")
+
+    def __init__(
+        self,
+        server: str = "http://127.0.0.1:7878",
+        token: str | None = None,
+        timeout: float = 10.0,
+        *,
+        on_error: Literal["raise", "allow", "deny"] = "raise",
+    ) -> None:
+        endpoint = _requests.endpoint(server)
+        self._client = Client(endpoint, _arguments.token(token), _arguments.seconds(timeout, "timeout"))
+        self._on_error = _arguments.choice(on_error, "on_error", ("raise", "allow", "deny"))
+
+    def _send(self, call: Call[Answer]) -> Answer:
+        return call.answer(self._client.send(call.request))
+
+    async def _asend(self, call: Call[Answer]) -> Answer:
+        return call.answer(await self._client.asend(call.request))
+
+    def limit(
+        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+    ) -> None:
+        self._send(_limit(key, rate, per, algorithm, burst))
+
+    async def alimit(
+        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+    ) -> None:
+        await self._asend(_limit(key, rate, per, algorithm, burst))
+
+    def check(self, key: str, *, cost: int = 1) -> CheckResult:
+        item = _arguments.check(key, cost)
+        try:
+            return self._send(_requests.check(*item))
+        except FlintConnectionError:
+            if self._on_error == "raise":
+                raise
+            return self._undecided(*item)
+
+    async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
+        item = _arguments.check(key, cost)
+        try:
+            return await self._asend(_requests.check(*item))
+        except FlintConnectionError:
+            if self._on_error == "raise":
+                raise
+            return self._undecided(*item)
+
+    def check_all(self, items: Items) -> CheckAllResult:
+        pairs = _arguments.items(items)
+        try:
+            return self._send(_requests.check_all(pairs))
+        except FlintConnectionError:
+            if self._on_error == "raise":
+                raise
+            return self._all_undecided(pairs)
+
+    async def acheck_all(self, items: Items) -> CheckAllResult:
+        pairs = _arguments.items(items)
+        try:
+            return await self._asend(_requests.check_all(pairs))
+        except FlintConnectionError:
+            if self._on_error == "raise":
+                raise
+            return self._all_undecided(pairs)
+
+    def _undecided(self, key: str, cost: int) -> CheckResult:
+        allowed = self._on_error == "allow"
+        after_ms = 0 if allowed else _RETRY_UNAVAILABLE_MS
+        return CheckResult(key, allowed, cost, 0, 0, datetime.now(timezone.utc), 0, after_ms, "unavailable")
+
+    def _all_undecided(self, pairs: list[tuple[str, int]]) -> CheckAllResult:
+        if self._on_error == "allow":
+            return {"allowed": True, "denied_key": None, "results": [self._undecided(*pair) for pair in pairs]}
+        return {"allowed": False, "denied_key": pairs[0][0], "results": [self._undecided(*pairs[0])]}
+
+    def reset(self, key: str) -> None:
+        self._send(_requests.reset(_arguments.key(key)))
+
+    async def areset(self, key: str) -> None:
+        await self._asend(_requests.reset(_arguments.key(key)))
+
+    def status(self, key: str) -> LimitStatus | None:
+        call = _requests.status(_arguments.key(key))
+        return _requests.none_without_limit(call, self._client.send(call.request))
+
+    async def astatus(self, key: str) -> LimitStatus | None:
+        call = _requests.status(_arguments.key(key))
+        return _requests.none_without_limit(call, await self._client.asend(call.request))
+
+    def list(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
+        return self._send(_requests.list_limits(*_arguments.page(prefix, after, limit)))
+
+    async def alist(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
+        return await self._asend(_requests.list_limits(*_arguments.page(prefix, after, limit)))
+
+    def history(self, key: str, *, limit: int = 100) -> Events:
+        return self._send(_requests.history(_arguments.key(key), _arguments.rows(limit)))
+
+    async def ahistory(self, key: str, *, limit: int = 100) -> Events:
+        return await self._asend(_requests.history(_arguments.key(key), _arguments.rows(limit)))
+
+    def top(self, *, by: str = "denied", limit: int = 20) -> Statuses:
+        return self._send(_top(by, limit))
+
+    async def atop(self, *, by: str = "denied", limit: int = 20) -> Statuses:
+        return await self._asend(_top(by, limit))
+
+    def doctor(self) -> DoctorReport:
+        return self._send(_requests.doctor())
+
+    async def adoctor(self) -> DoctorReport:
+        return await self._asend(_requests.doctor())
+
+    def flush(self) -> None:
+        self._send(_requests.flush())
+
+    async def aflush(self) -> None:
+        await self._asend(_requests.flush())
+
+    def compact(self) -> None:
+        self._send(_requests.compact())
+
+    async def acompact(self) -> None:
+        await self._asend(_requests.compact())
+
+    def close(self) -> None:
+        """Close the connections. Later calls raise StorageError, but a second close does nothing."""
+        self._client.close()
+
+
+def _limit(key: str, rate: int, per: Period, algorithm: str, burst: int | None) -> Call[None]:
+    return _requests.limit(_arguments.key(key), _arguments.limit(rate, per, algorithm, burst))
+
+
+def _top(by: str, limit: int) -> Call[Statuses]:
+    return _requests.top(_arguments.choice(by, "by", ("denied", "allowed")), _arguments.rows(limit))
