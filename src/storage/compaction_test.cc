@@ -1,0 +1,188 @@
+#include <algorithm>
+
+#include "storage/file_names.h"
+#include "storage/manifest.h"
+#include "storage/test_support.h"
+
+/// Snapshots that are written while appends go on, and what is kept of the log.
+namespace flint::storage {
+namespace {
+
+using io::FaultyDisk;
+using io::Survives;
+
+std::vector<std::string> files_of(const FaultyDisk& disk, FileKind kind) {
+  std::vector<std::string> names = disk.names();
+  std::erase_if(names, [kind](const std::string& name) { return classify(name).kind != kind; });
+  return names;
+}
+
+class CompactionTest : public testing::Test {
+ protected:
+  TestStore& open(const StoreOptions& options = tiny_options()) {
+    store_.reset();
+    store_ = std::make_unique<TestStore>(disk_, options);
+    const Status opened = store_->open();
+    EXPECT_TRUE(opened.ok()) << opened.message();
+    return *store_;
+  }
+  void append(int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(store_->append(history_, "record " + std::to_string(history_.appended.size())).ok());
+    }
+  }
+
+  FaultyDisk disk_;
+  History history_;
+  std::unique_ptr<TestStore> store_;
+};
+
+TEST_F(CompactionTest, TwoGenerationsAreKeptAndTheLogOfTheOlderOne) {
+  TestStore& store = open();
+  append(50);
+  ASSERT_TRUE(store->compact().ok());
+  EXPECT_EQ(files_of(disk_, FileKind::kSegment).front(), segment_name(1))
+      << "what is before it is nothing and all of it";
+  append(50);
+  ASSERT_TRUE(store->compact().ok());
+  const Manifest second = *read_manifest(*disk_.directory());
+  EXPECT_EQ(files_of(disk_, FileKind::kSegment).front(), segment_name(second.first_segment));
+  EXPECT_GT(second.first_segment, 1U);
+  append(50);
+  ASSERT_TRUE(store->compact().ok());
+  EXPECT_EQ(files_of(disk_, FileKind::kSnapshot), (std::vector<std::string>{snapshot_name(2), snapshot_name(3)}));
+  const Manifest third = *read_manifest(*disk_.directory());
+  EXPECT_GT(third.first_segment, second.first_segment);
+  EXPECT_EQ(third.snapshots, (std::vector<SnapshotRef>{third.snapshots[0], second.snapshots[0]}));
+  append(5);
+  EXPECT_EQ(open().owner.records, history_.appended);
+}
+
+TEST_F(CompactionTest, AppendsGoOnWhileASnapshotIsWritten) {
+  TestStore& store = open();
+  append(40);
+  int during = 0;
+  store.owner.between_pieces = [&] {
+    if (++during <= 20) append(2);
+  };
+  ASSERT_TRUE(store->compact().ok());
+  EXPECT_GT(during, 5);
+  EXPECT_EQ(open().owner.records, history_.appended);
+}
+
+/// What the snapshot says of records behind its position must not be lost with them.
+TEST_F(CompactionTest, EntriesNewerThanThePositionAreDurableBeforeTheSnapshotCounts) {
+  TestStore& store = open();
+  append(10);
+  store.owner.between_pieces = [&] { append(1); };
+  store.owner.piece = 1;
+  int pieces = 0;
+  store.owner.between_pieces = [&] {
+    if (++pieces <= 5) append(1);
+  };
+  ASSERT_TRUE(store->compact().ok());
+  const FaultyDisk crashed = disk_.crash(7, {.survives = Survives::kOnlySynced});
+  TestStore after(crashed, tiny_options());
+  ASSERT_TRUE(after.open().ok());
+  EXPECT_EQ(after.owner.records, history_.appended);
+}
+
+TEST_F(CompactionTest, ABadNewestSnapshotFallsBackToTheOneBeforeAndIsReplaced) {
+  TestStore& store = open();
+  append(30);
+  ASSERT_TRUE(store->compact().ok());
+  append(30);
+  ASSERT_TRUE(store->compact().ok());
+  append(30);
+  ASSERT_TRUE(store->close().ok());
+  ASSERT_TRUE(disk_.flip_bit(snapshot_name(2), 8 * 100).ok());
+
+  TestStore& degraded = open();
+  EXPECT_EQ(degraded.owner.records, history_.appended);
+  EXPECT_TRUE(degraded->stats().degraded);
+  ASSERT_EQ(degraded->findings().size(), 1U);
+  EXPECT_NE(degraded->findings()[0].message.find(snapshot_name(2)), std::string::npos);
+
+  append(5);
+  ASSERT_TRUE(degraded->compact().ok());
+  EXPECT_FALSE(degraded->stats().degraded);
+  EXPECT_EQ(files_of(disk_, FileKind::kSnapshot), (std::vector<std::string>{snapshot_name(1), snapshot_name(3)}))
+      << "the bad one is nothing to fall back to";
+  ASSERT_TRUE(disk_.flip_bit(snapshot_name(3), 8 * 100).ok());
+  EXPECT_EQ(open().owner.records, history_.appended);
+}
+
+TEST_F(CompactionTest, BothSnapshotsBadIsRefused) {
+  TestStore& store = open();
+  for (int i = 0; i < 3; ++i) {
+    append(30);
+    ASSERT_TRUE(store->compact().ok());
+  }
+  ASSERT_TRUE(store->close().ok());
+  ASSERT_TRUE(disk_.flip_bit(snapshot_name(3), 8 * 100).ok());
+  ASSERT_TRUE(disk_.flip_bit(snapshot_name(2), 8 * 100).ok());
+  TestStore again(disk_, tiny_options());
+  const Status refused = again.open();
+  EXPECT_EQ(refused.code(), Code::kCorruption);
+  EXPECT_NE(refused.message().find(snapshot_name(3)), std::string::npos) << refused.message();
+}
+
+TEST_F(CompactionTest, TheOnlySnapshotBadMeansTheWholeLog) {
+  TestStore& store = open();
+  append(30);
+  ASSERT_TRUE(store->compact().ok());
+  append(3);
+  ASSERT_TRUE(store->close().ok());
+  ASSERT_TRUE(disk_.cut(snapshot_name(1), 50).ok());
+  EXPECT_EQ(open().owner.records, history_.appended);
+}
+
+TEST_F(CompactionTest, RunsByItselfWhenTheLogHasGrown) {
+  StoreOptions options = tiny_options();
+  options.compact_after_bytes = 4000;
+  TestStore& store = open(options);
+  for (int round = 0; round < 50; ++round) {
+    append(20);
+    ASSERT_TRUE(store->tick().ok());
+  }
+  const std::uint64_t compactions = store->stats().compactions;
+  EXPECT_GE(compactions, 2U);
+  EXPECT_LE(compactions, 8U) << "the snapshots grow, and the log may grow to twice their size";
+  EXPECT_EQ(open(options).owner.records, history_.appended);
+}
+
+TEST_F(CompactionTest, AFailureIsTriedAgainOnlyWhenTheLogHasGrownSomeMore) {
+  StoreOptions options = tiny_options();
+  options.compact_after_bytes = 4000;
+  TestStore& store = open(options);
+  append(150);
+  disk_.fail_every(io::Call::kCreate, {ENOSPC, std::nullopt});
+  EXPECT_EQ(store->tick().code(), Code::kDiskFull);
+  const std::uint64_t calls = disk_.call_count();
+  EXPECT_FALSE(store->findings().empty());
+  disk_.stop_failing();
+  ASSERT_TRUE(store->tick().ok());
+  EXPECT_EQ(store->stats().compactions, 0U) << "not yet; calls: " << disk_.call_count() - calls;
+  append(60);
+  ASSERT_TRUE(store->tick().ok());
+  EXPECT_EQ(store->stats().compactions, 1U);
+  EXPECT_TRUE(store->findings().empty());
+}
+
+TEST_F(CompactionTest, CompactingTwiceWithNothingInBetweenIsFine) {
+  TestStore& store = open();
+  append(5);
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(store->compact().ok());
+  EXPECT_EQ(open().owner.records, history_.appended);
+  EXPECT_EQ(files_of(disk_, FileKind::kSnapshot), (std::vector<std::string>{snapshot_name(3), snapshot_name(4)}));
+}
+
+TEST_F(CompactionTest, AnEmptyStoreCanBeCompacted) {
+  TestStore& store = open();
+  ASSERT_TRUE(store->compact().ok());
+  append(2);
+  EXPECT_EQ(open().owner.records, history_.appended);
+}
+
+}  // namespace
+}  // namespace flint::storage
