@@ -40,8 +40,11 @@ struct IoLoop::Mailbox {
 };
 
 IoLoop::IoLoop(ServerCore& core)
-    : core_(core), work_(context_.get_executor()), timer_(context_), mailbox_(std::make_shared<Mailbox>()) {
-  wake_stalled_ = [mailbox = mailbox_] { mailbox->post([](IoLoop& loop) { loop.resume_stalled(); }); };
+    : core_(core),
+      work_(context_.get_executor()),
+      timer_(context_),
+      mailbox_(std::make_shared<Mailbox>()),
+      gate_waiter_([this] { asio::post(context_, [this] { resume_stalled(); }); }) {
   base::MutexLock lock(mailbox_->mutex);
   mailbox_->loop = this;
 }
@@ -150,14 +153,20 @@ void IoLoop::on_commit(const Status& status) {
 }
 
 bool IoLoop::enter_gate(const std::shared_ptr<Connection>& connection) {
-  if (core_.gate.enter(wake_stalled_)) return true;
+  if (core_.gate.enter(gate_waiter_)) return true;
   stalled_.push_back(connection);
   return false;
 }
 
 void IoLoop::resume_stalled() {
-  const std::vector<std::shared_ptr<Connection>> stalled = std::exchange(stalled_, {});
-  for (const std::shared_ptr<Connection>& connection : stalled) connection->resume();
+  std::deque<std::shared_ptr<Connection>> stalled = std::exchange(stalled_, {});
+  while (!stalled.empty() && stalled_.empty()) {
+    const std::shared_ptr<Connection> first = std::move(stalled.front());
+    stalled.pop_front();
+    first->resume();
+  }
+  // The gate is full again. Whoever was not called waits before the one who found it so.
+  stalled_.insert(stalled_.begin(), std::make_move_iterator(stalled.begin()), std::make_move_iterator(stalled.end()));
 }
 
 }  // namespace flint::server

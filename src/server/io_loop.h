@@ -2,7 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
-#include <functional>
+#include <deque>
 #include <memory>
 #include <string>
 #include <thread>
@@ -99,8 +99,8 @@ class IoLoop {
   std::uint64_t awaited_seq_ = 0;
   bool commit_armed_ = false;
 
-  std::vector<std::shared_ptr<Connection>> stalled_;
-  std::function<void()> wake_stalled_;
+  std::deque<std::shared_ptr<Connection>> stalled_;
+  StorageGate::Waiter gate_waiter_;
 
   SteadyClock::time_point now_;
   std::string date_;

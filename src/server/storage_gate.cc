@@ -12,26 +12,27 @@ bool StorageGate::try_enter() noexcept {
   return false;
 }
 
-bool StorageGate::enter(const std::function<void()>& wake) {
+bool StorageGate::enter(Waiter& waiter) {
   if (try_enter()) return true;
   {
     base::MutexLock lock(mutex_);
-    waiters_.push_back(wake);
+    if (!std::exchange(waiter.is_listed_, true)) waiters_.push_back(&waiter);
     has_waiters_ = true;
   }
-  // Again: whoever left before has_waiters_ was set calls nobody.
+  // Again: whoever left before has_waiters_ was set wakes nobody.
   return try_enter();
 }
 
 void StorageGate::leave(std::size_t places) {
   free_ += static_cast<std::ptrdiff_t>(places);
   if (!has_waiters_.load() || !has_waiters_.exchange(false)) return;
-  std::vector<std::function<void()>> waiters;
+  std::vector<Waiter*> waiters;
   {
     base::MutexLock lock(mutex_);
     waiters = std::exchange(waiters_, {});
+    for (Waiter* waiter : waiters) waiter->is_listed_ = false;
   }
-  for (const std::function<void()>& wake : waiters) wake();
+  for (const Waiter* waiter : waiters) waiter->wake_();
 }
 
 }  // namespace flint::server

@@ -1,0 +1,155 @@
+#include "server/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <csignal>
+
+#include "server/test_client.h"
+#include "server/test_server.h"
+
+namespace flint::server {
+namespace {
+
+using testing::HasSubstr;
+
+/// run_server in a process of its own, because it takes over signals.
+class ServerProcess {
+ public:
+  explicit ServerProcess(ServerOptions options) {
+    int ends[2];
+    EXPECT_EQ(pipe(ends), 0);
+    log_ = base::UniqueFd(ends[0]);
+    const base::UniqueFd write_end(ends[1]);
+    pid_ = fork();
+    if (pid_ != 0) return;
+    dup2(write_end.get(), STDERR_FILENO);
+    const Status status = run_server(options);
+    dprintf(STDERR_FILENO, "returned %s\n", std::string(code_name(status.code())).c_str());
+    _exit(static_cast<int>(status.code()));
+  }
+  ~ServerProcess() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+
+  /// Reads the log up to `text`; empty when it ends before.
+  std::string log_until(std::string_view text) {
+    while (logged_.find(text) == std::string::npos) {
+      char bytes[1024];
+      const ssize_t count = read(log_.get(), bytes, sizeof(bytes));
+      if (count <= 0) return "";
+      logged_.append(bytes, static_cast<std::size_t>(count));
+    }
+    return logged_;
+  }
+
+  std::uint16_t port() {
+    constexpr std::string_view kUrl = "listening on http://127.0.0.1:";
+    const std::string log = log_until("flint.sock without");
+    const std::size_t at = log.find(kUrl);
+    return at == std::string::npos ? std::uint16_t{0}
+                                   : static_cast<std::uint16_t>(std::stoi(log.substr(at + kUrl.size())));
+  }
+
+  void signal(int number) const { kill(pid_, number); }
+
+  /// What waitpid says of its end.
+  int end() {
+    int status = 0;
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    pid_ = 0;
+    return status;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  base::UniqueFd log_;
+  std::string logged_;
+};
+
+ServerOptions options_for(const std::string& data_dir) {
+  ServerOptions options;
+  options.bind = "127.0.0.1:0";
+  options.data_dir = data_dir;
+  options.threads = 1;
+  return options;
+}
+
+TEST(RunServer, StopsInOrderAndForgetsNothing) {
+  const TestDirectory directory;
+  // Longer than the address of a socket can be.
+  const std::string data_dir = directory.path() + "/" + std::string(150, 'd');
+  for (const int number : {SIGTERM, SIGINT}) {
+    ServerProcess server(options_for(data_dir));
+    TestClient client = TestClient::connect_tcp(server.port());
+    client.send(post("/v1/limits", R"({"key":"k","rate":9,"per":"1h","algorithm":"fixed_window_counter"})") +
+                post("/v1/check", R"({"key":"k"})"));
+    EXPECT_EQ(client.receive()->status, 200);
+    EXPECT_EQ(client.receive()->status, 200);
+    EXPECT_TRUE(std::filesystem::is_socket(data_dir + "/flint.sock"));
+    server.signal(number);
+    EXPECT_THAT(server.log_until("returned"), HasSubstr("stopped"));
+    EXPECT_EQ(server.end(), 0);
+    EXPECT_FALSE(std::filesystem::exists(data_dir + "/flint.sock"));
+  }
+  Result<std::unique_ptr<Limiter>> limiter = Limiter::open(data_dir);
+  ASSERT_TRUE(limiter.ok()) << limiter.status().message();
+  EXPECT_EQ((*limiter)->status("k")->total_allowed, 2U);
+}
+
+TEST(RunServer, EndsAtOnceOnASecondSignal) {
+  const TestDirectory directory;
+  ServerOptions options = options_for(directory.path());
+  options.deadlines.drain = std::chrono::hours(1);
+  ServerProcess server(options);
+  TestClient client = TestClient::connect_tcp(server.port());
+  client.send(get("/v1/health") + "GET /v1/hea");
+  EXPECT_EQ(client.receive()->status, 200);
+  server.signal(SIGTERM);
+  EXPECT_NE(server.log_until("finishing what is in flight"), "");
+  server.signal(SIGTERM);
+  const int status = server.end();
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
+}
+
+TEST(RunServer, EndsWhenStorageFails) {
+  const TestDirectory directory;
+  ServerProcess server(options_for(directory.path()));
+  TestClient client = TestClient::connect_tcp(server.port());
+  client.send(post("/v1/limits", R"({"key":"k","rate":9,"per":"1h"})"));
+  EXPECT_EQ(client.receive()->status, 200);
+  std::filesystem::remove(directory.path() + "/flint.lock");
+  client.send(post("/v1/check", R"({"key":"k"})"));
+  EXPECT_EQ(client.receive()->status, 503);
+  EXPECT_THAT(server.log_until("returned"), HasSubstr("storage has failed"));
+  EXPECT_EQ(WEXITSTATUS(server.end()), static_cast<int>(Code::kStorageFailed));
+}
+
+TEST(RunServer, RefusesWhatIsNotSafeOrMakesNoSense) {
+  const TestDirectory directory;
+  const std::string data_dir = directory.path() + "/data";
+  const auto refusal = [&](const std::function<void(ServerOptions&)>& change) {
+    ServerOptions options = options_for(data_dir);
+    change(options);
+    const Status status = run_server(options);
+    EXPECT_EQ(status.code(), Code::kInvalidArgument);
+    EXPECT_FALSE(std::filesystem::exists(data_dir));
+    return status.message();
+  };
+  EXPECT_THAT(refusal([](ServerOptions& o) { o.bind = "0.0.0.0:0"; }), HasSubstr("set a token"));
+  EXPECT_THAT(refusal([](ServerOptions& o) { o.bind = "[::]:0"; }), HasSubstr("set a token"));
+  EXPECT_THAT(refusal([](ServerOptions& o) { o.bind = "nowhere"; }), HasSubstr("ADDRESS:PORT"));
+  EXPECT_THAT(refusal([](ServerOptions& o) { o.token = "two words"; }), HasSubstr("token"));
+  EXPECT_THAT(refusal([](ServerOptions& o) { o.token = std::string(513, 't'); }), HasSubstr("token"));
+  EXPECT_THAT(refusal([](ServerOptions& o) { o.threads = 257; }), HasSubstr("threads"));
+  EXPECT_THAT(refusal([](ServerOptions& o) { o.max_blocking = 0; }), HasSubstr("max_blocking"));
+}
+
+}  // namespace
+}  // namespace flint::server

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "flint/limiter.h"
+#include "server/http_server.h"
+#include "server/test_client.h"
+
+namespace flint::server {
+
+/// A directory of its own that is gone afterwards.
+class TestDirectory {
+ public:
+  TestDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "flint-server-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~TestDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TestDirectory(const TestDirectory&) = delete;
+  TestDirectory& operator=(const TestDirectory&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// The real server on real sockets over a real Limiter, in this process: an open port, one that asks for the token
+/// `secret`, and the socket in the data directory.
+class TestServer {
+ public:
+  static constexpr const char* kToken = "secret";
+
+  explicit TestServer(HttpSettings settings = defaults(), SyncMode sync = SyncMode::kAlways) {
+    Options options;
+    options.sync = sync;
+    limiter_ = std::move(*Limiter::open(directory_.path(), options));
+    http_ = std::make_unique<HttpServer>(*limiter_, settings, log_);
+    open_port_ = add("");
+    token_port_ = add(kToken);
+    http_->add(std::move(*ListenSocket::bind_in_data_dir(directory_.path())), unix_rules(""));
+    const Status started = http_->start();
+    EXPECT_TRUE(started.ok()) << started.message();
+  }
+
+  static HttpSettings defaults() {
+    HttpSettings settings;
+    settings.threads = 2;
+    return settings;
+  }
+
+  [[nodiscard]] TestClient connect() const { return TestClient::connect_tcp(open_port_); }
+  [[nodiscard]] TestClient connect_with_token() const { return TestClient::connect_tcp(token_port_); }
+  [[nodiscard]] TestClient connect_locally() const {
+    return TestClient::connect_unix(directory_.path() + "/flint.sock");
+  }
+  [[nodiscard]] Limiter& limiter() { return *limiter_; }
+  [[nodiscard]] HttpServer& http() { return *http_; }
+  [[nodiscard]] const std::string& data_dir() const { return directory_.path(); }
+
+ private:
+  std::uint16_t add(std::string_view token) {
+    ListenSocket socket = std::move(*ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0}));
+    const std::string url = socket.url();
+    http_->add(std::move(socket), tcp_rules(token));
+    return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  }
+
+  TestDirectory directory_;
+  Log log_{LogLevel::kError};
+  std::unique_ptr<Limiter> limiter_;
+  std::unique_ptr<HttpServer> http_;
+  std::uint16_t open_port_ = 0;
+  std::uint16_t token_port_ = 0;
+};
+
+[[nodiscard]] inline std::string get(std::string_view target, std::string_view fields = "") {
+  return "GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(fields) + "\r\n";
+}
+
+[[nodiscard]] inline std::string post(std::string_view target, std::string_view body, std::string_view fields = "") {
+  return "POST " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n" + std::string(fields) + "\r\n" + std::string(body);
+}
+
+}  // namespace flint::server
