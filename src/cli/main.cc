@@ -15,6 +15,8 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments = take_arguments(argc, argv);
   reserve_standard_descriptors();
   (void)std::signal(SIGPIPE, SIG_IGN);
+  // A write past the file-size limit then fails like one on a full disk, instead of ending the process.
+  (void)std::signal(SIGXFSZ, SIG_IGN);
 
   const Environment environment = [](std::string_view name) -> std::optional<std::string> {
     const char* value = std::getenv(std::string(name).c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets any
