@@ -26,7 +26,7 @@ void Connection::start(bool turn_away) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
   if (turn_away) {
-    fail(refusal_of({503, "unavailable", "The server has no room for another connection. Try again in a second."}));
+    fail(refusal_of({503, "unavailable", "The server takes no more connections now. Try again in a second."}));
   }
   pump();
 }
@@ -44,12 +44,19 @@ void Connection::close() {
   loop_.remove(shared_from_this());
 }
 
+/// Closes without waiting for what is in the kernel's buffer: a client that takes nothing shall not hold that memory.
+void Connection::abort() {
+  error_code ignored;
+  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  close();
+}
+
 void Connection::enforce_deadlines() {
   const SteadyClock::time_point now = loop_.now();
-  if (now >= write_deadline_) return close();
+  if (now >= write_deadline_) return abort();
   if (now < input_deadline_) return;
   if (lingering_) return close();
-  if (!reading_) return;
+  if (!reading_ || ending_) return;
   if (reader_.has_begun()) {
     fail(timed_out());
     return pump();

@@ -58,6 +58,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void on_read(error_code error, std::size_t count);
   void await_input();
   void end();
+  void abort();
   void linger();
   void discard();
 

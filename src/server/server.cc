@@ -27,10 +27,10 @@ constexpr std::size_t kMostTokenBytes = 512;
 
 // Once storage has failed, the process ends within a second, so that its supervisor reopens the directory: so long it
 // answers 503, so long it finishes what is in flight, and then it ends even if a dead disk holds a thread.
-constexpr milliseconds kHealthPeriod(100);
-constexpr milliseconds kRefusingAfterFailure(300);
-constexpr milliseconds kDrainAfterFailure(200);
-constexpr milliseconds kEndAfterFailure(800);
+constexpr milliseconds kHealthPeriod(200);
+constexpr milliseconds kRefusingAfterFailure(250);
+constexpr milliseconds kDrainAfterFailure(150);
+constexpr milliseconds kEndAfterFailure(700);
 constexpr int kStorageFailedExit = 3;
 
 Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }

@@ -1,0 +1,177 @@
+#include "api/service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <vector>
+
+namespace flint::api {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+/// 2026-11-23T18:22:02.123Z, until a test moves it on.
+class TestClock final : public Clock {
+ public:
+  [[nodiscard]] ClockReading read() const noexcept override { return {WallTime(now), now}; }
+  Nanos now = std::chrono::milliseconds(1'795'458'122'123);
+};
+
+class ServiceTest : public testing::Test {
+ protected:
+  ServiceTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "flint-api-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+    Options options;
+    options.sync = SyncMode::kBatch;
+    options.clock = &clock_;
+    limiter_ = std::move(*Limiter::open(path_, options));
+    service_ = std::make_unique<Service>(*limiter_);
+  }
+  ~ServiceTest() override {
+    limiter_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+  Response get(std::string_view path, std::string_view query = "") {
+    return service_->handle({.method = Method::kGet, .path = path, .query = query, .body = {}}).value;
+  }
+  Response post(std::string_view path, std::string_view body, std::string_view query = "") {
+    return service_->handle({.method = Method::kPost, .path = path, .query = query, .body = body}).value;
+  }
+  void add_limits() {
+    EXPECT_EQ(post("/v1/limits", R"({"key":"a","rate":10,"per":"10s","burst":5})").body, R"({"ok":true})");
+    EXPECT_EQ(post("/v1/limits", R"({"key":"b/c","rate":2,"per":60,"algorithm":"sliding_window_log"})").status, 200);
+  }
+
+  std::string path_;
+  TestClock clock_;
+  std::unique_ptr<Limiter> limiter_;
+  std::unique_ptr<Service> service_;
+};
+
+TEST_F(ServiceTest, AnswersAreTheseBytes) {
+  add_limits();
+  EXPECT_EQ(get("/v1/limits").body,
+            R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","remaining":5,)"
+            R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
+            R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null},)"
+            R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log","remaining":2,)"
+            R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
+            R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null}])");
+  EXPECT_EQ(post("/v1/check", R"({"key":"a","cost":4})").body,
+            R"({"key":"a","allowed":true,"cost":4,"limit":5,"remaining":1,"reset_at":"2026-11-23T18:22:06.123Z",)"
+            R"("reset_after_ms":4000,"retry_after_ms":0,"algorithm":"token_bucket"})");
+  clock_.now += std::chrono::milliseconds(500);
+  EXPECT_EQ(post("/v1/check", R"({"key":"a","cost":2})").body,
+            R"({"key":"a","allowed":false,"cost":2,"limit":5,"remaining":1,"reset_at":"2026-11-23T18:22:06.123Z",)"
+            R"("reset_after_ms":3500,"retry_after_ms":500,"algorithm":"token_bucket"})");
+  EXPECT_EQ(post("/v1/check-all", R"({"items":["b/c",["a",3]]})").body,
+            R"({"allowed":false,"denied_key":"a","results":[)"
+            R"({"key":"b/c","allowed":true,"cost":1,"limit":2,"remaining":2,"reset_at":"2026-11-23T18:22:02.623Z",)"
+            R"("reset_after_ms":0,"retry_after_ms":0,"algorithm":"sliding_window_log"},)"
+            R"({"key":"a","allowed":false,"cost":3,"limit":5,"remaining":1,"reset_at":"2026-11-23T18:22:06.123Z",)"
+            R"("reset_after_ms":3500,"retry_after_ms":1500,"algorithm":"token_bucket"}]})");
+  EXPECT_THAT(post("/v1/check-all", R"({"items":["b/c"]})").body, StartsWith(R"({"allowed":true,"denied_key":null,)"));
+  EXPECT_EQ(post("/v1/reset", R"({"key":"a"})").body, R"({"ok":true})");
+  EXPECT_EQ(get("/v1/limits/a").body,
+            R"({"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","remaining":5,)"
+            R"("reset_at":"2026-11-23T18:22:02.623Z","total_allowed":1,"total_denied":2,"total_allowed_cost":4,)"
+            R"("total_denied_cost":5,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
+            R"("last_denied_at":"2026-11-23T18:22:02.623Z","last_reset_at":"2026-11-23T18:22:02.623Z"})");
+  EXPECT_EQ(get("/v1/history/a").body,
+            R"([{"seq":1,"at":"2026-11-23T18:22:02.123Z","kind":"configured","cost":0,"count":1,"rate":10,)"
+            R"("per_millis":10000,"burst":5,"algorithm":"token_bucket"},)"
+            R"({"seq":3,"at":"2026-11-23T18:22:02.123Z","kind":"allowed","cost":4,"count":1},)"
+            R"({"seq":5,"at":"2026-11-23T18:22:02.623Z","kind":"denied","cost":5,"count":2},)"
+            R"({"seq":5,"at":"2026-11-23T18:22:02.623Z","kind":"reset","cost":0,"count":1}])");
+  EXPECT_THAT(get("/v1/top").body, StartsWith(R"([{"key":"a",)"));
+  EXPECT_THAT(get("/v1/top", "by=allowed").body, HasSubstr(R"(},{"key":"b/c",)"));
+  EXPECT_EQ(post("/v1/log/flush", "").body, R"({"ok":true})");
+  EXPECT_EQ(post("/v1/log/compact", "{}").body, R"({"ok":true})");
+  EXPECT_THAT(get("/v1/doctor").body, HasSubstr(R"("limits":2,"aof_bytes":)"));
+  EXPECT_THAT(get("/v1/health").body, StartsWith(R"({"ok":true,)"));
+}
+
+TEST_F(ServiceTest, WhatIsNotConfiguredIsNotFound) {
+  EXPECT_EQ(get("/v1/limits").body, "[]");
+  EXPECT_EQ(get("/v1/top").body, "[]");
+  for (const Response& response : {get("/v1/limits/a"), get("/v1/history/a"), post("/v1/check", R"({"key":"a"})"),
+                                   post("/v1/check-all", R"({"items":["a"]})"), post("/v1/reset", R"({"key":"a"})")}) {
+    EXPECT_EQ(response.status, 404);
+    EXPECT_THAT(response.body, HasSubstr(R"("code":"limit_not_found")"));
+  }
+}
+
+TEST_F(ServiceTest, KeysInPathsArePercentEncoded) {
+  add_limits();
+  EXPECT_EQ(get("/v1/limits/b%2Fc").status, 200);
+  EXPECT_EQ(get("/v1/limits/%62%2fc").status, 200);
+  EXPECT_EQ(get("/v1/history/b%2Fc").status, 200);
+  EXPECT_EQ(get("/v1/limits/b/c").status, 404);
+}
+
+TEST_F(ServiceTest, ListsInPagesAndByPrefix) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < 600; ++i) keys.push_back((i % 2 == 0 ? "even:" : "odd:") + std::to_string(1000 + i));
+  for (const std::string& key : keys) {
+    ASSERT_EQ(post("/v1/limits", R"({"rate":1,"per":1,"key":")" + key + "\"}").status, 200);
+  }
+  std::sort(keys.begin(), keys.end());
+  const auto listed = [&](std::string_view query) {
+    Response response = get("/v1/limits", query);
+    for (bool more = static_cast<bool>(response.more); more;) more = *response.more(response.body);
+    std::vector<std::string> found;
+    constexpr std::string_view kKey = "{\"key\":\"";
+    for (std::size_t at = response.body.find(kKey); at != std::string::npos; at = response.body.find(kKey, at)) {
+      at += kKey.size();
+      found.push_back(response.body.substr(at, response.body.find('"', at) - at));
+    }
+    EXPECT_TRUE(response.body.starts_with('[') && response.body.ends_with(']'));
+    return found;
+  };
+  using Keys = std::vector<std::string>;
+  EXPECT_EQ(listed(""), keys);
+  EXPECT_EQ(listed("prefix=odd%3A"), Keys(keys.begin() + 300, keys.end()));
+  EXPECT_EQ(listed("limit=300"), Keys(keys.begin(), keys.begin() + 300));
+  EXPECT_EQ(listed("limit=256"), Keys(keys.begin(), keys.begin() + 256));
+  EXPECT_EQ(listed("limit=257&after=" + keys[99]), Keys(keys.begin() + 100, keys.begin() + 357));
+  EXPECT_EQ(listed("after=" + keys.back()), Keys());
+}
+
+TEST_F(ServiceTest, SaysWhatAPathNeedsBeforeABodyIsRead) {
+  const auto status = [&](Method method, std::string_view path) { return service_->route(method, path).error.status; };
+  EXPECT_EQ(status(Method::kPost, "/v1/check"), 200);
+  EXPECT_TRUE(service_->route(Method::kPost, "/v1/check").takes_body);
+  EXPECT_FALSE(service_->route(Method::kPost, "/v1/check").blocks);
+  EXPECT_TRUE(service_->route(Method::kPost, "/v1/log/compact").blocks);
+  EXPECT_FALSE(service_->route(Method::kPost, "/v1/log/compact").takes_body);
+  EXPECT_EQ(status(Method::kGet, "/v1/check"), 405);
+  EXPECT_EQ(service_->route(Method::kOther, "/v1/limits").error.allow, "GET, POST");
+  EXPECT_EQ(status(Method::kGet, "/v1/limits/"), 404);
+  EXPECT_EQ(status(Method::kGet, "/v1/limits/a%zz"), 400);
+  EXPECT_EQ(status(Method::kGet, ""), 404);
+}
+
+TEST_F(ServiceTest, RefusesWhatItWouldIgnore) {
+  add_limits();
+  EXPECT_EQ(post("/v1/check", R"({"key":"a"})", "cost=2").status, 400);
+  EXPECT_EQ(get("/v1/health", "verbose=1").status, 400);
+  EXPECT_EQ(post("/v1/log/flush", R"({"all":true})").status, 400);
+  EXPECT_EQ(get("/v1/top", "by=allowed&by=denied").status, 400);
+  EXPECT_EQ(get("/v1/history/a", "limit=10001").status, 400);
+}
+
+TEST_F(ServiceTest, SaysSoWhenTheLimiterIsClosed) {
+  add_limits();
+  ASSERT_TRUE(limiter_->close().ok());
+  EXPECT_EQ(post("/v1/check", R"({"key":"a"})").status, 503);
+  EXPECT_EQ(get("/v1/health").status, 503);
+}
+
+}  // namespace
+}  // namespace flint::api
