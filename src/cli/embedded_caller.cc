@@ -19,15 +19,16 @@ class EmbeddedCaller final : public Caller {
   Result<Answer> call(const Call& call) override {
     Deferred<api::Response> deferred =
         service_.handle({.method = call.method, .path = call.path, .query = call.query, .body = call.body});
-    if (Status status = limiter_->wait(deferred.ticket); !status.ok())
-      return answer_of(api::failure_response(status), {});
-    return answer_of(std::move(deferred.value), call.on_piece);
+    const Status durable = limiter_->wait(deferred.ticket);
+    if (!durable.ok()) return answer_of(api::failure_response(durable), {});
+    return answer_of(deferred.value, call.on_piece);
   }
 
   Status finish() override { return limiter_->close(); }
 
  private:
-  static Result<Answer> answer_of(api::Response response, const std::function<bool(std::string_view)>& on_piece) {
+  static Result<Answer> answer_of(const api::Response& response,
+                                  const std::function<bool(std::string_view)>& on_piece) {
     Answer answer{response.status, {}};
     const bool in_pieces = on_piece && response.status == 200;
     const auto take = [&](std::string_view piece) {

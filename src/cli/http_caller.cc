@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <array>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -18,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "flint/version.h"
 
 namespace flint::cli {
@@ -75,14 +75,9 @@ class SocketAddress {
     // A Unix address holds 107 bytes; a longer path is named through its directory.
     const std::size_t slash = path.rfind('/');
     const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    directory_ = ::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    path_ = "/proc/self/fd/" + std::to_string(directory_) + "/" + path.substr(slash + 1);
+    directory_ = base::UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    path_ = "/proc/self/fd/" + std::to_string(directory_.get()) + "/" + path.substr(slash + 1);
   }
-  ~SocketAddress() {
-    if (directory_ >= 0) ::close(directory_);
-  }
-  SocketAddress(const SocketAddress&) = delete;
-  SocketAddress& operator=(const SocketAddress&) = delete;
 
   [[nodiscard]] std::optional<StreamEndpoint> endpoint() const {
     if (path_.size() >= sizeof(sockaddr_un::sun_path)) return std::nullopt;
@@ -91,7 +86,7 @@ class SocketAddress {
 
  private:
   std::string path_;
-  int directory_ = -1;
+  base::UniqueFd directory_;
 };
 
 /// Blocking calls with deadlines: each starts one asynchronous operation, which the stream's timer may end, and runs
