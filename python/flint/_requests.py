@@ -103,15 +103,15 @@ def endpoint(server: object) -> Endpoint:
     if url.startswith("unix:"):
         path = url.removeprefix("unix:")
         if not path or "\0" in path:
-            raise ValueError("server must name a socket: unix:PATH")
+            raise ValueError("server must name a socket: unix:PATH.")
         return Endpoint(url, path, "", 0, "localhost")
     if url.startswith("https://"):
-        raise ValueError("server must not be https: TLS is left to a proxy, so name the server behind it")
+        raise ValueError("server must not be https: TLS is left to a proxy, so name the server behind it.")
     authority = url.removeprefix("http://").removesuffix("/")
     host, port = _split(authority)
     visible = authority.isascii() and authority.isprintable() and not any(c in " /?#@\\" for c in authority)
     if authority == url or not visible or not host or port is None:
-        raise ValueError("server must be http://HOST:PORT, such as http://127.0.0.1:7878, or unix:PATH")
+        raise ValueError("server must be http://HOST:PORT, such as http://127.0.0.1:7878, or unix:PATH.")
     return Endpoint(url, "", host, port, authority)
 
 

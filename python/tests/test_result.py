@@ -1,0 +1,132 @@
+"""CheckResult: the class of the extension and the one in Python that stands in for it behave the same."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+import flint
+from flint._result import PythonCheckResult
+
+RESET_AT = datetime(2026, 11, 23, 18, 22, 2, 123_000, tzinfo=timezone.utc)
+FIELDS: dict[str, Any] = {
+    "key": "api:user-42",
+    "allowed": True,
+    "cost": 2,
+    "limit": 2**40,
+    "remaining": 7,
+    "reset_at": RESET_AT,
+    "reset_after_ms": 600,
+    "retry_after_ms": 0,
+    "algorithm": "token_bucket",
+}
+
+both = pytest.mark.parametrize("kind", [flint.CheckResult, PythonCheckResult], ids=["native", "python"])
+
+
+def test_the_extension_has_a_class_of_its_own() -> None:
+    assert flint.CheckResult is not PythonCheckResult
+
+
+@both
+def test_it_has_the_fields_of_a_decision(kind: Any) -> None:
+    result = kind(**FIELDS)
+    assert {name: getattr(result, name) for name in FIELDS} == FIELDS
+    assert kind(*FIELDS.values()) == result
+
+
+@both
+def test_it_is_true_when_allowed(kind: Any) -> None:
+    assert kind(**FIELDS)
+    assert not kind(**{**FIELDS, "allowed": False})
+
+
+@both
+def test_it_shows_its_fields(kind: Any) -> None:
+    assert repr(kind(**FIELDS)) == "CheckResult(" + ", ".join(f"{name}={FIELDS[name]!r}" for name in FIELDS) + ")"
+
+
+@both
+def test_equality_is_that_of_all_fields(kind: Any) -> None:
+    result = kind(**FIELDS)
+    assert result == kind(**FIELDS)
+    assert hash(result) == hash(kind(**FIELDS))
+    others = {
+        "key": "other",
+        "allowed": False,
+        "cost": 3,
+        "limit": 1,
+        "remaining": 6,
+        "reset_at": RESET_AT + timedelta(milliseconds=1),
+        "reset_after_ms": 601,
+        "retry_after_ms": 1,
+        "algorithm": "sliding_window_log",
+    }
+    for name, value in others.items():
+        other = kind(**{**FIELDS, name: value})
+        assert result != other
+        assert not result == other
+    assert result != tuple(FIELDS.values())
+    assert result != None  # noqa: E711  (the operator is what is tested)
+    with pytest.raises(TypeError):
+        result < kind(**FIELDS)
+
+
+@both
+def test_it_cannot_be_changed(kind: Any) -> None:
+    result = kind(**FIELDS)
+    for name in FIELDS:
+        with pytest.raises(AttributeError):
+            setattr(result, name, None)
+        with pytest.raises(AttributeError):
+            delattr(result, name)
+    with pytest.raises((AttributeError, TypeError)):
+        result.something_else = 1
+
+
+@both
+def test_it_can_be_matched(kind: Any) -> None:
+    match kind(**FIELDS):
+        case kind(key, True, cost, remaining=remaining):
+            assert (key, cost, remaining) == ("api:user-42", 2, 7)
+        case _:
+            pytest.fail("no match")
+
+
+def test_it_can_be_pickled_and_copied() -> None:
+    result = flint.CheckResult(**FIELDS)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(result, protocol)) == result
+    assert copy.copy(result) == copy.deepcopy(result) == result
+
+
+def test_pickles_go_from_one_class_to_the_other() -> None:
+    without_extension = (
+        "import sys; sys.modules['flint._native'] = None\n"
+        "import flint, pickle\n"
+        "from flint._result import PythonCheckResult\n"
+        "result = pickle.load(sys.stdin.buffer)\n"
+        "assert type(result) is flint.CheckResult is PythonCheckResult\n"
+        "sys.stdout.buffer.write(pickle.dumps(result))\n"
+    )
+    result = flint.CheckResult(**FIELDS)
+    done = subprocess.run([sys.executable, "-c", without_extension], input=pickle.dumps(result), capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    back = pickle.loads(done.stdout)
+    assert type(back) is flint.CheckResult
+    assert back == result
+
+
+def test_the_time_of_a_decision_is_made_once(tmp_path: Any) -> None:
+    with flint.Limiter(tmp_path, sync="batch") as limiter:
+        limiter.limit("k", rate=1, per="1m")
+        result = limiter.check("k")
+        assert result.reset_at is result.reset_at
+        assert result.reset_at.tzinfo is timezone.utc
+        assert result.reset_at.microsecond % 1000 == 0
