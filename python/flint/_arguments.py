@@ -1,4 +1,5 @@
-"""What arguments may be, for both modes: TypeError and ValueError that name the argument, raised before anything happens.
+"""What arguments may be, for both modes: TypeError and ValueError that name the argument, raised before anything
+happens.
 
 A SharedLimiter sends only what passed here. A Limiter reads the arguments of a check in C++ (native/arguments.cc), and
 comes here for the words when they are wrong.
@@ -50,7 +51,7 @@ def text(value: object, name: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name} must be valid Unicode: there is a lone surrogate at position {error.start}.") from None
+        raise ValueError(f"{name} must be valid Unicode: lone surrogate at position {error.start}.") from None
     return str.__str__(value)
 
 

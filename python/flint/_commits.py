@@ -1,4 +1,4 @@
-"""How coroutines wait for group commits: no thread each, one wake-up of the event loop for a commit and all it covers."""
+"""How coroutines wait for group commits: no thread each, one wake-up of the loop for a commit and all it covers."""
 
 from __future__ import annotations
 

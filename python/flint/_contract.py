@@ -23,7 +23,7 @@ class AbstractLimiter(ABC):
     Arguments of a wrong type raise TypeError, of a wrong value ValueError; both name the argument, and nothing has
     happened. A denial is an answer, not an exception. Times are aware datetimes in UTC.
 
-    Threads: any method may be called from any thread at any time. Each has an asyncio twin with a leading `a` that never
+    Threads: any method may be called from any thread. Each has an asyncio twin with a leading `a` that never
     blocks the event loop. Cancelling one stops the waiting, not what was asked for: a check may have been charged.
     """
 
@@ -80,7 +80,7 @@ class AbstractLimiter(ABC):
 
     @abstractmethod
     def list(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
-        """The statuses of all keys in byte order: those that start with `prefix`, after the key `after`, at most `limit`.
+        """The statuses of all keys in byte order: those with `prefix`, after the key `after`, at most `limit`.
 
         Checks go on meanwhile: each status is exact, the list is not one instant.
         """

@@ -1,6 +1,6 @@
 """The exceptions of Flint: each means the same with an embedded Limiter and with a SharedLimiter.
 
-Arguments of a wrong type raise TypeError, of a wrong value ValueError; both name the argument, and nothing has happened.
+Arguments of a wrong type raise TypeError, of a wrong value ValueError; both name the argument, and nothing happened.
 A denial is no exception, except for functions that `rate_limit` wraps.
 """
 
@@ -47,7 +47,7 @@ class RateLimitExceeded(FlintError):
     def __init__(
         self, key: str, cost: int, remaining: int, reset_at: datetime, retry_after: float, algorithm: str
     ) -> None:
-        super().__init__(f"rate limit exceeded for {key!r}: {remaining} left, {cost} asked; retry after {retry_after} s")
+        super().__init__(f"rate limit exceeded, {key!r}: {remaining} left, {cost} asked; retry after {retry_after} s")
         self.key = key
         self.cost = cost
         self.remaining = remaining

@@ -199,7 +199,7 @@ class _Connection:
 
 
 class Client:
-    """Requests to one server, on connections that are kept. Threads and processes: any; a forked child makes its own."""
+    """Requests to one server, on connections that are kept. Any thread and process; a forked child makes its own."""
 
     __slots__ = ("__weakref__", "_closed", "_endpoint", "_gates", "_headers", "_idle", "_pid", "_timeout")
 

@@ -1,4 +1,4 @@
-"""The shapes of what limiters take and answer. Field names are those of the HTTP API; times are aware datetimes, UTC."""
+"""The shapes of what limiters take and answer. Field names are those of the HTTP API; times are aware UTC datetimes."""
 
 from __future__ import annotations
 

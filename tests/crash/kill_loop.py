@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Kills a real server with SIGKILL while clients check, starts it again, and counts what was forgotten.
 
-Acknowledged grants that a restart forgets are lost; grants beyond what the limit allows are over-admitted. Both must be 0.
-A check without an answer may cost quota, and may never grant it.
+Acknowledged grants that a restart forgets are lost; grants beyond what the limit allows are over-admitted. Both must be
+0. A check without an answer may cost quota, and may never grant it.
 
 Usage: kill_loop.py FLINT [--rounds 10] [--mode always|batch] [--clients 4] [--seed N]
 """
