@@ -89,6 +89,7 @@ Status Compactor::publish(SnapshotWriter& writer, const SnapshotRef& ref) {
   if (Status published = writer.publish(); !published.ok()) return published;
   const Manifest before = parts_.manifest.current();
   const std::uint64_t first = first_needed_segment();
+  const std::optional<SnapshotRef> fallback = newest_;
   std::uint64_t last = 0;
   {
     base::MutexLock lock(parts_.mutex);
@@ -97,7 +98,7 @@ Status Compactor::publish(SnapshotWriter& writer, const SnapshotRef& ref) {
   Status updated = parts_.manifest.update([&](Manifest& manifest) {
     manifest.generation = ref.generation;
     manifest.snapshots = {ref};
-    if (newest_) manifest.snapshots.push_back(*newest_);
+    if (fallback) manifest.snapshots.push_back(*fallback);
     manifest.durable_seq = std::max(manifest.durable_seq, parts_.log.durable_seq());
     manifest.first_segment = first;
     manifest.last_segment = std::max(manifest.last_segment, last);

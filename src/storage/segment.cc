@@ -20,6 +20,14 @@ Status fill_new(io::File& file, const FileHeader& header) {
   return file.sync();
 }
 
+/// A rename that failed may have been done all the same. Left there, a new segment without records would end the log
+/// for the next open, though the one before it goes on.
+Status undo_rename(io::Directory& directory, std::string_view name) {
+  Status removed = directory.remove(name);
+  if (removed.code() == Code::kNotFound) return {};
+  return removed.ok() ? directory.sync() : removed;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Segment>> Segment::create(io::Directory& directory, const FileHeader& header) {
@@ -32,11 +40,14 @@ Result<std::shared_ptr<Segment>> Segment::create(io::Directory& directory, const
 Result<std::shared_ptr<Segment>> Segment::create_in(io::Directory& directory, const FileHeader& header,
                                                     std::unique_ptr<io::File> file, std::string_view temporary) {
   std::string name = segment_name(header.number);
-  Status filled = fill_new(*file, header);
-  if (filled.ok()) filled = directory.rename(temporary, name);
-  if (!filled.ok()) {
+  if (Status filled = fill_new(*file, header); !filled.ok()) {
     static_cast<void>(directory.remove(temporary));
     return after_failed_write(filled);
+  }
+  if (Status renamed = directory.rename(temporary, name); !renamed.ok()) {
+    static_cast<void>(directory.remove(temporary));
+    if (Status undone = undo_rename(directory, name); !undone.ok()) return after_failed_sync(undone);
+    return after_failed_write(renamed);
   }
   if (Status synced = directory.sync(); !synced.ok()) return after_failed_sync(synced);
   return std::make_shared<Segment>(std::move(file), std::move(name), header, file_header::kSize);
