@@ -67,13 +67,17 @@ inline std::vector<std::string> keys_of(const std::vector<LimitStatus>& statuses
 
 class EngineFixture {
  public:
-  explicit EngineFixture(SyncMode sync = SyncMode::kBatch, const io::FaultyOptions& disk = {}) : disk_(disk) {
+  explicit EngineFixture(SyncMode sync = SyncMode::kBatch, const io::FaultyOptions& disk = {})
+      : EngineFixture(sync, io::FaultyDisk(disk)) {
+    open();
+  }
+  /// On a disk that is there already; not open yet.
+  EngineFixture(SyncMode sync, const io::FaultyDisk& disk) : disk_(disk) {
     options.sync = sync;
     options.clock = &clock;
     tuning.background = false;
     tuning.first_segment_bytes = 4096;
     tuning.max_segment_bytes = 64 * 1024;
-    open();
   }
 
   FakeClock clock;
@@ -81,6 +85,7 @@ class EngineFixture {
   storage::StoreOptions tuning;
 
   Engine* operator->() { return engine_.get(); }
+  [[nodiscard]] bool is_open() const { return engine_ != nullptr; }
   [[nodiscard]] io::FaultyDisk& disk() { return disk_; }
 
   [[nodiscard]] Status try_open() {

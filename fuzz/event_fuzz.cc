@@ -1,0 +1,102 @@
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "limiter/event_codec.h"
+#include "limiter/limiter_state.h"
+#include "limiter/snapshot_codec.h"
+
+/// Bytes as a snapshot and a log: refused or applied, never a crash; what is accepted is exactly what is written; and a
+/// snapshot of what was applied loads as the same state.
+///
+/// The input is a row of pieces: one byte of kind (0 an entry of a snapshot, else a record), two of length, the bytes.
+namespace {
+
+using namespace flint::limiter;
+using Bytes = std::vector<std::byte>;
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "%s\n", what);
+  std::abort();
+}
+
+void add_item(EventWriter& writer, const LogEvent& event, const KeyEvent& item) {
+  switch (event.type) {
+    case EventType::kConfigured:
+      return writer.configured(item, event.key, event.limit);
+    case EventType::kAllowed:
+      return writer.allowed(item);
+    case EventType::kReset:
+      return writer.reset(item);
+    case EventType::kDenied:
+      return writer.denied(item);
+    case EventType::kTime:
+      return;
+  }
+}
+
+void require_one_encoding(const flint::storage::Record& record) {
+  LogEvent event;
+  if (!decode_event(record, event)) return;
+  EventWriter writer(event.type, event.at);
+  for (const KeyEvent& item : event.items) add_item(writer, event, item);
+  const auto again = writer.written();
+  require(std::equal(again.begin(), again.end(), record.payload.begin(), record.payload.end()),
+          "an event that decodes does not encode to its bytes");
+}
+
+/// All that a snapshot of `state` says, one entry behind the other.
+std::vector<Bytes> snapshot(LimiterState& state) {
+  std::vector<Bytes> entries;
+  EntryBuffer buffer;
+  buffer.add_meta(state.last_time);
+  for (KeyId id = 0; id < state.keys.next_id(); ++id) buffer.add_key(*state.keys.find(id));
+  buffer.for_each([&](std::span<const std::byte> entry) { entries.emplace_back(entry.begin(), entry.end()); });
+  return entries;
+}
+
+void require_snapshot_comes_back(LimiterState& state) {
+  const std::vector<Bytes> entries = snapshot(state);
+  LimiterState loaded([] { return flint::Status(); });
+  for (const Bytes& entry : entries) require(loaded.load(entry).ok(), "an entry that was written does not load");
+  require(snapshot(loaded) == entries, "a snapshot loads as another state");
+}
+
+void require_keys_work(LimiterState& state) {
+  for (KeyId id = 0; id < state.keys.next_id(); ++id) {
+    const KeyEntry& entry = *state.keys.find(id);
+    const auto view = flint::algorithm::view(entry.state, entry.limit, state.last_time);
+    require(view.remaining <= entry.limit.capacity(), "more remains than there is");
+    static_cast<void>(flint::algorithm::decide(entry.state, entry.limit, 1, state.last_time));
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::span<const std::byte> rest = std::as_bytes(std::span(data, size));
+  LimiterState state([] { return flint::Status(); });
+  flint::storage::Seq seq = 0;
+  bool sound = true;
+  while (sound && rest.size() >= 3) {
+    const auto kind = std::to_integer<std::uint8_t>(rest[0]);
+    const std::size_t length = std::min<std::size_t>(flint::base::load_fixed<std::uint16_t>(&rest[1]), rest.size() - 3);
+    // A copy of its own size, so that the sanitizer sees a read beyond it.
+    const Bytes piece(rest.begin() + 3, rest.begin() + 3 + static_cast<std::ptrdiff_t>(length));
+    rest = rest.subspan(3 + length);
+    if (kind == 0) {
+      sound = seq == 0 && state.load(piece).ok();
+    } else {
+      const flint::storage::Record record{.kind = kind, .seq = ++seq, .payload = piece};
+      require_one_encoding(record);
+      sound = state.replay(record).ok();
+    }
+  }
+  if (!sound) return 0;
+  require_keys_work(state);
+  require_snapshot_comes_back(state);
+  return 0;
+}

@@ -1,0 +1,190 @@
+#include "limiter/crash_workload.h"
+
+namespace flint::limiter::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+// So long that a few configurations fill a segment.
+const std::string kUser = "user " + std::string(400, 'u');
+const std::string kOrg = "org";
+const std::string kRoute = "route " + std::string(450, 'r');
+
+class Builder {
+ public:
+  void limit(const std::string& key, const Limit& limit) {
+    add([=](EngineFixture& engine) { return engine.limit(key, limit); },
+        [=](ReferenceLimiter& model) { model.limit(key, limit); }, true, false);
+  }
+  void check(const std::string& key, Units cost) {
+    add([=](EngineFixture& engine) { return engine.try_check(key, cost).status(); },
+        [=](ReferenceLimiter& model) { static_cast<void>(model.check(key, cost)); }, true, false);
+  }
+  void check_all(const std::vector<CheckItem>& items) {
+    add([=](EngineFixture& engine) { return engine.try_check_all(items).status(); },
+        [=](ReferenceLimiter& model) { static_cast<void>(model.check_all(items)); }, true, false);
+  }
+  void reset(const std::string& key) {
+    add([=](EngineFixture& engine) { return engine.reset(key); }, [=](ReferenceLimiter& model) { model.reset(key); },
+        true, false);
+  }
+  void pass(Nanos time) {
+    add(
+        [=](EngineFixture& engine) {
+          engine.clock.advance(time);
+          return Status();
+        },
+        [](ReferenceLimiter&) {}, false, false);
+  }
+  void tick() {
+    add([](EngineFixture& engine) { return engine->tick(); }, [](ReferenceLimiter& model) { model.tick(); }, false,
+        false);
+    steps.back().is_upkeep = true;
+  }
+  void flush() {
+    add([](EngineFixture& engine) { return engine->flush(); }, [](ReferenceLimiter& model) { model.tick(); }, true,
+        true);
+    steps.back().is_upkeep = true;
+  }
+  void compact() {
+    add([](EngineFixture& engine) { return engine->compact(); }, [](ReferenceLimiter&) {}, false, false);
+  }
+  void close() {
+    add([](EngineFixture& engine) { return engine->close(); }, [](ReferenceLimiter& model) { model.close(); }, true,
+        true);
+  }
+
+  std::vector<Step> steps;
+
+ private:
+  void add(std::function<Status(EngineFixture&)> run, std::function<void(ReferenceLimiter&)> apply, bool in_always,
+           bool in_batch) {
+    steps.push_back({std::move(run), std::move(apply), in_always, in_batch});
+  }
+};
+
+void use(Builder& life, int rounds) {
+  for (int i = 0; i < rounds; ++i) {
+    life.check(kUser, 1);
+    life.check_all({{kUser, 1}, {kOrg, 2}, {kRoute, 1}});
+    life.check(kOrg, 3);
+    life.check(kRoute, 4);
+    life.pass(230ms);
+  }
+}
+
+/// Statuses that are in one and not in the other, without what is long in their keys.
+std::string differences(const std::vector<std::string>& found, const std::vector<std::string>& wanted) {
+  std::string text;
+  const auto add = [&](const char* which, const std::vector<std::string>& from, const std::vector<std::string>& other) {
+    for (const std::string& status : from) {
+      if (std::find(other.begin(), other.end(), status) != other.end()) continue;
+      const std::size_t end_of_key = status.find(':');
+      text += which + status.substr(0, 5) + status.substr(end_of_key) + "\n";
+    }
+  };
+  add("  found   ", found, wanted);
+  add("  instead of ", wanted, found);
+  return text;
+}
+
+std::size_t events_in_the_log(EngineFixture& engine) {
+  std::size_t events = 0;
+  for (const std::string& key : {kUser, kOrg, kRoute}) {
+    if (engine->status(key).ok()) events += engine.history(key, 1'000).size();
+  }
+  return events;
+}
+
+/// The model's state as a kill leaves it.
+ReferenceLimiter logged(ReferenceLimiter model) {
+  model.kill();
+  return model;
+}
+
+}  // namespace
+
+std::vector<Step> crash_workload() {
+  Builder life;
+  life.limit(kUser, token_bucket(5, 2s, 7));
+  life.limit(kOrg, sliding_log(9, 1s));
+  life.limit(kRoute, fixed_window(6, 1s));
+  use(life, 3);
+  life.tick();
+  life.limit(kUser, sliding_log(8, 2s));
+  life.check(kUser, 8);
+  life.compact();
+  use(life, 2);
+  life.reset(kRoute);
+  life.flush();
+  for (int i = 0; i < 4; ++i) life.limit("key " + std::to_string(i) + std::string(480, 'k'), token_bucket(3, 1min));
+  use(life, 2);
+  life.limit(kOrg, token_bucket(4, 1s));
+  life.check(kOrg, 4);
+  life.tick();
+  life.compact();
+  life.tick();
+  use(life, 2);
+  life.close();
+  return life.steps;
+}
+
+CrashRun::CrashRun(EngineFixture& engine, const std::vector<Step>& steps) {
+  ReferenceLimiter model(engine.clock);
+  states_.push_back(model);
+  if (!engine.try_open().ok()) return;
+  for (const Step& step : steps) {
+    const std::size_t events = engine.disk().died() ? 0 : events_in_the_log(engine);
+    const Status status = step.run(engine);
+    const bool died = engine.disk().died();
+    if (!status.ok() && !died && engine->health().ok()) {
+      const bool logged_something = events_in_the_log(engine) != events;
+      EXPECT_TRUE(step.is_upkeep || !logged_something) << "refused, and in the log: " << status.message();
+      if (logged_something) step.apply(model);
+      continue;
+    }
+    step.apply(model);
+    states_.push_back(logged(model));
+    if (!status.ok() || died) return;
+    first_after_kill_ = states_.size() - 1;
+    const bool always = engine.options.sync == SyncMode::kAlways;
+    if (always ? step.durable_in_always : step.durable_in_batch) first_after_power_loss_ = states_.size() - 1;
+  }
+}
+
+void expect_recovers(const io::FaultyDisk& disk, const EngineFixture& crashed, const CrashRun& run, std::size_t first) {
+  EngineFixture engine(crashed.options.sync, disk);
+  engine.clock = crashed.clock;
+  const Status opened = engine.try_open();
+  ASSERT_TRUE(opened.ok()) << opened.message();
+
+  const std::vector<std::string> found = engine.statuses();
+  std::optional<ReferenceLimiter> model;
+  for (std::size_t i = first; i < run.states().size() && !model; ++i) {
+    ReferenceLimiter candidate = run.states()[i];
+    candidate.open(engine.clock);
+    if (candidate.statuses() == found) model = candidate;
+  }
+  if (!model) {
+    std::string message;
+    for (std::size_t i = first; i < run.states().size(); ++i) {
+      ReferenceLimiter candidate = run.states()[i];
+      candidate.open(engine.clock);
+      message += "state " + std::to_string(i) + ":\n" + differences(found, candidate.statuses());
+    }
+    FAIL() << "none of the states that may be found:\n" << message;
+  }
+  for (const std::string& key : {kUser, kOrg, kRoute}) {
+    if (!model->has(key)) continue;
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(to_text(engine.check(key, 2)), to_text(model->check(key, 2)));
+    engine.clock.advance(100ms);
+    EXPECT_EQ(to_text(engine.check(key, 2)), to_text(model->check(key, 2)));
+  }
+  engine.close();
+  model->close();
+  engine.open();
+  model->open();
+  EXPECT_EQ(engine.statuses(), model->statuses());
+}
+
+}  // namespace flint::limiter::testing

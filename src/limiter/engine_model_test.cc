@@ -1,0 +1,216 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/test_seed.h"
+#include "limiter/reference_limiter.h"
+
+/// Random operations, clock moves, restarts and compactions, on the engine and on the reference limiter: every
+/// decision, every status and every history must be the same.
+namespace flint::limiter {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::EngineFixture;
+using testing::kAlgorithms;
+using testing::must;
+using testing::Random;
+using testing::ReferenceLimiter;
+using testing::to_text;
+using testing::to_texts;
+
+constexpr std::array kCosts = {Units{1}, Units{2}, Units{3}};
+
+class Comparison {
+ public:
+  explicit Comparison(std::uint64_t seed)
+      : random_(seed),
+        engine_(random_.one_in(2) ? SyncMode::kAlways : SyncMode::kBatch, {.can_map = random_.one_in(2)}),
+        model_(engine_.clock) {}
+
+  void run(int steps) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
+      step();
+      if (random_.one_in(16)) compare_all();
+    }
+    compare_all();
+  }
+
+ private:
+  void step() {
+    switch (random_.pick(24)) {
+      case 0:
+      case 1:
+        return limit();
+      case 2:
+        return reset();
+      case 3:
+      case 4:
+      case 5:
+        return check_all();
+      case 6:
+      case 7:
+      case 8:
+      case 9:
+      case 10:
+        return move_clock();
+      case 11:
+        return maintain();
+      case 12:
+        return random_.one_in(3) ? restart() : status();
+      default:
+        return check();
+    }
+  }
+
+  std::string any_key() { return "key " + std::to_string(random_.pick(6)); }
+  std::optional<std::string> any_known_key() {
+    const std::string key = any_key();
+    if (model_.has(key)) return key;
+    EXPECT_EQ(engine_.try_check(key).code(), Code::kLimitNotFound);
+    return std::nullopt;
+  }
+  Units any_cost(const std::string& key) {
+    const Units capacity = model_.limit_of(key).capacity();
+    const Units remaining = model_.status(key).remaining;
+    const std::array<Units, 5> costs = {random_.any_of(kCosts), remaining, remaining + 1, capacity,
+                                        1 + random_.any_up_to(capacity - 1)};
+    return std::clamp<Units>(random_.any_of(costs), 1, capacity);
+  }
+
+  void limit() {
+    const std::string key = any_key();
+    Limit limit{
+        .rate = 1 + random_.any_up_to(random_.one_in(6) ? kMaxUnits - 1 : 30),
+        .per = std::chrono::milliseconds(1 + random_.any_up_to(random_.one_in(6) ? kMaxPeriod / 1ms - 1 : 5'000)),
+        .algorithm = random_.any_of(kAlgorithms),
+        .burst = {}};
+    if (limit.algorithm == Algorithm::kTokenBucket && random_.one_in(2)) limit.burst = 1 + random_.any_up_to(40);
+    if (model_.has(key) && random_.one_in(4)) limit.per = model_.limit_of(key).per;
+    if (model_.has(key) && random_.one_in(4)) limit = model_.limit_of(key);
+    must(engine_.limit(key, limit));
+    model_.limit(key, limit);
+    compare(key);
+  }
+
+  void reset() {
+    const auto key = any_known_key();
+    if (!key) return;
+    must(engine_.reset(*key));
+    model_.reset(*key);
+    compare(*key);
+  }
+
+  void check() {
+    const auto key = any_known_key();
+    if (!key) return;
+    const Units cost = any_cost(*key);
+    EXPECT_EQ(to_text(engine_.check(*key, cost)), to_text(model_.check(*key, cost)));
+    if (random_.one_in(4)) compare(*key);
+  }
+
+  void check_all() {
+    std::vector<std::string> keys;
+    for (std::uint64_t i = 1 + random_.pick(4); i > 0; --i) {
+      const auto key = any_known_key();
+      if (key && std::find(keys.begin(), keys.end(), *key) == keys.end()) keys.push_back(*key);
+    }
+    if (keys.empty()) return;
+    std::vector<CheckItem> items;
+    for (const std::string& key : keys) items.push_back({key, any_cost(key)});
+    const CheckAllResult got = engine_.check_all(items);
+    const CheckAllResult wanted = model_.check_all(items);
+    EXPECT_EQ(got.allowed, wanted.allowed);
+    EXPECT_EQ(got.denied_key, wanted.denied_key);
+    EXPECT_EQ(to_texts(got.results), to_texts(wanted.results));
+    compare(keys.back());
+  }
+
+  void status() {
+    if (const auto key = any_known_key()) compare(*key);
+  }
+
+  void move_clock() {
+    const std::array<Nanos, 5> steps = {Nanos(static_cast<std::int64_t>(random_.any_up_to(10'000'000'000))), 1ns, 1ms,
+                                        Nanos(static_cast<std::int64_t>(random_.any_up_to(1'000'000'000'000'000))), 1s};
+    const Nanos by = random_.any_of(steps);
+    if (random_.one_in(6)) {
+      const Nanos step = random_.one_in(2) ? by : -by;
+      engine_.clock.set_wall(std::clamp(engine_.clock.wall() + step, WallTime{}, kLatestWall));
+    } else if (engine_.clock.wall() < kLatestWall - by) {
+      engine_.clock.advance(by);
+    }
+  }
+
+  void maintain() {
+    switch (random_.pick(4)) {
+      case 0:
+        must(engine_->flush());
+        return model_.tick();
+      case 1:
+        must(engine_->compact());
+        compacted_ = true;
+        return;
+      default:
+        must(engine_->tick());
+        return model_.tick();
+    }
+  }
+
+  void restart() {
+    switch (random_.pick(3)) {
+      case 0:
+        engine_.close();
+        model_.close();
+        break;
+      case 1:
+        engine_.kill();
+        model_.kill();
+        break;
+      default:
+        must(engine_->flush());
+        model_.tick();
+        engine_.lose_power(io::Survives::kRandom, random_.pick(1'000));
+    }
+    if (random_.one_in(3)) engine_.clock.reboot();
+    if (random_.one_in(3)) move_clock();
+    engine_.open();
+    model_.open();
+    compare_all();
+  }
+
+  void compare(const std::string& key) { EXPECT_EQ(to_text(engine_.status(key)), to_text(model_.status(key))); }
+
+  void compare_all() {
+    EXPECT_EQ(engine_.statuses(), model_.statuses());
+    const std::string key = any_key();
+    if (!model_.has(key)) return;
+    const auto texts = [](const std::vector<Event>& events) {
+      std::vector<std::string> all;
+      for (const Event& event : events) all.push_back(to_text(event) + " at " + to_text(event.at));
+      return all;
+    };
+    const auto got = texts(must(engine_->history(key, 10'000)));
+    auto wanted = texts(model_.events(key));
+    if (compacted_ && got.size() < wanted.size()) {
+      wanted.erase(wanted.begin(), wanted.end() - static_cast<std::ptrdiff_t>(got.size()));
+    }
+    EXPECT_EQ(got, wanted);
+  }
+
+  Random random_;
+  EngineFixture engine_;
+  ReferenceLimiter model_;
+  bool compacted_ = false;
+};
+
+TEST(EngineModel, EveryDecisionAndStatusIsTheReferenceLimiters) {
+  Random seeds(base::test_seed());
+  for (int run = 0; run < 200; ++run) {
+    const std::uint64_t seed = seeds.pick(~std::uint64_t{0});
+    Comparison(seed).run(200);
+    ASSERT_FALSE(HasFailure()) << "run " << run << ", seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace flint::limiter
