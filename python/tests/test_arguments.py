@@ -42,7 +42,7 @@ BAD_PERIODS: list[tuple[Any, type[Exception]]] = [
     *[(value, ValueError) for value in (0, -1, 366 * 86_400 + 1, 10**5000)],
     *[
         (value, ValueError)
-        for value in ("", "0s", "m", "1 m", " 1m", "1m ", "1.5m", "-1m", "+1m", "1w", "1M", "1e3", "٣s", "367d", "9" * 30)
+        for value in ("", "0s", "m", "1 m", " 1m", "1m ", "1.5m", "-1m", "+1m", "1w", "1M", "1e3", "٣s", "367d", "9" * 9)
     ],
     *[
         (value, ValueError)
@@ -133,7 +133,9 @@ def test_a_bad_argument_is_named_in_the_same_words_in_both_modes(
     assert embedded.list() == []
 
 
-@pytest.mark.parametrize(("method", "name", "bad_values", "call"), CALLS[:17], ids=[f"{c[0]}-{c[1]}" for c in CALLS[:17]])
+@pytest.mark.parametrize(
+    ("method", "name", "bad_values", "call"), CALLS[:17], ids=[f"{c[0]}-{c[1]}" for c in CALLS[:17]]
+)
 def test_the_forms_for_asyncio_refuse_the_same(
     embedded: flint.Limiter,
     unreachable: flint.SharedLimiter,
@@ -171,7 +173,9 @@ ANYTHING = st.one_of(
     st.timedeltas(),
     st.lists(st.one_of(st.text(max_size=5), st.integers(), st.tuples(st.text(max_size=5), st.integers())), max_size=4),
     st.from_regex(r"[0-9]{1,4}(ms|s|m|h|d|w)?", fullmatch=True),
-    st.dictionaries(st.sampled_from(["key", "cost", "other"]), st.one_of(st.text(max_size=5), st.integers()), max_size=3),
+    st.dictionaries(
+        st.sampled_from(["key", "cost", "other"]), st.one_of(st.text(max_size=5), st.integers()), max_size=3
+    ),
 )
 
 
