@@ -7,6 +7,7 @@
 
 #include "flint/limiter.h"
 #include "io/file_system.h"
+#include "limiter/key_order.h"
 #include "limiter/limiter_clock.h"
 #include "limiter/limiter_state.h"
 #include "storage/store.h"
@@ -67,9 +68,12 @@ class Engine {
   void log_time();
   void report_clock(DoctorReport& report);
   [[nodiscard]] static LimitStatus describe(const KeyEntry& entry, const Moment& at);
-  /// Calls `visit` for keys in byte order from after `after`, some at a time, releasing the mutex in between.
+  [[nodiscard]] std::vector<const KeyEntry*> in_order(std::string_view prefix, std::string_view from, bool inclusive,
+                                                      std::size_t most);
+  [[nodiscard]] std::vector<const KeyEntry*> keys_from(std::size_t first_id);
+  /// Calls `visit` for every key, some at a time, releasing the mutex in between.
   template <typename Visit>
-  Status walk(std::string_view prefix, std::string_view after, const Visit& visit);
+  Status for_each_key(const Visit& visit);
 
   std::unique_ptr<io::Directory> directory_;
   Options options_;
@@ -83,6 +87,10 @@ class Engine {
   std::vector<KeyEntry*> unlogged_denials_;
   std::uint64_t allowed_ = 0;
   std::uint64_t denied_ = 0;
+
+  /// Taken before the store's mutex.
+  base::Mutex order_mutex_;
+  KeyOrder order_ FLINT_GUARDED_BY(order_mutex_);
 };
 
 /// Why a key that is not in the table cannot be used: it is no key at all, or nobody gave it a limit.

@@ -48,19 +48,12 @@ KeyEntry& KeyTable::add(std::string_view key) {
   entry.key = key;
   const bool added = by_key_.emplace(entry.key, &entry).second;
   FLINT_ASSERT(added);
-  in_order_.insert(&entry);
   return entry;
 }
 
 void KeyTable::clear() {
-  in_order_.clear();
   by_key_.clear();
   entries_.clear();
-}
-
-KeyEntry* KeyTable::next(std::string_view key, bool inclusive) const {
-  const auto found = inclusive ? in_order_.lower_bound(key) : in_order_.upper_bound(key);
-  return found == in_order_.end() ? nullptr : *found;
 }
 
 }  // namespace flint::limiter

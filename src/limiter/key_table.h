@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -68,9 +67,6 @@ class KeyTable {
   KeyEntry& add(std::string_view key);
   void clear();
 
-  /// The first entry whose key is after `key` in byte order (not before it, if `inclusive`); null at the end.
-  [[nodiscard]] KeyEntry* next(std::string_view key, bool inclusive) const;
-
  private:
   // Keys come from users: a seed drawn at start keeps them from being chosen to collide.
   struct Hash {
@@ -78,18 +74,9 @@ class KeyTable {
     std::uint64_t seed;
     std::size_t operator()(std::string_view key) const noexcept;
   };
-  struct ByKey {
-    using is_transparent = void;
-    bool operator()(const KeyEntry* a, const KeyEntry* b) const noexcept { return a->key < b->key; }
-    bool operator()(const KeyEntry* a, std::string_view b) const noexcept { return a->key < b; }
-    bool operator()(std::string_view a, const KeyEntry* b) const noexcept { return a < b->key; }
-  };
 
   std::deque<KeyEntry> entries_;
   boost::unordered_flat_map<std::string_view, KeyEntry*, Hash> by_key_;
-  // Costs some memory and time a new key, and makes a page of a listing cost what the page holds, not what the table
-  // does.
-  std::set<KeyEntry*, ByKey> in_order_;
 };
 
 }  // namespace flint::limiter

@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <queue>
+#include <thread>
+#include <utility>
 
 #include "limiter/engine.h"
 
@@ -8,7 +11,13 @@
 namespace flint::limiter {
 namespace {
 
+// Each takes the mutex for some tens of microseconds.
 constexpr std::size_t kKeysAtOnce = 256;
+constexpr std::size_t kPointersAtOnce = 8192;
+
+/// A mutex goes to whoever asks first, and that is nearly always the thread that has just let go of it: without a
+/// pause, a listing of a million keys kept checks waiting until its end.
+void let_others_in() { std::this_thread::sleep_for(std::chrono::microseconds(20)); }
 
 std::uint64_t total_denied(const KeyEntry& entry) { return entry.counters.denied + entry.pending.count; }
 
@@ -58,33 +67,60 @@ Result<LimitStatus> Engine::status(std::string_view key) {
   return entry == nullptr ? Result<LimitStatus>(no_limit(key)) : describe(*entry, clock_->now());
 }
 
-template <typename Visit>
-Status Engine::walk(std::string_view prefix, std::string_view after, const Visit& visit) {
-  std::string from(std::max(prefix, after));
-  bool inclusive = after < prefix;
+Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
+  std::vector<LimitStatus> page;
+  std::vector<LimitStatus> part;  // so that the page does not grow, and move, under the mutex
+  std::string from(std::max(query.prefix, query.after));
+  bool inclusive = query.after < query.prefix;
   for (;;) {
     if (Status open = welcome(); !open.ok()) return open;
-    base::MutexLock lock(store_->mutex());
-    const Moment at = clock_->now();
-    const KeyEntry* entry = state_.keys.next(from, inclusive);
-    for (std::size_t n = 0; n < kKeysAtOnce; ++n) {
-      if (entry == nullptr || !entry->key.starts_with(prefix) || !visit(*entry, at)) return {};
-      from = entry->key;
-      entry = state_.keys.next(from, false);
+    const std::size_t most = std::min(kKeysAtOnce, query.limit - page.size());
+    const std::vector<const KeyEntry*> next = in_order(query.prefix, from, inclusive, most);
+    if (next.empty()) return page;
+    part.clear();
+    part.reserve(next.size());
+    {
+      base::MutexLock lock(store_->mutex());
+      const Moment at = clock_->now();
+      for (const KeyEntry* entry : next) part.push_back(describe(*entry, at));
     }
+    std::move(part.begin(), part.end(), std::back_inserter(page));
+    from = next.back()->key;
     inclusive = false;
   }
 }
 
-Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
-  std::vector<LimitStatus> page;
-  Status walked = walk(query.prefix, query.after, [&](const KeyEntry& entry, const Moment& at) {
-    if (page.size() == query.limit) return false;
-    page.push_back(describe(entry, at));
-    return true;
-  });
-  if (!walked.ok()) return walked;
-  return page;
+std::vector<const KeyEntry*> Engine::in_order(std::string_view prefix, std::string_view from, bool inclusive,
+                                              std::size_t most) {
+  base::MutexLock lock(order_mutex_);
+  for (std::vector<const KeyEntry*> added = keys_from(order_.size()); !added.empty();
+       added = keys_from(order_.size())) {
+    for (const KeyEntry* entry : added) order_.add(*entry);
+  }
+  return order_.page(prefix, from, inclusive, most);
+}
+
+/// Some keys, by their ids, from the first id on.
+std::vector<const KeyEntry*> Engine::keys_from(std::size_t first_id) {
+  std::vector<const KeyEntry*> keys;
+  keys.reserve(kPointersAtOnce);
+  base::MutexLock lock(store_->mutex());
+  const std::size_t end = std::min(first_id + kPointersAtOnce, state_.keys.size());
+  for (std::size_t id = first_id; id < end; ++id) keys.push_back(state_.keys.find(static_cast<KeyId>(id)));
+  return keys;
+}
+
+template <typename Visit>
+Status Engine::for_each_key(const Visit& visit) {
+  for (KeyId id = 0;; let_others_in()) {
+    if (Status open = welcome(); !open.ok()) return open;
+    base::MutexLock lock(store_->mutex());
+    const KeyId last = state_.keys.next_id();
+    for (std::size_t n = 0; n < kKeysAtOnce; ++n) {
+      if (id == last) return {};
+      visit(std::as_const(*state_.keys.find(id++)));
+    }
+  }
 }
 
 Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
@@ -97,13 +133,12 @@ Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
     return a.count != b.count ? a.count > b.count : a.entry->key < b.entry->key;
   };
   std::priority_queue<Ranked, std::vector<Ranked>, decltype(better)> best(better);
-  Status walked = walk("", "", [&](const KeyEntry& entry, const Moment&) {
+  Status ranked = for_each_key([&](const KeyEntry& entry) {
     const std::uint64_t count = by == TopBy::kDenied ? total_denied(entry) : entry.counters.allowed;
     if (count > 0) best.push({count, &entry});
     if (best.size() > limit) best.pop();
-    return true;
   });
-  if (!walked.ok()) return walked;
+  if (!ranked.ok()) return ranked;
   std::vector<LimitStatus> ranking;
   base::MutexLock lock(store_->mutex());
   for (const Moment at = clock_->now(); !best.empty(); best.pop()) ranking.push_back(describe(*best.top().entry, at));
