@@ -53,7 +53,7 @@ struct Denials {
 };
 
 /// A key's state after an event, by its algorithm:
-/// token_bucket: first = units in use, second = fraction; fixed_window_counter: first = age of the window in ns, second =
+/// token_bucket: first = units in use, second = fraction; fixed_window_counter: first = age of window in ns, second =
 /// count; sliding_window_log: first = units spent in the window, second = 1 when the runs were replaced by one run of
 /// that cost at the event's time, 0 when they stay (the event's own run, if it has one, is appended).
 struct StateAfter {
