@@ -250,6 +250,50 @@ TEST_P(DamageTest, FilesThatAreGone) {
   }
 }
 
+/// Damage all over the directory, files that are gone and files that were never there: nothing stops the process, and a
+/// repair always ends with a directory that opens.
+TEST_P(DamageTest, AnythingAtAll) {
+  const std::uint64_t seed = test_seed();
+  for (std::uint64_t round = 0; round < 300 * test_effort(); ++round) {
+    SCOPED_TRACE(testing::Message() << "FLINT_TEST_SEED=" << seed << ", round " << round);
+    std::mt19937_64 random(seed + round);
+    FaultyDisk disk = image_.copy();
+    const std::vector<std::string> names = files();
+    for (std::uint64_t wound = random() % 6; wound < 6; ++wound) {
+      const std::string& name = names[random() % names.size()];
+      const std::uint64_t size = disk.content(name).ok() ? disk.content(name)->size() : 0;
+      const std::uint64_t at = size == 0 ? 0 : random() % size;
+      switch (random() % 6) {
+        case 0:
+          static_cast<void>(disk.directory()->remove(name));
+          break;
+        case 1:
+          static_cast<void>(disk.cut(name, at));
+          break;
+        case 2:
+          disk.put(random() % 2 == 0 ? segment_name(random() % 12) : snapshot_name(random() % 5), std::string(at, 'x'));
+          break;
+        default:
+          static_cast<void>(
+              disk.overwrite(name, at, std::string(random() % (size - at + 1), static_cast<char>(random()))));
+      }
+    }
+    const std::unique_ptr<io::Directory> directory = disk.directory();
+    TestOwner scratch;
+    const auto before = content_of(disk);
+    static_cast<void>(inspect(*directory, scratch));
+    ASSERT_EQ(content_of(disk), before) << "inspect writes nothing";
+    const Result<DoctorReport> repaired = repair(*directory, scratch);
+    ASSERT_TRUE(repaired.ok() || repaired.code() == Code::kNotFound) << repaired.status().message();
+    TestStore store(disk, tiny_options());
+    const Status opened = store.open();
+    ASSERT_TRUE(opened.ok()) << opened.message();
+    History kept = image_.history;
+    kept.acknowledged = 0;
+    ASSERT_TRUE(kept.explains(store.owner.records));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Images, DamageTest, testing::Values(&closed, &killed_when_idle, &killed_at_work),
                          [](const auto& param) {
                            if (param.param == &closed) return "Closed";

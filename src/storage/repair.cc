@@ -36,6 +36,8 @@ class Repairer {
   Result<std::vector<Finding>> run(const Status& damage);
 
  private:
+  /// A file that a newer Flint wrote is none to judge, let alone to drop.
+  Status refuse_newer_formats();
   Status copy_everything();
   Status copy_file(const std::string& name);
   void remove_copies();
@@ -62,6 +64,7 @@ Result<std::vector<Finding>> Repairer::run(const Status& damage) {
   Result<Listing> listing = list_store(directory_);
   if (!listing.ok()) return listing.status();
   listing_ = std::move(*listing);
+  if (Status known = refuse_newer_formats(); !known.ok()) return known;
   if (Status copied = copy_everything(); !copied.ok()) {
     remove_copies();
     return copied;
@@ -70,6 +73,18 @@ Result<std::vector<Finding>> Repairer::run(const Status& damage) {
   if (Status rebuilt = rebuild(kept); !rebuilt.ok()) return rebuilt;
   return std::vector<Finding>{{.fatal = false, .message = "Repaired. The damage was: " + damage.message()},
                               describe(kept)};
+}
+
+Status Repairer::refuse_newer_formats() {
+  for (const std::uint64_t number : listing_.segments) {
+    const Result<SegmentReader> reader = SegmentReader::open(directory_, number);
+    if (reader.code() == Code::kUnsupportedFormat) return reader.status();
+  }
+  for (const std::uint64_t generation : listing_.snapshots) {
+    const Result<SnapshotReader> reader = SnapshotReader::open(directory_, generation);
+    if (reader.code() == Code::kUnsupportedFormat) return reader.status();
+  }
+  return {};
 }
 
 Status Repairer::copy_everything() {
