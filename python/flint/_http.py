@@ -166,7 +166,9 @@ class _Connection:
                 raise _Lost(complete=False) from None
             raise
         response = await self._receive(io)
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+        done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        # What came behind the answer would be taken for the next one.
+        if done and self._http.trailing_data == (b"", False):
             self._http.start_next_cycle()
             self._used = True
         return response
@@ -301,6 +303,8 @@ class Client:
             why = f"there was no answer within {self._timeout:g} s"
         elif isinstance(error, h11.RemoteProtocolError):
             why = f"what answered is not HTTP ({error})"
+        elif isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
+            why = os.strerror(error.errno)
         else:
             why = str(error) or type(error).__name__
         return FlintConnectionError(f"cannot use the Flint server at {self._endpoint.url}: {why}")

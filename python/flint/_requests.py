@@ -32,6 +32,8 @@ class Call(NamedTuple, Generic[Answer]):
             if response.status == 200:
                 return self.read(document)
             code, message = document["code"], document["error"]
+            if not (isinstance(code, str) and isinstance(message, str)):
+                raise TypeError
         except (ValueError, LookupError, TypeError, AttributeError):
             raise FlintServerError(response.status, "the answer is none of a Flint server") from None
         raise exception_from_server(response.status, code, message)

@@ -14,12 +14,9 @@ int is_allowed(PyObject* self) { return nb::inst_ptr<CheckResult>(self)->allowed
 
 PyType_Slot slots[] = {{Py_nb_bool, reinterpret_cast<void*>(is_allowed)}, {0, nullptr}};
 
-nb::object compare(const CheckResult& self, nb::handle other, int operation) {
+nb::object equal(const CheckResult& self, nb::handle other) {
   if (!nb::isinstance<CheckResult>(other)) return nb::borrow(Py_NotImplemented);
-  PyObject* answer =
-      PyObject_RichCompare(self.fields().ptr(), nb::cast<const CheckResult&>(other).fields().ptr(), operation);
-  if (answer == nullptr) throw nb::python_error();
-  return nb::steal(answer);
+  return nb::cast(self.fields().equal(nb::cast<const CheckResult&>(other).fields()));
 }
 
 }  // namespace
@@ -71,8 +68,7 @@ void CheckResult::define(nb::module_& module) {
       .def_prop_ro("reset_after_ms", [](const CheckResult& self) { return self.reset_after_ms_; })
       .def_prop_ro("retry_after_ms", [](const CheckResult& self) { return self.retry_after_ms_; })
       .def_prop_ro("algorithm", [](const CheckResult& self) { return self.algorithm_; })
-      .def("__eq__", [](const CheckResult& self, nb::handle other) { return compare(self, other, Py_EQ); })
-      .def("__ne__", [](const CheckResult& self, nb::handle other) { return compare(self, other, Py_NE); })
+      .def("__eq__", equal, nb::arg().none())
       .def("__hash__", [](const CheckResult& self) { return nb::hash(self.fields()); })
       .def("__repr__",
            [](const CheckResult& self) {

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from support import AsyncStyle, Server
 
 import flint
+
+
+# A failure prints what replays it, so there is nothing to keep on disk.
+settings.register_profile("flint", database=None, print_blob=True)
+settings.load_profile("flint")
 
 
 @pytest.fixture

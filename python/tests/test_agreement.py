@@ -16,7 +16,7 @@ import flint
 
 KEYS = st.sampled_from(["a", "b", "c/d", "ü"])
 # So long that the time between two operations refills nothing.
-LIMITS = st.one_of(
+LIMITS: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.builds(dict, rate=st.integers(1, 30), per=st.just("366d"), burst=st.one_of(st.none(), st.integers(1, 30))),
     st.builds(
         dict,

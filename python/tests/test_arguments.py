@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,8 +19,13 @@ NO_INTS: list[Any] = [None, True, False, 1.0, 1.5, "1", b"1", Decimal(1), [], {}
 OUT_OF_RANGE: list[int] = [0, -1, -(10**30), 2**40 + 1, 2**63, 2**64, 10**5000]
 NO_TEXTS: list[Any] = [None, 1, 1.5, b"key", bytearray(b"key"), ["key"], object()]
 
+
+def each(error: type[Exception], values: Iterable[Any]) -> list[tuple[Any, type[Exception]]]:
+    return [(value, error) for value in values]
+
+
 BAD_KEYS: list[tuple[Any, type[Exception]]] = [
-    *[(value, TypeError) for value in NO_TEXTS],
+    *each(TypeError, NO_TEXTS),
     ("", ValueError),
     ("k" * 513, ValueError),
     ("\N{SNOWMAN}" * 171, ValueError),
@@ -36,34 +41,32 @@ BAD_KEYS: list[tuple[Any, type[Exception]]] = [
     ("a\udfff", ValueError),
     ("\ud83d\ude00", ValueError),
 ]
-BAD_UNITS: list[tuple[Any, type[Exception]]] = [*[(value, TypeError) for value in NO_INTS], *[(value, ValueError) for value in OUT_OF_RANGE]]
+BAD_UNITS: list[tuple[Any, type[Exception]]] = [*each(TypeError, NO_INTS), *each(ValueError, OUT_OF_RANGE)]
 BAD_PERIODS: list[tuple[Any, type[Exception]]] = [
-    *[(value, TypeError) for value in (None, True, 1.5, b"1m", Decimal(1), [])],
-    *[(value, ValueError) for value in (0, -1, 366 * 86_400 + 1, 10**5000)],
-    *[
-        (value, ValueError)
-        for value in ("", "0s", "m", "1 m", " 1m", "1m ", "1.5m", "-1m", "+1m", "1w", "1e3", "٣s", "367d", "9" * 9)
-    ],
-    *[
-        (value, ValueError)
-        for value in (timedelta(0), timedelta(-1), timedelta(microseconds=1), timedelta(days=367), timedelta.max)
-    ],
+    *each(TypeError, (None, True, 1.5, b"1m", Decimal(1), [])),
+    *each(ValueError, (0, -1, 366 * 86_400 + 1, 10**5000)),
+    *each(ValueError, ("", "0s", "m", "1 m", " 1m", "1m ", "1.5m", "-1m", "+1m", "1w", "1e3", "٣s", "367d", "9" * 9)),
+    *each(ValueError, (timedelta(0), timedelta(-1), timedelta(microseconds=1), timedelta(days=367), timedelta.max)),
 ]
-BAD_ALGORITHMS: list[tuple[Any, type[Exception]]] = [*[(value, TypeError) for value in (None, 1, b"token_bucket")], ("gcra", ValueError), ("", ValueError)]
+BAD_ALGORITHMS: list[tuple[Any, type[Exception]]] = [
+    *each(TypeError, (None, 1, b"token_bucket")),
+    ("gcra", ValueError),
+    ("", ValueError),
+]
 BAD_ITEMS: list[tuple[Any, type[Exception]]] = [
-    *[(value, TypeError) for value in (None, 1, "k", b"k", {"key": "k"}, object())],
+    *each(TypeError, (None, 1, "k", b"k", {"key": "k"}, object())),
     ([], ValueError),
     (["k%d" % i for i in range(129)], ValueError),
-    *[([value], TypeError) for value in (None, 1, b"k", {"k"}, object())],
-    *[([value], ValueError) for value in ((), ("k",), ("k", 1, 1), [], {}, {"cost": 1}, {"key": "k", "weight": 1})],
+    *each(TypeError, ([None], [1], [b"k"], [{"k"}], [object()])),
+    *each(ValueError, ([()], [("k",)], [("k", 1, 1)], [[]], [{}], [{"cost": 1}], [{"key": "k", "weight": 1}])),
     *[([(key, 1)], kind) for key, kind in BAD_KEYS],
     *[([{"key": key}], kind) for key, kind in BAD_KEYS],
     *[(["k", ("other", cost)], kind) for cost, kind in BAD_UNITS],
     *[([{"key": "k", "cost": cost}], kind) for cost, kind in BAD_UNITS],
 ]
 BAD_ROWS: list[tuple[Any, type[Exception]]] = [
-    *[(value, TypeError) for value in NO_INTS],
-    *[(value, ValueError) for value in (0, -1, 10_001, 10**5000)],
+    *each(TypeError, NO_INTS),
+    *each(ValueError, (0, -1, 10_001, 10**5000)),
 ]
 
 Call = Callable[[Any, Any], object]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -280,14 +281,15 @@ def test_any_text_that_may_be_a_key_is_one(limiter: Any, key: str) -> None:
 
 def test_a_key_without_a_limit_cannot_be_used(limiter: Any) -> None:
     limiter.limit("known", rate=1, per="1d")
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: limiter.check("nobody"),
         lambda: limiter.allow("nobody"),
         lambda: limiter.check_all(["known", "nobody"]),
         lambda: limiter.allow_all(["known", "nobody"]),
         lambda: limiter.reset("nobody"),
         lambda: limiter.history("nobody"),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(flint.LimitNotConfigured, match="nobody"):
             call()
     assert limiter.status("known")["remaining"] == 1
@@ -328,7 +330,7 @@ def test_after_close_every_call_raises_and_a_second_close_does_nothing(limiter: 
     limiter.limit("k", rate=1, per="1d")
     limiter.close()
     limiter.close()
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: limiter.limit("k", rate=2, per="1d"),
         lambda: limiter.check("k"),
         lambda: limiter.allow("k"),
@@ -342,7 +344,8 @@ def test_after_close_every_call_raises_and_a_second_close_does_nothing(limiter: 
         lambda: limiter.doctor(),
         lambda: limiter.flush(),
         lambda: limiter.compact(),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(flint.StorageError, match="closed"):
             call()
 

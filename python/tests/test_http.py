@@ -201,12 +201,14 @@ def test_a_connection_that_the_server_closed_while_idle_is_not_used(styled: Any)
         assert server.connections == 2
 
 
-def test_a_connection_that_says_something_unasked_is_not_used(styled: Any) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_connection_that_says_something_unasked_is_not_used(styled: Any, at_once: bool) -> None:
     said = threading.Event()
+    unasked = answer(b"[]", "408 Request Timeout")
 
     def first(connection: socket.socket) -> None:
-        answers(answer(DECISION))(connection)
-        connection.sendall(answer(b"[]", "408 Request Timeout"))
+        answers(answer(DECISION) + unasked * at_once)(connection)
+        connection.sendall(unasked * (not at_once))
         said.set()
         read_request(connection)
 
@@ -441,7 +443,12 @@ def test_an_ipv6_address_is_in_brackets() -> None:
     except OSError:
         pytest.skip("no IPv6 here")
     with listener, flint.SharedLimiter(f"http://[::1]:{listener.getsockname()[1]}/") as limiter:
-        thread = threading.Thread(target=lambda: answers(answer(DECISION))(listener.accept()[0]))
+
+        def serve() -> None:
+            with listener.accept()[0] as connection:
+                answers(answer(DECISION))(connection)
+
+        thread = threading.Thread(target=serve)
         thread.start()
         assert limiter.check("k")
         thread.join()

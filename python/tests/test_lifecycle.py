@@ -22,9 +22,9 @@ def test_dropping_the_last_reference_releases_the_directory_at_once(tmp_path: Pa
     try:
         for sync in ("always", "batch"):
             for _ in range(3):
-                limiter = flint.Limiter(tmp_path, sync=sync)  # type: ignore[arg-type]
+                limiter = flint.Limiter(tmp_path, sync=sync)
                 limiter.limit("k", rate=1, per="1m")
-                guarded = limiter.rate_limit("f", rate=10, per="1m")(lambda: None)
+                guarded = limiter.rate_limit("f", rate=100, per="1m")(os.getpid)
                 guarded()
                 asyncio.run(limiter.acheck("f"))
                 del limiter, guarded

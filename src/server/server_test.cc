@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -17,7 +18,7 @@ using testing::HasSubstr;
 /// run_server in a process of its own, because it takes over signals.
 class ServerProcess {
  public:
-  explicit ServerProcess(ServerOptions options) {
+  explicit ServerProcess(const ServerOptions& options, rlim_t most_descriptors = 1024) {
     int ends[2];
     EXPECT_EQ(pipe(ends), 0);
     log_ = base::UniqueFd(ends[0]);
@@ -25,6 +26,8 @@ class ServerProcess {
     pid_ = fork();
     if (pid_ != 0) return;
     dup2(write_end.get(), STDERR_FILENO);
+    const rlimit descriptors{.rlim_cur = most_descriptors, .rlim_max = most_descriptors};
+    setrlimit(RLIMIT_NOFILE, &descriptors);
     const Status status = run_server(options);
     dprintf(STDERR_FILENO, "returned %s\n", std::string(code_name(status.code())).c_str());
     _exit(static_cast<int>(status.code()));
@@ -129,6 +132,40 @@ TEST(RunServer, EndsWhenStorageFails) {
   EXPECT_EQ(client.receive()->status, 503);
   EXPECT_THAT(server.log_until("returned"), HasSubstr("storage has failed"));
   EXPECT_EQ(WEXITSTATUS(server.end()), static_cast<int>(Code::kStorageFailed));
+}
+
+TEST(RunServer, AsksForTheTokenOnItsAddressAndNotInItsDirectory) {
+  const TestDirectory directory;
+  ServerOptions options = options_for(directory.path() + "/data");
+  options.bind = "unix:" + directory.path() + "/api.sock";
+  options.token = "s3cret";
+  ServerProcess server(options);
+  const std::string log = server.log_until("flint.sock without a token");
+  EXPECT_THAT(log, HasSubstr("api.sock for requests with the token"));
+  EXPECT_THAT(log, testing::Not(HasSubstr("s3cret")));
+  TestClient named = TestClient::connect_unix(directory.path() + "/api.sock");
+  named.send(get("/v1/health") + get("/v1/health", "Authorization: Bearer s3cret\r\n"));
+  EXPECT_EQ(named.receive()->status, 401);
+  EXPECT_EQ(named.receive()->status, 200);
+  TestClient local = TestClient::connect_unix(directory.path() + "/data/flint.sock");
+  local.send(get("/v1/health"));
+  EXPECT_EQ(local.receive()->status, 200);
+}
+
+TEST(RunServer, SurvivesAShortageOfDescriptors) {
+  const TestDirectory directory;
+  ServerProcess server(options_for(directory.path()), 40);
+  const std::uint16_t port = server.port();
+  std::vector<TestClient> crowd;
+  for (int i = 0; i < 60; ++i) crowd.push_back(TestClient::connect_tcp(port));
+  EXPECT_NE(server.log_until("out of descriptors"), "");
+  crowd[0].send(get("/v1/health"));
+  EXPECT_EQ(crowd[0].receive()->status, 200);
+  // Whoever waits in the kernel's queue is served when others have gone.
+  TestClient last = std::move(crowd.back());
+  crowd.clear();
+  last.send(get("/v1/health"));
+  EXPECT_EQ(last.receive()->status, 200);
 }
 
 TEST(RunServer, RefusesWhatIsNotSafeOrMakesNoSense) {
