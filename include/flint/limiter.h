@@ -11,6 +11,7 @@
 #include "flint/decision.h"
 #include "flint/doctor.h"
 #include "flint/options.h"
+#include "flint/stats.h"
 #include "flint/status.h"
 
 namespace flint {
@@ -38,24 +39,6 @@ struct ListQuery {
 };
 
 enum class TopBy : std::uint8_t { kDenied, kAllowed };
-
-/// Numbers for a monitoring system; each is exact when read, together they are not one instant.
-struct Stats {
-  std::uint64_t keys = 0;
-  std::uint64_t allowed = 0;
-  std::uint64_t denied = 0;
-  std::uint64_t log_bytes = 0;
-  std::uint64_t snapshot_bytes = 0;
-  std::uint64_t last_seq = 0;
-  std::uint64_t durable_seq = 0;
-  /// Group commits since open: how many, how long they took in all, and how many records they made durable.
-  std::uint64_t syncs = 0;
-  Nanos sync_time{};
-  std::uint64_t synced_records = 0;
-  std::uint64_t compactions = 0;
-  bool failed = false;
-  bool degraded = false;
-};
 
 /// A rate limiter that remembers: decides whether a request may pass, and keeps every unit that it grants in an
 /// append-only log under `data_dir` before the caller hears of it.

@@ -50,9 +50,8 @@ Stats Engine::stats() {
               .snapshot_bytes = store.snapshot_bytes,
               .last_seq = store.last_seq,
               .durable_seq = store.durable_seq,
-              .syncs = store.syncs,
-              .sync_time = store.sync_time,
-              .synced_records = store.synced_records,
+              .sync_nanos = store.sync_nanos,
+              .sync_records = store.sync_records,
               .compactions = store.compactions,
               .failed = store.failed,
               .degraded = store.degraded};

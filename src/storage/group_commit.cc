@@ -47,9 +47,8 @@ Status GroupCommit::lead() {
   const auto begin = std::chrono::steady_clock::now();
   if (Status committed = log_.commit(*segment, target); !committed.ok()) return committed;
   const Nanos took = std::chrono::steady_clock::now() - begin;
-  syncs_.fetch_add(1, std::memory_order_relaxed);
-  sync_nanos_.fetch_add(took.count(), std::memory_order_relaxed);
-  synced_records_.fetch_add(target - before, std::memory_order_relaxed);
+  sync_nanos_.record(static_cast<std::uint64_t>(took.count()));
+  sync_records_.record(target - before);
   return {};
 }
 
@@ -103,12 +102,6 @@ void GroupCommit::deliver(const Status& why) {
     waiting_count_.store(waiting_.size(), std::memory_order_release);
   }
   for (auto& [seq, done] : settled) done(seq <= durable ? Status() : why);
-}
-
-GroupCommit::Totals GroupCommit::totals() const noexcept {
-  return {.syncs = syncs_.load(std::memory_order_relaxed),
-          .sync_time = Nanos(sync_nanos_.load(std::memory_order_relaxed)),
-          .synced_records = synced_records_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace flint::storage

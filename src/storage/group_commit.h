@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/atomic_histogram.h"
 #include "base/mutex.h"
 #include "storage/log.h"
 
@@ -19,12 +20,6 @@ namespace flint::storage {
 class GroupCommit {
  public:
   using Done = std::function<void(const Status&)>;
-
-  struct Totals {
-    std::uint64_t syncs = 0;
-    Nanos sync_time{};
-    std::uint64_t synced_records = 0;
-  };
 
   /// `mutex` is the store's, which guards `log`.
   GroupCommit(base::Mutex& mutex, Log& log, const Failure& failure) : mutex_(mutex), log_(log), failure_(failure) {}
@@ -42,7 +37,9 @@ class GroupCommit {
   /// else kClosed. So are those who come later.
   void stop() FLINT_EXCLUDES(turn_mutex_);
 
-  [[nodiscard]] Totals totals() const noexcept;
+  /// How long each sync took, in nanoseconds, and how many records it made durable.
+  [[nodiscard]] Histogram sync_nanos() const { return sync_nanos_.read(); }
+  [[nodiscard]] Histogram sync_records() const { return sync_records_.read(); }
 
  private:
   /// Syncs for everything that is appended by now.
@@ -63,9 +60,9 @@ class GroupCommit {
   std::vector<std::pair<Seq, Done>> waiting_ FLINT_GUARDED_BY(waiting_mutex_);
   std::atomic<std::size_t> waiting_count_ = 0;
 
-  std::atomic<std::uint64_t> syncs_ = 0;
-  std::atomic<std::int64_t> sync_nanos_ = 0;
-  std::atomic<std::uint64_t> synced_records_ = 0;
+  // Written by the leader.
+  base::AtomicHistogram<base::kLatencyBounds.size()> sync_nanos_{base::kLatencyBounds};
+  base::AtomicHistogram<13> sync_records_{{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096}};
 };
 
 }  // namespace flint::storage

@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "flint/doctor.h"
 #include "flint/options.h"
+#include "flint/stats.h"
 #include "flint/status.h"
 #include "io/file_system.h"
 
@@ -87,9 +88,9 @@ struct StoreStats {
   std::uint64_t log_bytes = 0;
   std::uint64_t snapshot_bytes = 0;
   bool snapshot_exists = false;
-  std::uint64_t syncs = 0;
-  Nanos sync_time{};
-  std::uint64_t synced_records = 0;
+  /// As in Stats.
+  Histogram sync_nanos;
+  Histogram sync_records;
   std::uint64_t compactions = 0;
   bool failed = false;
   bool degraded = false;

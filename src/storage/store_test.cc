@@ -397,8 +397,8 @@ TEST_F(StoreTest, StatsCountWhatHappened) {
   EXPECT_EQ(stats.last_seq, 10U);
   EXPECT_EQ(stats.durable_seq, 10U);
   EXPECT_EQ(stats.log_bytes, 400U);
-  EXPECT_EQ(stats.syncs, 1U);
-  EXPECT_EQ(stats.synced_records, 10U);
+  EXPECT_EQ(stats.sync_nanos.count(), 1U);
+  EXPECT_EQ(stats.sync_records.sum, 10U);
   EXPECT_FALSE(stats.snapshot_exists);
   ASSERT_TRUE(store->compact().ok());
   stats = store->stats();

@@ -139,15 +139,13 @@ Status WritableStore::read_log(const std::function<bool(const Record&)>& visit) 
 Status WritableStore::health() const { return refuses() ? refusal() : Status(); }
 
 StoreStats WritableStore::stats() const {
-  const GroupCommit::Totals totals = commit_.totals();
   return {.last_seq = log_.last_seq(),
           .durable_seq = log_.durable_seq(),
           .log_bytes = compactor_.log_bytes(),
           .snapshot_bytes = compactor_.snapshot_bytes(),
           .snapshot_exists = compactor_.snapshot_bytes() > 0,
-          .syncs = totals.syncs,
-          .sync_time = totals.sync_time,
-          .synced_records = totals.synced_records,
+          .sync_nanos = commit_.sync_nanos(),
+          .sync_records = commit_.sync_records(),
           .compactions = compactor_.count(),
           .failed = failure_.happened(),
           .degraded = degraded_};
