@@ -100,6 +100,14 @@ Result<ListenSocket> ListenSocket::bind_in_data_dir(const std::string& data_dir)
   return bind_name(data_dir + "/" + std::string(kSocketName), true);
 }
 
+ListenSocket ListenSocket::adopt(base::UniqueFd listening, const BindAddress& address) {
+  ListenSocket socket;
+  socket.fd_ = std::move(listening);
+  socket.url_ = address.url();
+  socket.adopted_ = true;
+  return socket;
+}
+
 Result<ListenSocket> ListenSocket::bind_name(const std::string& path, bool holds_lock) {
   const std::size_t slash = path.rfind('/');
   const std::string directory = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
@@ -154,9 +162,15 @@ ListenSocket::~ListenSocket() {
 }
 
 Status ListenSocket::listen() {
+  if (adopted_) return {};
   // The kernel takes less if net.core.somaxconn says so.
   constexpr int kBacklog = 4096;
   return ::listen(fd(), kBacklog) == 0 ? Status() : failure("listen on", url_, errno);
+}
+
+void ListenSocket::stop_listening() const {
+  // A shutdown would end it for the process that passed it on, too.
+  if (!adopted_) ::shutdown(fd(), SHUT_RDWR);
 }
 
 }  // namespace flint::server

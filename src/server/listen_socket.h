@@ -26,12 +26,18 @@ class ListenSocket {
   /// for paths of any length.
   static Result<ListenSocket> bind_in_data_dir(const std::string& data_dir);
 
+  /// A socket that listens already and that another process, which passed it on, goes on holding: clients that connect
+  /// when this server is gone wait there for the next one.
+  static ListenSocket adopt(base::UniqueFd listening, const BindAddress& address);
+
   ListenSocket(ListenSocket&&) noexcept = default;
   ListenSocket& operator=(ListenSocket&&) noexcept = default;
   ~ListenSocket();
 
   /// From here on clients can connect.
   Status listen();
+  /// Wakes whoever waits for connections, and lets no more in.
+  void stop_listening() const;
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   /// As a client names it.
@@ -45,6 +51,7 @@ class ListenSocket {
 
   base::UniqueFd fd_;
   std::string url_;
+  bool adopted_ = false;
   /// Of a socket in the file system.
   base::UniqueFd directory_;
   std::string name_;

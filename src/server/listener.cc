@@ -39,7 +39,7 @@ void Listener::stop() {
   timer_.cancel();
   // The descriptor is the socket's to close, behind its listener.
   if (descriptor_.is_open()) static_cast<void>(descriptor_.release());
-  ::shutdown(socket_.fd(), SHUT_RDWR);
+  socket_.stop_listening();
 }
 
 void Listener::await() {

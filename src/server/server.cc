@@ -15,6 +15,7 @@
 #include "server/http_server.h"
 #include "server/listen_socket.h"
 #include "server/log.h"
+#include "server/service_manager.h"
 
 namespace flint::server {
 namespace {
@@ -74,8 +75,16 @@ void end_by(milliseconds deadline) {
 /// One run of the server, from open to close.
 class Run {
  public:
-  Run(const ServerOptions& options, BindAddress address, Log& log)
-      : options_(options), address_(std::move(address)), log_(log), signals_(context_), health_timer_(context_) {}
+  /// `passed` takes the place of binding `address`.
+  Run(const ServerOptions& options, BindAddress address, std::optional<ListenSocket> passed,
+      const ServiceNotifier& notifier, Log& log)
+      : options_(options),
+        address_(std::move(address)),
+        notifier_(notifier),
+        log_(log),
+        signals_(context_),
+        health_timer_(context_),
+        public_socket_(std::move(passed)) {}
 
   Status open();
   Status serve();
@@ -90,27 +99,28 @@ class Run {
 
   const ServerOptions& options_;
   BindAddress address_;
+  const ServiceNotifier& notifier_;
   Log& log_;
   IoContext context_{1};
   asio::signal_set signals_;
   std::string_view stop_signal_;
   Timer health_timer_;
-  std::optional<ListenSocket> tcp_;
+  /// The one beside the data directory's.
+  std::optional<ListenSocket> public_socket_;
   std::unique_ptr<Limiter> limiter_;
   std::unique_ptr<HttpServer> http_;
 };
 
 Status Run::open() {
   // A port that is taken is known before anything is opened, and a free one before the lock file names it.
-  std::string url = address_.url();
-  if (!address_.is_unix()) {
+  if (!public_socket_ && !address_.is_unix()) {
     Result<ListenSocket> tcp = ListenSocket::bind_tcp(address_);
     if (!tcp.ok()) return tcp.status();
-    tcp_.emplace(std::move(*tcp));
-    url = tcp_->url();
+    public_socket_.emplace(std::move(*tcp));
   }
   Options limiter_options = options_.limiter;
-  limiter_options.server_address = url;
+  limiter_options.server_address = public_socket_ ? public_socket_->url() : address_.url();
+  notifier_.status("opening the data directory " + options_.data_dir);
   Result<std::unique_ptr<Limiter>> limiter = Limiter::open(options_.data_dir, limiter_options);
   if (!limiter.ok()) return limiter.status();
   limiter_ = std::move(*limiter);
@@ -142,17 +152,18 @@ Status Run::listen() {
   };
   Result<ListenSocket> local = ListenSocket::bind_in_data_dir(options_.data_dir);
   if (!local.ok()) return local.status();
-  if (address_.is_unix()) {
+  if (!public_socket_) {
     Result<ListenSocket> named = ListenSocket::bind_unix(address_.path);
     if (!named.ok()) return named.status();
-    add(std::move(*named), unix_rules(options_.token));
-  } else {
-    add(std::move(*tcp_), tcp_rules(options_.token));
+    public_socket_.emplace(std::move(*named));
   }
+  const std::string url = public_socket_->url();
+  add(*std::move(public_socket_), address_.is_unix() ? unix_rules(options_.token) : tcp_rules(options_.token));
   // Whoever can connect to it can read the directory as well: a token would protect nothing.
   add(std::move(*local), unix_rules(""));
   if (Status started = http_->start(); !started.ok()) return started;
   for (const std::string& line : listening) log_.info(line);
+  notifier_.ready("serving " + options_.data_dir + " on " + url);
   return {};
 }
 
@@ -186,6 +197,7 @@ Status Run::serve() {
 Status Run::stop() {
   // The next signal has its default effect: it ends the process at once.
   signals_.clear();
+  notifier_.stopping("finishing what is in flight");
   log_.info(fmt::format("{}: no more connections are accepted; finishing what is in flight", stop_signal_));
   if (!http_->stop(options_.deadlines.drain)) {
     log_.warning("some connections were closed before their requests were finished: the time to drain was over");
@@ -201,6 +213,7 @@ Status Run::stop() {
 
 Status Run::end_failed(const Status& failure) {
   end_by(kEndAfterFailure);
+  notifier_.stopping(failure.message());
   log_.error(failure.message());
   log_.error("storage has failed: the server ends, to be started again");
   std::this_thread::sleep_for(kRefusingAfterFailure);
@@ -208,17 +221,28 @@ Status Run::end_failed(const Status& failure) {
   return failure;
 }
 
-}  // namespace
-
-Status run_server(const ServerOptions& options) {
-  Result<BindAddress> address = parse_bind_address(options.bind);
+Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
+  Result<std::optional<PassedSocket>> passed = take_passed_socket();
+  if (!passed.ok()) return passed.status();
+  Result<BindAddress> address = *passed ? (*passed)->address : parse_bind_address(options.bind);
   if (!address.ok()) return address.status();
   if (Status valid = validate(options, *address); !valid.ok()) return valid;
   prepare_process();
   Log log(options.log_level);
-  Run run(options, *std::move(address), log);
+  std::optional<ListenSocket> adopted;
+  if (*passed) adopted = ListenSocket::adopt(std::move((*passed)->fd), *address);
+  Run run(options, *std::move(address), std::move(adopted), notifier, log);
   if (Status opened = run.open(); !opened.ok()) return opened;
   return run.serve();
+}
+
+}  // namespace
+
+Status run_server(const ServerOptions& options) {
+  const ServiceNotifier notifier = take_service_notifier();
+  Status status = serve(options, notifier);
+  if (!status.ok()) notifier.status("failed: " + status.message());
+  return status;
 }
 
 }  // namespace flint::server

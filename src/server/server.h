@@ -30,7 +30,7 @@ struct Deadlines {
 };
 
 struct ServerOptions {
-  /// What parse_bind_address reads.
+  /// What parse_bind_address reads. A listening socket that a service manager passes takes its place.
   std::string bind = "127.0.0.1:7878";
   /// When not empty, every request on `bind` must carry it: 1 to 512 visible ASCII characters. Required for an address
   /// that is not loopback.
@@ -55,7 +55,10 @@ struct ServerOptions {
 /// Fails with kInvalidArgument before anything is touched, with the Status of Limiter::open, with kPermission or
 /// kIoError when it cannot listen, and with kStorageFailed, within a second, once storage has failed.
 ///
-/// Changes the process: the umask becomes 0077 and SIGPIPE is ignored. Call from the main thread, once.
+/// A service manager such as systemd is told when it is ready, when it stops, and why it failed.
+///
+/// Changes the process: the umask becomes 0077, SIGPIPE is ignored, and the service manager's variables leave the
+/// environment. Call from the main thread, once.
 Status run_server(const ServerOptions& options);
 
 }  // namespace flint::server
