@@ -6,12 +6,26 @@
 
 namespace flint::storage {
 
+namespace {
+
+std::string what_to_do(const io::Directory& directory) {
+  return fmt::format(
+      " Nothing was changed. Run `flint --data-dir {} doctor` to see the map, and `flint --data-dir {} "
+      "doctor --repair` to keep what is undamaged.",
+      directory.path(), directory.path());
+}
+
+}  // namespace
+
 Status corruption(const Place& place, std::string_view what) {
-  return {Code::kCorruption,
-          fmt::format("{}/{} is damaged at offset {}: {}. Nothing was changed. Run `flint --data-dir {} doctor` to see "
-                      "the map, and `flint --data-dir {} doctor --repair` to keep what is undamaged.",
-                      place.directory.path(), place.file, place.offset, what, place.directory.path(),
-                      place.directory.path())};
+  return {Code::kCorruption, fmt::format("{}/{} is damaged at offset {}: {}.{}", place.directory.path(), place.file,
+                                         place.offset, what, what_to_do(place.directory))};
+}
+
+std::string what_is_wrong(const io::Directory& directory, const Status& corruption) {
+  const std::string& message = corruption.message();
+  const std::string advice = what_to_do(directory);
+  return message.ends_with(advice) ? message.substr(0, message.size() - advice.size()) : message;
 }
 
 Status unsupported(const Place& place, std::string_view what) {

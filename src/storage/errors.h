@@ -19,7 +19,9 @@ struct Place {
 
 /// kCorruption that names file and offset and says what to do.
 [[nodiscard]] Status corruption(const Place& place, std::string_view what);
-/// kUnsupportedFormat, likewise.
+/// What a kCorruption says to be wrong, without what it tells people to do: for reports that go on by themselves.
+[[nodiscard]] std::string what_is_wrong(const io::Directory& directory, const Status& corruption);
+/// kUnsupportedFormat that names file and offset.
 [[nodiscard]] Status unsupported(const Place& place, std::string_view what);
 /// `status` with the place in front of its message.
 [[nodiscard]] Status at_place(const Place& place, const Status& status);

@@ -128,7 +128,9 @@ Status Recoverer::load_state() {
     result_.degraded = true;
     result_.findings.push_back(
         {.fatal = false,
-         .message = damage.message() + " What was there before it holds everything; a compaction replaces it."});
+         .message = what_is_wrong(directory_, damage) +
+                    " Nothing is lost: what was there before it holds everything. The next compaction (`flint log "
+                    "compact`) replaces it."});
     if (first_damage.ok()) first_damage = damage;
   }
   if (log_begins == 1) return {};

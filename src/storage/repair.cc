@@ -26,6 +26,15 @@ struct Kept {
   std::uint64_t last_segment = 0;
   /// Why the log ends there.
   std::string because;
+  /// The last record of which anything is known, and bytes behind the last good one that are no good record.
+  Seq known_seq = 0;
+  std::uint64_t bytes_behind = 0;
+  /// A segment with who knows what in it is dropped.
+  bool drops_segment = false;
+
+  [[nodiscard]] bool is_everything() const noexcept {
+    return known_seq <= last_seq && bytes_behind == 0 && !drops_segment;
+  }
 };
 
 class Repairer {
@@ -43,11 +52,16 @@ class Repairer {
   void remove_copies();
 
   [[nodiscard]] Kept choose();
+  /// What the files tell of records that are not kept.
+  void look_for_more(Kept& kept) const;
   /// Loads the snapshot (none: the empty state) and replays what follows; nothing when the snapshot itself is bad.
   [[nodiscard]] std::optional<Kept> try_from(std::optional<std::uint64_t> generation);
   void follow_log(Kept& kept);
   /// False when the segment does not lead to the next one.
   bool follow_segment(std::uint64_t number, std::optional<std::uint64_t> next, Kept& kept);
+
+  /// What stands behind the last good record.
+  static void note_rest(SegmentReader& reader, Kept& kept);
 
   Status rebuild(Kept& kept);
   Status rebase_snapshot(Kept& kept);
@@ -58,6 +72,8 @@ class Repairer {
   Listing listing_;
   std::uint64_t repair_ = 1;
   std::vector<std::string> copies_;
+  /// What a newer Flint wrote into files that this one knows.
+  Status newer_format_;
 };
 
 Result<std::vector<Finding>> Repairer::run(const Status& damage) {
@@ -65,14 +81,16 @@ Result<std::vector<Finding>> Repairer::run(const Status& damage) {
   if (!listing.ok()) return listing.status();
   listing_ = std::move(*listing);
   if (Status known = refuse_newer_formats(); !known.ok()) return known;
+  Kept kept = choose();
+  if (!newer_format_.ok()) return newer_format_;
+  look_for_more(kept);
   if (Status copied = copy_everything(); !copied.ok()) {
     remove_copies();
     return copied;
   }
-  Kept kept = choose();
   if (Status rebuilt = rebuild(kept); !rebuilt.ok()) return rebuilt;
-  return std::vector<Finding>{{.fatal = false, .message = "Repaired. The damage was: " + damage.message()},
-                              describe(kept)};
+  return std::vector<Finding>{
+      {.fatal = false, .message = "Repaired. The damage was: " + what_is_wrong(directory_, damage)}, describe(kept)};
 }
 
 Status Repairer::refuse_newer_formats() {
@@ -137,6 +155,23 @@ Kept Repairer::choose() {
   return *without_its_log;
 }
 
+void Repairer::look_for_more(Kept& kept) const {
+  Seq& known = kept.known_seq;
+  if (const Result<Manifest> manifest = read_manifest(directory_); manifest.ok()) {
+    known = std::max(known, manifest->durable_seq);
+  }
+  for (const std::uint64_t generation : listing_.snapshots) {
+    const Result<SnapshotReader> reader = SnapshotReader::open(directory_, generation);
+    if (reader.ok()) known = std::max(known, reader->max_seq());
+  }
+  for (const std::uint64_t number : listing_.segments) {
+    const Result<SegmentReader> reader = SegmentReader::open(directory_, number);
+    if (reader.ok()) known = std::max(known, reader->header().seq - 1);
+    const bool is_log_dropped = kept.first_segment > kept.last_segment;
+    kept.drops_segment = kept.drops_segment || number > kept.last_segment || (is_log_dropped && !reader.ok());
+  }
+}
+
 std::optional<Kept> Repairer::try_from(std::optional<std::uint64_t> generation) {
   state_.clear();
   Kept kept;
@@ -147,7 +182,10 @@ std::optional<Kept> Repairer::try_from(std::optional<std::uint64_t> generation) 
       const Result<std::optional<std::span<const std::byte>>> entry = reader->next();
       if (!entry.ok()) return std::nullopt;
       if (!*entry) break;
-      if (!state_.load(**entry).ok()) return std::nullopt;
+      if (const Status loaded = state_.load(**entry); !loaded.ok()) {
+        if (loaded.code() == Code::kUnsupportedFormat) newer_format_ = at_place({directory_, reader->name()}, loaded);
+        return std::nullopt;
+      }
     }
     kept.snapshot = SnapshotRef{.generation = *generation, .position = reader->position()};
     kept.max_seq = reader->max_seq();
@@ -161,7 +199,7 @@ void Repairer::follow_log(Kept& kept) {
   const std::uint64_t behind_all = listing_.segments.empty() ? 1 : listing_.segments.back() + 1;
   kept.first_segment = behind_all;
   kept.last_segment = behind_all - 1;
-  kept.because = "there is no log behind it";
+  kept.because = "no segment of the log that can be read leads on from there.";
   // The last good segment that begins at or before the record that is due.
   std::size_t start = listing_.segments.size();
   for (std::size_t i = 0; i < listing_.segments.size(); ++i) {
@@ -180,11 +218,13 @@ void Repairer::follow_log(Kept& kept) {
 }
 
 bool Repairer::follow_segment(std::uint64_t number, std::optional<std::uint64_t> next, Kept& kept) {
+  const auto ends_because = [&](const Status& status) {
+    if (status.code() == Code::kUnsupportedFormat) newer_format_ = status;
+    kept.because = what_is_wrong(directory_, status);
+    return status.ok();
+  };
   Result<SegmentReader> reader = SegmentReader::open(directory_, number);
-  if (!reader.ok()) {
-    kept.because = reader.status().message();
-    return false;
-  }
+  if (!reader.ok()) return ends_because(reader.status());
   Seq behind = UINT64_MAX;
   Status next_damage;
   if (next) {
@@ -195,23 +235,27 @@ bool Repairer::follow_segment(std::uint64_t number, std::optional<std::uint64_t>
   while (reader->expected() < behind) {
     const std::uint64_t offset = reader->offset();
     const Result<std::optional<ParsedRecord>> parsed = reader->next();
-    Status status = parsed.status();
-    if (status.ok() && !*parsed) {
-      kept.because = fmt::format("{} has no valid record {} at offset {}", reader->name(), reader->expected(), offset);
-      return false;
+    if (!parsed.ok()) return ends_because(parsed.status());
+    if (!*parsed) {
+      note_rest(*reader, kept);
+      const bool ends_here = kept.bytes_behind == 0 && !next_damage.ok();
+      if (ends_here) return ends_because(next_damage);
+      return ends_because(reader->damaged(fmt::format("there is no valid record {} there", reader->expected())));
     }
-    const Record record = status.ok() ? (*parsed)->record : Record{};
-    if (status.ok() && record.seq > kept.last_seq) {
-      if (record.kind < kFirstStoreKind) status = state_.replay(record);
-      if (status.ok()) kept.last_seq = record.seq;
-    }
-    if (!status.ok()) {
-      kept.because = fmt::format("{} at offset {}: {}", reader->name(), offset, status.message());
-      return false;
-    }
+    const Record& record = (*parsed)->record;
+    if (record.seq <= kept.last_seq) continue;
+    const Status replayed = record.kind < kFirstStoreKind ? state_.replay(record) : Status();
+    if (!replayed.ok()) return ends_because(at_place({directory_, reader->name(), offset}, replayed));
+    kept.last_seq = record.seq;
   }
-  if (!next_damage.ok()) kept.because = next_damage.message();
-  return next_damage.ok();
+  return ends_because(next_damage);
+}
+
+void Repairer::note_rest(SegmentReader& reader, Kept& kept) {
+  const Result<SegmentRest> rest = reader.examine_rest();
+  if (!rest.ok()) return;
+  kept.bytes_behind = rest->nonzero_end - reader.offset();
+  if (rest->proof) kept.known_seq = rest->proof->seq;
 }
 
 /// The directory opens once the manifest is in place; until then it is as damaged as before, and the copies are whole.
@@ -266,15 +310,26 @@ Status Repairer::rebase_snapshot(Kept& kept) {
 }
 
 Finding Repairer::describe(const Kept& kept) const {
-  const std::string base = kept.snapshot ? fmt::format("the snapshot of generation {} (records up to {})",
-                                                       kept.snapshot->generation, kept.snapshot->position)
-                                         : std::string("no snapshot");
+  std::string text = "Kept: ";
+  if (kept.last_seq == 0) {
+    text += "nothing, the store is empty now.";
+  } else if (kept.snapshot) {
+    text += fmt::format("the snapshot of generation {} (records up to {}) and the log up to record {}.",
+                        kept.snapshot->generation, kept.snapshot->position, kept.last_seq);
+  } else {
+    text += fmt::format("the log up to record {}; no snapshot.", kept.last_seq);
+  }
+  if (kept.is_everything()) {
+    text += " Dropped: nothing, no file tells of a later record.";
+  } else {
+    text += fmt::format(" Dropped: everything from record {} on", kept.last_seq + 1);
+    if (kept.known_seq > kept.last_seq) text += fmt::format(", up to {} at least", kept.known_seq);
+    text += fmt::format(". The reason: {}", kept.because);
+  }
   return {.fatal = false,
-          .message = fmt::format("Kept: {} and the log up to record {}. Dropped: everything from record {} on, because "
-                                 "{}. The files as they were are copied to {}/{}*; delete them when you need them no "
-                                 "more.",
-                                 base, kept.last_seq, kept.last_seq + 1, kept.because, directory_.path(),
-                                 repair_copy_name(repair_, ""))};
+          .message = fmt::format("{} The files as they were are copied to {}/{}*; delete these copies when you need "
+                                 "them no more.",
+                                 text, directory_.path(), repair_copy_name(repair_, ""))};
 }
 
 }  // namespace
