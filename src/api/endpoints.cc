@@ -245,10 +245,11 @@ constexpr bool kBody = true;
 constexpr bool kNoBody = false;
 constexpr bool kBlocks = true;
 constexpr bool kQuick = false;
+constexpr bool kDecides = true;
 
 constexpr Endpoint kEndpoints[] = {
-    {Method::kPost, "/v1/check", kBody, kQuick, check},
-    {Method::kPost, "/v1/check-all", kBody, kQuick, check_all},
+    {Method::kPost, "/v1/check", kBody, kQuick, check, kDecides},
+    {Method::kPost, "/v1/check-all", kBody, kQuick, check_all, kDecides},
     {Method::kPost, "/v1/reset", kBody, kQuick, reset},
     {Method::kGet, "/v1/limits", kNoBody, kBlocks, list},
     {Method::kPost, "/v1/limits", kBody, kQuick, configure},

@@ -23,6 +23,7 @@ struct Endpoint {
   bool takes_body;
   bool blocks;
   Deferred<Response> (*handle)(const EndpointCall& call);
+  bool decides = false;
 
   [[nodiscard]] bool takes_key() const { return path.ends_with('/'); }
   /// Whether `request_path` is one of this endpoint's.

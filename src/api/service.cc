@@ -50,6 +50,7 @@ Service::Route Service::route(Method method, std::string_view path) const {
   }
   route.takes_body = match.endpoint->takes_body;
   route.blocks = match.endpoint->blocks;
+  route.decides = match.endpoint->decides;
   return route;
 }
 

@@ -32,8 +32,10 @@ struct Request {
 struct Response {
   /// An HTTP status: 200, 400, 404, 405, 503, 507, ...
   int status = 200;
-  /// JSON; whole, unless `more` is set.
+  /// Whole, unless `more` is set.
   std::string body;
+  /// Static storage.
+  std::string_view content_type = "application/json";
   /// For 405: "GET", "POST" or "GET, POST". Static storage.
   std::string_view allow;
   /// A long answer in pieces, of which `body` is the first: appends the next one to its argument and says whether there
@@ -54,6 +56,8 @@ class Service {
     bool takes_body = false;
     /// May wait on storage or read files: not for an I/O thread.
     bool blocks = false;
+    /// Makes decisions. How long those take is what an operator wants to know.
+    bool decides = false;
   };
   [[nodiscard]] Route route(Method method, std::string_view path) const;
 

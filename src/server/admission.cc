@@ -24,7 +24,7 @@ std::string_view bearer_token(std::string_view authorization) noexcept {
   return trimmed(authorization.substr(kScheme.size()));
 }
 
-std::optional<Refusal> refuse_stranger(const RequestHead& head, const AccessRules& rules) {
+std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules& rules) {
   if (rules.keep_browsers_out) {
     if (!head.host || !is_loopback(*head.host)) {
       return closing(refusal(421, "misdirected_request",
@@ -35,7 +35,11 @@ std::optional<Refusal> refuse_stranger(const RequestHead& head, const AccessRule
       return refusal(403, "origin_refused", "Without a token the server does not answer to web pages.");
     }
   }
-  if (rules.token.empty()) return std::nullopt;
+  return std::nullopt;
+}
+
+std::optional<Refusal> refuse_without_token(const RequestHead& head, const AccessRules& rules) {
+  if (rules.token.empty() || Monitor::is_public(head.path)) return std::nullopt;
   if (head.authorization && same_secret(bearer_token(*head.authorization), rules.token)) return std::nullopt;
   Refusal unauthorized =
       refusal(401, "unauthorized", "The request needs the server's token: send it as \"Authorization: Bearer TOKEN\".");
@@ -95,14 +99,15 @@ bool same_secret(std::string_view given, std::string_view secret) noexcept {
 
 Refusal refusal_of(const BadRequest& bad) { return closing(refusal(bad.status, bad.code, bad.message)); }
 
-std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, const api::Service& service,
+std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, const Routes& routes,
                               api::Service::Route& route) {
-  std::optional<Refusal> refused = refuse_stranger(head, rules);
+  std::optional<Refusal> refused = refuse_browser(head, rules);
+  if (!refused) refused = refuse_without_token(head, rules);
   if (!refused && !head.implemented) {
     refused = closing(refusal(501, "method_not_implemented", "The server does not know this method."));
   }
   if (!refused) {
-    route = service.route(head.method, head.path);
+    route = routes.route(head.method, head.path);
     if (route.error.status != 200) refused = Refusal{std::move(route.error), false, false};
   }
   if (!refused) refused = refuse_body(head, route.takes_body);

@@ -6,6 +6,7 @@
 
 #include "api/service.h"
 #include "server/request_head.h"
+#include "server/routes.h"
 
 /// Whether a request may go on once its head is read, and before a byte of its body is.
 namespace flint::server {
@@ -30,10 +31,10 @@ struct Refusal {
   bool ask_for_token = false;
 };
 
-/// In this order: Host, Origin, token, method, route, content type, length. `route` is asked for only when the request
-/// has come so far, and set if nothing is refused.
-[[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,
-                                            const api::Service& service, api::Service::Route& route);
+/// In this order: Host, Origin, token (but for Monitor::is_public paths), method, route, content type, length. `route`
+/// is asked for only when the request has come so far, and set if nothing is refused.
+[[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, const Routes& routes,
+                                            api::Service::Route& route);
 
 [[nodiscard]] Refusal refusal_of(const BadRequest& bad);
 

@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kMostUnsent = 64 * 1024;
 /// What a lingering connection reads and forgets, at most: a body that was refused, say.
 constexpr std::size_t kMostDiscarded = 1024 * 1024;
+constexpr int kDone = 200;
 constexpr int kUnavailable = 503;
 constexpr auto kNever = SteadyClock::time_point::max();
 
@@ -72,7 +73,11 @@ void Connection::on_commit(const Status& status) {
   if (!open_) return;
   if (status.ok()) {
     const Limiter& limiter = loop_.core().limiter;
-    const std::size_t released = outbox_.release([&](std::uint64_t seq) { return limiter.is_durable(Ticket{seq}); });
+    const SteadyClock::time_point now = SteadyClock::now();
+    const std::size_t released = outbox_.release([&](std::uint64_t seq) { return limiter.is_durable(Ticket{seq}); },
+                                                 [&](Outbox::AskedAt asked_at) {
+                                                   if (asked_at) loop_.traffic().decided(now - *asked_at);
+                                                 });
     loop_.core().gate.leave(released);
   } else {
     // What was decided may or may not be on disk: none of it may be told.
@@ -127,9 +132,9 @@ bool Connection::handle_next() {
 
 void Connection::admit() {
   const RequestHead& head = reader_.head();
-  std::optional<Refusal> refused = refuse(head, rules_, loop_.core().service, route_);
+  std::optional<Refusal> refused = refuse(head, rules_, loop_.core().routes, route_);
   if (refused) {
-    answer(std::move(refused->response), {}, refused->close, refused->ask_for_token);
+    answer(std::move(refused->response), refused->close, refused->ask_for_token);
     if (!ending_) reader_.skip_body();
     return;
   }
@@ -144,11 +149,16 @@ void Connection::serve() {
     return;
   }
   const RequestHead& head = reader_.head();
-  Deferred<api::Response> deferred = loop_.core().service.handle(
+  Outbox::AskedAt asked_at;
+  if (route_.decides) asked_at = SteadyClock::now();
+  Deferred<api::Response> deferred = loop_.core().routes.handle(
       {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()});
   const bool waits = deferred.ticket.seq != 0 && !loop_.core().limiter.is_durable(deferred.ticket);
   if (route_.takes_body && !waits) loop_.core().gate.leave(1);
-  answer(std::move(deferred.value), waits ? deferred.ticket : Ticket{}, false, false);
+  if (asked_at && !waits && deferred.value.status == kDone) loop_.traffic().decided(SteadyClock::now() - *asked_at);
+  const std::uint64_t begin = outbox_.end();
+  answer(std::move(deferred.value));
+  if (waits) outbox_.hold(begin, deferred.ticket.seq, asked_at);
   reader_.finish();
 }
 
@@ -159,11 +169,11 @@ void Connection::run_on_worker() {
   const api::Request request{.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()};
   loop_.core().workers.submit([self = shared_from_this(), request]() mutable {
     IoLoop& loop = self->loop_;
-    auto response = std::make_shared<api::Response>(loop.core().service.handle(request).value);
+    auto response = std::make_shared<api::Response>(loop.core().routes.handle(request).value);
     asio::post(loop.context(), [self = std::move(self), response] {
       self->in_worker_ = false;
       if (!self->open_ || self->ending_) return;
-      self->answer(std::move(*response), {}, false, false);
+      self->answer(std::move(*response));
       self->reader_.finish();
       self->pump();
     });
@@ -198,7 +208,8 @@ void Connection::take_piece(Result<bool> more, const std::string& piece) {
   pump();
 }
 
-void Connection::answer(api::Response response, Ticket ticket, bool close, bool ask_for_token) {
+void Connection::answer(api::Response response, bool close, bool ask_for_token) {
+  loop_.traffic().answered(response.status);
   const RequestHead& request = reader_.head();
   const bool in_pieces = static_cast<bool>(response.more);
   client_is_done_ |= !request.keep_alive;
@@ -216,20 +227,19 @@ void Connection::answer(api::Response response, Ticket ticket, bool close, bool 
   head.close = ending_;
   head.keep_alive = request.http_1_0 && !ending_;
 
-  const std::uint64_t begin = outbox_.end();
   append_head(outbox_.tail(), head);
   if (in_pieces && more_in_chunks_) {
     append_chunk(outbox_.tail(), response.body);
   } else if (!request.is_head_method) {
     outbox_.tail() += response.body;
   }
-  if (ticket.seq != 0) outbox_.hold(begin, ticket.seq);
 }
 
 ResponseHead Connection::head_of(const api::Response& response) const {
   ResponseHead head;
   head.status = response.status;
   head.content_length = response.body.size();
+  head.content_type = response.content_type;
   head.retry_after = response.status == kUnavailable;
   head.allow = response.allow;
   head.date = loop_.date();
@@ -237,6 +247,7 @@ ResponseHead Connection::head_of(const api::Response& response) const {
 }
 
 void Connection::fail(const Refusal& refusal) {
+  loop_.traffic().answered(refusal.response.status);
   ending_ = true;
   more_ = nullptr;
   ResponseHead head = head_of(refusal.response);

@@ -47,7 +47,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void next_piece();
   void take_piece(Result<bool> more, const std::string& piece);
 
-  void answer(api::Response response, Ticket ticket, bool close, bool ask_for_token);
+  void answer(api::Response response, bool close = false, bool ask_for_token = false);
   /// A last answer that belongs to no request, or not to the one that is being read.
   void fail(const Refusal& refusal);
   [[nodiscard]] ResponseHead head_of(const api::Response& response) const;

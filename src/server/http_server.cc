@@ -50,6 +50,7 @@ void HttpServer::take(base::UniqueFd socket, const AccessRules& rules) {
 
 bool HttpServer::stop(std::chrono::milliseconds drain) {
   if (std::exchange(stopped_, true)) return true;
+  core_.monitor.begin_drain();
   accept_context_.stop();
   if (accept_thread_.joinable()) accept_thread_.join();
   for (const std::unique_ptr<Listener>& listener : listeners_) listener->stop();

@@ -41,6 +41,7 @@ struct IoLoop::Mailbox {
 
 IoLoop::IoLoop(ServerCore& core)
     : core_(core),
+      traffic_(core.monitor.add_loop()),
       work_(context_.get_executor()),
       timer_(context_),
       mailbox_(std::make_shared<Mailbox>()),

@@ -9,12 +9,13 @@
 #include <unordered_set>
 #include <vector>
 
-#include "api/service.h"
 #include "base/unique_fd.h"
 #include "flint/limiter.h"
 #include "server/admission.h"
 #include "server/asio.h"
 #include "server/connection_count.h"
+#include "server/monitor.h"
+#include "server/routes.h"
 #include "server/server.h"
 #include "server/storage_gate.h"
 #include "server/worker_pool.h"
@@ -26,12 +27,18 @@ class Connection;
 /// What all loops and connections of one server share. Outlives them.
 struct ServerCore {
   ServerCore(Limiter& over, const Deadlines& limits, std::size_t max_blocking, std::size_t worker_threads)
-      : limiter(over), service(over), deadlines(limits), gate(max_blocking), workers(worker_threads) {}
+      : limiter(over),
+        monitor(over, connections),
+        routes(over, monitor),
+        deadlines(limits),
+        gate(max_blocking),
+        workers(worker_threads) {}
 
   Limiter& limiter;
-  api::Service service;
-  const Deadlines deadlines;
   ConnectionCount connections;
+  Monitor monitor;
+  Routes routes;
+  const Deadlines deadlines;
   StorageGate gate;
   WorkerPool workers;
 };
@@ -67,6 +74,7 @@ class IoLoop {
   [[nodiscard]] SteadyClock::time_point now() const { return now_; }
   [[nodiscard]] const std::string& date() const { return date_; }
   [[nodiscard]] bool is_draining() const { return draining_; }
+  [[nodiscard]] Traffic& traffic() { return traffic_; }
   void remove(const std::shared_ptr<Connection>& connection);
   /// Calls Connection::on_commit once the log may be durable up to `seq`.
   void await_commit(std::shared_ptr<Connection> connection, std::uint64_t seq);
@@ -88,6 +96,7 @@ class IoLoop {
   void resume_stalled();
 
   ServerCore& core_;
+  Traffic& traffic_;
   IoContext context_{1};
   asio::executor_work_guard<IoContext::executor_type> work_;
   Timer timer_;

@@ -12,10 +12,10 @@ constexpr std::size_t kCutAt = 32 * 1024;
 
 }  // namespace
 
-void Outbox::hold(std::uint64_t begin, std::uint64_t seq) {
+void Outbox::hold(std::uint64_t begin, std::uint64_t seq, AskedAt asked_at) {
   // An older record than the one before: it waits for that one anyway, because of the order.
   if (!held_.empty()) seq = std::max(seq, held_.back().seq);
-  held_.push_back({begin, seq});
+  held_.push_back({begin, seq, asked_at});
 }
 
 std::size_t Outbox::drop_held() {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,18 +14,25 @@ namespace flint::server {
 /// up to its record; what is behind it waits too, because answers go out in the order of their requests.
 class Outbox {
  public:
+  /// When the question came; nothing where nobody measures how long the answer takes.
+  using AskedAt = std::optional<std::chrono::steady_clock::time_point>;
+
   /// To append answers to.
   [[nodiscard]] std::string& tail() { return bytes_; }
   /// Where what is appended next begins.
   [[nodiscard]] std::uint64_t end() const { return base_ + bytes_.size(); }
-  /// What was appended since end() was `begin` leaves only when `seq` is durable.
-  void hold(std::uint64_t begin, std::uint64_t seq);
+  /// What was appended since end() was `begin` leaves only when `seq` is durable. `asked_at` is for release().
+  void hold(std::uint64_t begin, std::uint64_t seq, AskedAt asked_at = {});
 
-  /// Lets go of the answers at the front that `is_durable(seq)`; returns how many.
-  template <typename IsDurable>
-  std::size_t release(const IsDurable& is_durable) {
+  /// Lets go of the answers at the front that `is_durable(seq)`, calling `on_release(asked_at)` for each; returns how
+  /// many.
+  template <typename IsDurable, typename OnRelease>
+  std::size_t release(const IsDurable& is_durable, const OnRelease& on_release) {
     std::size_t count = 0;
-    for (; !held_.empty() && is_durable(held_.front().seq); ++count) held_.pop_front();
+    for (; !held_.empty() && is_durable(held_.front().seq); ++count) {
+      on_release(held_.front().asked_at);
+      held_.pop_front();
+    }
     return count;
   }
   /// Forgets the first held answer and all that is behind it; returns how many held ones that were.
@@ -47,6 +56,7 @@ class Outbox {
   struct Held {
     std::uint64_t begin;
     std::uint64_t seq;
+    AskedAt asked_at;
   };
 
   std::string bytes_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace flint::server {
 namespace {
 
@@ -11,8 +13,8 @@ void append(Outbox& outbox, std::string_view answer, std::uint64_t seq = 0) {
   if (seq != 0) outbox.hold(begin, seq);
 }
 
-auto durable_to(std::uint64_t durable) {
-  return [durable](std::uint64_t seq) { return seq <= durable; };
+std::size_t release_to(Outbox& outbox, std::uint64_t durable) {
+  return outbox.release([durable](std::uint64_t seq) { return seq <= durable; }, [](Outbox::AskedAt) {});
 }
 
 TEST(Outbox, HoldsAnAnswerAndWhatIsBehindIt) {
@@ -24,14 +26,27 @@ TEST(Outbox, HoldsAnAnswerAndWhatIsBehindIt) {
   EXPECT_EQ(outbox.sendable(), "one");
   outbox.sent(3);
   EXPECT_EQ(outbox.sendable(), "");
-  EXPECT_EQ(outbox.release(durable_to(6)), 0U);
-  EXPECT_EQ(outbox.release(durable_to(8)), 1U);
+  EXPECT_EQ(release_to(outbox, 6), 0U);
+  EXPECT_EQ(release_to(outbox, 8), 1U);
   EXPECT_EQ(outbox.sendable(), "twothree");
   outbox.sent(5);
-  EXPECT_EQ(outbox.release(durable_to(9)), 1U);
+  EXPECT_EQ(release_to(outbox, 9), 1U);
   EXPECT_EQ(outbox.sendable(), "reefour");
   outbox.sent(7);
   EXPECT_TRUE(outbox.empty());
+}
+
+TEST(Outbox, TellsWhenTheReleasedAnswersWereAskedFor) {
+  using Time = std::chrono::steady_clock::time_point;
+  Outbox outbox;
+  const Time asked_at(std::chrono::seconds(5));
+  for (const Outbox::AskedAt asked : {Outbox::AskedAt(asked_at), Outbox::AskedAt(), Outbox::AskedAt(asked_at)}) {
+    outbox.tail() += "x";
+    outbox.hold(outbox.end() - 1, 1, asked);
+  }
+  std::vector<Outbox::AskedAt> released;
+  outbox.release([](std::uint64_t) { return true; }, [&](Outbox::AskedAt asked) { released.push_back(asked); });
+  EXPECT_EQ(released, (std::vector<Outbox::AskedAt>{asked_at, std::nullopt, asked_at}));
 }
 
 TEST(Outbox, HoldsAnOlderRecordAsLongAsTheOneBefore) {
@@ -39,8 +54,8 @@ TEST(Outbox, HoldsAnOlderRecordAsLongAsTheOneBefore) {
   append(outbox, "new", 9);
   append(outbox, "old", 2);
   EXPECT_EQ(outbox.last_held(), 9U);
-  EXPECT_EQ(outbox.release(durable_to(8)), 0U);
-  EXPECT_EQ(outbox.release(durable_to(9)), 2U);
+  EXPECT_EQ(release_to(outbox, 8), 0U);
+  EXPECT_EQ(release_to(outbox, 9), 2U);
 }
 
 TEST(Outbox, ForgetsWhatMayNeverBeTold) {
@@ -64,7 +79,7 @@ TEST(Outbox, KeepsItsPlacesWhenWhatWasSentIsCutOff) {
   append(outbox, "behind");
   while (!outbox.sendable().empty()) outbox.sent(std::min<std::size_t>(outbox.sendable().size(), 30'000));
   EXPECT_EQ(outbox.size(), 10U);
-  EXPECT_EQ(outbox.release(durable_to(5)), 1U);
+  EXPECT_EQ(release_to(outbox, 5), 1U);
   EXPECT_EQ(outbox.sendable(), "heldbehind");
 }
 

@@ -64,7 +64,9 @@ void append_number(std::string& out, std::size_t number, int base) {
 
 void append_head(std::string& out, const ResponseHead& head) {
   out += status_line(head.status);
-  out += "Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nDate: ";
+  out += "Content-Type: ";
+  out += head.content_type;
+  out += "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nDate: ";
   out += head.date;
   out += "\r\n";
   if (head.close) out += "Connection: close\r\n";

@@ -12,6 +12,7 @@ struct ResponseHead {
   /// Of the body; nothing when it comes in chunks or ends with the connection.
   enum class Body : std::uint8_t { kLength, kChunked, kUntilClose } body = Body::kLength;
   std::size_t content_length = 0;
+  std::string_view content_type = "application/json";
   bool close = false;
   /// Said to clients of HTTP/1.0 that asked for it.
   bool keep_alive = false;

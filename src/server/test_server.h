@@ -61,6 +61,7 @@ class TestServer {
   [[nodiscard]] TestClient connect_locally() const {
     return TestClient::connect_unix(directory_.path() + "/flint.sock");
   }
+  [[nodiscard]] std::uint16_t open_port() const { return open_port_; }
   [[nodiscard]] Limiter& limiter() { return *limiter_; }
   [[nodiscard]] HttpServer& http() { return *http_; }
   [[nodiscard]] const std::string& data_dir() const { return directory_.path(); }

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <string_view>
+
+#include "api/service.h"
+#include "server/connection_count.h"
+#include "server/traffic.h"
+
+namespace flint::server {
+
+/// What the server tells monitoring systems about itself: GET /metrics for Prometheus, GET /livez and /readyz for
+/// whoever starts and stops it. Threads: any, except for what says otherwise.
+class Monitor {
+ public:
+  /// The references outlive it.
+  Monitor(const Limiter& limiter, ConnectionCount& connections) : limiter_(limiter), connections_(connections) {}
+
+  /// For a loop to count in. Lives as long as the monitor. Not while requests are answered.
+  [[nodiscard]] Traffic& add_loop() { return loops_.emplace_back(); }
+  /// From now on the server is not ready.
+  void begin_drain() noexcept { draining_.store(true, std::memory_order_relaxed); }
+
+  [[nodiscard]] static bool has(std::string_view path) noexcept;
+  /// Asks for no token, and tells no more than a word.
+  [[nodiscard]] static bool is_public(std::string_view path) noexcept;
+
+  // For a path that it has.
+
+  [[nodiscard]] static api::Service::Route route(api::Method method);
+  [[nodiscard]] api::Response handle(const api::Request& request) const;
+
+ private:
+  [[nodiscard]] api::Response ready() const;
+  [[nodiscard]] api::Response metrics() const;
+
+  const Limiter& limiter_;
+  ConnectionCount& connections_;
+  std::deque<Traffic> loops_;
+  std::atomic<bool> draining_ = false;
+  const std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
+};
+
+}  // namespace flint::server

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "api/service.h"
+#include "server/monitor.h"
+
+namespace flint::server {
+
+/// All that the server answers: the API, and what it tells monitoring systems. As api::Service.
+class Routes {
+ public:
+  /// The references outlive it.
+  Routes(Limiter& limiter, const Monitor& monitor) : service_(limiter), monitor_(monitor) {}
+
+  [[nodiscard]] api::Service::Route route(api::Method method, std::string_view path) const {
+    return Monitor::has(path) ? Monitor::route(method) : service_.route(method, path);
+  }
+
+  [[nodiscard]] Deferred<api::Response> handle(const api::Request& request) {
+    if (Monitor::has(request.path)) return {monitor_.handle(request), {}};
+    return service_.handle(request);
+  }
+
+ private:
+  api::Service service_;
+  const Monitor& monitor_;
+};
+
+}  // namespace flint::server
