@@ -29,6 +29,7 @@ from flint._types import Algorithm, CheckAllResult, DoctorReport, Event, Item, L
 
 if TYPE_CHECKING:
     from flint._limiter import Limiter
+    from flint.prometheus import add_prometheus_route, prometheus_metrics
 
     __version__: str
 
@@ -51,6 +52,8 @@ __all__ = [
     "RateLimitExceeded",
     "SharedLimiter",
     "StorageError",
+    "add_prometheus_route",
+    "prometheus_metrics",
 ]
 
 
@@ -66,6 +69,10 @@ def __getattr__(name: str) -> Any:
             ) from error
         globals()["Limiter"] = Limiter
         return Limiter
+    if name in ("add_prometheus_route", "prometheus_metrics"):
+        from flint import prometheus
+
+        return getattr(prometheus, name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -9,7 +9,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flint import _arguments
-from flint._errors import FlintConnectionError, LimitNotConfigured, RateLimitExceeded
+from flint._admission import Admission
+from flint._errors import RateLimitExceeded
 
 if TYPE_CHECKING:
     from flint._contract import AbstractLimiter
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from flint._types import Algorithm, Period
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-# Keys that this process has configured are remembered up to here, and then forgotten all at once: configuring one again
-# with the same values changes nothing.
-_MAX_CONFIGURED = 65_536
 
 
 class Guard:
@@ -38,16 +35,11 @@ class Guard:
     ) -> None:
         if not callable(key):
             _arguments.key(key)
-        _arguments.limit(rate, per, algorithm, None)
+        self._admission = Admission(limiter, rate=rate, per=per, algorithm=algorithm)
         self._cost = _arguments.units(cost, "cost")
         if self._cost > rate:
             raise ValueError(f"cost {cost} is above the rate, {rate}: it could never pass")
-        self._limiter = limiter
         self._key = key
-        self._rate = rate
-        self._per = per
-        self._algorithm: Algorithm = algorithm
-        self._configured: set[str] = set()
 
     def wrap(self, function: Function) -> Function:
         if not callable(function):
@@ -104,45 +96,10 @@ class Guard:
         return self._key(*args, **kwargs) if callable(self._key) else self._key
 
     def _admit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        key = self._key_of(args, kwargs)
-        if key not in self._configured:
-            self._configure(key)
-        try:
-            result = self._limiter.check(key, cost=self._cost)
-        except LimitNotConfigured:  # by now: the data directory is another one than when we configured it
-            self._configure(key)
-            result = self._limiter.check(key, cost=self._cost)
-        _raise_if_denied(result)
+        _raise_if_denied(self._admission.check(self._key_of(args, kwargs), self._cost))
 
     async def _aadmit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        key = self._key_of(args, kwargs)
-        if key not in self._configured:
-            await self._aconfigure(key)
-        try:
-            result = await self._limiter.acheck(key, cost=self._cost)
-        except LimitNotConfigured:
-            await self._aconfigure(key)
-            result = await self._limiter.acheck(key, cost=self._cost)
-        _raise_if_denied(result)
-
-    def _configure(self, key: str) -> None:
-        try:
-            self._limiter.limit(key, rate=self._rate, per=self._per, algorithm=self._algorithm)
-        except FlintConnectionError:
-            return  # what a server out of reach means is for the check to say: see on_error of SharedLimiter
-        self._remember(key)
-
-    async def _aconfigure(self, key: str) -> None:
-        try:
-            await self._limiter.alimit(key, rate=self._rate, per=self._per, algorithm=self._algorithm)
-        except FlintConnectionError:
-            return
-        self._remember(key)
-
-    def _remember(self, key: str) -> None:
-        if len(self._configured) >= _MAX_CONFIGURED:
-            self._configured.clear()
-        self._configured.add(key)
+        _raise_if_denied(await self._admission.acheck(self._key_of(args, kwargs), self._cost))
 
 
 def _raise_if_denied(result: CheckResult) -> None:

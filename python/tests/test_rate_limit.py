@@ -152,7 +152,7 @@ def test_a_limit_that_is_gone_is_configured_again(raw_limiter: flint.AbstractLim
     assert status["remaining"] == 1
     # Another directory, as when the server's was thrown away.
     with flint.Limiter(tmp_path / "other") as other:
-        guard.__self__._limiter = other  # type: ignore[attr-defined]
+        guard.__self__._admission._limiter = other  # type: ignore[attr-defined]
         assert function() == 1
         other_status = other.status("f")
         assert other_status is not None

@@ -1,0 +1,108 @@
+"""What a middleware limits by, and what HTTP is told of a decision: the same for ASGI and WSGI."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from flint import _arguments
+from flint._admission import Admission
+
+if TYPE_CHECKING:
+    from flint._contract import AbstractLimiter
+    from flint._result import CheckResult
+    from flint._types import Algorithm, Period
+
+DETAIL = "rate limit exceeded"
+
+_PROBLEM = {
+    # Both as draft-ietf-httpapi-ratelimit-headers registers them.
+    "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+    "title": "Request cannot be satisfied as assigned quota has been exceeded",
+    "status": 429,
+    "detail": DETAIL,
+}
+
+
+class Rule:
+    """A limit for requests. `key` is the key of all of them; `key_func` makes one of each (None: not limited)."""
+
+    __slots__ = ("_policy_field", "_policy_name", "admission", "body", "content_type", "cost", "key")
+
+    def __init__(
+        self,
+        limiter: AbstractLimiter,
+        *,
+        key: str | None,
+        key_func: Callable[[Any], Any] | None,
+        rate: int,
+        per: Period,
+        algorithm: Algorithm,
+        burst: int | None,
+        cost: int | Callable[[Any], Any],
+        policy: str,
+        problem_json: bool = False,
+    ) -> None:
+        if (key is None) == (key_func is None):
+            raise TypeError("give either key, for one limit of all requests, or key_func, which makes a key of each.")
+        if key_func is not None and not callable(key_func):
+            raise TypeError(f"key_func must be callable, not {_arguments.type_name(key_func)}.")
+        #: A key, or what makes one of a request.
+        self.key: str | Callable[[Any], Any] = key_func or _arguments.key(key)
+        self.admission = Admission(limiter, rate=rate, per=per, algorithm=algorithm, burst=burst)
+        if not callable(cost) and _arguments.units(cost, "cost") > self.admission.capacity:
+            raise ValueError(f"cost {cost} is above the capacity, {self.admission.capacity}: it could never pass.")
+        #: Units, or what makes them of a request.
+        self.cost = cost
+
+        name = _arguments.text(policy, "policy")
+        if not name or not name.isascii() or not name.isprintable():
+            raise ValueError("policy must be one or more printable ASCII characters.")
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        seconds, rest = divmod(_arguments.period(per), 1000)
+        self._policy_name = f'"{quoted}"'
+        # A window is told in whole seconds or not at all.
+        self._policy_field = f"{self._policy_name};q={rate}" + ("" if rest else f";w={seconds}")
+
+        problem = {**_PROBLEM, "violated-policies": [name]}
+        self.content_type = "application/problem+json" if problem_json else "application/json"
+        self.body = json.dumps(problem if problem_json else {"detail": DETAIL}, separators=(",", ":")).encode()
+
+    def fields(self, result: CheckResult) -> list[tuple[str, str]]:
+        """The header fields of a response. Times are in seconds, rounded up."""
+        fields = []
+        reset_s = -(-result.reset_after_ms // 1000)
+        if not result.allowed:
+            retry_s = max(1, -(-result.retry_after_ms // 1000))
+            reset_s = max(reset_s, retry_s)
+            fields.append(("Retry-After", str(retry_s)))
+        if result.algorithm != "unavailable":  # else nobody knows what is left
+            fields += (
+                ("RateLimit", f"{self._policy_name};r={result.remaining};t={reset_s}"),
+                ("RateLimit-Policy", self._policy_field),
+                ("X-RateLimit-Limit", str(result.limit)),
+                ("X-RateLimit-Remaining", str(result.remaining)),
+                ("X-RateLimit-Reset", str(math.ceil(result.reset_at.timestamp()))),
+            )
+        return fields
+
+
+class Paths:
+    """Paths, each as it is or, with `/*` at its end, all that begin with what stands before the `*`."""
+
+    __slots__ = ("_exact", "_prefixes")
+
+    def __init__(self, paths: Iterable[str], name: str) -> None:
+        if isinstance(paths, (str, bytes)) or not isinstance(paths, Iterable):
+            raise TypeError(f"{name} must be a list of paths, not {_arguments.type_name(paths)}.")
+        checked = [_arguments.text(path, f"{name}[{index}]") for index, path in enumerate(paths)]
+        for index, path in enumerate(checked):
+            if not path.startswith("/") or "*" in path.removesuffix("/*"):
+                raise ValueError(f"{name}[{index}] must begin with '/', with no '*' but a '/*' at its end.")
+        self._exact = frozenset(path for path in checked if not path.endswith("/*"))
+        self._prefixes = tuple(path[:-1] for path in checked if path.endswith("/*"))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._exact or path.startswith(self._prefixes)

@@ -1,0 +1,166 @@
+"""The metrics, which other programs must be able to read."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings, strategies
+from prometheus_client.parser import text_string_to_metric_families
+from web_support import asgi
+
+import flint
+from flint.prometheus import CONTENT_TYPE, add_prometheus_route, prometheus_metrics
+from flint.testing import MemoryLimiter
+
+NAMES = (
+    ("flint_limit_info", "gauge"),
+    ("flint_limit_rate", "gauge"),
+    ("flint_limit_per_millis", "gauge"),
+    ("flint_limit_remaining", "gauge"),
+    ("flint_limit_reset_at_seconds", "gauge"),
+    ("flint_requests_allowed_total", "counter"),
+    ("flint_requests_denied_total", "counter"),
+    ("flint_request_cost_allowed_total", "counter"),
+    ("flint_request_cost_denied_total", "counter"),
+)
+
+
+def read(text: str) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+    """Name of a series -> its labels -> its value."""
+    found: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            series = found.setdefault(sample.name, {})
+            labels = tuple(sorted(sample.labels.items()))
+            assert labels not in series, f"{sample.name}{labels} is there twice"
+            series[labels] = sample.value
+    return found
+
+
+def fill(limiter: flint.AbstractLimiter) -> None:
+    limiter.limit("a", rate=3, per="1m")
+    limiter.limit('b "\\" ü', rate=5, per="1h", algorithm="sliding_window_log")
+    limiter.limit("c", rate=10, per="1s")
+    limiter.check("a", cost=2)
+    limiter.check("a", cost=2)
+    limiter.check("c", cost=4)
+
+
+def test_every_metric_of_every_key(flint_limiter: MemoryLimiter) -> None:
+    fill(flint_limiter)
+    text = prometheus_metrics(flint_limiter)
+    a = (("algorithm", "token_bucket"), ("key", "a"))
+    b = (("algorithm", "sliding_window_log"), ("key", 'b "\\" ü'))
+    c = (("algorithm", "token_bucket"), ("key", "c"))
+    now = flint_limiter.clock.now().timestamp()
+    assert read(text) == {
+        "flint_limit_info": {a: 1, b: 1, c: 1},
+        "flint_limit_rate": {a: 3, b: 5, c: 10},
+        "flint_limit_per_millis": {a: 60_000, b: 3_600_000, c: 1_000},
+        "flint_limit_remaining": {a: 1, b: 5, c: 6},
+        "flint_limit_reset_at_seconds": {a: now + 40, b: now, c: now + 0.4},
+        "flint_requests_allowed_total": {a: 1, b: 0, c: 1},
+        "flint_requests_denied_total": {a: 1, b: 0, c: 0},
+        "flint_request_cost_allowed_total": {a: 2, b: 0, c: 4},
+        "flint_request_cost_denied_total": {a: 2, b: 0, c: 0},
+    }
+    assert [(line.split()[2], line.split()[3]) for line in text.splitlines() if "# TYPE" in line] == list(NAMES)
+    assert 'flint_limit_reset_at_seconds{key="c",algorithm="token_bucket"} 1893456000.400\n' in text
+
+
+def test_without_the_key_series_are_by_algorithm_and_added_up(flint_limiter: MemoryLimiter) -> None:
+    fill(flint_limiter)
+    found = read(prometheus_metrics(flint_limiter, include_key_label=False))
+    bucket, log = (("algorithm", "token_bucket"),), (("algorithm", "sliding_window_log"),)
+    assert found["flint_limit_info"] == {bucket: 2, log: 1}
+    assert found["flint_limit_rate"] == {bucket: 13, log: 5}
+    assert found["flint_limit_per_millis"] == {bucket: 60_000, log: 3_600_000}
+    assert found["flint_limit_remaining"] == {bucket: 7, log: 5}
+    assert found["flint_limit_reset_at_seconds"][bucket] == flint_limiter.clock.now().timestamp() + 40
+    assert found["flint_request_cost_allowed_total"] == {bucket: 6, log: 0}
+
+
+def test_keys_can_be_made_coarser(flint_limiter: MemoryLimiter) -> None:
+    for key in ("user:1", "user:2", "org:1"):
+        flint_limiter.limit(key, rate=3, per=1)
+        flint_limiter.check(key)
+    found = read(prometheus_metrics(flint_limiter, "acme:rate", key_label_func=lambda key: key.partition(":")[0]))
+    assert {dict(labels)["key"]: value for labels, value in found["acme:rate_requests_allowed_total"].items()} == {
+        "user": 2,
+        "org": 1,
+    }
+
+
+def test_no_limits_are_no_series(flint_limiter: MemoryLimiter) -> None:
+    assert read(prometheus_metrics(flint_limiter)) == {}
+
+
+LABELS = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(labels=strategies.lists(LABELS, max_size=6, unique=True))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_label_is_read_as_it_was_written(labels: list[str]) -> None:
+    with MemoryLimiter() as limiter:
+        for index in range(len(labels)):
+            limiter.limit(f"{index}", rate=1, per=1)
+        text = prometheus_metrics(limiter, key_label_func=lambda key: labels[int(key)])
+    # The parser splits at whatever str.splitlines() does; the format only at line feeds.
+    if not any(len(label.splitlines()) > 1 or label.splitlines() != [label] for label in labels if label):
+        assert {dict(sample)["key"] for sample in read(text).get("flint_limit_info", {})} == set(labels)
+    assert text.count("\n") == len(NAMES) * (2 + len(labels))
+
+
+def test_keys_come_by_pages(flint_limiter: MemoryLimiter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flint.prometheus._PAGE", 2)
+    for count in range(5):
+        flint_limiter.limit(f"{count}", rate=1, per=1)
+        assert len(read(prometheus_metrics(flint_limiter))["flint_limit_info"]) == count + 1
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_finds_nothing_wrong(flint_limiter: MemoryLimiter) -> None:
+    fill(flint_limiter)
+    text = prometheus_metrics(flint_limiter)
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_a_route_serves_them_in_either_mode(raw_limiter: flint.AbstractLimiter) -> None:
+    fill(raw_limiter)
+    app = FastAPI()
+    add_prometheus_route(app, raw_limiter)
+    flint.add_prometheus_route(app, raw_limiter, "/m2", prefix="x", include_key_label=False)
+
+    async def both() -> Any:
+        return await asgi(app, "/metrics"), await asgi(app, "/m2"), await asgi(app, "/metrics", method="POST")
+
+    first, second, posted = asyncio.run(both())
+    assert (first.status, first["content-type"]) == (200, CONTENT_TYPE)
+    assert len(read(first.body.decode())["flint_limit_info"]) == 3
+    assert len(read(second.body.decode())["x_limit_info"]) == 2
+    assert posted.status == 405
+    assert app.openapi()["paths"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "names"),
+    [
+        ({"prefix": "9a"}, ValueError, "prefix"),
+        ({"prefix": "a-b"}, ValueError, "prefix"),
+        ({"prefix": None}, TypeError, "prefix"),
+        ({"key_label_func": "x"}, TypeError, "key_label_func"),
+        ({"key_label_func": lambda key: 7}, TypeError, "key_label_func"),
+    ],
+)
+def test_wrong_arguments(
+    flint_limiter: MemoryLimiter, arguments: dict[str, Any], kind: type[Exception], names: str
+) -> None:
+    flint_limiter.limit("k", rate=1, per=1)
+    with pytest.raises(kind, match=names):
+        prometheus_metrics(flint_limiter, **arguments)
