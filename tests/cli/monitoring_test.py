@@ -1,0 +1,89 @@
+"""What a running server tells monitoring systems and supervisors: its metrics, its probes and its log."""
+
+import sys
+import unittest
+import urllib.error
+import urllib.request
+
+from harness import DENIED, FlintTest, Server
+
+# A package of Debian's own Python, in Python alone: any interpreter takes it.
+sys.path.append("/usr/lib/python3/dist-packages")
+from prometheus_client.parser import text_string_to_metric_families  # noqa: E402  (package python3-prometheus-client)
+
+
+def get(server, path, token=None):
+    """Status and text."""
+    fields = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(server.url + path, headers=fields), timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.read().decode()
+
+
+def scrape(server, token=None):
+    """Metric families by name, as Prometheus understands them."""
+    status, text = get(server, "/metrics", token)
+    assert status == 200, text
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def value(families, name, **labels):
+    """Of one sample; counters are named without the `_total` of their samples."""
+    found = [sample.value for family in families.values() for sample in family.samples
+             if sample.name == name and sample.labels == labels]
+    assert len(found) == 1, (name, labels, found)
+    return found[0]
+
+
+class MetricsTest(FlintTest):
+    def test_prometheus_reads_what_happened(self):
+        with Server(self.data_dir) as server:
+            self.ok(self.local("limit", "add", "k", "--rate", "2", "--per", "1h"))
+            for code in (0, 0, DENIED):
+                self.ok(self.local("limit", "check", "k"), code)
+            families = scrape(server)
+            self.assertEqual(value(families, "flint_decisions_total", outcome="allowed"), 2)
+            self.assertEqual(value(families, "flint_decisions_total", outcome="denied"), 1)
+            self.assertEqual(value(families, "flint_check_duration_seconds_count"), 3)
+            self.assertEqual(value(families, "flint_keys"), 1)
+            self.assertEqual(value(families, "flint_storage_up"), 1)
+            self.assertGreater(value(families, "flint_log_bytes"), 0)
+            self.assertGreater(value(families, "process_start_time_seconds"), 1.6e9)
+            self.ok(self.local("log", "compact"))
+            self.assertGreater(value(scrape(server), "flint_snapshot_bytes"), 0)
+
+    def test_every_family_is_typed_and_explained_and_every_histogram_adds_up(self):
+        with Server(self.data_dir) as server:
+            self.ok(self.local("limit", "add", "k", "--rate", "2", "--per", "1h"))
+            self.ok(self.local("limit", "check", "k"))
+            families = scrape(server)
+        histograms = 0
+        for name, family in families.items():
+            self.assertTrue(name.startswith("flint_") or name == "process_start_time_seconds", name)
+            self.assertIn(family.type, ("counter", "gauge", "histogram"), name)
+            self.assertTrue(family.documentation.endswith("."), name)
+            if family.type != "histogram":
+                continue
+            histograms += 1
+            buckets = [sample for sample in family.samples if sample.name == name + "_bucket"]
+            bounds = [float(sample.labels["le"]) for sample in buckets]
+            counts = [sample.value for sample in buckets]
+            self.assertEqual(bounds, sorted(set(bounds)), name)
+            self.assertEqual(bounds[-1], float("inf"), name)
+            self.assertEqual(counts, sorted(counts), name)
+            self.assertEqual(counts[-1], value(families, name + "_count"), name)
+        self.assertEqual(histograms, 3)
+
+    def test_metrics_need_the_token_and_probes_do_not(self):
+        with Server(self.data_dir, env={"FLINT_SERVER_TOKEN": "s3cret"}) as server:
+            self.assertEqual(get(server, "/metrics")[0], 401)
+            self.assertEqual(value(scrape(server, "s3cret"), "flint_storage_up"), 1)
+            for probe in ("/livez", "/readyz"):
+                self.assertEqual(get(server, probe), (200, "ok\n"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
