@@ -3,7 +3,7 @@
     # Flask
     app.wsgi_app = FlintMiddleware(app.wsgi_app, limiter=limiter, key_func=client_address(), rate=100, per="1m")
     # Django, in wsgi.py
-    application = FlintMiddleware(get_wsgi_application(), limiter=limiter, key_func=client_address(), rate=100, per="1m")
+    application = FlintMiddleware(get_wsgi_application(), limiter=limiter, key="all", rate=100, per="1s")
 
 Header fields and denials are those of flint.fastapi. Needs the standard library only.
 """
