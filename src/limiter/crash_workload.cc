@@ -14,19 +14,19 @@ class Builder {
  public:
   void limit(const std::string& key, const Limit& limit) {
     add([=](EngineFixture& engine) { return engine.limit(key, limit); },
-        [=](ReferenceLimiter& model) { model.limit(key, limit); }, true, false);
+        [=](ReferenceLimiter& model) { model.limit(key, limit); }, Promise::kItsRecord);
   }
   void check(const std::string& key, Units cost) {
     add([=](EngineFixture& engine) { return engine.try_check(key, cost).status(); },
-        [=](ReferenceLimiter& model) { static_cast<void>(model.check(key, cost)); }, true, false);
+        [=](ReferenceLimiter& model) { static_cast<void>(model.check(key, cost)); }, Promise::kItsRecord);
   }
   void check_all(const std::vector<CheckItem>& items) {
     add([=](EngineFixture& engine) { return engine.try_check_all(items).status(); },
-        [=](ReferenceLimiter& model) { static_cast<void>(model.check_all(items)); }, true, false);
+        [=](ReferenceLimiter& model) { static_cast<void>(model.check_all(items)); }, Promise::kItsRecord);
   }
   void reset(const std::string& key) {
     add([=](EngineFixture& engine) { return engine.reset(key); }, [=](ReferenceLimiter& model) { model.reset(key); },
-        true, false);
+        Promise::kItsRecord);
   }
   void pass(Nanos time) {
     add(
@@ -34,32 +34,41 @@ class Builder {
           engine.clock.advance(time);
           return Status();
         },
-        [](ReferenceLimiter&) {}, false, false);
+        [](ReferenceLimiter&) {}, Promise::kNothing);
+  }
+  void set_wall_clock_back(Nanos by) {
+    add(
+        [=](EngineFixture& engine) {
+          engine.clock.set_wall(engine.clock.wall() - by);
+          return Status();
+        },
+        [](ReferenceLimiter&) {}, Promise::kNothing);
   }
   void tick() {
-    add([](EngineFixture& engine) { return engine->tick(); }, [](ReferenceLimiter& model) { model.tick(); }, false,
-        false);
+    add([](EngineFixture& engine) { return engine->tick(); }, [](ReferenceLimiter& model) { model.tick(); },
+        Promise::kNothing);
     steps.back().is_upkeep = true;
   }
   void flush() {
-    add([](EngineFixture& engine) { return engine->flush(); }, [](ReferenceLimiter& model) { model.tick(); }, true,
-        true);
+    add([](EngineFixture& engine) { return engine->flush(); }, [](ReferenceLimiter& model) { model.tick(); },
+        Promise::kEverything);
     steps.back().is_upkeep = true;
   }
-  void compact() {
-    add([](EngineFixture& engine) { return engine->compact(); }, [](ReferenceLimiter&) {}, false, false);
+  void compact(const Builder& meanwhile = {}) {
+    add([](EngineFixture& engine) { return engine->compact(); }, [](ReferenceLimiter&) {}, Promise::kNothing);
+    steps.back().meanwhile = meanwhile.steps;
   }
   void close() {
-    add([](EngineFixture& engine) { return engine->close(); }, [](ReferenceLimiter& model) { model.close(); }, true,
-        true);
+    add([](EngineFixture& engine) { return engine->close(); }, [](ReferenceLimiter& model) { model.close(); },
+        Promise::kEverything);
+    steps.back().apply_first = [](ReferenceLimiter& model) { model.log_time(); };
   }
 
   std::vector<Step> steps;
 
  private:
-  void add(std::function<Status(EngineFixture&)> run, std::function<void(ReferenceLimiter&)> apply, bool in_always,
-           bool in_batch) {
-    steps.push_back({std::move(run), std::move(apply), in_always, in_batch});
+  void add(std::function<Status(EngineFixture&)> run, std::function<void(ReferenceLimiter&)> apply, Promise promise) {
+    steps.push_back({.run = std::move(run), .apply = std::move(apply), .promise = promise});
   }
 };
 
@@ -113,7 +122,11 @@ std::vector<Step> crash_workload() {
   life.tick();
   life.limit(kUser, sliding_log(8, 2s));
   life.check(kUser, 8);
-  life.compact();
+  Builder meanwhile;
+  meanwhile.limit(kUser, sliding_log(9, 2s));
+  use(meanwhile, 2);
+  meanwhile.reset(kRoute);
+  life.compact(meanwhile);
   use(life, 2);
   life.reset(kRoute);
   life.flush();
@@ -121,35 +134,58 @@ std::vector<Step> crash_workload() {
   use(life, 2);
   life.limit(kOrg, token_bucket(4, 1s));
   life.check(kOrg, 4);
+  life.pass(300ms);
+  life.check(kOrg, 4);
   life.tick();
+  life.set_wall_clock_back(5s);
   life.compact();
-  life.tick();
   use(life, 2);
   life.close();
   return life.steps;
 }
 
-CrashRun::CrashRun(EngineFixture& engine, const std::vector<Step>& steps) {
-  ReferenceLimiter model(engine.clock);
-  states_.push_back(model);
+CrashRun::CrashRun(EngineFixture& engine, const std::vector<Step>& steps,
+                   const std::function<void(const CrashRun&)>& after_step)
+    : model_(engine.clock), states_{model_} {
   if (!engine.try_open().ok()) return;
   for (const Step& step : steps) {
-    const std::size_t events = engine.disk().died() ? 0 : events_in_the_log(engine);
-    const Status status = step.run(engine);
-    const bool died = engine.disk().died();
-    if (!status.ok() && !died && engine->health().ok()) {
-      const bool logged_something = events_in_the_log(engine) != events;
-      EXPECT_TRUE(step.is_upkeep || !logged_something) << "refused, and in the log: " << status.message();
-      if (logged_something) step.apply(model);
-      continue;
-    }
-    step.apply(model);
-    states_.push_back(logged(model));
-    if (!status.ok() || died) return;
-    first_after_kill_ = states_.size() - 1;
-    const bool always = engine.options.sync == SyncMode::kAlways;
-    if (always ? step.durable_in_always : step.durable_in_batch) first_after_power_loss_ = states_.size() - 1;
+    if (!perform(engine, step)) return;
+    if (after_step) after_step(*this);
   }
+}
+
+bool CrashRun::perform(EngineFixture& engine, const Step& step) {
+  const std::size_t events = engine.disk().died() ? 0 : events_in_the_log(engine);
+  const storage::Seq last_seq = engine.last_seq();
+  bool goes_on = true;
+  std::size_t done_meanwhile = 0;
+  engine.on_snapshot = [&] {
+    while (goes_on && done_meanwhile < step.meanwhile.size()) {
+      goes_on = perform(engine, step.meanwhile[done_meanwhile++]);
+    }
+  };
+  const Status status = step.run(engine);
+  engine.on_snapshot = nullptr;
+  if (!goes_on) return false;
+  const bool died = engine.disk().died();
+  if (!status.ok() && !died && engine->health().ok()) {
+    const bool logged_something = done_meanwhile == 0 && events_in_the_log(engine) != events;
+    EXPECT_TRUE(step.is_upkeep || !logged_something) << "refused, and in the log: " << status.message();
+    if (logged_something) step.apply(model_);
+    return true;
+  }
+  if (step.apply_first) {
+    step.apply_first(model_);
+    states_.push_back(logged(model_));
+  }
+  step.apply(model_);
+  states_.push_back(logged(model_));
+  if (!status.ok() || died) return false;
+  first_after_kill_ = states_.size() - 1;
+  const bool waited = engine.options.sync == SyncMode::kAlways && engine.last_seq() > last_seq;
+  if (step.promise == Promise::kEverything || (step.promise == Promise::kItsRecord && waited))
+    first_after_power_loss_ = states_.size() - 1;
+  return true;
 }
 
 void expect_recovers(const io::FaultyDisk& disk, const EngineFixture& crashed, const CrashRun& run, std::size_t first) {

@@ -25,6 +25,21 @@ class EngineCrash : public ::testing::TestWithParam<Setting> {
   [[nodiscard]] EngineFixture fixture() const {
     return {GetParam().sync, io::FaultyDisk({.can_map = GetParam().mapped})};
   }
+  /// Of what the disk holds now, or held when the process died.
+  void expect_every_crash_recovers(EngineFixture& engine, const CrashRun& run) {
+    const auto image = [&](const io::CrashPolicy& policy) {
+      const std::uint64_t seed = random_.pick(1'000'000);
+      SCOPED_TRACE("survives " + std::to_string(static_cast<int>(policy.survives)) + ", pages " +
+                   std::to_string(policy.whole_pages) + ", seed " + std::to_string(seed));
+      const bool killed = policy.survives == io::Survives::kEverything;
+      expect_recovers(engine.disk().crash(seed, policy), engine, run,
+                      killed ? run.first_after_kill() : run.first_after_power_loss());
+    };
+    image({.survives = io::Survives::kEverything});
+    image({.survives = io::Survives::kOnlySynced});
+    for (int i = 0; i < 3; ++i) image({.survives = io::Survives::kRandom});
+    image({.survives = io::Survives::kRandom, .whole_pages = true});
+  }
   std::uint64_t calls_of_a_whole_life() {
     EngineFixture engine = fixture();
     const CrashRun run(engine, steps_);
@@ -45,20 +60,23 @@ TEST_P(EngineCrash, AtEveryCallLeavesAPrefixThatHoldsWhatWasPromised) {
     engine.disk().die_at(call, {.error = EIO, .partly = random_.pick(1'000'000)});
     const CrashRun run(engine, steps_);
     ASSERT_TRUE(engine.disk().died()) << call;
-
-    const auto image = [&](const io::CrashPolicy& policy) {
-      const std::uint64_t seed = random_.pick(1'000'000);
-      SCOPED_TRACE("call " + std::to_string(call) + ", survives " + std::to_string(static_cast<int>(policy.survives)) +
-                   ", pages " + std::to_string(policy.whole_pages) + ", seed " + std::to_string(seed));
-      const bool killed = policy.survives == io::Survives::kEverything;
-      expect_recovers(engine.disk().crash(seed, policy), engine, run,
-                      killed ? run.first_after_kill() : run.first_after_power_loss());
-    };
-    image({.survives = io::Survives::kEverything});
-    image({.survives = io::Survives::kOnlySynced});
-    for (int i = 0; i < 3; ++i) image({.survives = io::Survives::kRandom});
-    image({.survives = io::Survives::kRandom, .whole_pages = true});
+    SCOPED_TRACE("call " + std::to_string(call));
+    expect_every_crash_recovers(engine, run);
     ASSERT_FALSE(HasFailure());
+  }
+}
+
+// Through a map, most changes are no call of the disk.
+TEST_P(EngineCrash, AfterEveryStepLeavesAPrefixThatHoldsWhatWasPromised) {
+  for (const bool write_back : {false, true}) {
+    EngineFixture engine = fixture();
+    if (write_back) engine.disk().write_back_by_itself(random_.pick(1'000'000));
+    const CrashRun whole(engine, steps_, [&](const CrashRun& run) {
+      if (HasFailure()) return;
+      SCOPED_TRACE("state " + std::to_string(run.states().size() - 1));
+      expect_every_crash_recovers(engine, run);
+    });
+    EXPECT_EQ(whole.first_after_power_loss(), whole.states().size() - 1);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "io/faulty_file_system.h"
 #include "limiter/engine.h"
 #include "limiter/test_support.h"
+#include "limiter/watched_directory.h"
 
 /// An Engine over a disk in memory and a clock that only the test moves, without a background thread: what happens is
 /// what the test does.
@@ -83,13 +85,15 @@ class EngineFixture {
   FakeClock clock;
   Options options;
   storage::StoreOptions tuning;
+  /// What happens beside the next compaction.
+  std::function<void()> on_snapshot;
 
   Engine* operator->() { return engine_.get(); }
   [[nodiscard]] bool is_open() const { return engine_ != nullptr; }
   [[nodiscard]] io::FaultyDisk& disk() { return disk_; }
 
   [[nodiscard]] Status try_open() {
-    auto opened = Engine::open(disk_.directory(), options, tuning);
+    auto opened = Engine::open(std::make_unique<WatchedDirectory>(disk_.directory(), on_snapshot), options, tuning);
     if (opened.ok()) engine_ = std::move(*opened);
     return opened.status();
   }

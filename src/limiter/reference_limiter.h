@@ -31,7 +31,11 @@ class ReferenceLimiter {
     time_ = origin_;
   }
   void close() {
+    log_time();
     tick();
+  }
+  /// What a close logs first.
+  void log_time() {
     const Moment at = now();
     if (at.wall.time_since_epoch() < at.time.time_since_epoch()) persisted_ = at.time;
   }
