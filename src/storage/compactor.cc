@@ -86,6 +86,7 @@ Status Compactor::write(SnapshotWriter& writer) {
 }
 
 Status Compactor::publish(SnapshotWriter& writer, const SnapshotRef& ref) {
+  if (Status held = parts_.log.check_lock(); !held.ok()) return held;
   if (Status published = writer.publish(); !published.ok()) return published;
   const Manifest before = parts_.manifest.current();
   const std::uint64_t first = first_needed_segment();

@@ -301,3 +301,22 @@ INSTANTIATE_TEST_SUITE_P(Paths, FaultTest, testing::Bool(),
 
 }  // namespace
 }  // namespace flint::storage
+/// A compaction with nothing to commit did not look at the lock: it named its snapshot in the manifest of a directory
+/// that another process owned by then, and removed segments there.
+TEST_P(FaultTest, WithoutItsLockACompactionChangesNothing) {
+  FaultyDisk disk = new_disk(GetParam());
+  History history;
+  TestStore store(disk, tiny_options());
+  ASSERT_TRUE(store.open().ok());
+  ASSERT_TRUE(store.append(history, "a record").ok());
+  ASSERT_TRUE(store->compact().ok());
+  ASSERT_TRUE(store->tick().ok());
+  ASSERT_TRUE(disk.directory()->remove(kLockName).ok());
+  TestStore other(disk, tiny_options());
+  ASSERT_TRUE(other.open().ok());
+  const auto before = files_of(disk);
+  EXPECT_EQ(store->compact().code(), Code::kStorageFailed);
+  EXPECT_TRUE(files_of(disk) == before);
+  EXPECT_EQ(store->health().code(), Code::kStorageFailed);
+}
+

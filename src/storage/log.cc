@@ -101,7 +101,7 @@ void Log::drop_before(std::uint64_t number) {
 
 Status Log::commit(Segment& segment, Seq seq) {
   if (Status synced = segment.sync(); !synced.ok()) return failure_.note(std::move(synced));
-  if (Status held = lock_.still_held(); !held.ok()) return failure_.note(std::move(held));
+  if (Status held = check_lock(); !held.ok()) return held;
   advance_durable(seq);
   return {};
 }
@@ -111,5 +111,7 @@ void Log::advance_durable(Seq seq) noexcept {
   while (known < seq && !durable_seq_.compare_exchange_weak(known, seq, std::memory_order_acq_rel)) {
   }
 }
+Status Log::check_lock() { return failure_.note(lock_.still_held()); }
+
 
 }  // namespace flint::storage

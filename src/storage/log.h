@@ -60,6 +60,8 @@ class Log {
   /// Any thread: makes everything up to `seq` durable, the last record of `segment` or one before it. The lock is
   /// checked in between: nothing is claimed for a directory that another process may own by now.
   Status commit(Segment& segment, Seq seq);
+  /// Any thread: Ok while this process owns the directory, else kStorageFailed. Before the manifest is replaced.
+  Status check_lock();
   /// Any thread: bytes of records that were ever appended since open.
   [[nodiscard]] std::uint64_t appended_bytes() const noexcept { return appended_.load(std::memory_order_relaxed); }
 

@@ -200,6 +200,7 @@ Status WritableStore::note_segment() {
     current = log_.current()->header().number;
   }
   if (manifest_.current().last_segment >= current) return {};
+  if (Status held = log_.check_lock(); !held.ok()) return held;
   return failure_.note(manifest_.update([&](Manifest& manifest) {
     manifest.last_segment = std::max(manifest.last_segment, current);
     manifest.durable_seq = log_.durable_seq();
