@@ -65,11 +65,8 @@ Segment::Segment(std::unique_ptr<io::File> file, std::string name, const FileHea
     : file_(std::move(file)), name_(std::move(name)), header_(header), used_(used) {}
 
 Status Segment::prepare() {
-  const Result<std::uint64_t> size = file_->size();
-  if (!size.ok()) return size.status();
-  if (*size < header_.bytes) {
-    if (Status allocated = file_->allocate(header_.bytes); !allocated.ok()) return after_failed_write(allocated);
-  }
+  // However long the file is: a copy that cp or a backup made has holes where the records are to go.
+  if (Status allocated = file_->allocate(header_.bytes); !allocated.ok()) return after_failed_write(allocated);
   if (file_->can_map()) {
     // Without a map (no address space, say) plain writes do the same.
     if (Result<std::span<std::byte>> map = file_->map(header_.bytes); map.ok()) map_ = *map;

@@ -46,7 +46,7 @@ class Segment {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
  private:
-  /// On the first append: the blocks of a segment that had been cut at its end are there again, and it is mapped.
+  /// On the first append: all blocks are there, also of a segment that had been cut at its end, and it is mapped.
   Status prepare();
   Status write(std::span<const std::byte> bytes);
 

@@ -235,6 +235,35 @@ TEST_F(StoreTest, ACleanCloseIsMarkedAndAnOldTailIsNeverAppendedTo) {
   EXPECT_EQ(kinds_in(disk_, 2), (std::vector<RecordKind>{1}));
 }
 
+/// On a full disk, a store that had been copied with cp or a backup stopped its process (SIGBUS): the copy of a segment
+/// has holes where records are to go, and was mapped as it was.
+TEST_F(StoreTest, ASegmentThatIsOpenedAgainHasItsRoomReservedBeforeItIsMapped) {
+  open();
+  kill();
+  TestStore& store = open();
+  const std::size_t before = disk_.calls().size();
+  ASSERT_TRUE(store.append(history_, "one").ok());
+  const std::vector<io::CallRecord> calls = disk_.calls();
+  const std::vector<io::CallRecord> expected = {{Call::kAllocate, segment_name(1)}, {Call::kMap, segment_name(1)}};
+  EXPECT_EQ(std::vector(calls.begin() + static_cast<std::ptrdiff_t>(before), calls.end()), expected);
+}
+
+/// Somebody who tidied up *.tmp stopped the store: the spare file of the next segment was gone.
+TEST_F(StoreTest, ASpareFileThatSomebodyRemovedIsMadeAnew) {
+  TestStore& store = open();
+  ASSERT_TRUE(store.append(history_, "one").ok());
+  ASSERT_TRUE(store->tick().ok());
+  ASSERT_TRUE(disk_.directory()->remove("log-next.tmp").ok());
+  for (int i = 0; i < 30; ++i) {
+    const Status appended = store.append(history_, std::string(100, 'x'));
+    ASSERT_TRUE(appended.ok()) << appended.message();
+  }
+  ASSERT_TRUE(store.wait(history_).ok());
+  EXPECT_GT(count_files(disk_, FileKind::kSegment), 1U);
+  kill();
+  EXPECT_EQ(open().owner.records, history_.appended);
+}
+
 TEST_F(StoreTest, ATornTailIsCopiedAsideAndReported) {
   TestStore& store = open();
   ASSERT_TRUE(store.append(history_, "one").ok());
