@@ -262,6 +262,24 @@ TEST_P(FaultTest, ARecordThatDidNotFitIsNotThereAfterACrash) {
   }
 }
 
+/// Where every write needs room of its own (btrfs, ZFS), a full disk stopped the store for good: the write that was to
+/// wipe out the record's head, of which nothing was there, found no room either.
+TEST_P(FaultTest, ADiskThatTakesNoWriteAtAllIsFullAndNoMore) {
+  FaultyDisk disk = new_disk(GetParam());
+  History history;
+  TestStore store(disk, tiny_options());
+  ASSERT_TRUE(store.open().ok());
+  ASSERT_TRUE(store.append(history, "fits").ok());
+  disk.fail_every(Call::kWrite, error(ENOSPC));
+  ASSERT_EQ(store.append(history, "does not fit").code(), GetParam() ? Code::kOk : Code::kDiskFull);
+  EXPECT_TRUE(store->health().ok()) << store->health().message();
+  EXPECT_TRUE(store.wait(history).ok());
+  disk.stop_failing();
+  ASSERT_TRUE(store.append(history, "fits again").ok());
+  EXPECT_TRUE(store.wait(history).ok());
+  check_what_is_left(disk, history);
+}
+
 TEST_P(FaultTest, ACompactionWithoutDescriptorsFailsCleanlyAndAppendsGoOn) {
   FaultyDisk disk = new_disk(GetParam());
   History history;
@@ -296,11 +314,6 @@ TEST_P(FaultTest, ALockFileThatWasDeletedStopsTheStoreAtTheNextCommit) {
   EXPECT_EQ(store->health().code(), Code::kStorageFailed);
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, FaultTest, testing::Bool(),
-                         [](const auto& param) { return param.param ? "Mapped" : "Written"; });
-
-}  // namespace
-}  // namespace flint::storage
 /// A compaction with nothing to commit did not look at the lock: it named its snapshot in the manifest of a directory
 /// that another process owned by then, and removed segments there.
 TEST_P(FaultTest, WithoutItsLockACompactionChangesNothing) {
@@ -320,3 +333,8 @@ TEST_P(FaultTest, WithoutItsLockACompactionChangesNothing) {
   EXPECT_EQ(store->health().code(), Code::kStorageFailed);
 }
 
+INSTANTIATE_TEST_SUITE_P(Paths, FaultTest, testing::Bool(),
+                         [](const auto& param) { return param.param ? "Mapped" : "Written"; });
+
+}  // namespace
+}  // namespace flint::storage

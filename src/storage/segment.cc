@@ -102,6 +102,9 @@ Status Segment::write(std::span<const std::byte> bytes) {
   if (Status wiped = file_->write_at(used_, kNothing); !wiped.ok()) return after_failed_sync(wiped);
   return written;
 }
+  std::array<std::byte, kRecordAlignment> head{};
+  const Result<std::size_t> got = file_->read_at(used_, head);
+  if (got.ok() && head == kNothing) return written;
 
 Status Segment::sync() {
   base::MutexLock lock(sync_mutex_);
