@@ -74,8 +74,13 @@ Status Log::start_next(std::size_t wanted) {
 }
 
 Result<std::shared_ptr<Segment>> Log::create_next(const FileHeader& header) {
-  if (spare_ == nullptr) return Segment::create(directory_, header);
-  return Segment::create_in(directory_, header, std::move(spare_), temporary_name(kSpareName));
+  if (spare_ != nullptr) {
+    Result<std::shared_ptr<Segment>> next =
+        Segment::create_in(directory_, header, std::move(spare_), temporary_name(kSpareName));
+    // Somebody may have tidied the temporary file up.
+    if (next.code() != Code::kNotFound) return next;
+  }
+  return Segment::create(directory_, header);
 }
 
 void Log::hold_spare() {
@@ -106,12 +111,12 @@ Status Log::commit(Segment& segment, Seq seq) {
   return {};
 }
 
+Status Log::check_lock() { return failure_.note(lock_.still_held()); }
+
 void Log::advance_durable(Seq seq) noexcept {
   Seq known = durable_seq_.load(std::memory_order_relaxed);
   while (known < seq && !durable_seq_.compare_exchange_weak(known, seq, std::memory_order_acq_rel)) {
   }
 }
-Status Log::check_lock() { return failure_.note(lock_.still_held()); }
-
 
 }  // namespace flint::storage

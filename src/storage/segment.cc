@@ -34,7 +34,8 @@ Result<std::shared_ptr<Segment>> Segment::create(io::Directory& directory, const
   const std::string name = segment_name(header.number);
   Result<std::unique_ptr<io::File>> file = create_temporary(directory, name);
   if (!file.ok()) return file.status();
-  return create_in(directory, header, std::move(*file), temporary_name(name));
+  Result<std::shared_ptr<Segment>> segment = create_in(directory, header, std::move(*file), temporary_name(name));
+  return segment.code() == Code::kNotFound ? after_failed_write(segment.status()) : std::move(segment);
 }
 
 Result<std::shared_ptr<Segment>> Segment::create_in(io::Directory& directory, const FileHeader& header,
@@ -45,6 +46,7 @@ Result<std::shared_ptr<Segment>> Segment::create_in(io::Directory& directory, co
     return after_failed_write(filled);
   }
   if (Status renamed = directory.rename(temporary, name); !renamed.ok()) {
+    if (renamed.code() == Code::kNotFound) return renamed;
     static_cast<void>(directory.remove(temporary));
     if (Status undone = undo_rename(directory, name); !undone.ok()) return after_failed_sync(undone);
     return after_failed_write(renamed);
@@ -92,19 +94,20 @@ Status Segment::append(const Record& record, Seq durable_seq) {
 }
 
 /// Of a record that did not fit on the disk, some part may be there. Its head is wiped out, so that no crash can bring
-/// back a record that was reported as not appended; the next one is written over it.
+/// back a record that was reported as not appended; the next one is written over it. If nothing of the head is there,
+/// nothing is written: where each write needs room of its own, that would not fit either.
 Status Segment::write(std::span<const std::byte> bytes) {
   Status written = file_->write_at(used_, bytes);
   if (written.ok()) return written;
   written = after_failed_write(written);
   if (written.code() != Code::kDiskFull) return written;
   constexpr std::array<std::byte, kRecordAlignment> kNothing{};
-  if (Status wiped = file_->write_at(used_, kNothing); !wiped.ok()) return after_failed_sync(wiped);
-  return written;
-}
   std::array<std::byte, kRecordAlignment> head{};
   const Result<std::size_t> got = file_->read_at(used_, head);
   if (got.ok() && head == kNothing) return written;
+  if (Status wiped = file_->write_at(used_, kNothing); !wiped.ok()) return after_failed_sync(wiped);
+  return written;
+}
 
 Status Segment::sync() {
   base::MutexLock lock(sync_mutex_);

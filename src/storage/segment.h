@@ -18,7 +18,8 @@ class Segment {
   /// name has a whole header, so that one without is damage. On failure nothing is left of it. kStorageFailed when it
   /// is unknown whether that worked, or when the disk failed.
   static Result<std::shared_ptr<Segment>> create(io::Directory& directory, const FileHeader& header);
-  /// The same in an empty file that the caller holds open under `temporary`: needs no descriptor.
+  /// The same in an empty file that the caller holds open under `temporary`: needs no descriptor. kNotFound, with
+  /// nothing changed, when that name is gone.
   static Result<std::shared_ptr<Segment>> create_in(io::Directory& directory, const FileHeader& header,
                                                     std::unique_ptr<io::File> file, std::string_view temporary);
 
