@@ -33,7 +33,8 @@ install(TARGETS flint COMPONENT command)
 install(DIRECTORY include/flint DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/flint-limiter" COMPONENT development
   FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT command)
-install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT command FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT command
+  FILES_MATCHING PATTERN "*.md" PATTERN "*.yaml")
 
 # CMake: find_package(flint-limiter), then link flint::limiter.
 set(flint_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/flint-limiter")

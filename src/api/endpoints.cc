@@ -5,6 +5,7 @@
 
 #include "api/answers.h"
 #include "api/json_document.h"
+#include "api/openapi.h"
 #include "api/requests.h"
 #include "api/url.h"
 #include "flint/version.h"
@@ -241,6 +242,13 @@ Deferred<Response> doctor(const EndpointCall& call) {
   return {doctor_response(call.limiter.doctor()), {}};
 }
 
+Deferred<Response> openapi(const EndpointCall& call) {
+  if (Status status = takes_nothing(call); !status.ok()) return failed(status);
+  Response response;
+  response.body = openapi_document();
+  return {std::move(response), {}};
+}
+
 constexpr bool kBody = true;
 constexpr bool kNoBody = false;
 constexpr bool kBlocks = true;
@@ -260,6 +268,7 @@ constexpr Endpoint kEndpoints[] = {
     {Method::kPost, "/v1/log/compact", kNoBody, kBlocks, compact},
     {Method::kGet, "/v1/doctor", kNoBody, kBlocks, doctor},
     {Method::kGet, "/v1/health", kNoBody, kQuick, health},
+    {Method::kGet, "/v1/openapi.json", kNoBody, kQuick, openapi},
 };
 
 }  // namespace

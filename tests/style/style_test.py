@@ -168,6 +168,7 @@ class Versions(StyleTest):
         places = {
             "CMakeLists.txt": r"^project\([^)]*?VERSION (\d+\.\d+\.\d+)",
             "CHANGELOG.md": r"^## \[(\d+\.\d+\.\d+)\]",
+            "docs/openapi.yaml": r"^  version: (\d+\.\d+\.\d+)$",
             "pyproject.toml": r'^version = "(\d+\.\d+\.\d+)"',
             "python/pyproject.toml": r'^version = "(\d+\.\d+\.\d+)"',
         }

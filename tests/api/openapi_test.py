@@ -1,0 +1,289 @@
+"""docs/openapi.yaml against a live server: every route, every status and every answer, both ways round."""
+
+import re
+import resource
+import unittest
+from functools import partial
+
+import jsonschema
+
+from api_server import TOKEN, Client, Connection, request_bytes
+from harness import FlintTest, Server
+from openapi_document import ROOT, Document, closed, faults, problems
+from openapi_json import RESULT, converted
+
+DOCUMENT = Document()
+MANY = [f"k{number}" for number in range(128)]
+MOST_CONNECTIONS = 1024
+
+# A request that each operation answers with 200.
+GOOD = {
+    "check": ("POST", "/v1/check", {"key": "k0"}),
+    "checkAll": ("POST", "/v1/check-all", {"items": ["k0", ["k1", 2], {"key": "k2", "cost": 3}]}),
+    "setLimit": ("POST", "/v1/limits", {"key": "k3", "rate": 9, "per": "1s", "burst": 12}),
+    "listLimits": ("GET", "/v1/limits?prefix=k&limit=300&after=k100", None),
+    "getLimit": ("GET", "/v1/limits/k0", None),
+    "reset": ("POST", "/v1/reset", {"key": "k4"}),
+    "history": ("GET", "/v1/history/k0?limit=10", None),
+    "top": ("GET", "/v1/top?by=allowed&limit=5", None),
+    "flush": ("POST", "/v1/log/flush", None),
+    "compact": ("POST", "/v1/log/compact", {}),
+    "doctor": ("GET", "/v1/doctor", None),
+    "health": ("GET", "/v1/health", None),
+    "openapi": ("GET", "/v1/openapi.json", None),
+    "metrics": ("GET", "/metrics", None),
+    "live": ("GET", "/livez", None),
+    "ready": ("GET", "/readyz", None),
+}
+
+
+def with_query(target, argument):
+    return target + ("&" if "?" in target else "?") + argument
+
+
+def of_nobody(method, target, body):
+    if body is None:
+        return method, re.sub(r"k0", "nobody", target), None
+    return method, target, {"items": ["k0", "nobody"]} if "items" in body else {**body, "key": "nobody"}
+
+
+def changed(good, *fields, query=None, body=b"{}", **options):
+    method, target, _ = good
+    return request_bytes(method, with_query(target, query) if query else target, body, *fields, **options)
+
+
+# What makes any operation answer with a status, from its good request.
+PROVOKED = {
+    200: [lambda good: request_bytes(*good)],
+    400: [lambda good: changed(good, query="colour=red", body=good[2]),
+          partial(changed, body=b"{\"key\":"),
+          lambda good: changed(good, "Content-Length: 2")],
+    403: [lambda good: changed(good, "Origin: http://localhost", body=None)],
+    404: [lambda good: request_bytes(*of_nobody(*good))],
+    411: [lambda good: changed(good, body=None)],
+    413: [partial(changed, length=262145)],
+    414: [partial(changed, query="x" * 8192, body=None)],
+    415: [lambda good: changed(good, "Content-Type: text/plain", "Content-Length: 2", body=None) + b"hi"],
+    417: [lambda good: changed(good, "Expect: the-unexpected")],
+    421: [partial(changed, host="example.org", body=None)],
+    431: [lambda good: changed(good, *["A: b"] * 65, body=None), lambda good: changed(good, "A: " + "b" * 16384)],
+    501: [lambda good: changed(good, "Transfer-Encoding: gzip", body=None),
+          lambda good: request_bytes("BREW", good[1])],
+    505: [partial(changed, version="HTTP/2.0", body=None)],
+}
+
+
+class DocumentTest(unittest.TestCase):
+    def test_what_the_server_answers_with_is_made_from_it(self):
+        self.assertEqual(RESULT.read_text(encoding="utf-8"), converted(), "run src/api/openapi_json.py")
+
+    def test_its_schemas_are_schemas(self):
+        for name, schema in DOCUMENT.resolved["components"]["schemas"].items():
+            with self.subTest(schema=name):
+                jsonschema.Draft202012Validator.check_schema(schema)
+
+    def test_its_examples_are_what_they_are_examples_of(self):
+        count = 0
+        for content in self.contents(DOCUMENT.resolved):
+            for media in content.values():
+                for name, example in media.get("examples", {}).items():
+                    with self.subTest(example=name, value=example["value"]):
+                        self.assertEqual(problems(closed(media["schema"]), example["value"]), [])
+                    count += 1
+        for operation in DOCUMENT.operations:
+            for parameter in operation.parameters:
+                self.assertEqual(problems(parameter["schema"], parameter["example"]), [], operation.id)
+        self.assertGreater(count, 20)
+
+    def contents(self, node):
+        if isinstance(node, list):
+            for element in node:
+                yield from self.contents(element)
+        elif isinstance(node, dict):
+            for name, member in node.items():
+                if name == "content":
+                    yield member
+                else:
+                    yield from self.contents(member)
+
+    def test_each_operation_says_what_it_is(self):
+        self.assertEqual(set(GOOD), {operation.id for operation in DOCUMENT.operations})
+        self.assertEqual(len(GOOD), len(DOCUMENT.operations))
+        for operation in DOCUMENT.operations:
+            in_path = set(re.findall(r"\{(\w+)\}", operation.path))
+            declared = {parameter["name"] for parameter in operation.parameters if parameter["in"] == "path"}
+            self.assertEqual(in_path, declared, operation.id)
+
+    def test_its_paths_are_those_of_the_router(self):
+        rows = re.findall(r'\{Method::k(Get|Post), "([^"]+)"', (ROOT / "src/api/endpoints.cc").read_text())
+        routed = {(method.upper(), re.sub(r"/$", "/{key}", path)) for method, path in rows}
+        self.assertGreater(len(routed), 10)
+        monitor = (ROOT / "src/server/monitor.cc").read_text()
+        words = re.findall(r'constexpr std::string_view k\w+Path = "([^"]+)"', monitor)
+        self.assertEqual({(operation.method, operation.path) for operation in DOCUMENT.operations},
+                         routed | {("GET", path) for path in words})
+
+    def test_its_codes_are_those_of_the_sources(self):
+        sources = [path for layer in ("api", "server") for path in (ROOT / "src" / layer).glob("*.cc")
+                   if not path.name.endswith("_test.cc")]
+        given = {code for path in sources
+                 for code in re.findall(r'\b[45]\d\d, "([a-z_]+)",', path.read_text())}
+        named = set(re.findall(r'return "([a-z_]+)"', (ROOT / "src/base/status.cc").read_text())) - {"ok"}
+        documented = DOCUMENT.resolved["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
+        self.assertEqual(sorted(documented), sorted(given | named))
+
+
+class LiveTest(FlintTest):
+    def server(self, name, *arguments, token=None):
+        env = {"FLINT_SERVER_TOKEN": token} if token else None
+        server = Server(self.folder / name, *arguments, env=env)
+        self.enterContext(server)
+        return server
+
+    def enterContext(self, context):  # unittest has it from Python 3.11 on.
+        value = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        return value
+
+    def client(self, server):
+        return self.enterContext(Client(server.bind))
+
+    def filled(self, server):
+        client = self.client(server)
+        for key in MANY:
+            answer = client.call("POST", "/v1/limits", {"key": key, "rate": 10**9, "per": "1d"})
+            self.assertEqual(answer.status, 200, answer.body)
+        return client
+
+    def described(self, operation, answer, status):
+        """The answer has this status, and is as the description of the operation says."""
+        self.assertEqual(answer.status, status, answer.body)
+        self.assertIn(status, operation.statuses)
+        self.assertEqual(faults(operation.responses[status], answer), [])
+        self.seen.add((operation.id, status))
+
+    def setUp(self):
+        super().setUp()
+        self.seen = set()
+
+
+class AnswersTest(LiveTest):
+    def test_each_status_of_each_operation_is_answered_and_as_described(self):
+        server = self.server("open", "--sync", "batch")
+        client = self.filled(server)
+        late = self.begin_late_requests(server)
+        for operation in DOCUMENT.operations:
+            for status in operation.statuses & PROVOKED.keys():
+                for provoke in PROVOKED[status]:
+                    with self.subTest(operation=operation.id, status=status):
+                        self.described(operation, client.send(provoke(GOOD[operation.id])), status)
+        self.full_disk_and_no_descriptors()
+        self.no_token()
+        self.failed_storage()
+        self.end_late_requests(late)
+        self.too_many_connections(server)
+        self.assertEqual(self.seen, {(operation.id, status) for operation in DOCUMENT.operations
+                                     for status in operation.statuses})
+
+    def begin_late_requests(self, server):
+        late = []
+        for operation in DOCUMENT.operations:
+            connection = self.enterContext(Connection(server.bind))
+            connection.send(changed(GOOD[operation.id], body=b"", length=2))
+            late.append((operation, connection))
+        return late
+
+    def end_late_requests(self, late):
+        for operation, connection in late:
+            with self.subTest(operation=operation.id, status=408):
+                self.described(operation, connection.receive(), 408)
+
+    def full_disk_and_no_descriptors(self):
+        for what, most, status in ((resource.RLIMIT_FSIZE, 4096, 507), (resource.RLIMIT_NOFILE, 3, 500)):
+            server = self.server(f"without-{status}", "--sync", "batch")
+            client = self.filled(server)
+            client.call("POST", "/v1/limits", {"key": "spent", "rate": 1, "per": "1d"})
+            client.call("POST", "/v1/check", {"key": "spent"})
+            resource.prlimit(server.process.pid, what, (most, resource.prlimit(server.process.pid, what)[1]))
+            for target, body in (("/v1/check-all", {"items": MANY}), ("/v1/check", {"key": "k0"}),
+                                 ("/v1/reset", {"key": "k0"})):
+                self.write_until(client, status, target, body)
+            # Denials are counted, and the count is logged with the next flush.
+            client.call("POST", "/v1/check", {"key": "spent"})
+            for operation in DOCUMENT.operations:
+                if status in operation.statuses:
+                    with self.subTest(operation=operation.id, status=status):
+                        self.described(operation, client.call(*GOOD[operation.id]), status)
+
+    def write_until(self, client, status, target, body):
+        for _ in range(10_000):
+            if client.call("POST", target, body).status == status:
+                return
+        self.fail(f"10,000 writes, and no {status}")
+
+    def no_token(self):
+        server = self.server("token", token=TOKEN)
+        client = self.client(server)
+        for operation in DOCUMENT.operations:
+            method, target, body = GOOD[operation.id]
+            if 401 not in operation.statuses:
+                self.described(operation, client.call(method, target, body), 200)
+                continue
+            for fields in ([], ["Authorization: Bearer wrong"], ["Authorization: Basic " + TOKEN]):
+                with self.subTest(operation=operation.id, fields=fields):
+                    self.described(operation, client.call(method, target, body, *fields), 401)
+            self.assertNotEqual(client.call(method, target, body, "Authorization: Bearer " + TOKEN).status, 401)
+        for method, target in (("GET", "/v1/nothing"), ("DELETE", "/v1/limits"), ("GET", "/")):
+            self.assertEqual(client.call(method, target).status, 401)
+
+    def failed_storage(self):
+        server = self.server("failed")
+        client = self.filled(server)
+        (self.folder / "failed" / "flint.lock").unlink()
+        self.assertEqual(client.call(*GOOD["check"]).status, 503)
+        for operation in DOCUMENT.operations:
+            with self.subTest(operation=operation.id):
+                answer = client.call(*GOOD[operation.id])
+                self.described(operation, answer, answer.status)
+                self.assertIn(answer.status, (200, 503))
+
+    def too_many_connections(self, server):
+        for _ in range(MOST_CONNECTIONS):
+            self.enterContext(Connection(server.bind))
+        for operation in DOCUMENT.operations:
+            with self.subTest(operation=operation.id), Connection(server.bind) as connection:
+                connection.send(request_bytes(*GOOD[operation.id]))
+                self.described(operation, connection.receive(), 503)
+
+
+class RouterTest(LiveTest):
+    def test_other_methods_are_405_and_other_paths_404(self):
+        client = self.filled(self.server("open"))
+        for path in DOCUMENT.paths:
+            takes = DOCUMENT.methods_of(path)
+            for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"):
+                with self.subTest(path=path, method=method):
+                    answer = client.call(method, path.replace("{key}", "k0"))
+                    if method in takes:
+                        self.assertNotIn(answer.status, (404, 405))
+                        continue
+                    self.assertEqual(answer.status, 405)
+                    self.assertEqual(sorted(answer.fields["allow"].split(", ")), takes)
+                    if method != "HEAD":
+                        self.assertEqual(faults(DOCUMENT.responses["MethodNotAllowed"], answer), [])
+        for path in ("/", "/v1", "/v1/", "/v1/nothing", "/v1/limits/", "/v1/limits/a/b", "/v1/check/", "/v2/check",
+                     "/openapi.json", "/metrics/", "/livez/"):
+            with self.subTest(path=path):
+                answer = client.call("GET", path)
+                self.assertEqual(answer.status, 404)
+                self.assertEqual(faults(DOCUMENT.responses["UnknownPath"], answer), [])
+
+    def test_it_answers_with_its_description(self):
+        client = self.client(self.server("open"))
+        self.assertEqual(client.call("GET", "/v1/openapi.json").body.decode(), converted().strip())
+
+
+if __name__ == "__main__":
+    # For both ends of as many connections as a server takes, here and in the server that inherits it.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    unittest.main(verbosity=2)
