@@ -1,5 +1,6 @@
 #include "cli/run.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "cli/command_line.h"
@@ -22,13 +23,19 @@ Result<Target> choose_target_for(const Command& command, const Invocation& invoc
   });
 }
 
+/// Also of a line that cannot be taken apart: a program that reads JSON gets its errors as JSON.
+bool asks_for_json(std::span<const std::string> arguments) {
+  const auto operands = std::find(arguments.begin(), arguments.end(), "--");
+  return std::find(arguments.begin(), operands, "--json") != operands;
+}
+
 }  // namespace
 
 Exit run(const Implementations& implementations, std::span<const std::string> arguments, Session::Console console) {
   const Grammar& grammar = flint_grammar();
   Result<ParsedLine> parsed = parse_command_line(grammar, arguments);
   if (!parsed.ok()) {
-    Session session(implementations, {}, false, console);
+    Session session(implementations, {}, asks_for_json(arguments), console);
     return session.finish(session.fail(parsed.status()));
   }
   const ParsedLine& line = *parsed;

@@ -125,7 +125,9 @@ class ArgumentTest(FlintTest):
     def test_an_error_is_one_json_document_too(self):
         for arguments, code in ((["limit", "check", "absent"], "limit_not_found"),
                                 (["limit", "check", "k", "--cost=x"], "invalid_argument"),
-                                (["limit", "check", "k", "--cost=0"], "invalid_argument")):
+                                (["limit", "check", "k", "--cost=0"], "invalid_argument"),
+                                (["limit", "chek", "k"], "invalid_argument"),
+                                (["limit", "check", "k", "--cast=1"], "invalid_argument")):
             outcome = self.ok(self.local(*arguments, "--json"), USAGE)
             self.assertEqual(outcome.json()["code"], code)
             self.assertTrue(outcome.err.startswith(f"flint: {outcome.json()['error']}"), outcome.err)
