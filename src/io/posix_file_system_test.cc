@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -17,6 +16,7 @@
 
 #include "io/file_system_kind.h"
 #include "io/test_files.h"
+#include "io/test_mounts.h"
 #include "io/test_processes.h"
 
 namespace flint::io {
@@ -294,34 +294,8 @@ TEST_F(PosixFileSystemTest, AllocateReservesBlocks) {
   }
 }
 
-/// Mounts that no other process sees; for an ordinary user by being root of a user namespace.
-bool own_mounts() {
-  const std::string uid = std::to_string(::getuid());
-  const std::string gid = std::to_string(::getgid());
-  if (::unshare(CLONE_NEWNS) != 0) {
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-    write_file("/proc/self/uid_map", "0 " + uid + " 1");
-    write_file("/proc/self/setgroups", "deny");
-    write_file("/proc/self/gid_map", "0 " + gid + " 1");
-  }
-  return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-}
-
-/// In a process with a small file system of its own; skipped where no such thing may be had (containers).
-void with_small_tmpfs(const std::string& at, const std::function<void()>& body) {
-  constexpr int kNotAllowed = 77;
-  const pid_t child = start_child([&] {
-    if (!own_mounts() || ::mount("tmpfs", at.c_str(), "tmpfs", 0, "size=256k") != 0) ::_exit(kNotAllowed);
-    body();
-  });
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kNotAllowed) GTEST_SKIP() << "no mount namespace may be had here";
-  EXPECT_EQ(status, 0) << "see the child's output above";
-}
-
 TEST_F(PosixFileSystemTest, AFullDiskIsReportedAndWritingGoesOnWhenThereIsRoom) {
-  with_small_tmpfs(temporary_.path(), [&] {
+  with_tmpfs(temporary_.path(), "256k", [&] {
     const auto directory = open();
     const auto file = must(directory->open("file", OpenFile::kCreateNew));
     ASSERT_TRUE(file->allocate(4096).ok());
@@ -339,7 +313,7 @@ TEST_F(PosixFileSystemTest, AFullDiskIsReportedAndWritingGoesOnWhenThereIsRoom) 
 }
 
 TEST_F(PosixFileSystemTest, TmpfsSaysThatItForgets) {
-  with_small_tmpfs(temporary_.path(), [&] {
+  with_tmpfs(temporary_.path(), "256k", [&] {
     const FileSystemKind kind = must(open()->kind());
     EXPECT_EQ(kind.name, "tmpfs");
     EXPECT_TRUE(kind.volatile_);
@@ -348,7 +322,7 @@ TEST_F(PosixFileSystemTest, TmpfsSaysThatItForgets) {
 }
 
 TEST_F(PosixFileSystemTest, ReadOnlyStorageCanBeReadAndNotChanged) {
-  with_small_tmpfs(temporary_.path(), [&] {
+  with_tmpfs(temporary_.path(), "256k", [&] {
     {
       const auto directory = open();
       ASSERT_TRUE(must(directory->open("file", OpenFile::kCreateNew))->write_at(0, bytes_of("content")).ok());

@@ -1,0 +1,215 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "flint/limiter.h"
+#include "io/test_files.h"
+#include "io/test_mounts.h"
+#include "io/test_processes.h"
+#include "limiter/engine_fixture.h"
+#include "storage/file_names.h"
+
+/// flint::Limiter on real files when the world around it changes: the disk is full, the lock file is gone, the process
+/// forked.
+namespace flint {
+namespace {
+
+using limiter::testing::must;
+using ::testing::HasSubstr;
+
+// Nothing comes back while a test runs.
+constexpr Limit kLimit{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}};
+
+class Surroundings : public ::testing::TestWithParam<SyncMode> {
+ protected:
+  void SetUp() override {
+    options_.sync = GetParam();
+    // Nothing is flushed behind a test's back.
+    options_.flush_every = std::chrono::seconds(60);
+  }
+  [[nodiscard]] std::unique_ptr<Limiter> open() const { return must(Limiter::open(data_dir(), options_)); }
+  [[nodiscard]] std::string data_dir() const { return temporary_.path_of("data"); }
+  [[nodiscard]] std::string lock_file() const { return data_dir() + "/" + std::string(storage::kLockName); }
+
+  static Units spent(Limiter& limiter, std::string_view key) {
+    const LimitStatus status = must(limiter.status(key));
+    EXPECT_EQ(status.total_allowed_cost, kMaxUnits - status.remaining);
+    return status.total_allowed_cost;
+  }
+
+  io::TemporaryDirectory temporary_;
+  Options options_;
+};
+
+/// Many keys, so that few checks write much.
+class Filler {
+ public:
+  explicit Filler(Limiter& limiter) : limiter_(limiter) {
+    for (std::size_t i = 0; i < kMaxCheckAllItems; ++i) keys_.push_back("key " + std::to_string(i));
+    for (const std::string& key : keys_) {
+      must(limiter_.limit(key, kLimit));
+      items_.push_back({key, 1});
+    }
+  }
+
+  /// Checks until there is no room; what the failed check says.
+  Status fill() {
+    for (int i = 0; i < 100'000; ++i) {
+      const auto decided = limiter_.check_all_deferred(items_);
+      if (!decided.ok()) return decided.status();
+      ++granted_;
+    }
+    return {};
+  }
+  Status check() {
+    Status status = limiter_.check_all(items_).status();
+    if (status.ok()) ++granted_;
+    return status;
+  }
+  [[nodiscard]] Units granted() const { return granted_; }
+
+ private:
+  Limiter& limiter_;
+  std::vector<std::string> keys_;
+  std::vector<CheckItem> items_;
+  Units granted_ = 0;
+};
+
+/// Fills the disk, then makes room.
+class FullDisk : public Surroundings {
+ protected:
+  void expect_to_survive(const std::function<void()>& make_room) {
+    Units granted = 0;
+    {
+      const auto limiter = open();
+      Filler filler(*limiter);
+      EXPECT_EQ(filler.fill().code(), Code::kDiskFull);
+      EXPECT_EQ(filler.check().code(), Code::kDiskFull) << "it stays full";
+      must(limiter->health());
+      EXPECT_EQ(spent(*limiter, "key 0"), filler.granted()) << "what was refused was charged";
+      make_room();
+      EXPECT_TRUE(filler.check().ok()) << "writing does not go on";
+      must(limiter->compact());
+      granted = filler.granted();
+      EXPECT_GT(granted, 100U);
+      must(limiter->close());
+    }
+    const auto again = open();
+    EXPECT_EQ(spent(*again, "key 0"), granted);
+    EXPECT_EQ(spent(*again, "key 127"), granted);
+  }
+};
+
+TEST_P(FullDisk, OfASmallFileSystemLosesNothingAndWritingGoesOnWhenThereIsRoom) {
+  io::with_tmpfs(temporary_.path(), "16m", [&] {
+    // Leaves room for the first segment, and not for the second.
+    const std::string filler = temporary_.path_of("filler");
+    std::ofstream(filler) << std::string(std::size_t{14} << 20, 'x');
+    expect_to_survive([&] { std::filesystem::remove(filler); });
+  });
+}
+
+TEST_P(FullDisk, OfALimitOnFilesLosesNothingAndWritingGoesOnWhenItIsRaised) {
+  io::run_in_child([&] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    constexpr rlimit kTight{1'500'000, RLIM_INFINITY};
+    constexpr rlimit kWide{RLIM_INFINITY, RLIM_INFINITY};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &kTight), 0);
+    expect_to_survive([&] { ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &kWide), 0); });
+  });
+}
+
+class Lock : public Surroundings {
+ protected:
+  /// Of a Limiter whose lock was taken away: it notices, and stops.
+  static void expect_stopped(Limiter& limiter) {
+    // In batch, a check is answered before anything is synced.
+    if (GetParam() == SyncMode::kAlways) {
+      EXPECT_EQ(limiter.check("key").code(), Code::kStorageFailed);
+    } else {
+      EXPECT_EQ(limiter.flush().code(), Code::kStorageFailed);
+    }
+    EXPECT_EQ(limiter.check("key").code(), Code::kStorageFailed);
+    EXPECT_EQ(limiter.limit("another", kLimit).code(), Code::kStorageFailed);
+    EXPECT_EQ(limiter.compact().code(), Code::kStorageFailed);
+    EXPECT_EQ(limiter.health().code(), Code::kStorageFailed);
+    EXPECT_FALSE(limiter.doctor().ok);
+    EXPECT_TRUE(limiter.status("key").ok()) << "reading goes on";
+  }
+};
+
+TEST_P(Lock, WhoseFileWasDeletedStopsItsHolder) {
+  const auto limiter = open();
+  must(limiter->limit("key", kLimit));
+  must(limiter->check("key", 5));
+  must(limiter->flush());
+  ASSERT_TRUE(std::filesystem::remove(lock_file()));
+  if (GetParam() == SyncMode::kBatch) must(limiter->check("key"));
+  expect_stopped(*limiter);
+}
+
+TEST_P(Lock, WhoseFileWasReplacedStopsItsHolderAndTheNewOneGoesOn) {
+  const auto first = open();
+  must(first->limit("key", kLimit));
+  must(first->check("key", 5));
+  must(first->flush());
+  ASSERT_TRUE(std::filesystem::remove(lock_file()));
+  Units found = 0;
+  {
+    const auto second = open();
+    found = spent(*second, "key");
+    EXPECT_EQ(found, 5U);
+    must(second->check("key", 7));
+    // It writes where the second one has read to the end already.
+    if (GetParam() == SyncMode::kBatch) must(first->check("key", 100));
+    expect_stopped(*first);
+    must(second->check("key", 11));
+    EXPECT_EQ(first->close().code(), Code::kStorageFailed);
+    must(second->check("key", 13));
+    must(second->close());
+  }
+  const auto third = open();
+  EXPECT_EQ(spent(*third, "key"), found + 7 + 11 + 13);
+}
+
+class Fork : public Surroundings {};
+
+TEST_P(Fork, TheChildCanWriteNothingAndItsParentGoesOn) {
+  auto limiter = open();
+  must(limiter->limit("key", kLimit));
+  must(limiter->check("key", 5));
+  io::run_in_child([&] {
+    const auto refused = limiter->check("key");
+    EXPECT_EQ(refused.code(), Code::kClosed);
+    EXPECT_THAT(refused.status().message(), HasSubstr("open one in the child after fork"));
+    const std::array items = {CheckItem{"key", 1}};
+    EXPECT_EQ(limiter->check_all(items).code(), Code::kClosed);
+    EXPECT_EQ(limiter->limit("another", kLimit).code(), Code::kClosed);
+    EXPECT_EQ(limiter->reset("key").code(), Code::kClosed);
+    EXPECT_EQ(limiter->status("key").code(), Code::kClosed);
+    EXPECT_EQ(limiter->list().code(), Code::kClosed);
+    EXPECT_EQ(limiter->flush().code(), Code::kClosed);
+    EXPECT_EQ(limiter->compact().code(), Code::kClosed);
+    EXPECT_EQ(limiter->health().code(), Code::kClosed);
+    EXPECT_EQ(limiter->close().code(), Code::kClosed);
+    limiter.reset();
+    EXPECT_EQ(Limiter::open(data_dir(), options_).code(), Code::kDataDirLocked) << "the parent's lock was let go";
+  });
+  must(limiter->check("key", 7));
+  must(limiter->close());
+  EXPECT_EQ(spent(*open(), "key"), 12U);
+}
+
+std::string mode_name(const ::testing::TestParamInfo<SyncMode>& mode) {
+  return mode.param == SyncMode::kAlways ? "always" : "batch";
+}
+INSTANTIATE_TEST_SUITE_P(All, FullDisk, ::testing::Values(SyncMode::kAlways, SyncMode::kBatch), mode_name);
+INSTANTIATE_TEST_SUITE_P(All, Lock, ::testing::Values(SyncMode::kAlways, SyncMode::kBatch), mode_name);
+INSTANTIATE_TEST_SUITE_P(All, Fork, ::testing::Values(SyncMode::kAlways, SyncMode::kBatch), mode_name);
+
+}  // namespace
+}  // namespace flint
