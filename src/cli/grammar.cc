@@ -56,6 +56,7 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue (default 1024)"},
     {"--threads", "N", "threads that serve connections (default 0: one a processor)"},
     {"--log-level", "LEVEL", "debug, info (default), warning or error"},
+    {"--log-format", "FORMAT", "text, json, or auto (default): text on a terminal, else json"},
 });
 
 constexpr std::array kCommands = std::to_array<Command>({

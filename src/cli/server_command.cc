@@ -49,17 +49,26 @@ Status read_log_level(const Invocation& invocation, server::LogLevel& to) {
   return {};
 }
 
+Status read_log_format(const Invocation& invocation, server::LogFormat& to) {
+  using server::LogFormat;
+  const std::string_view name = invocation.option("--log-format").value_or("auto");
+  if (name != "auto" && name != "text" && name != "json") return one_of("--log-format", "auto, text or json", name);
+  to = name == "auto" ? LogFormat::kAuto : name == "text" ? LogFormat::kText : LogFormat::kJson;
+  return {};
+}
+
 Result<server::ServerOptions> server_options(const Target& target, const Invocation& invocation) {
   server::ServerOptions options;
   options.data_dir = target.data_dir;
   options.token = target.http.token;
   options.bind = invocation.option("--bind").value_or(options.bind);
   std::int64_t flush_every_ms = options.limiter.flush_every.count();
-  for (Status status : {read_sync(invocation, options.limiter.sync), read_log_level(invocation, options.log_level),
-                        read_integer(invocation, "--flush-every-ms", flush_every_ms),
-                        read_integer(invocation, "--flush-every-events", options.limiter.flush_every_events),
-                        read_integer(invocation, "--max-blocking", options.max_blocking),
-                        read_integer(invocation, "--threads", options.threads)}) {
+  for (Status status :
+       {read_sync(invocation, options.limiter.sync), read_log_level(invocation, options.log_level),
+        read_log_format(invocation, options.log_format), read_integer(invocation, "--flush-every-ms", flush_every_ms),
+        read_integer(invocation, "--flush-every-events", options.limiter.flush_every_events),
+        read_integer(invocation, "--max-blocking", options.max_blocking),
+        read_integer(invocation, "--threads", options.threads)}) {
     if (!status.ok()) return status;
   }
   options.limiter.flush_every = std::chrono::milliseconds(flush_every_ms);

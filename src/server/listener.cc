@@ -22,7 +22,7 @@ Listener::Listener(IoContext& context, ListenSocket socket, AccessRules rules, T
       take_(std::move(take)),
       descriptor_(context),
       timer_(context),
-      out_of_descriptors_(log,
+      out_of_descriptors_(log, "out_of_descriptors",
                           "Cannot accept connections: the process is out of descriptors or memory. Raise its limit "
                           "of open files") {}
 

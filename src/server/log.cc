@@ -3,7 +3,9 @@
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
 
+#include "api/json_writer.h"
 #include "base/utf8.h"
 
 namespace flint::server {
@@ -21,6 +23,15 @@ spdlog::level::level_enum level_of(LogLevel level) {
       return spdlog::level::err;
   }
   return spdlog::level::info;
+}
+
+/// Of an object whose other members stand before them.
+std::string json_members(std::string_view event, std::string_view text) {
+  std::string members;
+  api::JsonWriter json(members);
+  json.member("event", event);
+  json.member("message", text);
+  return members;
 }
 
 }  // namespace
@@ -43,25 +54,33 @@ std::string escaped_for_log(std::string_view text) {
   return escaped;
 }
 
-Log::Log(LogLevel level)
-    : logger_(std::make_unique<spdlog::logger>("flint", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
-  logger_->set_formatter(
-      std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %l: %v", spdlog::pattern_time_type::utc));
+Log::Log(LogLevel level, LogFormat format)
+    : json_(format == LogFormat::kJson || (format == LogFormat::kAuto && isatty(STDERR_FILENO) == 0)),
+      logger_(std::make_unique<spdlog::logger>("flint", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+  logger_->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+      json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v",
+      spdlog::pattern_time_type::utc));
   logger_->set_level(level_of(level));
   logger_->flush_on(spdlog::level::debug);
 }
 
 Log::~Log() = default;
 
-void Log::write(LogLevel level, std::string_view text) { logger_->log(level_of(level), escaped_for_log(text)); }
+void Log::write(LogLevel level, std::string_view event, std::string_view text) {
+  const std::string escaped = escaped_for_log(text);
+  logger_->log(level_of(level), json_ ? json_members(event, escaped) : escaped);
+}
 
-void RepeatedWarning::happened() {
-  ++unreported_;
-  const auto now = std::chrono::steady_clock::now();
-  if (now < quiet_until_) return;
-  quiet_until_ = now + std::chrono::seconds(10);
-  log_.warning(std::string(text_) + " (" + std::to_string(std::exchange(unreported_, 0)) +
-               " since the last such line)");
+void RepeatedWarning::happened(Clock::time_point now) {
+  if (quiet_until_ && now < *quiet_until_) {
+    ++left_out_;
+    return;
+  }
+  std::string text(text_);
+  if (left_out_ > 0) text += " (and " + std::to_string(left_out_) + " times since the last such line)";
+  left_out_ = 0;
+  quiet_until_ = now + kQuiet;
+  log_.warning(event_, text);
 }
 
 }  // namespace flint::server

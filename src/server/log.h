@@ -1,9 +1,12 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
-#include "base/mutex.h"
 #include "server/server.h"
 
 namespace spdlog {
@@ -16,34 +19,41 @@ namespace flint::server {
 /// escaped, so that no text of a stranger makes a line of its own. Threads: any.
 class Log {
  public:
-  explicit Log(LogLevel level);
+  Log(LogLevel level, LogFormat format);
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  void debug(std::string_view text) { write(LogLevel::kDebug, text); }
-  void info(std::string_view text) { write(LogLevel::kInfo, text); }
-  void warning(std::string_view text) { write(LogLevel::kWarning, text); }
-  void error(std::string_view text) { write(LogLevel::kError, text); }
+  // `event` is a word for programs: it stays what it is when the text for people changes.
+
+  void info(std::string_view event, std::string_view text) { write(LogLevel::kInfo, event, text); }
+  void warning(std::string_view event, std::string_view text) { write(LogLevel::kWarning, event, text); }
+  void error(std::string_view event, std::string_view text) { write(LogLevel::kError, event, text); }
 
  private:
-  void write(LogLevel level, std::string_view text);
+  void write(LogLevel level, std::string_view event, std::string_view text);
 
+  const bool json_;
   std::unique_ptr<spdlog::logger> logger_;
 };
 
 /// Of an event that may come a thousand times a second: logs the first, and then at most one line every ten seconds
-/// that says how many there were. Threads: one.
+/// that says how many were left out. Threads: one.
 class RepeatedWarning {
  public:
-  RepeatedWarning(Log& log, std::string_view text) : log_(log), text_(text) {}
-  void happened();
+  using Clock = std::chrono::steady_clock;
+  static constexpr Clock::duration kQuiet = std::chrono::seconds(10);
+
+  /// `text` is no whole sentence: its end may follow.
+  RepeatedWarning(Log& log, std::string_view event, std::string_view text) : log_(log), event_(event), text_(text) {}
+  void happened(Clock::time_point now = Clock::now());
 
  private:
   Log& log_;
+  std::string_view event_;
   std::string_view text_;
-  std::uint64_t unreported_ = 0;
-  std::chrono::steady_clock::time_point quiet_until_{};
+  std::uint64_t left_out_ = 0;
+  std::optional<Clock::time_point> quiet_until_;
 };
 
 /// Control characters and bytes that are not UTF-8 as `\xNN`.

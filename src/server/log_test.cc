@@ -1,9 +1,13 @@
 #include "server/log.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace flint::server {
 namespace {
+
+using testing::MatchesRegex;
+using testing::StartsWith;
 
 TEST(Log, EscapesWhatCouldForgeALineOrSteerATerminal) {
   EXPECT_EQ(escaped_for_log("plain, é and 😀"), "plain, é and 😀");
@@ -11,6 +15,58 @@ TEST(Log, EscapesWhatCouldForgeALineOrSteerATerminal) {
   EXPECT_EQ(escaped_for_log("\xc2\x9b"), "\\xc2\\x9b");
   EXPECT_EQ(escaped_for_log("\xff and \xe2\x82"), "\\xff and \\xe2\\x82");
   EXPECT_EQ(escaped_for_log(std::string_view("\0", 1)), "\\x00");
+}
+
+/// What `work` logs.
+template <typename Work>
+std::string logged(LogLevel level, LogFormat format, const Work& work) {
+  testing::internal::CaptureStderr();
+  {
+    Log log(level, format);
+    work(log);
+  }
+  return testing::internal::GetCapturedStderr();
+}
+
+void say_hello(Log& log) { log.warning("greeting", "say \"hello\"\n\\o/"); }
+
+constexpr const char* kTime = "2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z";
+constexpr std::size_t kTimeBytes = 24;
+
+TEST(Log, WritesALineOfTextForPeople) {
+  const std::string line = logged(LogLevel::kInfo, LogFormat::kText, say_hello);
+  EXPECT_THAT(line.substr(0, kTimeBytes), MatchesRegex(kTime));
+  EXPECT_EQ(line.substr(kTimeBytes), " warning: say \"hello\"\\x0a\\o/\n");
+}
+
+TEST(Log, WritesALineOfJsonForPrograms) {
+  const std::string line = logged(LogLevel::kInfo, LogFormat::kJson, say_hello);
+  const std::string begin = R"({"time":")";
+  EXPECT_EQ(line.substr(0, begin.size()), begin);
+  EXPECT_THAT(line.substr(begin.size(), kTimeBytes), MatchesRegex(kTime));
+  EXPECT_EQ(line.substr(begin.size() + kTimeBytes),
+            R"(","level":"warning","event":"greeting","message":"say \"hello\"\\x0a\\o/"})"
+            "\n");
+}
+
+TEST(Log, IsJsonWhereNobodyLooks) {
+  EXPECT_THAT(logged(LogLevel::kInfo, LogFormat::kAuto, say_hello), StartsWith("{")) << "captured in a file";
+}
+
+TEST(Log, LeavesOutWhatIsBelowItsLevel) { EXPECT_EQ(logged(LogLevel::kError, LogFormat::kText, say_hello), ""); }
+
+TEST(RepeatedWarning, CountsWhatItLeavesOut) {
+  const RepeatedWarning::Clock::time_point start;
+  const std::string log = logged(LogLevel::kInfo, LogFormat::kText, [&](Log& to) {
+    RepeatedWarning warning(to, "flood", "It rains");
+    for (const auto at : {start, start, start + RepeatedWarning::kQuiet / 2, start + RepeatedWarning::kQuiet,
+                          start + 2 * RepeatedWarning::kQuiet}) {
+      warning.happened(at);
+    }
+  });
+  EXPECT_THAT(log,
+              MatchesRegex(".* warning: It rains\n.* warning: It rains \\(and 2 times since the last such line\\)\n"
+                           ".* warning: It rains\n"));
 }
 
 }  // namespace

@@ -130,9 +130,10 @@ Status Run::open() {
 
 void Run::log_opened() {
   const DoctorReport report = limiter_->doctor();
-  log_.info(fmt::format("flint {} opened the data directory {}: {} limits, sync mode {}", version(), report.data_dir,
-                        report.limits, options_.limiter.sync == SyncMode::kAlways ? "always" : "batch"));
-  for (const Finding& finding : report.findings) log_.warning(finding.message);
+  log_.info("opened", fmt::format("flint {} opened the data directory {}: {} {}, sync mode {}", version(),
+                                  report.data_dir, report.limits, report.limits == 1 ? "limit" : "limits",
+                                  options_.limiter.sync == SyncMode::kAlways ? "always" : "batch"));
+  for (const Finding& finding : report.findings) log_.warning("finding", finding.message);
 }
 
 Status Run::listen() {
@@ -162,7 +163,7 @@ Status Run::listen() {
   // Whoever can connect to it can read the directory as well: a token would protect nothing.
   add(std::move(*local), unix_rules(""));
   if (Status started = http_->start(); !started.ok()) return started;
-  for (const std::string& line : listening) log_.info(line);
+  for (const std::string& line : listening) log_.info("listening", line);
   notifier_.ready("serving " + options_.data_dir + " on " + url);
   return {};
 }
@@ -198,15 +199,16 @@ Status Run::stop() {
   // The next signal has its default effect: it ends the process at once.
   signals_.clear();
   notifier_.stopping("finishing what is in flight");
-  log_.info(fmt::format("{}: no more connections are accepted; finishing what is in flight", stop_signal_));
+  log_.info("stopping", fmt::format("{}: no more connections are accepted; finishing what is in flight", stop_signal_));
   if (!http_->stop(options_.deadlines.drain)) {
-    log_.warning("some connections were closed before their requests were finished: the time to drain was over");
+    log_.warning("drain_timed_out",
+                 "some connections were closed before their requests were finished: the time to drain was over");
   }
   const Status closed = limiter_->close();
   if (closed.ok()) {
-    log_.info("stopped");
+    log_.info("stopped", "stopped");
   } else {
-    log_.error(closed.message());
+    log_.error("close_failed", closed.message());
   }
   return closed;
 }
@@ -214,8 +216,8 @@ Status Run::stop() {
 Status Run::end_failed(const Status& failure) {
   end_by(kEndAfterFailure);
   notifier_.stopping(failure.message());
-  log_.error(failure.message());
-  log_.error("storage has failed: the server ends, to be started again");
+  log_.error("storage_failed", failure.message());
+  log_.error("stopping", "storage has failed: the server ends, to be started again");
   std::this_thread::sleep_for(kRefusingAfterFailure);
   http_->stop(kDrainAfterFailure);
   return failure;
@@ -228,7 +230,7 @@ Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
   if (!address.ok()) return address.status();
   if (Status valid = validate(options, *address); !valid.ok()) return valid;
   prepare_process();
-  Log log(options.log_level);
+  Log log(options.log_level, options.log_format);
   std::optional<ListenSocket> adopted;
   if (*passed) adopted = ListenSocket::adopt(std::move((*passed)->fd), *address);
   Run run(options, *std::move(address), std::move(adopted), notifier, log);

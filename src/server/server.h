@@ -13,6 +13,15 @@ namespace flint::server {
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 
+enum class LogFormat : std::uint8_t {
+  /// kText when standard error is a terminal, else kJson.
+  kAuto,
+  /// `2026-11-23T18:22:02.123Z info: listening on ...`
+  kText,
+  /// One object a line: `time`, `level`, `event` (a word that does not change) and `message`.
+  kJson,
+};
+
 /// Absolute: bytes that trickle in or out do not put them off.
 struct Deadlines {
   /// From the first byte of a request to the end of its head.
@@ -43,6 +52,7 @@ struct ServerOptions {
   /// I/O threads, at most 256; 0 means one a processor.
   unsigned threads = 0;
   LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kAuto;
   std::size_t max_connections = 1024;
   Deadlines deadlines;
 };

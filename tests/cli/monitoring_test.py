@@ -1,11 +1,15 @@
 """What a running server tells monitoring systems and supervisors: its metrics, its probes and its log."""
 
+import json
+import os
+import pty
+import subprocess
 import sys
 import unittest
 import urllib.error
 import urllib.request
 
-from harness import DENIED, FlintTest, Server
+from harness import DENIED, FLINT, FlintTest, Server, environment
 
 # A package of Debian's own Python, in Python alone: any interpreter takes it.
 sys.path.append("/usr/lib/python3/dist-packages")
@@ -83,6 +87,58 @@ class MetricsTest(FlintTest):
             self.assertEqual(value(scrape(server, "s3cret"), "flint_storage_up"), 1)
             for probe in ("/livez", "/readyz"):
                 self.assertEqual(get(server, probe), (200, "ok\n"))
+
+
+class LogTest(FlintTest):
+    def test_json_for_programs(self):
+        with Server(self.data_dir) as server:
+            self.ok(self.local("limit", "add", "k", "--rate", "2", "--per", "1h"))
+            self.assertEqual(server.stop(), 0)
+            lines = [json.loads(line) for line in server.logged().splitlines()]
+        self.assertEqual([line["event"] for line in lines], ["opened", "listening", "listening", "stopping", "stopped"])
+        for line in lines:
+            self.assertEqual(set(line), {"time", "level", "event", "message"})
+            self.assertEqual(line["level"], "info")
+            self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertIn(f"listening on {server.url} without a token", lines[1]["message"])
+
+    def test_text_for_people(self):
+        ours, theirs = pty.openpty()
+        with open(ours, "rb", buffering=0) as screen:
+            process = subprocess.Popen(
+                [FLINT, "--data-dir", self.data_dir, "server", "start", "--bind", "127.0.0.1:0"],
+                env=environment(), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+            try:
+                os.close(theirs)
+                shown = b""
+                while b"flint.sock" not in shown:
+                    shown += screen.read(4096)
+            finally:
+                process.kill()
+                process.wait()
+        self.assertRegex(shown.decode(), r"^\S+Z info: flint \S+ opened the data directory ")
+
+    def test_the_format_can_be_chosen(self):
+        with Server(self.data_dir, "--log-format", "text") as server:
+            self.assertEqual(server.stop(), 0)
+            self.assertIn(" info: listening on ", server.logged())
+        with Server(self.data_dir, "--log-format", "json", "--log-level", "error") as server:
+            self.assertEqual(server.stop(), 0)
+            self.assertEqual(server.logged(), "")
+
+    def test_one_limit_is_a_limit(self):
+        for limits, words in ((1, ": 1 limit, sync"), (2, ": 2 limits, sync")):
+            self.ok(self.local("limit", "add", f"k{limits}", "--rate", "2", "--per", "1h"))
+            with Server(self.data_dir) as server:
+                self.assertIn(words, server.logged())
+
+    def test_no_text_of_a_stranger_makes_a_line_of_its_own(self):
+        self.data_dir = self.folder / "a\n\x1b[2J\"b"
+        with Server(self.data_dir, "--log-format", "text") as server:
+            self.assertIn(r'a\x0a\x1b[2J"b: 0 limits', server.logged().splitlines()[0])
+        with Server(self.data_dir, "--log-format", "json") as server:
+            message = json.loads(server.logged().splitlines()[0])["message"]
+            self.assertIn(r'a\x0a\x1b[2J"b: 0 limits', message)
 
 
 if __name__ == "__main__":

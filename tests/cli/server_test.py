@@ -93,7 +93,7 @@ class OptionTest(FlintTest):
                           ["--flush-every-events", "0"], ["--flush-every-events", "-1"],
                           ["--max-blocking", "0"], ["--max-blocking", "1e3"], ["--max-blocking", str(2**63)],
                           ["--threads", "257"], ["--threads", "+2"], ["--threads", "999999999999"],
-                          ["--log-level", "loud"]):
+                          ["--log-level", "loud"], ["--log-format", "xml"]):
             with self.subTest(arguments=arguments):
                 self.refused(self.start(*arguments), USAGE)
         self.assertFalse(self.data_dir.exists())
