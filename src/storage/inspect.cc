@@ -37,7 +37,6 @@ std::string_view kind_name(FileKind kind) {
 Status map_segment(io::Directory& directory, std::uint64_t number, FileMap& map) {
   Result<SegmentReader> reader = SegmentReader::open(directory, number);
   if (!reader.ok()) return reader.status();
-  map.bytes = reader->file_bytes();
   map.first_seq = reader->header().seq;
   Status status;
   while (status.ok()) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "storage/errors.h"
@@ -36,7 +37,7 @@ Result<SegmentReader> SegmentReader::open(io::Directory& directory, std::uint64_
   if (!got.ok()) return got.status();
   const Result<FileHeader> header = parse_header(std::span(bytes).first(*got), kSegmentMagic, number);
   if (!header.ok()) return at_place({directory, name}, header.status());
-  return SegmentReader(directory, std::move(name), std::move(*file), *header, std::min(end, *size));
+  return SegmentReader(directory, std::move(name), std::move(*file), *header, std::min({end, *size, header->bytes}));
 }
 
 SegmentReader::SegmentReader(io::Directory& directory, std::string name, std::unique_ptr<io::File> file,

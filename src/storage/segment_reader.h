@@ -26,13 +26,14 @@ struct SegmentRest {
 
 class SegmentReader {
  public:
-  /// Reads up to `end` (the end of the file when it is less). kNotFound, kCorruption, kUnsupportedFormat with the
+  /// Reads up to `end`, or to the end of the file or the size in its head when that is less: what stands behind (a
+  /// terabyte of holes, say) was never Flint's. kNotFound, kCorruption, kUnsupportedFormat with the
   /// place, or what the file system said.
   static Result<SegmentReader> open(io::Directory& directory, std::uint64_t number, std::uint64_t end = UINT64_MAX);
 
   [[nodiscard]] const FileHeader& header() const noexcept { return header_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  /// Bytes that the file has, or those up to `end`.
+  /// Bytes that may be read.
   [[nodiscard]] std::uint64_t file_bytes() const noexcept { return window_.end(); }
 
   /// The next record, or nothing where no valid one stands in place. A valid one with a sequence number that is not the

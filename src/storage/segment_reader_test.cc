@@ -186,6 +186,29 @@ TEST(SegmentReader, ACleanCloseIsTheLastRecord) {
   EXPECT_FALSE(read(segment).ends_clean);
 }
 
+/// A segment that somebody had made a terabyte long, without a block more, kept every open busy for minutes.
+TEST(SegmentReader, WhatStandsBehindTheSizeInItsHeadIsNotRead) {
+  SegmentBytes segment;
+  segment.add(10, 9);
+  const io::FaultyDisk disk = segment.disk();
+  io::FaultyDisk longer;
+  longer.put(segment_name(3), *disk.content(segment_name(3)) + std::string(5000, 'x'));
+  Result<SegmentReader> reader = SegmentReader::open(*longer.directory(), 3);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_TRUE(reader->next().value());
+  EXPECT_FALSE(reader->next().value());
+  EXPECT_EQ(reader->examine_rest()->nonzero_end, segment.end());
+}
+
+TEST(SegmentReader, ASequenceNumberThatNoLogReachesIsDamage) {
+  for (const Seq seq : {kHighestSeq, kHighestSeq + 1, Seq{UINT64_MAX}}) {
+    const auto head = encode_header(kSegmentMagic, {kId, 3, seq, kSegmentBytes});
+    io::FaultyDisk disk;
+    disk.put(segment_name(3), text_of(head));
+    EXPECT_EQ(SegmentReader::open(*disk.directory(), 3).ok(), seq == kHighestSeq) << seq;
+  }
+}
+
 TEST(SegmentReader, ADamagedHeadIsDamageAndANewerVersionIsNot) {
   const std::string good = *SegmentBytes().disk().content(segment_name(3));
   for (std::size_t byte = 0; byte < file_header::kSize; ++byte) {
