@@ -53,6 +53,9 @@ Result<FileHeader> parse_header(std::span<const std::byte> bytes, std::string_vi
   if (header.number != number) {
     return Status(Code::kCorruption, fmt::format("the header says number {}, the name {}", header.number, number));
   }
+  if (header.seq > kHighestSeq) {
+    return Status(Code::kCorruption, fmt::format("no log reaches sequence number {}", header.seq));
+  }
   return header;
 }
 

@@ -123,9 +123,9 @@ TEST(Format, NamesAreReadAsTheyAreWritten) {
     EXPECT_EQ(classify(temporary).kind, FileKind::kTemporary) << temporary;
   }
   // Nobody else's files, and no second name for the same number.
-  for (const char* other :
-       {"log-7.flog", "log-0000000000007.flog", "log-.flog", "log--00000000001.flog", "flint.sock", "notes.tmp",
-        "manifest.old", "log-00000000000x.flog", "LOG-000000000007.flog", "repair-x"}) {
+  for (const char* other : {"log-7.flog", "log-0000000000007.flog", "log-.flog", "log--00000000001.flog", "flint.sock",
+                            "notes.tmp", "manifest.old", "log-00000000000x.flog", "LOG-000000000007.flog", "repair-x",
+                            "log-4611686018427387905.flog", "snapshot-18446744073709551615.fsnap"}) {
     EXPECT_EQ(classify(other).kind, FileKind::kOther) << other;
   }
 }

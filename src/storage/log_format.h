@@ -15,6 +15,9 @@ namespace flint::storage {
 
 inline constexpr std::uint32_t kFormatVersion = 1;
 
+/// No log comes this far: a higher number in a file is damage, and none that is counted on from here wraps around.
+inline constexpr Seq kHighestSeq = Seq{1} << 63;
+
 /// Head of a segment and of a snapshot: 64 bytes at offset 0.
 namespace file_header {
 inline constexpr std::size_t kMagic = 0;      // 8 bytes

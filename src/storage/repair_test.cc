@@ -92,6 +92,41 @@ TEST_F(RepairTest, SaysSoWhenNothingCouldBeKept) {
       << said;
 }
 
+/// A file with the highest number that fits stopped the process: the number of the next segment was 0.
+TEST_F(RepairTest, AFileWithTheHighestNumberThereIsDoesNoHarm) {
+  live(5);
+  disk_.put("log-18446744073709551615.flog", "junk");
+  disk_.put("snapshot-18446744073709551615.fsnap", "junk");
+  ASSERT_TRUE(disk_.overwrite(segment_name(1), 0, "x").ok());
+  repaired();
+  TestStore store(disk_, tiny_options());
+  EXPECT_TRUE(store.open().ok());
+}
+
+/// A repair that was killed while it copied left half copies that looked whole.
+TEST_F(RepairTest, ACopyThatIsSeenIsWhole) {
+  live(5, true);
+  ASSERT_TRUE(disk_.overwrite(segment_name(1), 0, "x").ok());
+  remove(kManifestName);
+  const FaultyDisk counting = disk_.crash(0, {.survives = Survives::kEverything});
+  TestOwner scratch;
+  ASSERT_TRUE(repair(*counting.directory(), scratch).ok());
+  for (std::uint64_t call = 0; call < counting.call_count(); ++call) {
+    SCOPED_TRACE(call);
+    FaultyDisk dying = disk_.crash(0, {.survives = Survives::kEverything});
+    dying.die_at(call);
+    static_cast<void>(repair(*dying.directory(), scratch));
+    const FaultyDisk found = dying.crash(call, {.survives = Survives::kRandom});
+    for (const std::string& name : found.names()) {
+      if (classify(name).kind != FileKind::kRepairCopy) continue;
+      EXPECT_EQ(*found.content(name), *disk_.content(name.substr(std::string("repair-1-").size()))) << name;
+    }
+    ASSERT_TRUE(repair(*found.directory(), scratch).ok());
+    TestStore store(found, tiny_options());
+    ASSERT_TRUE(store.open().ok());
+  }
+}
+
 /// Behind damage stood a record that only a newer version knows, and the repair dropped it as if it were damaged.
 TEST_F(RepairTest, ARecordOfANewerVersionIsNotDropped) {
   {
