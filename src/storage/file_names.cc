@@ -60,7 +60,9 @@ std::optional<std::uint64_t> repair_number(std::string_view name) {
 FileName classify(std::string_view name) {
   if (name == kLockName) return {.kind = FileKind::kLock};
   if (name == kManifestName) return {.kind = FileKind::kManifest};
-  if (repair_number(name)) return {.kind = FileKind::kRepairCopy};
+  if (repair_number(name)) {
+    return {.kind = name.ends_with(kTemporarySuffix) ? FileKind::kTemporary : FileKind::kRepairCopy};
+  }
   if (const auto number = number_between(name, kSegmentPrefix, kSegmentSuffix);
       number && name == segment_name(*number)) {
     return {FileKind::kSegment, *number};

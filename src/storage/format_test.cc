@@ -119,7 +119,7 @@ TEST(Format, NamesAreReadAsTheyAreWritten) {
   EXPECT_EQ(classify("repair-2-log-000000000007.flog").kind, FileKind::kRepairCopy);
   EXPECT_EQ(repair_number("repair-2-log-000000000007.flog"), 2U);
   for (const char* temporary : {"manifest.tmp", "log-000000000007.flog.tmp", "snapshot-000000000003.fsnap.tmp",
-                                "log-next.tmp", "tail-000000000007-4096.tmp"}) {
+                                "log-next.tmp", "tail-000000000007-4096.tmp", "repair-2-manifest.tmp"}) {
     EXPECT_EQ(classify(temporary).kind, FileKind::kTemporary) << temporary;
   }
   // Nobody else's files, and no second name for the same number.

@@ -4,6 +4,7 @@
 
 #include "storage/errors.h"
 #include "storage/file_names.h"
+#include "storage/publish.h"
 #include "storage/recovery.h"
 #include "storage/segment_reader.h"
 #include "storage/snapshot_reader.h"
@@ -117,20 +118,32 @@ Status Repairer::copy_everything() {
   return directory_.sync();
 }
 
+/// Under a temporary name first: a copy that is seen is whole. Zeros become holes, so that a copy takes no more room
+/// than what there is to keep.
 Status Repairer::copy_file(const std::string& name) {
   Result<std::unique_ptr<io::File>> from = directory_.open(name, io::OpenFile::kRead);
   if (!from.ok()) return from.status();
   const std::string copy = repair_copy_name(repair_, name);
-  Result<std::unique_ptr<io::File>> to = directory_.open(copy, io::OpenFile::kCreateNew);
+  Result<std::unique_ptr<io::File>> to = create_temporary(directory_, copy);
   if (!to.ok()) return to.status();
-  copies_.push_back(copy);
+  copies_.push_back(temporary_name(copy));
   std::vector<std::byte> buffer(kCopyBytes);
-  for (std::uint64_t offset = 0;; offset += buffer.size()) {
+  std::uint64_t offset = 0;
+  while (true) {
     const Result<std::size_t> got = (*from)->read_at(offset, buffer);
     if (!got.ok()) return got.status();
-    if (*got == 0) return (*to)->sync();
-    if (Status written = (*to)->write_at(offset, std::span(buffer).first(*got)); !written.ok()) return written;
+    if (*got == 0) break;
+    const std::span<const std::byte> bytes = std::span(buffer).first(*got);
+    if (std::any_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte != std::byte{0}; })) {
+      if (Status written = (*to)->write_at(offset, bytes); !written.ok()) return written;
+    }
+    offset += *got;
   }
+  if (Status sized = (*to)->truncate(offset); !sized.ok()) return sized;
+  if (Status synced = (*to)->sync(); !synced.ok()) return synced;
+  if (Status renamed = rename_temporary(directory_, copy); !renamed.ok()) return renamed;
+  copies_.back() = copy;
+  return {};
 }
 
 void Repairer::remove_copies() {
