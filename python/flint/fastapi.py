@@ -180,7 +180,7 @@ class RateLimit:
 
 
 async def _decide(rule: Rule, request: Request) -> CheckResult | None:
-    key = rule.key if isinstance(rule.key, str) else await _value(rule.key(request))
+    key = await _value(rule.key(request)) if callable(rule.key) else rule.key
     if key is None:
         return None
     cost = await _value(rule.cost(request)) if callable(rule.cost) else rule.cost

@@ -47,5 +47,5 @@ class MemoryLimiter(Limiter):
     __slots__ = ("clock",)
 
     def __init__(self, clock: ManualClock | None = None) -> None:
-        self.clock = ManualClock() if clock is None else clock
+        self.clock: ManualClock = ManualClock() if clock is None else clock
         self._attach(LimiterHandle.in_memory(self.clock._native))
