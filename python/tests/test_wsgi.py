@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 from wsgiref.validate import validator
 
-import pytest
 from web_support import wsgi
 
 import flint
