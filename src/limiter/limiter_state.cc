@@ -17,6 +17,9 @@ Status contradiction(std::string_view what, storage::Seq seq) {
   return {Code::kCorruption, fmt::format("record {} {}", seq, what)};
 }
 
+/// Checksums tell damage: what is whole and yet of a kind that is not known was written by a newer version.
+Status newer(std::string_view what) { return {Code::kUnsupportedFormat, std::string(what)}; }
+
 }  // namespace
 
 void LimiterState::clear() {
@@ -26,6 +29,9 @@ void LimiterState::clear() {
 }
 
 Status LimiterState::load(std::span<const std::byte> entry) {
+  if (!entry.empty() && entry.front() > static_cast<std::byte>(EntryType::kRuns)) {
+    return newer(fmt::format("an entry of type {}", std::to_integer<unsigned>(entry.front())));
+  }
   SnapshotTime time{last_time, newest_loaded_};
   if (!load_entry(entry, keys, time)) return {Code::kCorruption, "an entry of the snapshot cannot be read"};
   last_time = time.at_position;
@@ -34,6 +40,9 @@ Status LimiterState::load(std::span<const std::byte> entry) {
 }
 
 Status LimiterState::replay(const storage::Record& record) {
+  if (record.kind > static_cast<storage::RecordKind>(EventType::kTime)) {
+    return newer(fmt::format("record {} is of kind {}", record.seq, record.kind));
+  }
   if (!decode_event(record, event_)) return contradiction("cannot be read as an event", record.seq);
   if (event_.at.time < last_time) return contradiction("is earlier than the record before it", record.seq);
   last_time = event_.at.time;

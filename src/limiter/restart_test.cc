@@ -1,10 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <thread>
 
 #include "limiter/engine_fixture.h"
+#include "limiter/limiter_state.h"
 
 /// What a restart, clean or not, a compaction and a changed clock leave of a limiter: everything.
 namespace flint::limiter {
@@ -253,6 +255,16 @@ TEST(Restart, ChecksGoOnWhileTheLogIsCompacted) {
   std::uint64_t allowed = 0;
   for (const LimitStatus& status : must(engine->list({}))) allowed += status.total_allowed;
   EXPECT_EQ(allowed, checked);
+}
+
+/// What a newer version had logged was called damage, and a repair, as it was advised, would have dropped it.
+TEST(Restart, WhatANewerVersionWroteIsNotCalledDamage) {
+  LimiterState state([] { return Status(); });
+  EXPECT_EQ(state.replay({.kind = 6, .seq = 1, .payload = {}}).code(), Code::kUnsupportedFormat);
+  EXPECT_EQ(state.replay({.kind = 5, .seq = 1, .payload = {}}).code(), Code::kCorruption);
+  EXPECT_EQ(state.load(std::array{std::byte{4}}).code(), Code::kUnsupportedFormat);
+  EXPECT_EQ(state.load(std::array{std::byte{3}}).code(), Code::kCorruption);
+  EXPECT_EQ(state.load({}).code(), Code::kCorruption);
 }
 
 }  // namespace
