@@ -3,7 +3,6 @@ find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(fmt 9 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
-find_package(CLI11 2.1 REQUIRED)
 
 if(FLINT_TESTS)
   enable_testing()

@@ -1,4 +1,4 @@
-# What `cmake --install` installs: the library for C++ programs, the `flint` command, and the papers.
+# What `cmake --install` installs: the library for C++ programs, the `flint` command with its service, and the papers.
 #
 # Everything is called flint-limiter but for the command, since the number-theory library FLINT owns flint.pc and
 # /usr/include/flint.
@@ -33,8 +33,24 @@ install(TARGETS flint COMPONENT command)
 install(DIRECTORY include/flint DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/flint-limiter" COMPONENT development
   FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT command)
-install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT command
+# As they stand here, so that the links in README.md lead somewhere.
+install(DIRECTORY docs DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT command
   FILES_MATCHING PATTERN "*.md" PATTERN "*.yaml")
+install(FILES packaging/flint.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT command)
+install(FILES packaging/completions/flint.bash
+  DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME flint COMPONENT command)
+install(FILES packaging/completions/_flint DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions" COMPONENT command)
+
+# systemd looks for units in lib, whatever the libraries' directory is called. The service names the program by its
+# whole path, which is known when the prefix is.
+install(FILES packaging/flint.socket DESTINATION lib/systemd/system COMPONENT command)
+install(CODE "
+  set(FLINT_BIN_DIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+  set(unit \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/flint.service\")
+  message(STATUS \"Installing: \$ENV{DESTDIR}\${unit}\")
+  configure_file(\"${PROJECT_SOURCE_DIR}/packaging/flint.service.in\" \"\$ENV{DESTDIR}\${unit}\" @ONLY)
+  list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"\${unit}\")"
+  COMPONENT command)
 
 # CMake: find_package(flint-limiter), then link flint::limiter.
 set(flint_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/flint-limiter")
@@ -58,3 +74,5 @@ else()
 endif()
 configure_file(cmake/flint-limiter.pc.in "${CMAKE_BINARY_DIR}/flint-limiter.pc" @ONLY)
 install(FILES "${CMAKE_BINARY_DIR}/flint-limiter.pc" DESTINATION "${flint_pc_dir}" COMPONENT development)
+
+include(FlintPackages)

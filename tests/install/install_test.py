@@ -62,6 +62,15 @@ class InstallTest(unittest.TestCase):
         self.assertEqual(1, len(self.installed("lib*/**/flint-limiter.pc")))
         self.assertEqual(1, len(self.installed("lib*/**/flint-limiter-config.cmake")))
         self.assertIn("share/doc/flint-limiter/LICENSE", self.installed("share/**/*"))
+        for name in ("doc/flint-limiter/docs/cli.md", "man/man1/flint.1", "zsh/site-functions/_flint",
+                     "bash-completion/completions/flint"):
+            self.assertIn(f"share/{name}", self.installed("share/**/*"))
+
+    def test_the_service_names_the_program_where_it_was_installed(self):
+        self.assertEqual(["lib/systemd/system/flint.service", "lib/systemd/system/flint.socket"],
+                         self.installed("lib/systemd/**/*"))
+        unit = (self.prefix / "lib/systemd/system/flint.service").read_text()
+        self.assertIn(f"\nExecStart={self.folder}/first/bin/flint server start ", unit)
 
     def test_the_command_says_its_version(self):
         version = re.search(r"^project\(.* VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE).group(1)

@@ -1,0 +1,42 @@
+# Two Debian packages, made by `cpack -G DEB` in the build directory: the command with its service, and the library for
+# programs. Configure with -DCMAKE_INSTALL_PREFIX=/usr, so that the library goes where Debian has libraries.
+set(flint_debian_dir "${PROJECT_SOURCE_DIR}/packaging/debian")
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_COMPONENTS_ALL command development)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_PACKAGE_CONTACT "The Flint authors <flint-limiter@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PRE_BUILD_SCRIPTS "${flint_debian_dir}/finish.cmake")
+
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+
+set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME flint-limiter)
+set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_COMMAND_DESCRIPTION "Flint decides whether a request may pass, by a limit that is set for its key,
+and writes every unit that it grants to an append-only log before it answers:
+what was used stays used when the process is killed or the machine stops.
+.
+This package holds the flint command and a systemd service, which does not
+start by itself.")
+# adduser: its postinst.
+set(CPACK_DEBIAN_COMMAND_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_COMMAND_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_COMMAND_PACKAGE_CONTROL_EXTRA
+  "${flint_debian_dir}/postinst;${flint_debian_dir}/prerm;${flint_debian_dir}/postrm")
+
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libflint-limiter-dev)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "Flint decides whether a request may pass, by a limit that is set for its key,
+and writes every unit that it grants to an append-only log before it answers:
+what was used stays used when the process is killed or the machine stops.
+.
+This package holds the headers, the library, and its files for CMake and
+pkg-config.")
+# What a program links that links the static library.
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS libfmt-dev)
+
+include(CPack)
