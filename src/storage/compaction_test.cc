@@ -112,6 +112,41 @@ TEST_F(CompactionTest, ABadNewestSnapshotFallsBackToTheOneBeforeAndIsReplaced) {
   EXPECT_EQ(open().owner.records, history_.appended);
 }
 
+/// A bad sector in the head or the footer of the newest snapshot kept the store from opening, and a repair from
+/// helping; one in the middle did not.
+TEST_F(CompactionTest, ANewestSnapshotThatCannotBeReadAnywhereFallsBackToTheOneBefore) {
+  TestStore& store = open();
+  append(30);
+  ASSERT_TRUE(store->compact().ok());
+  append(30);
+  ASSERT_TRUE(store->compact().ok());
+  ASSERT_TRUE(store->close().ok());
+  io::FaultyOptions counting;
+  counting.count_reads = true;
+  const auto copy_to = [this](FaultyDisk& disk) {
+    for (const std::string& name : disk_.names()) disk.put(name, *disk_.content(name));
+  };
+  FaultyDisk calm(counting);
+  copy_to(calm);
+  TestStore undisturbed(calm, tiny_options());
+  ASSERT_TRUE(undisturbed.open().ok());
+  const std::vector<io::CallRecord> calls = calm.calls();
+  int failed = 0;
+  for (std::uint64_t number = 0; number < calls.size(); ++number) {
+    if (calls[number].call != io::Call::kRead || calls[number].name != snapshot_name(2)) continue;
+    ++failed;
+    FaultyDisk disk(counting);
+    copy_to(disk);
+    disk.fail_call(number, {.error = EIO, .partly = std::nullopt});
+    TestStore degraded(disk, tiny_options());
+    const Status opened = degraded.open();
+    ASSERT_TRUE(opened.ok()) << opened.message();
+    EXPECT_EQ(degraded.owner.records, history_.appended);
+    EXPECT_TRUE(degraded->stats().degraded);
+  }
+  EXPECT_GE(failed, 3);
+}
+
 TEST_F(CompactionTest, BothSnapshotsBadIsRefused) {
   TestStore& store = open();
   for (int i = 0; i < 3; ++i) {

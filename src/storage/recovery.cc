@@ -13,6 +13,13 @@
 namespace flint::storage {
 namespace {
 
+/// False for a snapshot that is of no use, so that the one before it is: a disk that cannot read it is as bad as one
+/// that returns it changed. Else what ends the open.
+Result<bool> no_use_or_why_not(const Status& damage) {
+  if (damage.code() == Code::kCorruption || damage.code() == Code::kIoError) return false;
+  return damage;
+}
+
 class Recoverer {
  public:
   Recoverer(io::Directory& directory, StateMachine& state) : directory_(directory), state_(state) {}
@@ -144,8 +151,7 @@ Result<bool> Recoverer::load_snapshot(const SnapshotRef& ref, Status& damage) {
   Result<SnapshotReader> reader = SnapshotReader::open(directory_, ref.generation);
   if (!reader.ok()) {
     damage = reader.code() == Code::kNotFound ? missing(snapshot_name(ref.generation)) : reader.status();
-    if (damage.code() == Code::kCorruption) return false;
-    return damage;
+    return no_use_or_why_not(damage);
   }
   if (reader->position() != ref.position) {
     damage = corruption({directory_, reader->name()}, "its position is not the one that the manifest says");
@@ -155,13 +161,14 @@ Result<bool> Recoverer::load_snapshot(const SnapshotRef& ref, Status& damage) {
     Result<std::optional<std::span<const std::byte>>> entry = reader->next();
     if (!entry.ok()) {
       damage = entry.status();
-      // A disk that cannot read a snapshot's blocks is as bad as one that returns them changed.
-      if (damage.code() == Code::kCorruption || damage.code() == Code::kIoError) return false;
-      return damage;
+      return no_use_or_why_not(damage);
     }
     if (!*entry) break;
     Status loaded = state_.load(**entry);
-    if (!loaded.ok()) return at_place({directory_, reader->name(), reader->offset()}, loaded);
+    if (!loaded.ok()) {
+      damage = at_place({directory_, reader->name(), reader->offset()}, loaded);
+      return no_use_or_why_not(damage);
+    }
   }
   result_.snapshot = ref;
   result_.snapshot_bytes = reader->bytes();
