@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(os.environ["FLINT_ROOT"])
 BUILD = Path(os.environ["FLINT_BUILD"])
-TOOLS = ("cpack", "dpkg-deb", "dpkg-shlibdeps", "gzip")
+TOOLS = ("cpack", "dpkg-deb", "dpkg-shlibdeps", "file", "gzip")
 
 
 def run(*command):
