@@ -37,6 +37,8 @@ std::string_view advice(int error) {
       return "A file stands where a directory belongs: choose another path.";
     case EISDIR:
       return "A directory stands where a file belongs: move it away.";
+    case EEXIST:
+      return "Something of that name is there already: move it away.";
     case EMFILE:
       return "Raise this process's limit of open files (ulimit -n).";
     case ENFILE:

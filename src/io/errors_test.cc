@@ -30,6 +30,8 @@ TEST(ErrorsTest, MessagesSayWhatFailedWhereWhyAndWhatToDo) {
             "cannot write /data/a.log: No space left on device. Make room on the device, then try again.");
   EXPECT_EQ(errno_status(ENOENT, "open", "/data/a.log").message(),
             "cannot open /data/a.log: No such file or directory.");
+  EXPECT_EQ(errno_status(EEXIST, "create", "/data/a.tmp").message(),
+            "cannot create /data/a.tmp: File exists. Something of that name is there already: move it away.");
   EXPECT_THAT(errno_status(99'999, "open", "/a").message(), ::testing::StartsWith("cannot open /a: "));
 }
 
