@@ -1,4 +1,4 @@
-"""What can be said of the Dockerfile without Docker: it copies what is there, its commands run, and so does its probe."""
+"""The Dockerfile without Docker: it copies what is there, its commands run, and so does its probe."""
 
 import json
 import os

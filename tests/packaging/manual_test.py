@@ -1,4 +1,4 @@
-"""The manual page names every command, option, variable and exit code that the program's help tells of, and no other."""
+"""The manual page names each command, option, variable and exit code that the program's help tells of, and no other."""
 
 import os
 import re

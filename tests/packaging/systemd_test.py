@@ -53,7 +53,9 @@ class ServiceTest(FlintTest):
     def service(self, *arguments, bind="127.0.0.1:0", passed=(), env=None):
         """`flint server start` as systemd starts it; the sockets `passed` become descriptors 3, 4 ..."""
         moves = " ".join(f"{place}<&{taken.fileno()}" for place, taken in enumerate(passed, 3))
-        script = f"exec {moves}; export LISTEN_FDS={len(passed)} LISTEN_PID=$$; exec \"$@\"" if passed else "exec \"$@\""
+        script = 'exec "$@"'
+        if passed:
+            script = f"exec {moves}; export LISTEN_FDS={len(passed)} LISTEN_PID=$$; {script}"
         process = subprocess.Popen(
             ["bash", "-c", script, "bash", FLINT, "--data-dir", self.data_dir, "server", "start", "--bind", bind,
              *arguments],
