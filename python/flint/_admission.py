@@ -36,37 +36,35 @@ class Admission:
         self._configured: set[str] = set()
 
     def check(self, key: str, cost: int) -> CheckResult:
-        if key not in self._configured:
-            self._configure(key)
         try:
-            return self._limiter.check(key, cost=cost)
-        except LimitNotConfigured:  # by now: the data directory is another one than when we configured it
-            self._configure(key)
-            return self._limiter.check(key, cost=cost)
+            if key not in self._configured:
+                self._configure(key)
+            try:
+                return self._limiter.check(key, cost=cost)
+            except LimitNotConfigured:  # by now: the data directory is another one than when we configured it
+                self._configure(key)
+                return self._limiter.check(key, cost=cost)
+        except FlintConnectionError as error:
+            return self._limiter._without_server(error, key, cost)
 
     async def acheck(self, key: str, cost: int) -> CheckResult:
-        if key not in self._configured:
-            await self._aconfigure(key)
         try:
-            return await self._limiter.acheck(key, cost=cost)
-        except LimitNotConfigured:
-            await self._aconfigure(key)
-            return await self._limiter.acheck(key, cost=cost)
+            if key not in self._configured:
+                await self._aconfigure(key)
+            try:
+                return await self._limiter.acheck(key, cost=cost)
+            except LimitNotConfigured:
+                await self._aconfigure(key)
+                return await self._limiter.acheck(key, cost=cost)
+        except FlintConnectionError as error:
+            return self._limiter._without_server(error, key, cost)
 
     def _configure(self, key: str) -> None:
-        try:
-            self._limiter.limit(key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst)
-        except FlintConnectionError:
-            return  # what a server out of reach means is for the check to say: see on_error of SharedLimiter
+        self._limiter.limit(key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst)
         self._remember(key)
 
     async def _aconfigure(self, key: str) -> None:
-        try:
-            await self._limiter.alimit(
-                key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst
-            )
-        except FlintConnectionError:
-            return
+        await self._limiter.alimit(key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst)
         self._remember(key)
 
     def _remember(self, key: str) -> None:

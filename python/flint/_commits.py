@@ -22,9 +22,12 @@ class Commits:
         loop = asyncio.get_running_loop()
         commits = self._loops.get(loop)
         if commits is None:
-            # Waits that were abandoned with their loop would keep it for ever.
-            for closed in [known for known in self._loops if known.is_closed()]:
-                del self._loops[closed]
+            # Waits that were abandoned with their loop would keep it for ever. (keyrefs() is one step, in which no
+            # other thread can add its loop.)
+            for reference in self._loops.keyrefs():
+                known = reference()
+                if known is not None and known.is_closed():
+                    self._loops.pop(known, None)
             commits = self._loops[loop] = _LoopCommits()
         await commits.durable(loop, handle, ticket)
 

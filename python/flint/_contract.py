@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from flint._decorator import Guard
+from flint._errors import FlintConnectionError
 from flint._result import CheckResult
 from flint._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
 
@@ -197,6 +198,10 @@ class AbstractLimiter(ABC):
         await self.aclose()
 
     # --- As a decorator
+
+    def _without_server(self, error: FlintConnectionError, key: str, cost: int) -> CheckResult:
+        """What a check answers when `error` kept it from a server: raises it, unless the limiter has another policy."""
+        raise error
 
     def rate_limit(
         self,

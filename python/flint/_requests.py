@@ -48,7 +48,7 @@ def limit(key: str, limit: _arguments.Limit) -> Call[None]:
     }
     if limit.burst is not None:
         body["burst"] = limit.burst
-    return Call(_post("/v1/limits", body), _nothing)
+    return Call(_post("/v1/limits", body, repeatable=True), _nothing)
 
 
 def check(key: str, cost: int) -> Call[CheckResult]:
@@ -85,11 +85,11 @@ def doctor() -> Call[DoctorReport]:
 
 
 def flush() -> Call[None]:
-    return Call(_post("/v1/log/flush", {}), _nothing)
+    return Call(_post("/v1/log/flush", {}, repeatable=True), _nothing)
 
 
 def compact() -> Call[None]:
-    return Call(_post("/v1/log/compact", {}), _nothing)
+    return Call(_post("/v1/log/compact", {}, repeatable=True), _nothing)
 
 
 def none_without_limit(call: Call[LimitStatus], response: Response) -> LimitStatus | None:
@@ -135,8 +135,8 @@ def _get(path: str, query: dict[str, Any] | None = None) -> Request:
     return Request("GET", f"{path}?{urlencode(query)}" if query else path, None, repeatable=True)
 
 
-def _post(path: str, body: dict[str, Any]) -> Request:
-    return Request("POST", path, json.dumps(body).encode(), repeatable=False)
+def _post(path: str, body: dict[str, Any], *, repeatable: bool = False) -> Request:
+    return Request("POST", path, json.dumps(body).encode(), repeatable)
 
 
 def _nothing(document: Any) -> None:

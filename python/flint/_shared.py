@@ -69,19 +69,15 @@ class SharedLimiter(AbstractLimiter):
         item = _arguments.check(key, cost)
         try:
             return self._send(_requests.check(*item))
-        except FlintConnectionError:
-            if self._on_error == "raise":
-                raise
-            return self._undecided(*item)
+        except FlintConnectionError as error:
+            return self._without_server(error, *item)
 
     async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
         item = _arguments.check(key, cost)
         try:
             return await self._asend(_requests.check(*item))
-        except FlintConnectionError:
-            if self._on_error == "raise":
-                raise
-            return self._undecided(*item)
+        except FlintConnectionError as error:
+            return self._without_server(error, *item)
 
     def check_all(self, items: Items) -> CheckAllResult:
         pairs = _arguments.items(items)
@@ -100,6 +96,11 @@ class SharedLimiter(AbstractLimiter):
             if self._on_error == "raise":
                 raise
             return self._all_undecided(pairs)
+
+    def _without_server(self, error: FlintConnectionError, key: str, cost: int) -> CheckResult:
+        if self._on_error == "raise":
+            raise error
+        return self._undecided(key, cost)
 
     def _undecided(self, key: str, cost: int) -> CheckResult:
         allowed = self._on_error == "allow"

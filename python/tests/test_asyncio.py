@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -149,3 +150,29 @@ def test_in_batch_mode_a_check_does_not_suspend(tmp_path: Path) -> None:
         with pytest.raises(StopIteration) as finished:
             check.send(None)
         assert finished.value.value.remaining == 1
+
+
+def test_loops_that_begin_and_end_in_many_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Symptom: RuntimeError, dictionary keys changed during iteration, from acheck() in `always`."""
+    failures: list[BaseException] = []
+
+    def use(limiter: flint.Limiter) -> None:
+        try:
+            for _ in range(30):
+                asyncio.run(limiter.acheck("k"))
+        except BaseException as failure:
+            failures.append(failure)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with flint.Limiter(tmp_path) as limiter:
+            limiter.limit("k", rate=1000, per=1)
+            threads = [threading.Thread(target=use, args=(limiter,)) for _ in range(12)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []

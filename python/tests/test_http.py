@@ -172,17 +172,46 @@ def test_a_check_is_not_sent_again_when_the_server_may_have_seen_it(styled: Any)
         assert (server.connections, len(seen)) == (1, 1)
 
 
-def test_a_question_is_asked_again_when_an_idle_connection_ends(styled: Any) -> None:
+@pytest.mark.parametrize(
+    ("reply", "call"),
+    [
+        (b"[]", lambda use: use.top()),
+        (b'{"ok":true}', lambda use: use.limit("k", rate=1, per=1)),
+        (b'{"ok":true}', lambda use: use.flush()),
+        (b'{"ok":true}', lambda use: use.compact()),
+    ],
+)
+def test_what_can_be_done_twice_is_sent_again_when_an_idle_connection_ends(
+    styled: Any, reply: bytes, call: Any
+) -> None:
     def first(connection: socket.socket) -> None:
         read_request(connection)
-        connection.sendall(answer(b"[]"))
+        connection.sendall(answer(reply))
         read_request(connection)
 
-    with serving(first, answers(answer(b"[]"))) as server, flint.SharedLimiter(server.url) as limiter:
+    with serving(first, answers(answer(reply))) as server, flint.SharedLimiter(server.url) as limiter:
         use = styled(limiter)
-        assert use.top() == []
-        assert use.top() == []
+        assert not call(use)
+        assert not call(use)
         assert server.connections == 2
+
+
+def test_a_reset_is_not_sent_again_when_the_server_may_have_seen_it(styled: Any) -> None:
+    """A second one would give back what was consumed since the first."""
+
+    def serve(connection: socket.socket) -> None:
+        for _ in range(2):
+            read_request(connection)
+            connection.sendall(answer(b'{"ok":true}'))
+        read_request(connection)
+
+    with serving(serve) as server, flint.SharedLimiter(server.url) as limiter:
+        use = styled(limiter)
+        use.flush()
+        use.reset("k")
+        with pytest.raises(flint.FlintConnectionError, match="before the answer"):
+            use.reset("k")
+        assert server.connections == 1
 
 
 def test_a_connection_that_the_server_closed_while_idle_is_not_used(styled: Any) -> None:

@@ -189,3 +189,25 @@ def test_a_server_out_of_reach_means_what_on_error_says(tmp_path: Any, loop: Any
             expected = flint.RateLimitExceeded if on_error == "deny" else flint.FlintConnectionError
             with pytest.raises(expected):
                 call()
+
+
+def test_a_server_that_is_silent_is_waited_for_once(tmp_path: Any) -> None:
+    """Symptom: the first call for a key waited for the timeout twice, once to configure it and once to check it."""
+    asked = 0
+
+    class Silent(flint.SharedLimiter):
+        def limit(self, *args: Any, **kwargs: Any) -> None:
+            nonlocal asked
+            asked += 1
+            super().limit(*args, **kwargs)
+
+        def check(self, *args: Any, **kwargs: Any) -> flint.CheckResult:
+            raise AssertionError("the server was asked again")
+
+    with Silent(f"unix:{tmp_path}/none", on_error="allow") as limiter:
+        assert limiter.rate_limit("k", rate=1, per=1)(lambda: 7)() == 7
+    with Silent(f"unix:{tmp_path}/none", on_error="deny") as limiter, pytest.raises(flint.RateLimitExceeded):
+        limiter.rate_limit("k", rate=1, per=1)(lambda: 7)()
+    with Silent(f"unix:{tmp_path}/none") as limiter, pytest.raises(flint.FlintConnectionError):
+        limiter.rate_limit("k", rate=1, per=1)(lambda: 7)()
+    assert asked == 3
