@@ -314,6 +314,57 @@ TEST_P(FaultTest, ALockFileThatWasDeletedStopsTheStoreAtTheNextCommit) {
   EXPECT_EQ(store->health().code(), Code::kStorageFailed);
 }
 
+void make_read_only(FaultyDisk& disk) {
+  for (const Call call : {Call::kCreate, Call::kWrite, Call::kAllocate, Call::kTruncate, Call::kMap, Call::kRename,
+                          Call::kRemove, Call::kDescribeHolder}) {
+    disk.fail_every(call, error(EROFS));
+  }
+}
+
+TEST_P(FaultTest, ReadOnlyStorageIsReadAndOpensForNothingElse) {
+  FaultyDisk disk = killed_with_a_tail(GetParam());
+  const auto before = files_of(disk);
+  make_read_only(disk);
+  TestStore writer(disk, tiny_options());
+  EXPECT_EQ(writer.open().code(), Code::kPermission);
+  StoreOptions options = tiny_options();
+  options.read_only = true;
+  {
+    TestStore reader(disk, options);
+    ASSERT_TRUE(reader.open().ok());
+    EXPECT_EQ(reader.owner.records.size(), 5U);
+  }
+  TestOwner scratch;
+  const std::unique_ptr<io::Directory> directory = disk.directory();
+  EXPECT_TRUE(inspect(*directory, scratch)->ok);
+  EXPECT_TRUE(files_of(disk) == before);
+
+  FaultyDisk damaged = disk.crash(0, {.survives = Survives::kEverything});
+  ASSERT_TRUE(damaged.overwrite(kManifestName, 0, "x").ok());
+  const auto damage = files_of(damaged);
+  make_read_only(damaged);
+  EXPECT_EQ(repair(*damaged.directory(), scratch).code(), Code::kPermission);
+  EXPECT_TRUE(files_of(damaged) == damage);
+}
+
+/// As a kernel does to a file system that it found an error in.
+TEST_P(FaultTest, StorageThatBecomesReadOnlyLosesNothingAndSaysWhy) {
+  FaultyDisk disk = new_disk(GetParam());
+  History history;
+  TestStore store(disk, tiny_options());
+  ASSERT_TRUE(store.open().ok());
+  ASSERT_TRUE(store.append(history, "before").ok());
+  ASSERT_TRUE(store.wait(history).ok());
+  make_read_only(disk);
+  Status refused;
+  for (int i = 0; i < 100 && refused.ok(); ++i) refused = store.append(history, std::string(100, 'x'));
+  EXPECT_FALSE(refused.ok());
+  EXPECT_NE(refused.message().find("read-only"), std::string::npos) << refused.message();
+  EXPECT_FALSE(store->compact().ok());
+  EXPECT_FALSE(store->close().ok());
+  check_what_is_left(disk, history);
+}
+
 /// A compaction with nothing to commit did not look at the lock: it named its snapshot in the manifest of a directory
 /// that another process owned by then, and removed segments there.
 TEST_P(FaultTest, WithoutItsLockACompactionChangesNothing) {
