@@ -69,7 +69,8 @@ Result<CheckItem> read_item(const JsonDocument& body, const JsonNode& node, cons
 Nanos read_period(Members& members) {
   const JsonNode* node = members.any("per");
   if (node == nullptr) return {};
-  if (node->kind != JsonNode::Kind::kString && node->kind != JsonNode::Kind::kUnsigned) {
+  const bool number = node->kind == JsonNode::Kind::kUnsigned || node->kind == JsonNode::Kind::kNumber;
+  if (node->kind != JsonNode::Kind::kString && !number) {
     members.fail({Code::kInvalidArgument, "per must be a duration such as \"1m\" or an integer of seconds, not " +
                                               std::string(kind_name(*node)) + "."});
     return {};

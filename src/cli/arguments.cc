@@ -17,24 +17,26 @@ bool is_digits(std::string_view text) {
 
 }  // namespace
 
+Status too_large(std::string_view name, std::string_view digits) {
+  return {Code::kInvalidArgument, std::string(name) + " is too large: " + quote_given(digits) +
+                                      ". The largest number anywhere is 1099511627776."};
+}
+
 Result<std::uint64_t> parse_integer(std::string_view name, std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (!is_digits(text)) {
     return Status(Code::kInvalidArgument, std::string(name) + " must be a whole number in decimal digits, not " +
-                                              quote(text) + ". Write it like 100.");
+                                              quote_given(text) + ". Write it like 100.");
   }
-  if (error != std::errc()) {
-    return Status(Code::kInvalidArgument, std::string(name) + " is too large: " + printable(text) +
-                                              ". The largest number anywhere is 1099511627776.");
-  }
+  if (error != std::errc()) return too_large(name, text);
   return value;
 }
 
 Result<Item> parse_item(std::string_view text) {
   const std::size_t equals = text.rfind('=');
   if (equals == std::string_view::npos || !is_digits(text.substr(equals + 1))) return Item{std::string(text)};
-  Result<std::uint64_t> cost = parse_integer("The cost in " + quote(text), text.substr(equals + 1));
+  Result<std::uint64_t> cost = parse_integer("The cost in " + quote_given(text), text.substr(equals + 1));
   if (!cost.ok()) return cost.status();
   return Item{std::string(text.substr(0, equals)), *cost};
 }

@@ -80,7 +80,7 @@ class Parser {
   }
 
   Status unknown_command(std::string_view words, std::string_view last) const {
-    std::string message = "There is no command " + quote(words) + ". ";
+    std::string message = "There is no command " + quote_given(words) + ". ";
     if (const Command* meant = find_by_last_word(grammar_, last)) {
       return usage_error(message + "Did you mean \"flint " + std::string(meant->words) + "\"?");
     }
@@ -122,10 +122,10 @@ class Parser {
 
   Status unknown_option(const std::string& name) const {
     if (line_.command == nullptr) {
-      return usage_error("There is no option " + quote(name) +
+      return usage_error("There is no option " + quote_given(name) +
                          " before a command. Options of a command follow it; run \"flint --help\" for both.");
     }
-    std::string message = "\"flint " + line_.words + "\" has no option " + quote(name) + ". ";
+    std::string message = "\"flint " + line_.words + "\" has no option " + quote_given(name) + ". ";
     if (line_.command->max_operands > 0) {
       message += "What starts with \"-\" and is no option goes after \"--\": flint " + line_.words + " -- " +
                  shell_word(name) + ". ";
@@ -147,7 +147,7 @@ class Parser {
     }
     if (count > command.max_operands) {
       return usage_error("\"flint " + line_.words + "\" does not take " +
-                         quote(line_.invocation.operands[command.max_operands]) + ". " + see_help(line_.words));
+                         quote_given(line_.invocation.operands[command.max_operands]) + ". " + see_help(line_.words));
     }
     for (const OptionSpec& option : command.options) {
       if (option.required && !line_.invocation.has(option.name)) {
@@ -168,7 +168,7 @@ class Parser {
 Result<ParsedLine> parse_command_line(const Grammar& grammar, std::span<const std::string> arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (!base::is_valid_utf8(arguments[i])) {
-      return usage_error("Argument " + std::to_string(i + 1) + " (" + printable(arguments[i]) +
+      return usage_error("Argument " + std::to_string(i + 1) + " (" + quote_given(arguments[i]) +
                          ") is not valid UTF-8. Keys and all other arguments are text in UTF-8.");
     }
   }

@@ -103,7 +103,7 @@ TEST(CommandLine, ARefusalSaysWhatToTypeInstead) {
   EXPECT_THAT(refusal({"limit", "check"}), HasSubstr("needs KEY"));
   EXPECT_THAT(refusal({"limit", "check", "a", "b"}), HasSubstr("does not take \"b\""));
   EXPECT_THAT(refusal({"limit", "add", "k", "--rate", "5"}), HasSubstr("needs --per TIME"));
-  EXPECT_THAT(refusal({"limit", "check", "a\xff"}), HasSubstr("Argument 3 (a\\xff) is not valid UTF-8"));
+  EXPECT_THAT(refusal({"limit", "check", "a\xff"}), HasSubstr("Argument 3 (\"a\\xff\") is not valid UTF-8"));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ constexpr std::string_view kHttp = "http://";
 constexpr std::string_view kUnix = "unix:";
 
 Status bad_url(std::string_view url, std::string_view why) {
-  return {Code::kInvalidArgument, "The server " + quote(url) + " " + std::string(why) +
+  return {Code::kInvalidArgument, "The server " + quote_given(url) + " " + std::string(why) +
                                       ". Write http://HOST:PORT, such as http://127.0.0.1:7878, or unix:PATH."};
 }
 

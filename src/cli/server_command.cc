@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -13,18 +12,18 @@ namespace {
 
 Status one_of(std::string_view option, std::string_view allowed, std::string_view given) {
   return {Code::kInvalidArgument,
-          std::string(option) + " must be " + std::string(allowed) + ", not " + quote(given) + "."};
+          std::string(option) + " must be " + std::string(allowed) + ", not " + quote_given(given) + "."};
 }
 
-/// Puts the whole number of an option, when it is given, where it belongs. What does not fit there becomes the largest
-/// number that does, which is out of range as well: the server says so, and what is allowed.
+/// Puts the whole number of an option, when it is given, where it belongs.
 template <typename T>
 Status read_integer(const Invocation& invocation, std::string_view option, T& to) {
   const auto text = invocation.option(option);
   if (!text) return {};
   Result<std::uint64_t> value = parse_integer(option, *text);
   if (!value.ok()) return value.status();
-  to = static_cast<T>(std::min<std::uint64_t>(*value, std::numeric_limits<T>::max()));
+  if (!std::in_range<T>(*value)) return too_large(option, *text);
+  to = static_cast<T>(*value);
   return {};
 }
 

@@ -40,7 +40,8 @@ Result<std::chrono::milliseconds> choose_timeout(const Invocation& invocation) {
   if (!text) return HttpOptions{}.timeout;
   Result<Nanos> period = parse_period(*text);
   if (!period.ok()) {
-    return invalid("--timeout must be a duration from 1ms to 366d, such as 500ms or 30s, not " + quote(*text) + ".");
+    return invalid("--timeout must be a duration from 1ms to 366d, such as 500ms or 30s, not " + quote_given(*text) +
+                   ".");
   }
   return std::chrono::duration_cast<std::chrono::milliseconds>(*period);
 }

@@ -102,6 +102,15 @@ std::string printable(std::string_view text) {
 
 std::string quote(std::string_view text) { return "\"" + printable(text) + "\""; }
 
+std::string quote_given(std::string_view text) {
+  constexpr std::size_t kLongest = 64;
+  if (text.size() <= kLongest) return quote(text);
+  std::size_t end = kLongest;
+  const auto continues = [&] { return (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U; };
+  while (end > 0 && continues()) --end;
+  return quote(text.substr(0, end)) + "... (" + std::to_string(text.size()) + " bytes)";
+}
+
 std::string shell_word(std::string_view text) {
   const bool plain = !text.empty() && text.find_first_not_of(
                                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -17,6 +17,9 @@ namespace flint::cli {
 /// printable() between double quotes.
 [[nodiscard]] std::string quote(std::string_view text);
 
+/// quote() for what was given wrongly: of a long text only the beginning, and how long it is.
+[[nodiscard]] std::string quote_given(std::string_view text);
+
 /// As it has to be typed in a shell to arrive as one argument.
 [[nodiscard]] std::string shell_word(std::string_view text);
 

@@ -15,6 +15,15 @@ TEST(Printable, EscapesWhatATerminalWouldActOn) {
   EXPECT_EQ(printable("a\xff\xc3"), "a\\xff\\xc3");
 }
 
+TEST(QuoteGiven, AnErrorRepeatedFiveThousandBytesOfAnArgument) {
+  EXPECT_EQ(quote_given("soon"), "\"soon\"");
+  EXPECT_EQ(quote_given(std::string(64, 'x')), quote(std::string(64, 'x')));
+  EXPECT_EQ(quote_given(std::string(5000, 'x')), quote(std::string(64, 'x')) + "... (5000 bytes)");
+  const std::string cut_inside = std::string(63, 'x') + "\xc3\xa9";
+  EXPECT_EQ(quote_given(cut_inside), quote(std::string(63, 'x')) + "... (65 bytes)");
+  EXPECT_EQ(quote_given(std::string(100, '\xff')).size(), quote(std::string(64, '\xff')).size() + 15);
+}
+
 TEST(ShellWord, IsQuotedWhenItNeedsToBe) {
   EXPECT_EQ(shell_word("route:/v1/chat=1"), "route:/v1/chat=1");
   EXPECT_EQ(shell_word(""), "''");

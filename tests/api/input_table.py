@@ -1,0 +1,161 @@
+"""The kinds of fields that Flint takes, and for each every wrong value with words of the sentence that refuses it.
+
+A field of JSON is written as the bytes that stand in the body, one of a query or a path as percent-encoded text, one of
+the command as an argument. The cases of a test are the fields times the values of their kinds.
+"""
+
+from dataclasses import dataclass, field
+
+MOST_UNITS = 2**40
+BEYOND = [2**63, 2**64 - 1, 2**64, int("9" * 400)]
+INVALID_UTF8 = [b"\xff", b"\x80", b"\xc0\x80", b"\xc0\xae", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"a\xc3"]
+CONTROLS = ["\x00", "a\x00", "a\nb", "\t", "\x1b[31m", "\x7f", "\x85"]
+OVERLONG = ["x" * 513, "\u00e9" * 257, "x" * 20_000]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One wrong input. `says`: each of these is in the answer's sentence."""
+    name: str
+    value: object
+    says: tuple = field(default=())
+
+
+def cases(says, values):
+    return [Case(repr(value)[:60], value, says) for value in values]
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+OTHER_KINDS = {"null": b"null", "boolean": b"true", "array": b"[]", "nested array": b"[[5]]", "object": b"{}",
+               "nested object": b'{"key":{"key":"k"}}', "text": b'"five"', "number": b"5"}
+
+
+def other_kinds(says, *same):
+    return [Case(name, value, says) for name, value in OTHER_KINDS.items() if name not in same]
+
+
+def quoted(text):
+    return b'"' + "".join(c if " " <= c < "\x7f" else f"\\u{ord(c):04x}" for c in text).encode() + b'"'
+
+
+def json_units():
+    says = (f"must be an integer from 1 to {MOST_UNITS}",)
+    numbers = [b"0", b"-0", b"-1", b"1.5", b"1.0", b"0.5", b"1e0", b"1E3", b"1e-1", b"1e400", b"-1e400",
+               *[str(n).encode() for n in [MOST_UNITS + 1, -(2**63), *BEYOND]]]
+    return cases(says, numbers + [b'""', b'" "', b'"5"']) + other_kinds(says, "number")
+
+
+def json_period():
+    texts = ["", " ", "0", "0s", "-1s", "+1s", "1.5s", "1e3s", "0x1s", "1 s", " 1s", "1s ", "s", "ms", "1w", "1S",
+             "1us", "1m1s", "367d", "8785h", "31622400001ms", "1\x00", "1s\n", "five", f"{2**63}ms", f"{2**64}s",
+             "9" * 400 + "d"]
+    numbers = [b"0", b"-0", b"-1", b"1.5", b"1.0", b"1e3", b"1e400", str(366 * 86400 + 1).encode(),
+               *[str(n).encode() for n in BEYOND]]
+    says = "per must be an integer and a unit", "1ms to 366d"
+    return (cases(says, [quoted(text) for text in texts] + numbers)
+            + [Case("text too long", quoted("1" * 5000), says)]
+            + other_kinds(("per must be a duration", "integer of seconds"), "text", "number"))
+
+
+def json_algorithm():
+    says = ("algorithm must be token_bucket, sliding_window_log or fixed_window_counter",)
+    texts = ["", " ", "leaky", "TOKEN_BUCKET", "token-bucket", " token_bucket", "token_bucket ", "token_bucket\x00",
+             "token_bucket,sliding_window_log", "1", "x" * 5000]
+    return cases(says, [quoted(text) for text in texts]) + other_kinds(("algorithm must be a string",), "text")
+
+
+def json_key():
+    found = cases(("must be 1 to 512 bytes",), [quoted(text) for text in ["", *OVERLONG]])
+    found += cases(("control character",), [quoted(text) for text in CONTROLS])
+    found += cases(("must not be blank",), [quoted(text) for text in [" ", "    "]])
+    found += cases(("UTF-8",), [b'"' + text + b'"' for text in INVALID_UTF8])
+    found += cases(("not valid JSON",), [b'"\\ud800"', b'"\\ud83dx"'])
+    return found + other_kinds(("must be a string",), "text")
+
+
+JSON_KINDS = {"units": json_units(), "period": json_period(), "algorithm": json_algorithm(), "key": json_key()}
+
+# Bodies that are wrong whatever the endpoint.
+BODIES = [Case(repr(body)[:40], body, ("JSON",)) for body in (
+    b"{", b'{"key"', b'{"key":', b'{"key":"k', b'{"key":"k"', b'{"key":"k",}', b"{'key':'k'}", b"{key:1}",
+    b"\xef\xbb\xbf{}", b'{"key":NaN}', b'{"key":Infinity}', b'{"key":01}', b'{"key":+1}', b'{"key":0x1}',
+    b'{"key":1.}', b'{"key":.5}',
+    b'{"key":"a\nb"}', b'{"key":"\\x41"}', b'{"key":"\\u12"}', b'{"key":tru}', b'{"key":"k"} x', b'{"key":"k"}{}',
+    b"/**/{}", b"key=k", b"\x00")] + [
+    Case("UTF-16", b"\xff\xfe{\x00}\x00", ("not valid UTF-8",)),
+    Case("empty", b"", ("body",)), Case("blank", b"  \r\n", ("body",)),
+    *[Case(f"{name} for a body", body, ("The body must be an object",))
+      for name, body in (("array", b"[]"), ("null", b"null"), ("number", b"5"), ("text", b'"k"'),
+                         ("boolean", b"true"))],
+    Case("unknown field", b'{"colour":1}', ("colour is not a field",)),
+    Case("field in another case", b'{"Key":"k"}', ("Key is not a field",)),
+    Case("field without a name", b'{"":"k"}', ("is not a field",)),
+    Case("field with a control character", b'{"\\u0000":"k"}', ("is not a field",)),
+    Case("too deep", b'{"key":' + b"[" * 9 + b"]" * 9 + b"}", ("8 levels",)),
+    Case("very deep", b"[" * 100_000, ("8 levels",)),
+]
+
+# --- Queries and paths -----------------------------------------------------------------------------------------------
+
+BAD_ESCAPES = ["%", "a%", "%4", "%zz", "%4g", "%%31"]
+PERCENT = ["".join(f"%{byte:02X}" for byte in text) for text in INVALID_UTF8]
+
+
+def query_number(most):
+    return cases((f"limit must be an integer from 1 to {most}",),
+                 ["", "+", "%20", "0", "-1", "-0", "+1", "%2B1", "1.5", "1.0", "1e3", "0x10", "five", "1,000", "1%20",
+                  "1%00", "null", "[]", "%EF%BC%91", str(most + 1), *map(str, BEYOND)])
+
+
+def query_by():
+    return cases(("by must be denied or allowed",),
+                 ["", "+", "Denied", "both", "denied%00", "denied,allowed", "+denied", "denied+", "0", "-1", "null",
+                  str(2**64), "x" * 5000])
+
+
+def query_text():
+    return cases(("two hexadecimal digits",), BAD_ESCAPES) + cases(("not valid UTF-8",), PERCENT)
+
+
+def path_key():
+    percent = ["".join(f"%{byte:02X}" for byte in text.encode()) for text in CONTROLS]
+    return (cases(("key must be 1 to 512 bytes",), ["x" * 513, "%C3%A9" * 257])
+            + cases(("key must not hold control characters",), percent)
+            + cases(("key must not be blank",), ["%20", "%20%20"])
+            + cases(("two hexadecimal digits",), BAD_ESCAPES)
+            + cases(("key must be valid UTF-8",), PERCENT))
+
+
+# --- The command -----------------------------------------------------------------------------------------------------
+
+NOT_NUMBERS = ["", " ", "-1", "-0", "+1", "1.5", "1.0", "1e3", "0x10", "five", "1,000", "1_000", " 5", "5 ", "5\n",
+               "null", "\u0665"]
+
+
+def argument_numbers(least, most, *says):
+    beyond = [str(number) for number in (least - 1, most + 1, 2**63, 2**64 - 1) if number >= 0]
+    return (cases(("whole number in decimal digits",), NOT_NUMBERS) + cases(says, beyond)
+            + cases(("too large",), [str(2**64), "9" * 400]))
+
+
+def server_numbers(least, most):
+    beyond = [str(number) for number in (least - 1, most + 1) if number >= 0]
+    return (cases(("whole number in decimal digits",), NOT_NUMBERS) + cases((f"from {least} to {most}",), beyond)
+            + cases((), map(str, BEYOND)))
+
+
+def argument_choice(*says):
+    return cases(says, ["", " ", "other", "1", "null", "denied,allowed", "x" * 5000])
+
+
+def argument_key():
+    return (cases(("key must be 1 to 512 bytes",), ["", "x" * 513, "\u00e9" * 257])
+            + cases(("key must not be blank",), [" ", "   "])
+            + cases(("control character",), [text for text in CONTROLS if "\x00" not in text]))
+
+
+def argument_period():
+    return cases(("per must be", "1ms to 366d"),
+                 ["", " ", "0", "0s", "-1s", "+1s", "1.5s", "1e3s", "1 s", "s", "1w", "1S", "367d", "31622400001ms",
+                  "1s\n", *map(str, BEYOND)])

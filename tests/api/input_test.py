@@ -1,0 +1,234 @@
+"""Wrong input of every kind to every field of the API and every argument of the command: refused by a sentence that
+names the field and says what is allowed, and nothing has changed afterwards."""
+
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+from api_server import Client
+from harness import USAGE, FlintTest, Server, comparable, flint
+from input_table import (BODIES, INVALID_UTF8, JSON_KINDS, MOST_UNITS, NOT_NUMBERS, Case, argument_choice,
+                         argument_key, argument_numbers, argument_period, cases, path_key, query_by, query_number,
+                         query_text, server_numbers)
+
+# The fields of each body, in their right form, with their kinds.
+BODY_FIELDS = {
+    "/v1/check": {"key": (b'"k"', "key"), "cost": (b"1", "units")},
+    "/v1/limits": {"key": (b'"k"', "key"), "rate": (b"7", "units"), "per": (b'"1s"', "period"),
+                   "algorithm": (b'"token_bucket"', "algorithm"), "burst": (b"9", "units")},
+    "/v1/reset": {"key": (b'"k"', "key")},
+}
+OPTIONAL = {"cost", "algorithm", "burst"}
+NO_BODY = ["/v1/log/flush", "/v1/log/compact"]
+
+# An item of check-all in each of its forms: where its fields stand, and what is sent around a value.
+ITEM_FORMS = [
+    ("items[1].key", "key", b'{"key":%s,"cost":1}'), ("items[1].cost", "units", b'{"key":"k","cost":%s}'),
+    ("items[1][0]", "key", b"[%s,1]"), ("items[1][1]", "units", b'["k",%s]'),
+]
+
+QUERY_FIELDS = {
+    "/v1/limits": {"limit": query_number(1_000_000_000), "prefix": query_text(), "after": query_text()},
+    "/v1/history/k": {"limit": query_number(10_000)},
+    "/v1/top": {"limit": query_number(10_000), "by": query_by()},
+}
+NO_QUERY = ["/v1/limits/k", "/v1/doctor", "/v1/health", "/v1/openapi.json", "/metrics", "/livez", "/readyz"]
+PATH_KEYS = ["/v1/limits/", "/v1/history/"]
+
+UNITS = argument_numbers(1, MOST_UNITS, f"must be an integer from 1 to {MOST_UNITS}")
+ADD = ["limit", "add", "k"]
+# (arguments in front, the argument's name in the sentence, its wrong values, how one is given).
+ARGUMENTS = [
+    ([*ADD, "--per=1s"], "rate", UNITS, "--rate={}"),
+    ([*ADD, "--rate=5", "--per=1s"], "burst", UNITS, "--burst={}"),
+    ([*ADD, "--rate=5"], "per", argument_period(), "--per={}"),
+    ([*ADD, "--rate=5", "--per=1s"], "algorithm", argument_choice("token_bucket, sliding_window_log or"),
+     "--algorithm={}"),
+    (["limit", "check", "k"], "cost", UNITS, "--cost={}"),
+    # The command asks for page after page, so that its own --limit has no upper bound.
+    (["limit", "list"], "limit", cases(("whole number in decimal digits",), NOT_NUMBERS), "--limit={}"),
+    (["limit", "history", "k"], "limit", argument_numbers(1, 10_000, "must be an integer from 1 to 10000"),
+     "--limit={}"),
+    (["limit", "top"], "limit", argument_numbers(1, 10_000, "must be an integer from 1 to 10000"), "--limit={}"),
+    (["limit", "top"], "by", argument_choice("must be denied or allowed"), "--by={}"),
+    (["limit", "add", "--rate=5", "--per=1s", "--"], "key", argument_key(), "{}"),
+    *[(["limit", verb, "--"], "key", argument_key(), "{}") for verb in ("check", "status", "reset", "history")],
+    (["limit", "check-all", "a", "--"], "items[1].key", argument_key(), "{}"),
+    (["limit", "list"], "--timeout", cases((), ["", " ", "0", "0s", "-1s", "1.5s", "soon", "1w"]), "--timeout={}"),
+    (["server", "start"], "flush_every_ms", server_numbers(1, 60_000), "--flush-every-ms={}"),
+    (["server", "start"], "flush_every_events", server_numbers(1, 10**6),
+     "--flush-every-events={}"),
+    (["server", "start"], "max_blocking", server_numbers(1, 10**6), "--max-blocking={}"),
+    (["server", "start"], "threads", server_numbers(0, 256), "--threads={}"),
+    (["server", "start"], "--sync", argument_choice("always or batch"), "--sync={}"),
+    (["server", "start"], "--log-level", argument_choice("debug, info, warning or error"), "--log-level={}"),
+    (["server", "start"], "--log-format", argument_choice("auto, text or json"), "--log-format={}"),
+    (["server", "start"], "address to bind", argument_choice("ADDRESS:PORT"), "--bind={}"),
+]
+
+
+def body_of(fields):
+    return b"{" + b",".join(b'"%s":%s' % (name.encode(), value) for name, value in fields) + b"}"
+
+
+class InputTest(FlintTest):
+    maxDiff = None
+
+    def setUp(self):
+        super().setUp()
+        server = Server(self.data_dir, "--sync", "batch")
+        server.__enter__()
+        self.addCleanup(server.__exit__)
+        self.client = Client(server.bind)
+        self.addCleanup(self.client.forget)
+        for key in ("k", "a"):
+            body = {"key": key, "rate": MOST_UNITS, "per": "1d"}
+            self.assertEqual(self.client.call("POST", "/v1/limits", body).status, 200)
+        self.before = self.state()
+        self.count = 0
+
+    def tearDown(self):
+        self.assertEqual(self.state(), self.before)
+        print(f"({self.count} cases)", end=" ")
+
+    def status(self):
+        return comparable(self.client.call("GET", "/v1/limits/k").json())
+
+    def state(self):
+        events = [self.client.call("GET", f"/v1/history/{key}").json() for key in ("a", "k")]
+        return comparable(self.client.call("GET", "/v1/limits").json()), events
+
+    def refused(self, case, where, method, target, body=None, status=400, names=()):
+        self.count += 1
+        with self.subTest(where=where, case=case.name):
+            answer = self.client.call(method, target, body)
+            self.assertEqual(answer.status, status, answer.body)
+            refusal = answer.json()
+            self.assertEqual(sorted(refusal), ["code", "error"])
+            self.assertEqual(refusal["code"], "invalid_argument")
+            for word in (*names, *case.says):
+                self.assertIn(word, refusal["error"])
+            self.assertRegex(refusal["error"], r"\A[ -~]+\.\Z")
+            self.assertLess(len(refusal["error"]), 300)
+            self.assertEqual(self.status(), self.before[0][1])
+
+
+class BodyTest(InputTest):
+    def test_fields(self):
+        for target, fields in BODY_FIELDS.items():
+            right = [(name, value) for name, (value, _) in fields.items()]
+            for name, (value, kind) in fields.items():
+                without = [pair for pair in right if pair[0] != name]
+                if name not in OPTIONAL:
+                    self.refused(Case("missing", None, ("is missing",)), name, "POST", target, body_of(without),
+                                 names=[name])
+                self.refused(Case("repeated", None, ("is there more than once",)), name, "POST", target,
+                             body_of([*right, (name, value)]), names=[name])
+                for case in JSON_KINDS[kind]:
+                    self.refused(case, name, "POST", target, body_of([*without, (name, case.value)]), names=[name])
+            self.refused(Case("unknown", None, ("colour is not a field",)), target, "POST", target,
+                         body_of([*right, ("colour", b"1")]))
+
+    def test_items(self):
+        for path, kind, form in ITEM_FORMS:
+            for case in JSON_KINDS[kind]:
+                body = b'{"items":["a",' + form % case.value + b"]}"
+                self.refused(case, path, "POST", "/v1/check-all", body, names=[path])
+        for case in JSON_KINDS["key"]:
+            if b"{" in case.value or b"[" in case.value:
+                continue
+            says = ("items[1] must be an object, a key or an array",) if case.value[:1] != b'"' else case.says
+            self.refused(Case(case.name, None, says), "items[1]", "POST", "/v1/check-all",
+                         b'{"items":["a",' + case.value + b"]}", names=["items[1]"])
+        for name, items, says in (
+                ("empty", b"[]", "items must hold 1 to 128 keys"),
+                ("too many", b"[" + b",".join([b'"k"'] * 129) + b"]", "items must hold 1 to 128 keys"),
+                ("twice", b'["k","a","k"]', "more than once"), ("empty item", b'["a",[]]', "items[1]"),
+                ("long item", b'["a",["k",1,2]]', "items[1]"),
+                ("item without key", b'["a",{"cost":1}]', "items[1].key"),
+                ("item with an unknown field", b'["a",{"key":"k","x":1}]', "items[1].x is not a field"),
+                ("item with a repeated field", b'["a",{"key":"k","key":"k"}]', "items[1].key is there more than once"),
+                *[(f"{kind} for the items", value, "items must be an array")
+                  for kind, value in (("null", b"null"), ("text", b'"k"'), ("number", b"1"), ("object", b"{}"))]):
+            self.refused(Case(name, None, (says,)), "items", "POST", "/v1/check-all", b'{"items":' + items + b"}")
+        self.refused(Case("repeated", None, ("items is there more than once",)), "items", "POST", "/v1/check-all",
+                     b'{"items":["k"],"items":["k"]}')
+
+    def test_bodies(self):
+        for target in [*BODY_FIELDS, "/v1/check-all", *NO_BODY]:
+            for case in BODIES:
+                if target in NO_BODY and case.name == "empty":
+                    continue
+                self.refused(case, target, "POST", target, case.value)
+
+
+class TargetTest(InputTest):
+    def test_queries(self):
+        for target, fields in QUERY_FIELDS.items():
+            for name, values in fields.items():
+                for case in values:
+                    self.refused(case, name, "GET", f"{target}?{name}={case.value}", names=[name])
+                    if name != "limit":
+                        self.refused(case, name, "GET", f"{target}?limit=1&{name}={case.value}", names=[name])
+                if name in ("limit", "by"):
+                    for case in query_text():
+                        self.refused(case, name, "GET", f"{target}?{name}={case.value}", names=[name])
+                right = {"by": "denied", "limit": "1"}.get(name, "k")
+                self.refused(Case("repeated", None, ("is there more than once",)), name, "GET",
+                             f"{target}?{name}={right}&{name}={right}", names=[name])
+                self.refused(Case("without =", None, ("has no value",)), name, "GET", f"{target}?{name}", names=[name])
+
+    def test_arguments_that_are_not_taken(self):
+        posts = [("POST", target) for target in [*BODY_FIELDS, "/v1/check-all", *NO_BODY]]
+        for method, target in [("GET", target) for target in [*QUERY_FIELDS, *NO_QUERY]] + posts:
+            body = None
+            if target in BODY_FIELDS:
+                body = body_of((name, value) for name, (value, _) in BODY_FIELDS[target].items())
+            elif target == "/v1/check-all":
+                body = b'{"items":["k"]}'
+            for argument in ("colour=red", "colour", "=", "&x", "%6Ckey=k", "cost=2", "Limit=1", "x" * 300 + "=1"):
+                self.refused(Case(argument[:20], None, ("is not one of this request",)), target, method,
+                             f"{target}?{argument}", body)
+
+    def test_paths(self):
+        for path in PATH_KEYS:
+            for case in path_key():
+                self.refused(case, path, "GET", path + case.value)
+
+
+class CommandTest(InputTest):
+    def setUp(self):
+        super().setUp()
+        self.files = sorted(path.name for path in self.folder.iterdir())
+
+    def test_arguments(self):
+        runs = []
+        for front, name, values, form in ARGUMENTS:
+            place = ["--data-dir", self.folder / "other"] if front[0] == "server" else ["--data-dir", self.data_dir]
+            for case in values:
+                runs.append((name, case, [*place, *front, form.format(case.value)]))
+            if form.startswith("--"):
+                option = form.split("=")[0]
+                right = [form.format(self.RIGHT.get(name, "5"))]
+                runs += [(option, Case("twice", None, ("twice",)), [*place, *front, *right, *right]),
+                         (option, Case("no value", None, ()), [*place, *front, option])]
+                for text in INVALID_UTF8[:2]:
+                    runs.append(("Argument", Case(repr(text), None, ("UTF-8",)),
+                                 [*place, *front, option.encode() + b"=" + text]))
+        with ThreadPoolExecutor(4) as pool:
+            for (name, case, arguments), outcome in zip(runs, pool.map(lambda run: flint(*run[2]), runs)):
+                self.count += 1
+                with self.subTest(arguments=[str(argument)[:60] for argument in arguments[2:]], case=case.name):
+                    self.assertEqual(outcome.code, USAGE, outcome.out + outcome.err)
+                    self.assertEqual(outcome.out, "")
+                    self.assertRegex(outcome.err, r"\Aflint: .+\n\Z")
+                    for word in (name, *case.says):
+                        self.assertIn(word.replace("_", "-"), outcome.err.replace("_", "-"))
+                    self.assertLess(len(outcome.err), 400)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), self.files)
+
+    RIGHT = {"per": "1s", "algorithm": "token_bucket", "by": "denied", "--sync": "batch", "--log-level": "info",
+             "--log-format": "text", "--bind": "127.0.0.1:1", "--timeout": "1s"}
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
