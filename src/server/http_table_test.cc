@@ -1,9 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <vector>
 
+#include "server/test_cuts.h"
 #include "server/test_server.h"
 
 /// What the server answers to which bytes: every row is sent whole, byte by byte and a line at a time, and must be
@@ -308,34 +308,6 @@ std::vector<Row> field_rows() {
       {"list of none", get("/v1/limits?prefix=zzz"), 200, kGoesOn, "[]"},
       {"doctor", get("/v1/doctor"), 200, kGoesOn, R"({"ok":true,"data_dir":)"},
   };
-}
-
-/// The pieces in which a row is sent.
-using Cut = std::function<std::vector<std::string>(const std::string&)>;
-
-std::vector<std::string> whole(const std::string& request) { return {request}; }
-
-std::vector<std::string> byte_by_byte(const std::string& request) {
-  std::vector<std::string> pieces;
-  // A long row has its interesting places at its ends: its middle goes in larger pieces.
-  constexpr std::size_t kEnd = 300;
-  for (std::size_t at = 0; at < request.size();) {
-    const bool middle = at >= kEnd && request.size() - at > kEnd;
-    const std::size_t size = middle ? std::min<std::size_t>(1000, request.size() - at - kEnd) : 1;
-    pieces.push_back(request.substr(at, size));
-    at += size;
-  }
-  return pieces;
-}
-
-std::vector<std::string> at_line_ends(const std::string& request) {
-  std::vector<std::string> pieces;
-  for (std::size_t at = 0; at < request.size();) {
-    const std::size_t end = std::min(request.find('\n', at), request.size() - 1) + 1;
-    pieces.push_back(request.substr(at, end - at));
-    at = end;
-  }
-  return pieces;
 }
 
 class HttpTable : public testing::Test {
