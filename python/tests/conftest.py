@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from support import AsyncStyle, Server
 
 import flint
 
 
-# A failure prints what replays it, so there is nothing to keep on disk.
-settings.register_profile("flint", database=None, print_blob=True)
+# A failure prints what replays it, so there is nothing to keep on disk. How busy the machine is fails no test.
+settings.register_profile(
+    "flint", database=None, print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("flint")
 
 
