@@ -19,11 +19,11 @@ class AtomicHistogram {
   /// `bounds` ascend.
   explicit constexpr AtomicHistogram(const Bounds& bounds) noexcept : bounds_(bounds) {}
 
-  void record(std::uint64_t value) noexcept {
+  void record(std::uint64_t value, std::uint64_t times = 1) noexcept {
     std::size_t bucket = 0;
     while (bucket < kBuckets && value > bounds_[bucket]) ++bucket;
-    add(counts_[bucket], 1);
-    add(sum_, value);
+    add(counts_[bucket], times);
+    add(sum_, value * times);
   }
 
   [[nodiscard]] Histogram read() const {

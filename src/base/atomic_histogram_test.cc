@@ -10,7 +10,8 @@ namespace {
 
 TEST(AtomicHistogram, CountsAValueInTheFirstBucketThatHoldsIt) {
   AtomicHistogram<2> histogram({10, 20});
-  for (const std::uint64_t value : {0U, 10U, 11U, 20U, 20U, 21U}) histogram.record(value);
+  for (const std::uint64_t value : {0U, 10U, 11U, 21U}) histogram.record(value);
+  histogram.record(20, 2);
   const Histogram read = histogram.read();
   ASSERT_EQ(read.buckets.size(), 2U);
   EXPECT_EQ(read.buckets[0].at_most, 10U);

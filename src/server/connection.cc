@@ -102,6 +102,7 @@ void Connection::pump() {
     while (may_handle() && !needs_input) needs_input = !handle_next();
     write();
   } while (may_handle() && !needs_input);
+  if (decided_ > 0) loop_.traffic().decided(SteadyClock::now() - read_at_, std::exchange(decided_, 0));
   if (outbox_.has_held() && !std::exchange(awaiting_commit_, true)) {
     loop_.await_commit(shared_from_this(), outbox_.last_held());
   }
@@ -149,16 +150,18 @@ void Connection::serve() {
     return;
   }
   const RequestHead& head = reader_.head();
-  Outbox::AskedAt asked_at;
-  if (route_.decides) asked_at = SteadyClock::now();
   Deferred<api::Response> deferred = loop_.core().routes.handle(
       {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()});
   const bool waits = deferred.ticket.seq != 0 && !loop_.core().limiter.is_durable(deferred.ticket);
   if (route_.takes_body && !waits) loop_.core().gate.leave(1);
-  if (asked_at && !waits && deferred.value.status == kDone) loop_.traffic().decided(SteadyClock::now() - *asked_at);
+  const bool decided = route_.decides && deferred.value.status == kDone;
   const std::uint64_t begin = outbox_.end();
   answer(std::move(deferred.value));
-  if (waits) outbox_.hold(begin, deferred.ticket.seq, asked_at);
+  if (waits) {
+    outbox_.hold(begin, deferred.ticket.seq, decided ? Outbox::AskedAt(read_at_) : std::nullopt);
+  } else if (decided) {
+    ++decided_;
+  }
   reader_.finish();
 }
 
@@ -302,6 +305,7 @@ void Connection::on_read(error_code error, std::size_t count) {
     if (outbox_.empty()) return close();
   } else {
     reader_.filled(count);
+    read_at_ = SteadyClock::now();
   }
   pump();
 }
@@ -334,11 +338,11 @@ void Connection::linger() {
 void Connection::discard() {
   socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
     if (!self->open_) return;
-    std::array<char, 4096> forgotten;
-    while (!error && self->discarded_ < kMostDiscarded) {
-      self->discarded_ += self->socket_.read_some(asio::buffer(forgotten), error);
-    }
-    if (error != asio::error::would_block) return self->close();
+    // A little at a time: whoever sends as fast as it can shall not keep the loop from the other connections.
+    std::array<char, 16 * 1024> forgotten;
+    if (!error) self->discarded_ += self->socket_.read_some(asio::buffer(forgotten), error);
+    const bool goes_on = !error || error == asio::error::would_block;
+    if (!goes_on || self->discarded_ >= kMostDiscarded) return self->close();
     self->discard();
   });
 }

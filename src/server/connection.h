@@ -85,6 +85,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool client_is_done_ = false;
   std::size_t discarded_ = 0;
 
+  /// When the last bytes came: read once for all requests in them.
+  SteadyClock::time_point read_at_;
+  /// Decisions since then that are in the outbox and wait for nothing.
+  std::uint64_t decided_ = 0;
+
   enum class Waits : std::uint8_t { kNot, kIdle, kHead, kBody };
   Waits waits_for_ = Waits::kNot;
   SteadyClock::time_point input_deadline_ = SteadyClock::time_point::max();

@@ -96,7 +96,7 @@ api::Response Monitor::metrics() const {
   Histogram check_nanos;
   for (const Traffic& loop : loops_) add(check_nanos, loop.check_nanos());
   text.seconds("flint_check_duration_seconds",
-               "Time from a whole request to its decision, and in sync mode always until that is durable.",
+               "Time from reading a check to writing its answer, which in sync mode always waits until it is durable.",
                check_nanos);
   text.family("flint_http_responses_total", "counter", "Answers by the class of their status.");
   for (std::size_t status = 2; status <= Traffic::kClasses; ++status) {

@@ -21,9 +21,9 @@ class alignas(64) Traffic {
     std::atomic<std::uint64_t>& count = answers_[static_cast<std::size_t>(status / 100 - 1)];
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  /// From the whole request to an answer that may leave.
-  void decided(std::chrono::steady_clock::duration took) noexcept {
-    check_nanos_.record(static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count()));
+  /// `checks` were answered, each so long after it was read.
+  void decided(std::chrono::steady_clock::duration took, std::uint64_t checks = 1) noexcept {
+    check_nanos_.record(static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count()), checks);
   }
 
   /// Of a class, such as 2 for 2xx.
