@@ -1,0 +1,63 @@
+#include <gtest/gtest.h>
+
+#include "limiter/event_codec.h"
+#include "limiter/limiter_state.h"
+
+/// Records that are well formed each by itself and contradict the ones before: damage, of which nothing is used.
+namespace flint::limiter {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Limit kLimit{.rate = 10, .per = 1s, .algorithm = Algorithm::kTokenBucket, .burst = {}};
+
+Moment at(std::int64_t nanos) { return {Time(Nanos(nanos)), WallTime(Nanos(nanos))}; }
+
+class ReplayTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(configure(0, "first", 100), Code::kOk);
+    ASSERT_EQ(allow(0, 1, 200), Code::kOk);
+  }
+
+  Code replay(const EventWriter& event) {
+    return state_.replay({.kind = event.kind(), .seq = ++seq_, .payload = event.written()}).code();
+  }
+  Code configure(KeyId id, std::string_view key, std::int64_t time) {
+    EventWriter event(EventType::kConfigured, at(time));
+    event.configured({.id = id, .cost = 0, .denials = {}, .after = {Algorithm::kTokenBucket, 0, 0}}, key, kLimit);
+    return replay(event);
+  }
+  Code allow(KeyId id, std::uint64_t used, std::int64_t time, Algorithm algorithm = Algorithm::kTokenBucket) {
+    EventWriter event(EventType::kAllowed, at(time));
+    event.allowed({.id = id, .cost = 1, .denials = {}, .after = {algorithm, used, 0}});
+    return replay(event);
+  }
+
+  LimiterState state_{[] { return Status(); }};
+  storage::Seq seq_ = 0;
+};
+
+TEST_F(ReplayTest, TimeNeverRunsBackwardInsideTheLog) {
+  EXPECT_EQ(allow(0, 2, 200), Code::kOk) << "two events at once";
+  EXPECT_EQ(allow(0, 3, 199), Code::kCorruption);
+  EXPECT_EQ(replay(EventWriter(EventType::kTime, at(199))), Code::kCorruption);
+}
+
+TEST_F(ReplayTest, AKeyIsConfiguredBeforeItIsNamed) { EXPECT_EQ(allow(1, 1, 300), Code::kCorruption); }
+
+TEST_F(ReplayTest, IdsAreGivenOneByOneAndOnce) {
+  EXPECT_EQ(configure(2, "second", 300), Code::kCorruption) << "1 is next";
+  EXPECT_EQ(configure(1, "first", 300), Code::kCorruption) << "that key has one";
+  EXPECT_EQ(configure(0, "second", 300), Code::kCorruption) << "that id has a key";
+  EXPECT_EQ(configure(1, "second", 300), Code::kOk);
+  EXPECT_EQ(configure(0, "first", 300), Code::kOk) << "configured again";
+}
+
+TEST_F(ReplayTest, AStateIsOneThatTheLimitCanLeadTo) {
+  EXPECT_EQ(allow(0, kMaxUnits + 1, 300), Code::kCorruption) << "more in use than ever passes";
+  EXPECT_EQ(allow(0, 1, 300, Algorithm::kFixedWindowCounter), Code::kCorruption) << "of another algorithm";
+}
+
+}  // namespace
+}  // namespace flint::limiter
