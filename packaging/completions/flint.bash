@@ -12,15 +12,28 @@ _flint_words_of() {
   esac
 }
 
-# Each option that the help on standard input tells of, as "--name" or "--name VALUE".
-_flint_options() { sed -nE 's/^  (--[a-z-]+( [A-Z]+)?)  .*/\1/p'; }
-
-# The commands that the help on standard input tells of.
-_flint_commands() { sed -nE '/^Commands:$/,/^$/ s/^  ([a-z]+( [a-z-]+)?)  .*/\1/p'; }
+# Fills `commands` from the help of the program $1 for the words that follow, and, when there are options in it, `options`
+# and `valued` (those that take a value): behind half of a command, the options of all commands may stand.
+_flint_read_help() {
+  local help line section=''
+  help=$("$@" --help 2>/dev/null) || return
+  commands=()
+  if [[ $help == *$'\n'Options* ]]; then options=() valued=(); fi
+  while IFS= read -r line; do
+    if [[ $line == [A-Z]* ]]; then
+      section=$line
+    elif [[ $section == Options* && $line =~ ^\ \ (--[a-z-]+)(\ [A-Z]+)?\ \  ]]; then
+      options+=("${BASH_REMATCH[1]}")
+      if [[ -n ${BASH_REMATCH[2]} ]]; then valued+=("${BASH_REMATCH[1]}"); fi
+    elif [[ $section == Commands: && $line =~ ^\ \ ([a-z]+(\ [a-z-]+)?)\ \  ]]; then
+      commands+=("${BASH_REMATCH[1]}")
+    fi
+  done <<<"$help"
+}
 
 _flint() {
-  local program=$1 current=$2 option='' help options commands word i
-  local -a words=()
+  local current=$2 option='' candidates='' word i
+  local -a options=() valued=() commands=() words=()
   COMPREPLY=()
 
   # bash takes --name=value apart at the "=".
@@ -32,8 +45,7 @@ _flint() {
     option=$3
   fi
 
-  help=$("$program" --help 2>/dev/null) || return 0
-  options=$(_flint_options <<<"$help") commands=$(_flint_commands <<<"$help")
+  _flint_read_help "$1" || return 0
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     if [[ $word == -- ]]; then
@@ -42,20 +54,16 @@ _flint() {
       # Its value is no word of the command.
       if [[ ${COMP_WORDS[i + 1]-} == = ]]; then
         ((i += 2))
-      elif [[ $'\n'$options == *$'\n'"$word "* ]]; then
+      elif [[ " ${valued[*]} " == *" $word "* ]]; then
         ((i += 1))
       fi
-    elif [[ -n $commands ]]; then
+    elif ((${#commands[@]} > 0)); then
       words+=("$word")
-      help=$("$program" "${words[@]}" --help 2>/dev/null) || return 0
-      commands=$(_flint_commands <<<"$help")
-      # Behind half of a command, the options of all commands may stand.
-      if [[ -z $commands ]]; then options=$(_flint_options <<<"$help"); fi
+      _flint_read_help "$1" "${words[@]}" || return 0
     fi
   done
 
-  local candidates=''
-  if [[ -n $option && $'\n'$options == *$'\n'"$option "* ]]; then
+  if [[ -n $option && " ${valued[*]} " == *" $option "* ]]; then
     case $option in
       --data-dir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
       --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
@@ -63,10 +71,14 @@ _flint() {
     esac
     if ((${#COMPREPLY[@]} > 0)); then compopt -o filenames 2>/dev/null; fi
   elif [[ $current == -* ]]; then
-    candidates=$(cut -d ' ' -f 1 <<<"$options")
-  elif [[ -n $commands ]]; then
-    # The next word of each.
-    candidates=$(cut -d ' ' -f $((${#words[@]} + 1)) <<<"$commands" | sort -u)
+    candidates=${options[*]}
+  else
+    # The next word of each command, each once.
+    for word in "${commands[@]}"; do
+      if ((${#words[@]} > 0)); then word=${word#* }; fi
+      word=${word%% *}
+      if [[ " $candidates " != *" $word "* ]]; then candidates+=" $word"; fi
+    done
   fi
   if [[ -n $candidates ]]; then mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$current"); fi
 }
