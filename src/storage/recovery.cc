@@ -252,7 +252,7 @@ Status Recoverer::judge_end(SegmentReader& reader) {
   // its next record, and no file system keeps what was stored behind an end that it forgot.
   const bool was_closed_here = reader.ends_clean() && rest->nonzero_end == reader.offset();
   if (reader.file_bytes() < reader.header().bytes && !was_closed_here) {
-    return reader.damaged(fmt::format("the file was cut: it has {} bytes of {}, and was not closed there",
+    return reader.damaged(fmt::format("the file has {} bytes of {}, and does not end with a clean close",
                                       reader.file_bytes(), reader.header().bytes));
   }
   if (!result_.exists && (lost > 1 || rest->nonzero_end > reader.offset())) {
