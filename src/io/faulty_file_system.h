@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -75,6 +76,8 @@ struct FaultyOptions {
   FileSystemKind kind = {"faulty", false, false};
   bool can_map = true;
   bool count_reads = false;
+  /// Of a file. What is written is settled in the middle of that time, so that other threads can be early and late.
+  std::chrono::microseconds sync_takes{0};
 };
 
 class FaultyState;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 #include <utility>
 
 #include "base/assert.h"
@@ -41,6 +42,7 @@ class FaultyFile final : public File {
   [[nodiscard]] Status failed(int error, Call call) const {
     return errno_status(error, call_name(call), state_->tree->path_of(name_));
   }
+  Status sync_at_once();
   void resize(std::uint64_t size) {
     content().resize(size);
     inode_->stored.size_changed(size);
@@ -100,6 +102,14 @@ Status FaultyFile::truncate(std::uint64_t size) {
 }
 
 Status FaultyFile::sync() {
+  const auto half = state_->options.sync_takes / 2;
+  if (half.count() > 0) std::this_thread::sleep_for(half);
+  Status done = sync_at_once();
+  if (half.count() > 0) std::this_thread::sleep_for(half);
+  return done;
+}
+
+Status FaultyFile::sync_at_once() {
   const MutexLock lock(state_->mutex);
   Attempt attempt = state_->begin(Call::kSync, name_);
   const PageImage now(content(), inode_->stored.clean());

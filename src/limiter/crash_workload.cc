@@ -193,6 +193,7 @@ void expect_recovers(const io::FaultyDisk& disk, const EngineFixture& crashed, c
   engine.clock = crashed.clock;
   const Status opened = engine.try_open();
   ASSERT_TRUE(opened.ok()) << opened.message();
+  EXPECT_FALSE(engine->stats().degraded) << "a crash took a snapshot";
 
   const std::vector<std::string> found = engine.statuses();
   std::optional<ReferenceLimiter> model;
@@ -218,7 +219,7 @@ void expect_recovers(const io::FaultyDisk& disk, const EngineFixture& crashed, c
   }
   engine.close();
   model->close();
-  engine.open();
+  ASSERT_TRUE(engine.try_open().ok());
   model->open();
   EXPECT_EQ(engine.statuses(), model->statuses());
 }
