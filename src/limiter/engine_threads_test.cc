@@ -51,10 +51,10 @@ struct Customer {
   }
 
  private:
-  /// Waits a little later, as a server does, so that its record may be in the sync of somebody else by then. What runs
-  /// on after the death of the process is only the test.
   static bool told(EngineFixture& engine, Ticket ticket) {
+    // As a server that answers later: the record may be in the sync of somebody else by then.
     std::this_thread::sleep_for(kSyncTakes / 4);
+    // What runs on after the death of the process is only the test.
     return engine->wait(ticket).ok() && !engine.disk().died();
   }
 };
