@@ -52,8 +52,7 @@ struct Customer {
 
  private:
   static bool told(EngineFixture& engine, Ticket ticket) {
-    // As a server that answers later: the record may be in the sync of somebody else by then.
-    std::this_thread::sleep_for(kSyncTakes / 4);
+    std::this_thread::sleep_for(kSyncTakes / 4);  // as a server: the record may be in another thread's sync by then
     // What runs on after the death of the process is only the test.
     return engine->wait(ticket).ok() && !engine.disk().died();
   }
