@@ -77,6 +77,21 @@ def test_retry_after_is_at_least_a_second(flint_limiter: MemoryLimiter) -> None:
     assert run(asgi(app))["retry-after"] == "1"
 
 
+def test_retry_after_is_at_least_a_second_whatever_a_server_says() -> None:
+    class Hasty(MemoryLimiter):
+        async def acheck(self, key: str, *, cost: int = 1) -> flint.CheckResult:
+            return flint.CheckResult(key, False, cost, 1, 0, self.clock.now(), 0, 0, "token_bucket")
+
+    with Hasty() as limiter:
+        assert run(asgi(limited(limiter)))["retry-after"] == "1"
+
+
+def test_the_time_of_reset_is_rounded_up(flint_limiter: MemoryLimiter) -> None:
+    now = int(flint_limiter.clock.now().timestamp())
+    flint_limiter.clock.advance("1ms")
+    assert run(asgi(limited(flint_limiter)))["x-ratelimit-reset"] == str(now + 31)
+
+
 def test_a_window_that_is_no_whole_number_of_seconds_is_not_told(flint_limiter: MemoryLimiter) -> None:
     assert run(asgi(limited(flint_limiter, per="1500ms")))["ratelimit-policy"] == '"default";q=2'
 
@@ -174,10 +189,11 @@ def test_the_cost_may_be_of_the_request(flint_limiter: MemoryLimiter) -> None:
         ("/api/health", "/api", True),
         ("/health", "/api", True),
         ("/apihealth", "/api", False),
+        ("/apidocs", "/api", True),
     ],
 )
 def test_exempt_paths_are_not_limited(flint_limiter: MemoryLimiter, path: str, root_path: str, exempt: bool) -> None:
-    app = limited(flint_limiter, rate=1, exempt_paths=["/health", "/static/*"])
+    app = limited(flint_limiter, rate=1, exempt_paths=["/health", "/static/*", "/apidocs"])
     answers = [run(asgi(app, path, root_path=root_path)) for _ in range(2)]
     assert [answer.status for answer in answers] == [200, 200 if exempt else 429]
     assert (answers[0]["ratelimit"] is None) == exempt

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import given, strategies
 from prometheus_client.parser import text_string_to_metric_families
 from web_support import asgi
 
@@ -114,7 +114,6 @@ LABELS = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_s
 
 
 @given(labels=strategies.lists(LABELS, max_size=6, unique=True))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_label_is_read_as_it_was_written(labels: list[str]) -> None:
     with MemoryLimiter() as limiter:
         for index in range(len(labels)):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import flint
+from flint.testing import MemoryLimiter
 
 
 def test_a_function_runs_as_often_as_its_limit_allows(raw_limiter: flint.AbstractLimiter) -> None:
@@ -211,3 +212,18 @@ def test_a_server_that_is_silent_is_waited_for_once(tmp_path: Any) -> None:
     with Silent(f"unix:{tmp_path}/none") as limiter, pytest.raises(flint.FlintConnectionError):
         limiter.rate_limit("k", rate=1, per=1)(lambda: 7)()
     assert asked == 3
+
+
+def test_a_key_is_configured_once() -> None:
+    configured: list[str] = []
+
+    class Counting(MemoryLimiter):
+        def limit(self, key: str, **arguments: Any) -> None:
+            configured.append(key)
+            super().limit(key, **arguments)
+
+    with Counting() as limiter:
+        function = limiter.rate_limit(lambda key: key, rate=5, per="1m")(str)
+        for key in ("a", "b", "a", "b"):
+            function(key)
+    assert configured == ["a", "b"]
