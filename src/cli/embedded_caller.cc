@@ -1,9 +1,8 @@
 #include "cli/embedded_caller.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "cli/text.h"
@@ -50,16 +49,24 @@ class EmbeddedCaller final : public Caller {
   api::Service service_;
 };
 
-bool is_absent(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) != 0 && errno == ENOENT;
+/// False where opening for writing would make a store of any directory. One that lost its manifest is a store still:
+/// what is to be done is told by what opens it.
+bool is_store(const std::filesystem::path& data_dir) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(data_dir, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool is_log = name.starts_with("log-") && name.ends_with(".flog");
+    const bool is_snapshot = name.starts_with("snapshot-") && name.ends_with(".fsnap");
+    if (name == "manifest" || is_log || is_snapshot) return true;
+  }
+  return error && error != std::errc::no_such_file_or_directory;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Caller>> open_embedded(std::string_view data_dir, Access access) {
-  // Without a manifest there is no store, and opening would make one of any directory.
-  if (access == Access::kChange && is_absent(std::string(data_dir) + "/manifest")) {
+  if (access == Access::kChange && !is_store(data_dir)) {
     return Status(Code::kNotFound, "There is no Flint data directory at " + quote(data_dir) +
                                        ". Check --data-dir, or create it with \"flint limit add\".");
   }

@@ -54,6 +54,14 @@ class DirectoryTest(FlintTest):
         self.ok(flint("limit", "add", "k", "--rate", "1", "--per", "1h", cwd=self.folder))
         self.assertTrue((self.folder / ".flint").is_dir())
 
+    def test_a_store_that_lost_its_manifest_is_not_said_to_be_none(self):
+        """A check said that there was no data directory, and how to create one, where there was a log."""
+        self.ok(self.local("limit", "add", "k", "--rate", "9", "--per", "1h"))
+        (self.data_dir / "manifest").unlink()
+        self.refused(self.local("limit", "check", "k"), FAILED, "manifest", "doctor --repair")
+        self.assertIn("Dropped: nothing", self.ok(self.local("doctor", "--repair")).out)
+        self.ok(self.local("limit", "check", "k"))
+
     def test_a_damaged_directory_is_refused_examined_and_repaired(self):
         self.ok(self.local("limit", "add", "k", "--rate", "9", "--per", "1h"))
         for _ in range(5):
