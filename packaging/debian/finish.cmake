@@ -20,6 +20,11 @@ foreach(component IN LISTS CPACK_COMPONENTS_ALL)
   foreach(page IN LISTS pages)
     compress("${page}")
   endforeach()
+  # CPack strips programs only.
+  file(GLOB_RECURSE archives "${CPACK_TEMPORARY_DIRECTORY}/${component}/usr/lib/*.a")
+  foreach(archive IN LISTS archives)
+    execute_process(COMMAND strip --strip-debug --enable-deterministic-archives "${archive}" COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()
   # Where Debian's zsh looks.
   if(EXISTS "${share}/zsh/site-functions")
     file(RENAME "${share}/zsh/site-functions" "${share}/zsh/vendor-completions")
