@@ -37,13 +37,20 @@ class Times(NamedTuple):
     difference: float
 
 
-def take_turns(ours: Callable[[], None], other: Callable[[], None], calls: int, turns: int = 41) -> Times:
-    """Each function makes `calls` calls."""
+def take_turns(
+    ours: Callable[[], None],
+    other: Callable[[], None],
+    calls: int,
+    turns: int = 41,
+    clock: Callable[[], int] = time.thread_time_ns,
+) -> Times:
+    """Each function makes `calls` calls. The default clock is the processor's time of this thread, which says the same
+    on a busy machine; what waits for another process needs the time on the wall."""
 
     def timed(function: Callable[[], None]) -> float:
-        begun = time.perf_counter_ns()
+        begun = clock()
         function()
-        return (time.perf_counter_ns() - begun) / calls / 1000
+        return (clock() - begun) / calls / 1000
 
     ours(), other()
     gc.collect()
@@ -110,11 +117,12 @@ def shared(folder: Path) -> list[tuple[str, Times, str]]:
             bare.request("POST", "/v1/check", body, {"Content-Type": "application/json"})
             bare.getresponse().read()
 
+        wall = time.perf_counter_ns
         rows = []
         for name, where in (("TCP", url), ("the Unix socket", f"unix:{folder}/served/flint.sock")):
             with flint.SharedLimiter(where) as limiter:
                 limiter.limit(KEY, rate=1 << 40, per="1d")
-                times = take_turns(repeated(lambda: limiter.check(KEY), 500), repeated(ask, 500), 500)
+                times = take_turns(repeated(lambda: limiter.check(KEY), 500), repeated(ask, 500), 500, clock=wall)
                 rows.append((f"`SharedLimiter.check` over {name}", times, "`http.client` over TCP"))
 
                 async def awaited(calls: int) -> None:
@@ -122,7 +130,7 @@ def shared(folder: Path) -> list[tuple[str, Times, str]]:
                         await limiter.acheck(KEY)
 
                 with asyncio.Runner() as runner:
-                    times = take_turns(lambda: runner.run(awaited(500)), repeated(ask, 500), 500)
+                    times = take_turns(lambda: runner.run(awaited(500)), repeated(ask, 500), 500, clock=wall)
                 rows.append((f"`await SharedLimiter.acheck` over {name}", times, "`http.client` over TCP"))
         bare.close()
         return rows
