@@ -29,7 +29,7 @@ class Segment {
 
   Segment(std::unique_ptr<io::File> file, std::string name, const FileHeader& header, std::uint64_t used);
 
-  /// Whether a record of `bytes` fits; those of the owner leave kSegmentReserve to the store's own.
+  /// Whether a record of `bytes` fits; the log keeps kSegmentReserve of it for the store's own.
   [[nodiscard]] bool has_room(std::size_t bytes) const noexcept { return used_ + bytes <= header_.bytes; }
   /// has_room() holds. kDiskFull: not appended, and the segment ends where it did. kStorageFailed otherwise.
   Status append(const Record& record, Seq durable_seq);
@@ -44,7 +44,6 @@ class Segment {
 
   [[nodiscard]] const FileHeader& header() const noexcept { return header_; }
   [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
  private:
   /// On the first append: all blocks are there, also of a segment that had been cut at its end, and it is mapped.

@@ -66,7 +66,6 @@ Result<std::optional<ParsedRecord>> SegmentReader::next() {
   }
   offset_ += parsed->bytes;
   ++expected_;
-  proven_durable_ = std::max(proven_durable_, parsed->durable_seq);
   last_kind_ = parsed->record.kind;
   return parsed;
 }

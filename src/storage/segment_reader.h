@@ -44,14 +44,11 @@ class SegmentReader {
   [[nodiscard]] Seq expected() const noexcept { return expected_; }
   /// The last record that next() gave was a clean-close mark.
   [[nodiscard]] bool ends_clean() const noexcept { return last_kind_ == RecordKind{kCleanCloseKind}; }
-  /// The highest sequence number that a record read so far says to have been durable.
-  [[nodiscard]] Seq proven_durable() const noexcept { return proven_durable_; }
 
   /// Where next() found nothing: looks at everything from there on.
   Result<SegmentRest> examine_rest();
 
   [[nodiscard]] Status damaged(std::string_view what) const;
-  [[nodiscard]] const io::File& file() const noexcept { return *file_; }
 
  private:
   static constexpr RecordKind kCleanCloseKind = static_cast<RecordKind>(StoreKind::kCleanClose);
@@ -69,7 +66,6 @@ class SegmentReader {
   FileWindow window_;
   std::uint64_t offset_ = file_header::kSize;
   Seq expected_;
-  Seq proven_durable_ = 0;
   RecordKind last_kind_ = 0;
 };
 
