@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <functional>
 
 namespace flint::io {
@@ -43,6 +44,7 @@ class Signal {
 /// Starts a process that runs `body` and ends with 0 unless an expectation in it failed. Without destructors, so that a
 /// test's own are not run twice.
 inline pid_t start_child(const std::function<void()>& body) {
+  std::fflush(nullptr);  // or the child may print it again
   const pid_t child = ::fork();
   EXPECT_GE(child, 0);
   if (child != 0) return child;
