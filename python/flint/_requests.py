@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from flint import _arguments
@@ -20,7 +21,10 @@ Answer = TypeVar("Answer")
 _STATUS_TIMES = ("reset_at", "last_allowed_at", "last_denied_at", "last_reset_at")
 
 
-class Call(NamedTuple, Generic[Answer]):
+@dataclass(slots=True)
+class Call(Generic[Answer]):
+    """Not a NamedTuple: in Python 3.10 that cannot be generic."""
+
     request: Request
     #: What the JSON of a 200 means.
     read: Callable[[Any], Answer]
