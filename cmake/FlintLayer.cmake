@@ -14,6 +14,7 @@ function(flint_layer name)
     add_executable(${name}_tests ${arg_TESTS})
     target_link_libraries(${name}_tests PRIVATE
       flint_${name} flint_flags ${arg_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
-    gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+    gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
+                         PROPERTIES TIMEOUT 300)
   endif()
 endfunction()
