@@ -84,7 +84,7 @@ class NoState final : public storage::StateMachine {
   Status load(std::span<const std::byte>) override { return {}; }
   Status replay(const storage::Record&) override { return {}; }
   void begin_snapshot() override {}
-  bool next_entries(const std::function<void(std::span<const std::byte>)>&) override { return false; }
+  bool next_entries(base::Mutex&, const std::function<void(std::span<const std::byte>)>&) override { return false; }
   Status on_tick() override { return {}; }
 };
 

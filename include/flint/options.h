@@ -25,12 +25,15 @@ enum class OpenMode : std::uint8_t {
   kReadOnly,
 };
 
+inline constexpr std::chrono::milliseconds kLongestFlushEvery{60'000};
+inline constexpr std::uint64_t kMostFlushEveryEvents = 1'000'000;
+
 struct Options {
   SyncMode sync = SyncMode::kAlways;
   OpenMode mode = OpenMode::kReadWrite;
-  /// Batch: the longest time before an event is on stable storage. 1 ms to 60 s.
+  /// Batch: the longest time before an event is on stable storage. 1 ms to kLongestFlushEvery.
   std::chrono::milliseconds flush_every{100};
-  /// Batch: a flush starts as soon as this many events wait for it. 1 to 1,000,000.
+  /// Batch: a flush starts as soon as this many events wait for it. 1 to kMostFlushEveryEvents.
   std::uint64_t flush_every_events = 100;
   /// The log is compacted in the background when it has grown by this much, or by twice the last snapshot, whichever is
   /// more. 1 MiB to 1 TiB.

@@ -17,11 +17,6 @@ bool is_digits(std::string_view text) {
 
 }  // namespace
 
-Status too_large(std::string_view name, std::string_view digits) {
-  return {Code::kInvalidArgument, std::string(name) + " is too large: " + quote_given(digits) +
-                                      ". The largest number anywhere is 1099511627776."};
-}
-
 Result<std::uint64_t> parse_integer(std::string_view name, std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -29,7 +24,10 @@ Result<std::uint64_t> parse_integer(std::string_view name, std::string_view text
     return Status(Code::kInvalidArgument, std::string(name) + " must be a whole number in decimal digits, not " +
                                               quote_given(text) + ". Write it like 100.");
   }
-  if (error != std::errc()) return too_large(name, text);
+  if (error != std::errc()) {
+    return Status(Code::kInvalidArgument, std::string(name) + " is too large: " + quote_given(text) +
+                                              ". The largest number anywhere is 1099511627776.");
+  }
   return value;
 }
 

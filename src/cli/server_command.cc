@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "cli/arguments.h"
@@ -17,12 +18,16 @@ Status one_of(std::string_view option, std::string_view allowed, std::string_vie
 
 /// Puts the whole number of an option, when it is given, where it belongs.
 template <typename T>
-Status read_integer(const Invocation& invocation, std::string_view option, T& to) {
+Status read_integer(const Invocation& invocation, std::string_view option, std::type_identity_t<T> least,
+                    std::type_identity_t<T> most, T& to) {
   const auto text = invocation.option(option);
   if (!text) return {};
   Result<std::uint64_t> value = parse_integer(option, *text);
   if (!value.ok()) return value.status();
-  if (!std::in_range<T>(*value)) return too_large(option, *text);
+  if (std::cmp_less(*value, least) || std::cmp_greater(*value, most)) {
+    return {Code::kInvalidArgument, std::string(option) + " must be from " + std::to_string(least) + " to " +
+                                        std::to_string(most) + ", not " + std::to_string(*value) + "."};
+  }
   to = static_cast<T>(*value);
   return {};
 }
@@ -61,13 +66,14 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
   options.data_dir = target.data_dir;
   options.token = target.http.token;
   options.bind = invocation.option("--bind").value_or(options.bind);
-  std::int64_t flush_every_ms = options.limiter.flush_every.count();
+  auto flush_every_ms = options.limiter.flush_every.count();
   for (Status status :
        {read_sync(invocation, options.limiter.sync), read_log_level(invocation, options.log_level),
-        read_log_format(invocation, options.log_format), read_integer(invocation, "--flush-every-ms", flush_every_ms),
-        read_integer(invocation, "--flush-every-events", options.limiter.flush_every_events),
-        read_integer(invocation, "--max-blocking", options.max_blocking),
-        read_integer(invocation, "--threads", options.threads)}) {
+        read_log_format(invocation, options.log_format),
+        read_integer(invocation, "--flush-every-ms", 1, kLongestFlushEvery.count(), flush_every_ms),
+        read_integer(invocation, "--flush-every-events", 1, kMostFlushEveryEvents, options.limiter.flush_every_events),
+        read_integer(invocation, "--max-blocking", 1, server::kMostBlocking, options.max_blocking),
+        read_integer(invocation, "--threads", 0, server::kMostThreads, options.threads)}) {
     if (!status.ok()) return status;
   }
   options.limiter.flush_every = std::chrono::milliseconds(flush_every_ms);

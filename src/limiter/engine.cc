@@ -89,7 +89,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<io::Directory> dire
   if (!store.ok()) return store.status();
   engine->store_ = std::move(*store);
   base::MutexLock lock(engine->store_->mutex());
-  engine->state_.attach(engine->store_->mutex());
+  engine->state_.catch_up_time();
   engine->clock_.emplace(*options.clock, engine->state_.last_time);
   return engine;
 }

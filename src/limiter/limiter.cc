@@ -40,13 +40,13 @@ Status hand_over(const Result<Ticket>& from, Ticket* to) {
 }
 
 Status validate_options(const Options& options) {
-  const auto flush_ms = options.flush_every.count();
-  if (flush_ms < 1 || flush_ms > 60'000) {
-    return {Code::kInvalidArgument, "flush_every_ms must be from 1 to 60000, not " + std::to_string(flush_ms) + "."};
+  if (options.flush_every.count() < 1 || options.flush_every > kLongestFlushEvery) {
+    return {Code::kInvalidArgument, "flush_every must be from 1 ms to " + std::to_string(kLongestFlushEvery.count()) +
+                                        " ms, not " + std::to_string(options.flush_every.count()) + " ms."};
   }
-  if (options.flush_every_events < 1 || options.flush_every_events > 1'000'000) {
-    return {Code::kInvalidArgument,
-            "flush_every_events must be from 1 to 1000000, not " + std::to_string(options.flush_every_events) + "."};
+  if (options.flush_every_events < 1 || options.flush_every_events > kMostFlushEveryEvents) {
+    return {Code::kInvalidArgument, "flush_every_events must be from 1 to " + std::to_string(kMostFlushEveryEvents) +
+                                        ", not " + std::to_string(options.flush_every_events) + "."};
   }
   if (options.compact_after_bytes < (std::uint64_t{1} << 20) ||
       options.compact_after_bytes > (std::uint64_t{1} << 40)) {

@@ -102,13 +102,12 @@ void LimiterState::begin_snapshot() {
   cursor_ = {.time = last_time, .next = 0, .end = keys.next_id(), .started = false};
 }
 
-bool LimiterState::next_entries(const std::function<void(std::span<const std::byte>)>& emit) {
-  mutex_.wait(nullptr);
+bool LimiterState::next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) {
   EntryBuffer piece;
   if (!cursor_.started) piece.add_meta(cursor_.time);
   cursor_.started = true;
   {
-    base::MutexLock lock(*mutex_.load());
+    base::MutexLock lock(mutex);
     for (KeyId n = 0; n < kKeysAtOnce && cursor_.next < cursor_.end && piece.bytes() < kBytesAtOnce; ++n) {
       piece.add_key(*keys.find(cursor_.next++));
     }

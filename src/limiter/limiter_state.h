@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <functional>
 #include <string>
 
@@ -12,20 +11,15 @@ namespace flint::limiter {
 
 /// The limiter's state as its store sees it: rebuilt by replay, written to snapshots piece by piece. Decides nothing.
 ///
-/// Threads: recovery on one thread; afterwards everything is guarded by the store's mutex (see attach()).
+/// Threads: recovery on one thread; afterwards everything is guarded by the store's mutex.
 class LimiterState final : public storage::StateMachine {
  public:
   /// `log_denials` is what on_tick() does; it outlives this object.
   explicit LimiterState(std::function<Status()> log_denials) : log_denials_(std::move(log_denials)) {}
 
-  /// After recovery, with it held: the mutex that guards this state from now on. A compaction that starts before waits
-  /// for it.
-  void attach(base::Mutex& mutex) noexcept {
-    // Where a repair dropped records that are newer than the snapshot's position, its entries are the latest there is.
-    last_time = std::max(last_time, newest_loaded_);
-    mutex_ = &mutex;
-    mutex_.notify_all();
-  }
+  /// After recovery, with the store's mutex held. Where a repair dropped records that are newer than the snapshot's
+  /// position, its entries are the latest there is.
+  void catch_up_time() noexcept { last_time = std::max(last_time, newest_loaded_); }
 
   KeyTable keys;
   /// Of the newest event: what the log has persisted of the limiter's time.
@@ -35,7 +29,7 @@ class LimiterState final : public storage::StateMachine {
   Status load(std::span<const std::byte> entry) override;
   Status replay(const storage::Record& record) override;
   void begin_snapshot() override;
-  bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) override;
+  bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) override;
   Status on_tick() override { return log_denials_(); }
 
  private:
@@ -43,7 +37,6 @@ class LimiterState final : public storage::StateMachine {
   Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
 
   std::function<Status()> log_denials_;
-  std::atomic<base::Mutex*> mutex_ = nullptr;
   LogEvent event_;
   Time newest_loaded_{};
 

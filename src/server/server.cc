@@ -23,8 +23,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr unsigned kMostThreads = 256;
-constexpr std::size_t kMostBlocking = 1'000'000;
 constexpr std::size_t kMostTokenBytes = 512;
 
 // Once storage has failed, the process ends within a second, so that its supervisor reopens the directory: so long it

@@ -38,6 +38,9 @@ struct Deadlines {
   std::chrono::milliseconds linger{1'000};
 };
 
+inline constexpr std::size_t kMostBlocking = 1'000'000;
+inline constexpr unsigned kMostThreads = 256;
+
 struct ServerOptions {
   /// What parse_bind_address reads. A listening socket that a service manager passes takes its place.
   std::string bind = "127.0.0.1:7878";
@@ -47,9 +50,9 @@ struct ServerOptions {
   std::string data_dir = ".flint";
   /// How the data directory is opened; the server fills in `server_address`.
   Options limiter;
-  /// How many requests may wait on storage at once; further ones stay unread. 1 to 1,000,000.
+  /// How many requests may wait on storage at once; further ones stay unread. 1 to kMostBlocking.
   std::size_t max_blocking = 1024;
-  /// I/O threads, at most 256; 0 means one a processor.
+  /// I/O threads, at most kMostThreads; 0 means one a processor.
   unsigned threads = 0;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kAuto;

@@ -56,10 +56,10 @@ class StateMachine {
 
   /// Called with the store's mutex held, at the log position of the snapshot.
   virtual void begin_snapshot() = 0;
-  /// Appends some entries to `entries`, each passed to `emit`; false when there are no more. Called without the mutex:
-  /// takes it for a bounded piece of work, so that checks go on between pieces. A compaction that is given up just
-  /// stops asking. An entry holds at most 1 MiB.
-  virtual bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) = 0;
+  /// Passes some entries to `emit`; false when there are no more. Called without the store's `mutex`: takes it for a
+  /// bounded piece of work, so that checks go on between pieces. It is handed over because a compaction may begin
+  /// before Store::open returns. A compaction that is given up just stops asking. An entry holds at most 1 MiB.
+  virtual bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) = 0;
 
   /// Called with the mutex held, about every `flush_every` (100 ms in always), and by flush() and close() before they
   /// make things durable: append what was kept back (coalesced denials).
@@ -102,7 +102,7 @@ class Store {
  public:
   /// Takes the lock, recovers through `state`, and is ready for appends. On any failure the directory is as it was, but
   /// for an empty lock file where there was none. `directory` and `state` outlive the store. With `background`,
-  /// on_tick() may be called before this returns.
+  /// on_tick() may be called and a compaction may begin before this returns.
   static Result<std::unique_ptr<Store>> open(io::Directory& directory, StateMachine& state,
                                              const StoreOptions& options);
 

@@ -49,8 +49,6 @@ class TestOwner final : public StateMachine {
   std::function<void()> between_pieces;
   /// What on_tick() does.
   std::function<Status()> tick;
-  /// Guards `records` while a snapshot is written; set once the store is open.
-  base::Mutex* mutex = nullptr;
   /// Entries in one piece, records in one entry.
   std::size_t piece = 2;
 
@@ -72,19 +70,19 @@ class TestOwner final : public StateMachine {
     return {};
   }
   void begin_snapshot() override { cursor_ = 0; }
-  bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) override;
+  bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) override;
   Status on_tick() override { return tick ? tick() : Status(); }
 
  private:
   Seq cursor_ = 0;
 };
 
-inline bool TestOwner::next_entries(const std::function<void(std::span<const std::byte>)>& emit) {
+inline bool TestOwner::next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) {
   if (between_pieces) between_pieces();
   std::vector<std::vector<std::byte>> entries;
   bool more = true;
   {
-    base::MutexLock lock(*mutex);
+    base::MutexLock lock(mutex);
     auto next = records.upper_bound(cursor_);
     for (std::size_t i = 0; i < piece && next != records.end(); ++i) {
       std::vector<std::byte> entry;
@@ -141,7 +139,6 @@ class TestStore {
     Result<std::unique_ptr<Store>> opened = Store::open(*directory_, owner, options_);
     if (!opened.ok()) return opened.status();
     store_ = std::move(*opened);
-    owner.mutex = &store_->mutex();
     return {};
   }
   [[nodiscard]] bool is_open() const { return store_ != nullptr; }

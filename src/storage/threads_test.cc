@@ -25,7 +25,6 @@ class Crowd {
     Result<std::unique_ptr<Store>> opened = Store::open(*directory_, owner_, options_);
     ASSERT_TRUE(opened.ok()) << opened.status().message();
     store_ = std::move(*opened);
-    owner_.mutex = &store_->mutex();
     std::vector<std::thread> threads;
     for (int i = 0; i < kAppenders; ++i) threads.emplace_back([this, i] { append(i); });
     std::thread reader([this] { read(); });
@@ -132,7 +131,6 @@ TEST(Threads, CloseEndsACompactionThatRuns) {
   TestOwner owner;
   Result<std::unique_ptr<Store>> store = Store::open(*directory, owner, {});
   ASSERT_TRUE(store.ok());
-  owner.mutex = &(*store)->mutex();
   std::atomic<bool> began = false;
   owner.between_pieces = [&] {
     began = true;

@@ -54,11 +54,11 @@ ARGUMENTS = [
     *[(["limit", verb, "--"], "key", argument_key(), "{}") for verb in ("check", "status", "reset", "history")],
     (["limit", "check-all", "a", "--"], "items[1].key", argument_key(), "{}"),
     (["limit", "list"], "--timeout", cases((), ["", " ", "0", "0s", "-1s", "1.5s", "soon", "1w"]), "--timeout={}"),
-    (["server", "start"], "flush_every_ms", server_numbers(1, 60_000), "--flush-every-ms={}"),
-    (["server", "start"], "flush_every_events", server_numbers(1, 10**6),
+    (["server", "start"], "--flush-every-ms", server_numbers(1, 60_000), "--flush-every-ms={}"),
+    (["server", "start"], "--flush-every-events", server_numbers(1, 10**6),
      "--flush-every-events={}"),
-    (["server", "start"], "max_blocking", server_numbers(1, 10**6), "--max-blocking={}"),
-    (["server", "start"], "threads", server_numbers(0, 256), "--threads={}"),
+    (["server", "start"], "--max-blocking", server_numbers(1, 10**6), "--max-blocking={}"),
+    (["server", "start"], "--threads", server_numbers(0, 256), "--threads={}"),
     (["server", "start"], "--sync", argument_choice("always or batch"), "--sync={}"),
     (["server", "start"], "--log-level", argument_choice("debug, info, warning or error"), "--log-level={}"),
     (["server", "start"], "--log-format", argument_choice("auto, text or json"), "--log-format={}"),
@@ -222,7 +222,7 @@ class CommandTest(InputTest):
                     self.assertEqual(outcome.out, "")
                     self.assertRegex(outcome.err, r"\Aflint: .+\n\Z")
                     for word in (name, *case.says):
-                        self.assertIn(word.replace("_", "-"), outcome.err.replace("_", "-"))
+                        self.assertIn(word, outcome.err)
                     self.assertLess(len(outcome.err), 400)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), self.files)
 
