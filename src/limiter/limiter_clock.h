@@ -37,10 +37,10 @@ class LimiterClock {
   }
 
  private:
-  /// What the log cannot hold is not believed.
+  /// What the log cannot hold is not believed, nor that the machine has yet to boot: differences of what is left fit.
   [[nodiscard]] ClockReading read() const noexcept {
     const ClockReading reading = clock_.read();
-    return {std::clamp(reading.wall, WallTime{}, kLatestWall), reading.boot};
+    return {std::clamp(reading.wall, WallTime{}, kLatestWall), std::max(reading.boot, Nanos(0))};
   }
 
   const Clock& clock_;

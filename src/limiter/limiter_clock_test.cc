@@ -69,6 +69,19 @@ TEST(LimiterClock, BootClockThatGoesBackDoesNotTurnTimeBack) {
   EXPECT_EQ(clock.now().time, start + 6s);
 }
 
+// From one end of the boot-time clock's range to the other, the difference overflowed (seen by UBSan).
+TEST(LimiterClock, BootClockAtTheEndsOfItsRangeOnlyMovesTimeForward) {
+  FakeClock machine;
+  machine.set_boot(Nanos::min());
+  LimiterClock clock(machine, Time{});
+  const Time start = clock.now().time;
+  machine.set_boot(Nanos::max());
+  EXPECT_EQ(clock.now().time, kLatestTime);
+  machine.set_boot(Nanos::min());
+  EXPECT_EQ(clock.now().time, kLatestTime);
+  EXPECT_LT(start, kLatestTime);
+}
+
 TEST(LimiterClock, WallClockIsKeptAsTheLogKeepsIt) {
   FakeClock machine;
   LimiterClock clock(machine, Time{});

@@ -30,8 +30,9 @@ class FakeClock final : public Clock {
   /// Somebody sets the wall clock; no time passes.
   void set_wall(WallTime to) { reading_.wall = to; }
   /// The machine restarts: the boot-time clock starts anew, the wall clock goes on.
-  void reboot() { reading_.boot = Nanos(0); }
+  void reboot() { set_boot(Nanos(0)); }
 
+  void set_boot(Nanos to) { reading_.boot = to; }
   [[nodiscard]] WallTime wall() const { return reading_.wall; }
 
  private:
