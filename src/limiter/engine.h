@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -69,6 +70,8 @@ class Engine {
   void report_clock(DoctorReport& report);
   [[nodiscard]] static LimitStatus describe(const KeyEntry& entry, const Moment& at);
   [[nodiscard]] std::vector<const KeyEntry*> in_order(std::string_view prefix, std::string_view from, bool inclusive,
+  /// Appends the status of each to `statuses`, some at a time, releasing the mutex in between.
+  void describe(std::span<const KeyEntry* const> entries, std::vector<LimitStatus>& statuses);
                                                       std::size_t most);
   [[nodiscard]] std::vector<const KeyEntry*> keys_from(std::size_t first_id);
   /// Calls `visit` for every key, some at a time, releasing the mutex in between.

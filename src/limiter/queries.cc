@@ -60,6 +60,23 @@ LimitStatus Engine::describe(const KeyEntry& entry, const Moment& at) {
   return status;
 }
 
+void Engine::describe(std::span<const KeyEntry* const> entries, std::vector<LimitStatus>& statuses) {
+  std::vector<LimitStatus> part;  // so that `statuses` does not grow, and move, under the mutex
+  while (!entries.empty()) {
+    const auto next = entries.first(std::min(kKeysAtOnce, entries.size()));
+    entries = entries.subspan(next.size());
+    part.clear();
+    part.reserve(next.size());
+    {
+      base::MutexLock lock(store_->mutex());
+      const Moment at = clock_->now();
+      for (const KeyEntry* entry : next) part.push_back(describe(*entry, at));
+    }
+    std::move(part.begin(), part.end(), std::back_inserter(statuses));
+    if (!entries.empty()) let_others_in();
+  }
+}
+
 Result<LimitStatus> Engine::status(std::string_view key) {
   if (Status open = welcome(); !open.ok()) return open;
   base::MutexLock lock(store_->mutex());
@@ -69,7 +86,6 @@ Result<LimitStatus> Engine::status(std::string_view key) {
 
 Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
   std::vector<LimitStatus> page;
-  std::vector<LimitStatus> part;  // so that the page does not grow, and move, under the mutex
   std::string from(std::max(query.prefix, query.after));
   bool inclusive = query.after < query.prefix;
   for (;;) {
@@ -77,14 +93,7 @@ Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
     const std::size_t most = std::min(kKeysAtOnce, query.limit - page.size());
     const std::vector<const KeyEntry*> next = in_order(query.prefix, from, inclusive, most);
     if (next.empty()) return page;
-    part.clear();
-    part.reserve(next.size());
-    {
-      base::MutexLock lock(store_->mutex());
-      const Moment at = clock_->now();
-      for (const KeyEntry* entry : next) part.push_back(describe(*entry, at));
-    }
-    std::move(part.begin(), part.end(), std::back_inserter(page));
+    describe(next, page);
     from = next.back()->key;
     inclusive = false;
   }
@@ -139,10 +148,17 @@ Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
     if (best.size() > limit) best.pop();
   });
   if (!ranked.ok()) return ranked;
+  std::vector<const KeyEntry*> entries;
+  for (; !best.empty(); best.pop()) entries.push_back(best.top().entry);
   std::vector<LimitStatus> ranking;
-  base::MutexLock lock(store_->mutex());
-  for (const Moment at = clock_->now(); !best.empty(); best.pop()) ranking.push_back(describe(*best.top().entry, at));
-  std::reverse(ranking.begin(), ranking.end());
+  describe(entries, ranking);
+  // Checks went on meanwhile: the order is that of the counts that are shown.
+  const auto shown = [by](const LimitStatus& status) {
+    return by == TopBy::kDenied ? status.total_denied : status.total_allowed;
+  };
+  std::sort(ranking.begin(), ranking.end(), [&](const LimitStatus& a, const LimitStatus& b) {
+    return shown(a) != shown(b) ? shown(a) > shown(b) : a.key < b.key;
+  });
   return ranking;
 }
 

@@ -91,6 +91,18 @@ TEST(Top, OfManyKeysFindsTheMost) {
   EXPECT_EQ(top[0].total_allowed, 6U);
 }
 
+// A ranking of 10,000 keys, which the API gives, kept every check waiting while all of them were described.
+TEST(Top, DescribesAPageOfKeysAtATime) {
+  EngineFixture engine;
+  for (int i = 0; i < 700; ++i) {
+    must(engine.limit(std::to_string(i), fixed_window(1, 1h)));
+    EXPECT_TRUE(engine.allows(std::to_string(i)));
+  }
+  const std::uint64_t before = engine.clock.reads();
+  EXPECT_EQ(must(engine->top(TopBy::kAllowed, 700)).size(), 700U);
+  EXPECT_EQ(engine.clock.reads() - before, 3U) << "once each time that the mutex is taken";
+}
+
 TEST(History, IsNewestLastAndLimited) {
   EngineFixture engine;
   must(engine.limit("k", token_bucket(10, 1h)));

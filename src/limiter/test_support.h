@@ -20,7 +20,10 @@ namespace flint::limiter::testing {
 /// A clock that only a test moves. One thread.
 class FakeClock final : public Clock {
  public:
-  [[nodiscard]] ClockReading read() const noexcept override { return reading_; }
+  [[nodiscard]] ClockReading read() const noexcept override {
+    ++reads_;
+    return reading_;
+  }
 
   /// Time passes.
   void advance(Nanos by) {
@@ -29,15 +32,18 @@ class FakeClock final : public Clock {
   }
   /// Somebody sets the wall clock; no time passes.
   void set_wall(WallTime to) { reading_.wall = to; }
+  void set_boot(Nanos to) { reading_.boot = to; }
   /// The machine restarts: the boot-time clock starts anew, the wall clock goes on.
   void reboot() { set_boot(Nanos(0)); }
 
-  void set_boot(Nanos to) { reading_.boot = to; }
   [[nodiscard]] WallTime wall() const { return reading_.wall; }
+  /// How often it was read.
+  [[nodiscard]] std::uint64_t reads() const { return reads_; }
 
  private:
   // 2026-11-23T18:22:02.123456789Z, some days after boot.
   ClockReading reading_{WallTime(Nanos(1'795'458'122'123'456'789)), std::chrono::hours(100)};
+  mutable std::uint64_t reads_ = 0;
 };
 
 [[nodiscard]] inline std::string hex(std::span<const std::byte> bytes) {
