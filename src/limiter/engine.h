@@ -69,9 +69,9 @@ class Engine {
   void log_time();
   void report_clock(DoctorReport& report);
   [[nodiscard]] static LimitStatus describe(const KeyEntry& entry, const Moment& at);
-  [[nodiscard]] std::vector<const KeyEntry*> in_order(std::string_view prefix, std::string_view from, bool inclusive,
   /// Appends the status of each to `statuses`, some at a time, releasing the mutex in between.
   void describe(std::span<const KeyEntry* const> entries, std::vector<LimitStatus>& statuses);
+  [[nodiscard]] std::vector<const KeyEntry*> in_order(std::string_view prefix, std::string_view from, bool inclusive,
                                                       std::size_t most);
   [[nodiscard]] std::vector<const KeyEntry*> keys_from(std::size_t first_id);
   /// Calls `visit` for every key, some at a time, releasing the mutex in between.
