@@ -75,13 +75,15 @@ DoctorReport Engine::doctor() {
   report.failed = store.failed;
   report.degraded = store.degraded;
   report.findings = store_->findings();
-  if (Status healthy = health(); !healthy.ok()) report.findings.push_back({true, healthy.message()});
-  if (welcome().ok()) {
+  const Status open = welcome();
+  if (open.ok()) {
     base::MutexLock lock(store_->mutex());
     report.limits = state_.keys.size();
     report_clock(report);
+  } else {
+    report.findings.push_back({false, open.message()});
   }
-  report.ok = !report.failed && !report.degraded;
+  report.ok = open.ok() && !report.failed && !report.degraded;
   return report;
 }
 

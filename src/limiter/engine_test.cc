@@ -274,6 +274,24 @@ TEST(Engine, HugeLimitsAreExact) {
   }
 }
 
+// `doctor` called a failed disk a damaged directory that does not open, twice; opened again it was sound.
+TEST(Engine, TheDoctorNamesAFailedStorageOnceAndDoesNotCallItDamage) {
+  EngineFixture engine(SyncMode::kAlways);
+  must(engine.limit("k", token_bucket(10, 1h)));
+  engine.disk().fail_every(io::Call::kSync, {.error = EIO, .partly = {}});
+  EXPECT_EQ(engine.try_check("k").code(), Code::kStorageFailed);
+  const DoctorReport report = engine->doctor();
+  EXPECT_FALSE(report.ok);
+  EXPECT_TRUE(report.failed);
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_FALSE(report.findings[0].fatal);
+  EXPECT_EQ(report.findings[0].message, engine->health().message());
+  // Reads go on.
+  EXPECT_EQ(engine.status("k").limit.rate, 10U);
+  EXPECT_EQ(engine.statuses().size(), 1U);
+  EXPECT_FALSE(engine.history("k").empty());
+}
+
 TEST(Engine, AClosedEngineRefusesEverything) {
   EngineFixture engine;
   must(engine.limit("k", token_bucket(10, 1s)));

@@ -155,7 +155,7 @@ std::vector<Finding> WritableStore::findings() const {
   base::MutexLock lock(findings_mutex_);
   std::vector<Finding> all = findings_;
   if (compaction_finding_) all.push_back(*compaction_finding_);
-  if (failure_.happened()) all.push_back({.fatal = true, .message = failure_.status().message()});
+  if (failure_.happened()) all.push_back({.fatal = false, .message = failure_.status().message()});
   return all;
 }
 
