@@ -2,6 +2,7 @@
 
 #include "base/period.h"
 #include "limiter/engine.h"
+#include "storage/file_map.h"
 
 /// What the engine asks of its storage: waiting, flushing, compaction, closing, and how all of it is doing.
 namespace flint::limiter {
@@ -75,6 +76,7 @@ DoctorReport Engine::doctor() {
   report.failed = store.failed;
   report.degraded = store.degraded;
   report.findings = store_->findings();
+  map_files(report);
   const Status open = welcome();
   if (open.ok()) {
     base::MutexLock lock(store_->mutex());
@@ -85,6 +87,20 @@ DoctorReport Engine::doctor() {
   }
   report.ok = open.ok() && !report.failed && !report.degraded;
   return report;
+}
+
+/// As flint::inspect does it, so that the report of a directory says the same whoever holds it.
+void Engine::map_files(DoctorReport& report) {
+  if (!welcome().ok()) return;
+  std::vector<Finding> damage;
+  Result<std::vector<FileMap>> files = storage::map_files(*directory_, damage);
+  if (!files.ok()) {
+    report.findings.push_back({false, files.status().message()});
+    return;
+  }
+  report.files = std::move(*files);
+  report.degraded = report.degraded || !damage.empty();
+  for (Finding& finding : damage) report.findings.push_back(std::move(finding));
 }
 
 void Engine::report_clock(DoctorReport& report) {

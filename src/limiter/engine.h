@@ -67,6 +67,7 @@ class Engine {
   void count_denial(KeyEntry& entry, Units cost, const Moment& at);
   Status log_denials();
   void log_time();
+  void map_files(DoctorReport& report);
   void report_clock(DoctorReport& report);
   [[nodiscard]] static LimitStatus describe(const KeyEntry& entry, const Moment& at);
   /// Appends the status of each to `statuses`, some at a time, releasing the mutex in between.

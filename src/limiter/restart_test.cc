@@ -159,6 +159,36 @@ TEST(Restart, ADamagedSnapshotFallsBackToTheOneBeforeAndItsLog) {
   EXPECT_TRUE(engine->doctor().degraded);
 }
 
+// Symptom: the report of an open store, and so a server's, had no map of the files: "files" was always empty.
+TEST(Doctor, TellsTheFilesOfAnOpenStoreAndReadsThem) {
+  EngineFixture engine;
+  use(engine);
+  must(engine->compact());
+  use(engine);
+  must(engine->flush());
+  DoctorReport report = engine->doctor();
+  std::vector<std::string> names;
+  for (const FileMap& file : report.files) names.push_back(file.name);
+  EXPECT_THAT(names, ::testing::UnorderedElementsAreArray(engine.disk().names()));
+  const auto newest_log =
+      std::find_if(report.files.rbegin(), report.files.rend(), [](const FileMap& file) { return file.kind == "log"; });
+  ASSERT_NE(newest_log, report.files.rend());
+  EXPECT_EQ(newest_log->last_seq, report.last_seq);
+  EXPECT_TRUE(report.ok);
+  EXPECT_THAT(report.findings, ::testing::IsEmpty());
+
+  const auto snapshot = std::find_if(report.files.begin(), report.files.end(),
+                                     [](const FileMap& file) { return file.kind == "snapshot"; });
+  ASSERT_NE(snapshot, report.files.end());
+  const std::string damaged = snapshot->name;
+  must(engine.disk().flip_bit(damaged, 8 * 100));
+  report = engine->doctor();
+  EXPECT_TRUE(report.degraded);
+  EXPECT_FALSE(report.ok);
+  ASSERT_THAT(report.findings, ::testing::SizeIs(1));
+  EXPECT_THAT(report.findings.front().message, HasSubstr(damaged));
+}
+
 // While the wall clock was behind, the limiter's time stood still across a restart.
 TEST(Restart, WithTheWallClockSetBackTimeGoesOnFromThePersistedOne) {
   for (const Algorithm algorithm : kAlgorithms) {

@@ -1,7 +1,6 @@
 #include "storage/group_commit.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/assert.h"
 
@@ -42,14 +41,8 @@ Status GroupCommit::lead() {
     segment = log_.current();
     target = log_.last_seq();
   }
-  const Seq before = log_.durable_seq();
-  if (target <= before) return {};  // a new segment was started meanwhile, and the old one synced for it
-  const auto begin = std::chrono::steady_clock::now();
-  if (Status committed = log_.commit(*segment, target); !committed.ok()) return committed;
-  const Nanos took = std::chrono::steady_clock::now() - begin;
-  sync_nanos_.record(static_cast<std::uint64_t>(took.count()));
-  sync_records_.record(target - before);
-  return {};
+  if (target <= log_.durable_seq()) return {};  // a new segment was started meanwhile, and the old one synced for it
+  return log_.commit(*segment, target);
 }
 
 bool GroupCommit::when_durable(Seq seq, Done done) {

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/atomic_histogram.h"
 #include "base/mutex.h"
 #include "storage/log.h"
 
@@ -37,10 +36,6 @@ class GroupCommit {
   /// else kClosed. So are those who come later.
   void stop() FLINT_EXCLUDES(turn_mutex_);
 
-  /// How long each sync took, in nanoseconds, and how many records it made durable.
-  [[nodiscard]] Histogram sync_nanos() const { return sync_nanos_.read(); }
-  [[nodiscard]] Histogram sync_records() const { return sync_records_.read(); }
-
  private:
   /// Syncs for everything that is appended by now.
   Status lead() FLINT_EXCLUDES(mutex_);
@@ -59,10 +54,6 @@ class GroupCommit {
   base::Mutex waiting_mutex_;
   std::vector<std::pair<Seq, Done>> waiting_ FLINT_GUARDED_BY(waiting_mutex_);
   std::atomic<std::size_t> waiting_count_ = 0;
-
-  // Written by the leader.
-  base::AtomicHistogram<base::kLatencyBounds.size()> sync_nanos_{base::kLatencyBounds};
-  base::AtomicHistogram<13> sync_records_{{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096}};
 };
 
 }  // namespace flint::storage

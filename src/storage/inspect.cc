@@ -2,10 +2,9 @@
 
 #include <algorithm>
 
+#include "storage/file_map.h"
 #include "storage/file_names.h"
 #include "storage/recovery.h"
-#include "storage/segment_reader.h"
-#include "storage/snapshot_reader.h"
 
 namespace flint::storage {
 namespace {
@@ -13,79 +12,6 @@ namespace {
 /// A writer that runs meanwhile can make one look wrong: a file was removed, a record was half written, and under load
 /// several times in a row. Damage stays, and stays the same.
 constexpr int kAttempts = 20;
-
-std::string_view kind_name(FileKind kind) {
-  switch (kind) {
-    case FileKind::kLock:
-      return "lock";
-    case FileKind::kManifest:
-      return "manifest";
-    case FileKind::kSegment:
-      return "log";
-    case FileKind::kSnapshot:
-      return "snapshot";
-    case FileKind::kTail:
-      return "tail";
-    case FileKind::kTemporary:
-    case FileKind::kRepairCopy:
-    case FileKind::kOther:
-      break;
-  }
-  return "other";
-}
-
-/// Returns the failure that ended the reading before the records did.
-Status map_segment(io::Directory& directory, std::uint64_t number, FileMap& map) {
-  Result<SegmentReader> reader = SegmentReader::open(directory, number);
-  if (!reader.ok()) return reader.status();
-  map.first_seq = reader->header().seq;
-  Status status;
-  while (status.ok()) {
-    const Result<std::optional<ParsedRecord>> parsed = reader->next();
-    status = parsed.status();
-    if (status.ok() && !*parsed) break;
-    if (status.ok()) ++map.records;
-  }
-  map.last_seq = reader->expected() - 1;
-  map.valid_bytes = reader->offset();
-  return status;
-}
-
-Status map_snapshot(io::Directory& directory, std::uint64_t generation, FileMap& map) {
-  Result<SnapshotReader> reader = SnapshotReader::open(directory, generation);
-  if (!reader.ok()) return reader.status();
-  map.bytes = reader->bytes();
-  map.first_seq = map.last_seq = reader->position();
-  map.records = reader->entries();
-  while (true) {
-    const Result<std::optional<std::span<const std::byte>>> entry = reader->next();
-    if (!entry.ok()) return entry.status();
-    if (!*entry) return {};
-  }
-}
-
-Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Finding>& findings) {
-  const Result<std::vector<std::string>> names = directory.list();
-  if (!names.ok()) return names.status();
-  std::vector<FileMap> files;
-  for (const std::string& name : *names) {
-    const FileName file = classify(name);
-    FileMap map;
-    map.name = name;
-    map.kind = kind_name(file.kind);
-    if (const Result<std::unique_ptr<io::File>> opened = directory.open(name, io::OpenFile::kRead); opened.ok()) {
-      map.bytes = (*opened)->size().ok() ? *(*opened)->size() : 0;
-    }
-    Status damage;
-    if (file.kind == FileKind::kSegment) damage = map_segment(directory, file.number, map);
-    if (file.kind == FileKind::kSnapshot) damage = map_snapshot(directory, file.number, map);
-    // A file that a writer removed meanwhile is none of the store's any more.
-    if (damage.code() == Code::kNotFound) continue;
-    if (!damage.ok()) findings.push_back({.fatal = false, .message = damage.message()});
-    files.push_back(std::move(map));
-  }
-  return files;
-}
 
 void add_new(std::vector<Finding>& findings, std::vector<Finding> more) {
   for (Finding& finding : more) {

@@ -1,6 +1,7 @@
 #include "storage/log.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/assert.h"
 #include "storage/errors.h"
@@ -105,18 +106,25 @@ void Log::drop_before(std::uint64_t number) {
 }
 
 Status Log::commit(Segment& segment, Seq seq) {
+  const auto begin = std::chrono::steady_clock::now();
   if (Status synced = segment.sync(); !synced.ok()) return failure_.note(std::move(synced));
+  const Nanos took = std::chrono::steady_clock::now() - begin;
   if (Status held = check_lock(); !held.ok()) return held;
-  advance_durable(seq);
+  const std::uint64_t records = advance_durable(seq);
+  base::MutexLock lock(recording_);
+  sync_nanos_.record(static_cast<std::uint64_t>(took.count()));
+  if (records > 0) sync_records_.record(records);
   return {};
 }
 
 Status Log::check_lock() { return failure_.note(lock_.still_held()); }
 
-void Log::advance_durable(Seq seq) noexcept {
+std::uint64_t Log::advance_durable(Seq seq) noexcept {
   Seq known = durable_seq_.load(std::memory_order_relaxed);
-  while (known < seq && !durable_seq_.compare_exchange_weak(known, seq, std::memory_order_acq_rel)) {
+  while (known < seq) {
+    if (durable_seq_.compare_exchange_weak(known, seq, std::memory_order_acq_rel)) return seq - known;
   }
+  return 0;
 }
 
 }  // namespace flint::storage

@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "base/atomic_histogram.h"
+#include "base/mutex.h"
 #include "io/file_system.h"
 #include "storage/failure.h"
 #include "storage/segment.h"
@@ -62,6 +64,10 @@ class Log {
   Status commit(Segment& segment, Seq seq);
   /// Any thread: Ok while this process owns the directory, else kStorageFailed. Before the manifest is replaced.
   Status check_lock();
+  /// Any thread: how long each sync took, in nanoseconds, and how many records it was the first to make durable; the
+  /// syncs that complete a segment are among them.
+  [[nodiscard]] Histogram sync_nanos() const { return sync_nanos_.read(); }
+  [[nodiscard]] Histogram sync_records() const { return sync_records_.read(); }
   /// Any thread: bytes of records that were ever appended since open.
   [[nodiscard]] std::uint64_t appended_bytes() const noexcept { return appended_.load(std::memory_order_relaxed); }
 
@@ -71,7 +77,8 @@ class Log {
   Status start_next(std::size_t wanted);
   Result<Seq> put(RecordKind kind, std::span<const std::byte> payload);
   [[nodiscard]] bool is_empty() const noexcept { return current_->used() == file_header::kSize; }
-  void advance_durable(Seq seq) noexcept;
+  /// Returns by how many records. A sync that began later may have been first.
+  std::uint64_t advance_durable(Seq seq) noexcept;
 
   io::Directory& directory_;
   const io::DirectoryLock& lock_;
@@ -84,6 +91,11 @@ class Log {
   std::atomic<Seq> last_seq_;
   std::atomic<Seq> durable_seq_;
   std::atomic<std::uint64_t> appended_ = 0;
+
+  /// A leaf. The start of a segment and a group commit may sync at the same time.
+  base::Mutex recording_;
+  base::AtomicHistogram<base::kLatencyBounds.size()> sync_nanos_{base::kLatencyBounds};
+  base::AtomicHistogram<13> sync_records_{{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096}};
 };
 
 }  // namespace flint::storage

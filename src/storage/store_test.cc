@@ -437,6 +437,20 @@ TEST_F(StoreTest, StatsCountWhatHappened) {
   EXPECT_EQ(stats.snapshot_bytes, disk_.content(snapshot_name(1))->size());
 }
 
+// Symptom: flint_commit_records left out what the switch to a new segment made durable: in a busy log, whole segments.
+TEST_F(StoreTest, StatsCountTheSyncsThatCompleteASegment) {
+  TestStore& store = open();
+  while (!disk_.content(segment_name(2)).ok()) ASSERT_TRUE(store.append(history_, std::string(20, 'x')).ok());
+  StoreStats stats = store->stats();
+  EXPECT_EQ(stats.durable_seq + 1, stats.last_seq);
+  EXPECT_EQ(stats.sync_nanos.count(), 1U);
+  EXPECT_EQ(stats.sync_records.sum, stats.durable_seq);
+  ASSERT_TRUE(store.wait(history_).ok());
+  stats = store->stats();
+  EXPECT_EQ(stats.sync_nanos.count(), 2U);
+  EXPECT_EQ(stats.sync_records.sum, stats.last_seq);
+}
+
 TEST(ForkedStore, TheChildCanDoNothingAndHarmsNothing) {
   const std::string path = std::filesystem::temp_directory_path() / ("flint-fork-test-" + std::to_string(::getpid()));
   std::filesystem::create_directories(path);

@@ -144,8 +144,8 @@ StoreStats WritableStore::stats() const {
           .log_bytes = compactor_.log_bytes(),
           .snapshot_bytes = compactor_.snapshot_bytes(),
           .snapshot_exists = compactor_.snapshot_bytes() > 0,
-          .sync_nanos = commit_.sync_nanos(),
-          .sync_records = commit_.sync_records(),
+          .sync_nanos = log_.sync_nanos(),
+          .sync_records = log_.sync_records(),
           .compactions = compactor_.count(),
           .failed = failure_.happened(),
           .degraded = degraded_};

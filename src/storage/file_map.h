@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "flint/doctor.h"
+#include "io/file_system.h"
+
+namespace flint::storage {
+
+/// What stands in a data directory, each log and snapshot read to its end. Damage that a file shows by itself goes to
+/// `findings`; where a log's records end is in its map. A writer may work on the directory meanwhile: what it removes
+/// is left out, and a record that it is just writing is not there yet.
+Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Finding>& findings);
+
+}  // namespace flint::storage
