@@ -14,9 +14,6 @@ namespace flint::cli {
 /// Decimal digits and nothing else: no sign, blank, point, exponent or other base. kInvalidArgument names the argument.
 Result<std::uint64_t> parse_integer(std::string_view name, std::string_view text);
 
-/// What parse_integer says of more than it can return, for whoever can take even less.
-Status too_large(std::string_view name, std::string_view digits);
-
 struct Item {
   std::string key;
   std::uint64_t cost = 1;

@@ -62,7 +62,8 @@ Result<std::vector<StreamEndpoint>> resolve(const Endpoint& endpoint, Deadline d
   }
   Found result = future.get();
   if (result.error) {
-    return unavailable("Cannot find the host of " + endpoint.text + ": " + result.error.message() + ".");
+    return unavailable("Cannot find the host of " + endpoint.text + ": " + result.error.message() +
+                       ". Check --server and FLINT_SERVER.");
   }
   return std::move(result.endpoints);
 }

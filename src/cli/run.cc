@@ -1,6 +1,7 @@
 #include "cli/run.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "cli/command_line.h"
@@ -21,6 +22,16 @@ Result<Target> choose_target_for(const Command& command, const Invocation& invoc
   return choose_target(invocation, [&](std::string_view name) {
     return name == "FLINT_SERVER" ? std::optional<std::string>() : environment(name);
   });
+}
+
+/// What Flint is built on throws when the system has no more descriptors, threads or memory to give.
+Exit run_command(Session& session, const Command& command, const Invocation& invocation) {
+  try {
+    return command.run(session, invocation);
+  } catch (const std::exception& refused) {
+    return session.fail({Code::kIoError, "The system refused what the command needs: " + std::string(refused.what()) +
+                                             ". Raise its limits of open files, threads and memory (ulimit -a)."});
+  }
 }
 
 /// Also of a line that cannot be taken apart: a program that reads JSON gets its errors as JSON.
@@ -52,7 +63,7 @@ Exit run(const Implementations& implementations, std::span<const std::string> ar
     return session.finish(session.fail(target.status()));
   }
   Session session(implementations, std::move(*target), json, console);
-  return session.finish(line.command->run(session, line.invocation));
+  return session.finish(run_command(session, *line.command, line.invocation));
 }
 
 }  // namespace flint::cli

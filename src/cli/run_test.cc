@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <deque>
 #include <fstream>
+#include <system_error>
 
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
@@ -101,6 +102,16 @@ class RunTest : public testing::Test {
 
 constexpr std::string_view kAllowed = R"({"key":"k","allowed":true})";
 constexpr std::string_view kDenied = R"({"key":"k","allowed":false})";
+
+// Symptom: a server without enough descriptors ended with SIGABRT and "terminate called after throwing an instance of".
+TEST_F(RunTest, WhatTheSystemRefusesIsAFailureLikeAnyOther) {
+  implementations_.run_server = [](const server::ServerOptions&) -> Status {
+    throw std::system_error(std::make_error_code(std::errc::too_many_files_open), "epoll");
+  };
+  const Outcome outcome = run_line({"server", "start"});
+  EXPECT_EQ(outcome.exit, Exit::kFailed);
+  EXPECT_THAT(outcome.err, HasSubstr("epoll: Too many open files"));
+}
 
 TEST_F(RunTest, EachCommandAsksItsEndpoint) {
   const auto asks = [&](const std::vector<std::string>& arguments, std::string_view request, Access access,

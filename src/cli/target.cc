@@ -1,9 +1,11 @@
 #include "cli/target.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
-#include <fstream>
-#include <iterator>
+#include <cstdio>
+#include <memory>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -19,10 +21,20 @@ constexpr std::chrono::milliseconds kHolderPoll{10};
 
 Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
+/// May be a pipe, which a shell makes of `<(pass show flint)`.
 Result<std::string> read_token_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return invalid("Cannot read the token file " + quote(path) + ". Check --token-file.");
-  std::string token{std::istreambuf_iterator<char>(file), {}};
+  constexpr std::size_t kMostBytes = 4096;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
+  std::string token(kMostBytes + 1, '\0');
+  if (file != nullptr) token.resize(std::fread(token.data(), 1, token.size(), file.get()));
+  if (file == nullptr || std::ferror(file.get()) != 0) {
+    const std::string why = std::generic_category().message(errno);
+    return invalid("Cannot read the token file " + quote(path) + ": " + why + ". Check --token-file.");
+  }
+  if (token.size() > kMostBytes) {
+    return invalid("The token file " + quote(path) + " holds more than " + std::to_string(kMostBytes) +
+                   " bytes, so it is no token. Check --token-file.");
+  }
   while (token.ends_with('\n') || token.ends_with('\r')) token.pop_back();
   return token;
 }

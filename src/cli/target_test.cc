@@ -71,6 +71,12 @@ TEST(ChooseToken, WhatCannotStandInAHeaderIsRefusedWithoutBeingShown) {
   }
 }
 
+// Symptom: `--token-file .` ended the process by an exception, and `--token-file /dev/zero` filled the memory.
+TEST(ChooseToken, AFileThatIsNoneOrHasNoEndIsRefused) {
+  EXPECT_THAT(choose({{"--token-file", testing::TempDir()}}).status().message(), HasSubstr("Is a directory"));
+  EXPECT_THAT(choose({{"--token-file", "/dev/zero"}}).status().message(), HasSubstr("more than 4096 bytes"));
+}
+
 class NamedCaller final : public Caller {
  public:
   explicit NamedCaller(std::string name) : name_(std::move(name)) {}
