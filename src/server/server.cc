@@ -101,7 +101,6 @@ class Run {
 
  private:
   Status listen();
-  void log_opened();
   void watch_signals();
   void watch_health();
   Status stop();
@@ -134,16 +133,14 @@ Status Run::open() {
   Result<std::unique_ptr<Limiter>> limiter = Limiter::open(options_.data_dir, limiter_options);
   if (!limiter.ok()) return limiter.status();
   limiter_ = std::move(*limiter);
-  log_opened();
-  return listen();
-}
-
-void Run::log_opened() {
-  const DoctorReport report = limiter_->doctor();
+  const std::uint64_t keys = limiter_->stats().keys;
   log_.info("opened", fmt::format("flint {} opened the data directory {}: {} {}, sync mode {}", version(),
-                                  report.data_dir, report.limits, report.limits == 1 ? "limit" : "limits",
+                                  options_.data_dir, keys, keys == 1 ? "limit" : "limits",
                                   options_.limiter.sync == SyncMode::kAlways ? "always" : "batch"));
-  for (const Finding& finding : report.findings) log_.warning("finding", finding.message);
+  if (Status listening = listen(); !listening.ok()) return listening;
+  // Reads all files once more, which nobody has to wait for.
+  for (const Finding& finding : limiter_->doctor().findings) log_.warning("finding", finding.message);
+  return {};
 }
 
 Status Run::listen() {

@@ -9,7 +9,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import DENIED, FLINT, FlintTest, Server, environment
+from harness import DENIED, FLINT, FlintTest, Server, environment, wait_until
 
 # A package of Debian's own Python, in Python alone: any interpreter takes it.
 sys.path.append("/usr/lib/python3/dist-packages")
@@ -125,6 +125,22 @@ class LogTest(FlintTest):
         with Server(self.data_dir, "--log-format", "json", "--log-level", "error") as server:
             self.assertEqual(server.stop(), 0)
             self.assertEqual(server.logged(), "")
+
+    def test_damage_that_does_not_hinder_is_told_and_reported(self):
+        self.ok(self.local("limit", "add", "k", "--rate", "2", "--per", "1h"))
+        for _ in range(2):
+            self.ok(self.local("log", "compact"))
+        oldest = min(self.data_dir.glob("snapshot-*"))
+        oldest.write_bytes(oldest.read_bytes()[:-1] + b"?")
+        with Server(self.data_dir) as server:
+            wait_until(lambda: '"finding"' in server.logged(), "the log to tell of the damage")
+            finding = [json.loads(line) for line in server.logged().splitlines() if '"finding"' in line]
+            self.assertEqual([line["level"] for line in finding], ["warning"])
+            self.assertIn(oldest.name, finding[0]["message"])
+            report = self.ok(self.local("doctor", "--json")).json()
+            self.assertEqual([found["message"] for found in report["findings"]], [finding[0]["message"]])
+            self.assertIn(oldest.name, [file["name"] for file in report["files"]])
+            self.assertIn(oldest.name, self.ok(self.local("doctor")).out)
 
     def test_one_limit_is_a_limit(self):
         for limits, words in ((1, ": 1 limit, sync"), (2, ": 2 limits, sync")):
