@@ -43,8 +43,9 @@ enum class TopBy : std::uint8_t { kDenied, kAllowed };
 /// A rate limiter that remembers: decides whether a request may pass, and keeps every unit that it grants in an
 /// append-only log under `data_dir` before the caller hears of it.
 ///
-/// Threads: every method may be called from any thread at any time, except that close() and the destructor end the
-/// others' welcome: calls that begin after close() fail with kClosed, those in flight finish first.
+/// Threads: every method may be called from any thread at any time, also beside close(): calls that begin after it fail
+/// with kClosed, each one in flight either ends as it would have or fails with kClosed. The destructor alone wants all
+/// other calls to have returned.
 /// Fork: the child's handle refuses everything with kClosed, writes nothing and holds no lock.
 /// Ownership: arguments are copied where they are kept; nothing returned refers to the Limiter.
 /// Crash: see Options::sync. A failed call changed nothing, with one exception: after kStorageFailed, of the call that
@@ -78,14 +79,15 @@ class Limiter {
   Result<CheckAllResult> check_all(std::span<const CheckItem> items);
 
   /// The same in two steps, for callers that serve many clients from one thread: decide and log now, answer when
-  /// durable. Never blocks on storage but for the rare start of a log segment.
+  /// durable. Never blocks on storage but for the rare start of a log segment. A call that fails leaves `*ticket` as it
+  /// was.
   Status limit_deferred(std::string_view key, const Limit& limit, Ticket* ticket);
   Result<Deferred<Decision>> check_deferred(std::string_view key, Units cost = 1);
   Result<Deferred<CheckAllResult>> check_all_deferred(std::span<const CheckItem> items);
   Status reset_deferred(std::string_view key, Ticket* ticket);
 
-  /// Returns when everything up to `ticket` is on stable storage; kStorageFailed when that is unknown. Waiting threads
-  /// share one sync.
+  /// Returns when everything up to `ticket`, which this Limiter gave, is on stable storage; kStorageFailed when that is
+  /// unknown. Waiting threads share one sync. Works after close() too, which made durable what was decided before it.
   Status wait(Ticket ticket);
 
   /// Calls `done` once: with success when everything up to `ticket` is on stable storage, with kStorageFailed when that
@@ -100,11 +102,11 @@ class Limiter {
   /// In byte order of the keys. Checks go on meanwhile: each status is exact, the list is not one instant.
   [[nodiscard]] Result<std::vector<LimitStatus>> list(const ListQuery& query = {}) const;
 
-  /// Gives `key` its full quota back; its counters stay.
+  /// Gives `key` its full quota back; its counters stay. kLimitNotFound without a limit.
   Status reset(std::string_view key);
 
-  /// The newest `limit` events of `key` that the log on disk still retains, newest last. Reads files: takes time in
-  /// proportion to the retained log. Checks go on meanwhile.
+  /// The newest `limit` events of `key` that the log on disk still retains, newest last. kLimitNotFound without a
+  /// limit. Reads files: takes time in proportion to the retained log. Checks go on meanwhile.
   [[nodiscard]] Result<std::vector<Event>> history(std::string_view key, std::size_t limit = 100) const;
 
   /// The `limit` keys with the most denials (or grants) since they were first configured, most first; ties in byte
@@ -117,6 +119,7 @@ class Limiter {
   /// When it returns, everything that was decided before the call, denial counts included, is on stable storage.
   Status flush();
 
+  /// What an operator should know. After close(), or in a forked child, it is not ok and says so.
   [[nodiscard]] DoctorReport doctor() const;
   [[nodiscard]] Stats stats() const;
 

@@ -26,7 +26,8 @@ struct Histogram {
   }
 };
 
-/// Numbers for a monitoring system; each is exact when read, together they are not one instant.
+/// Numbers for a monitoring system; each is exact when read, together they are not one instant. After close() those of
+/// keys and decisions are 0.
 struct Stats {
   std::uint64_t keys = 0;
   /// Decisions since open; each item of a check_all that was allowed is one, and a check_all that was denied is one.

@@ -189,6 +189,15 @@ TEST(Engine, ConfiguringTheSameValuesWritesNothing) {
   EXPECT_EQ(engine.last_seq(), seq + 1);
 }
 
+TEST(Engine, ConfiguringTheSameValuesWaitsForThoseToBeDurable) {
+  EngineFixture engine(SyncMode::kAlways);
+  const Ticket first = must(engine->limit("k", token_bucket(10, 1s)));
+  const Ticket again = must(engine->limit("k", token_bucket(10, 1s)));
+  EXPECT_FALSE(engine->is_durable(again)) << "or who comes second is told of a limit that a crash may take";
+  must(engine->wait(again));
+  EXPECT_TRUE(engine->is_durable(first));
+}
+
 TEST(Engine, WhatWasUsedStaysUsedUnderAnotherLimit) {
   for (const Algorithm from : kAlgorithms) {
     for (const Algorithm to : kAlgorithms) {
