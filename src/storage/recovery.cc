@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "storage/errors.h"
 #include "storage/file_names.h"
+#include "storage/log_end.h"
 #include "storage/segment_reader.h"
 #include "storage/snapshot_reader.h"
 
@@ -36,7 +37,7 @@ class Recoverer {
   Status replay();
   Status replay_complete(std::size_t index);
   Status replay_last();
-  Status judge_end(SegmentReader& reader);
+  Status note_end(SegmentReader& reader);
   Status apply(const SegmentReader& reader, const ParsedRecord& parsed, std::uint64_t offset);
   [[nodiscard]] Status missing(const std::string& name) const {
     return corruption({directory_, name}, "the file is missing");
@@ -47,8 +48,7 @@ class Recoverer {
   Recovery result_;
   std::vector<FileHeader> headers_;
   /// The log must reach this: it is known to have been durable.
-  Seq proven_ = 0;
-  std::string proven_by_;
+  ProvenDurable proven_;
   Seq position_ = 0;
 };
 
@@ -118,8 +118,7 @@ Status Recoverer::read_headers() {
 
 Status Recoverer::load_state() {
   const Seq log_begins = headers_.front().seq;
-  proven_ = result_.manifest.durable_seq;
-  proven_by_ = kManifestName;
+  proven_ = {.seq = result_.manifest.durable_seq, .file = std::string(kManifestName)};
   Status first_damage;
   for (const SnapshotRef& ref : result_.manifest.snapshots) {
     Status damage;
@@ -173,10 +172,7 @@ Result<bool> Recoverer::load_snapshot(const SnapshotRef& ref, Status& damage) {
   result_.snapshot = ref;
   result_.snapshot_bytes = reader->bytes();
   position_ = ref.position;
-  if (reader->max_seq() > proven_) {
-    proven_ = reader->max_seq();
-    proven_by_ = reader->name();
-  }
+  if (reader->max_seq() > proven_.seq) proven_ = {.seq = reader->max_seq(), .file = reader->name()};
   return true;
 }
 
@@ -228,43 +224,17 @@ Status Recoverer::replay_last() {
     if (!*parsed) break;
     if (Status applied = apply(*reader, **parsed, offset); !applied.ok()) return applied;
   }
-  return judge_end(*reader);
+  return note_end(*reader);
 }
 
-/// Either what follows was never durable, and is no part of the log, or it was, and is damaged.
-Status Recoverer::judge_end(SegmentReader& reader) {
-  const Result<SegmentRest> rest = reader.examine_rest();
-  if (!rest.ok()) return rest.status();
-  const Seq lost = reader.expected();
-  if (rest->proof) {
-    return reader.damaged(
-        fmt::format("there is no valid record {} there, and the record {} at offset {} was written "
-                    "when everything up to {} was durable",
-                    lost, rest->proof->seq, rest->proof->offset, rest->proof->durable_seq));
-  }
-  if (proven_ >= lost) {
-    return reader.damaged(
-        fmt::format("there is no valid record {} there, and {} was written when everything up to {} "
-                    "was durable",
-                    lost, proven_by_, proven_));
-  }
-  // A segment is shorter than its header says only where it was closed. Opened again it gets its whole length before
-  // its next record, and no file system keeps what was stored behind an end that it forgot.
-  const bool was_closed_here = reader.ends_clean() && rest->nonzero_end == reader.offset();
-  if (reader.file_bytes() < reader.header().bytes && !was_closed_here) {
-    return reader.damaged(fmt::format("the file has {} bytes of {}, and does not end with a clean close",
-                                      reader.file_bytes(), reader.header().bytes));
-  }
-  if (!result_.exists && (lost > 1 || rest->nonzero_end > reader.offset())) {
-    return missing(std::string(kManifestName));
-  }
-
-  result_.segments.back().bytes = reader.offset();
-  result_.last_seq = lost - 1;
-  result_.last = LastSegment{.header = reader.header(),
-                             .used = reader.offset(),
-                             .nonzero_end = rest->nonzero_end,
-                             .ends_clean = reader.ends_clean()};
+Status Recoverer::note_end(SegmentReader& reader) {
+  Result<LastSegment> last = judge_log_end(reader, proven_);
+  if (!last.ok()) return last.status();
+  const bool holds_something = reader.expected() > 1 || last->nonzero_end > last->used;
+  if (!result_.exists && holds_something) return missing(std::string(kManifestName));
+  result_.segments.back().bytes = last->used;
+  result_.last_seq = reader.expected() - 1;
+  result_.last = *last;
   return {};
 }
 

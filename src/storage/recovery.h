@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "storage/file_header.h"
 #include "storage/log.h"
+#include "storage/log_end.h"
 #include "storage/manifest.h"
 
 /// Reads a directory back into the state that it holds. Writes nothing, and is the same for every way of opening.
@@ -18,21 +18,6 @@ struct Listing {
 };
 /// Ascending.
 [[nodiscard]] Result<Listing> list_store(io::Directory& directory);
-
-/// The newest segment, and how it ends.
-struct LastSegment {
-  FileHeader header;
-  /// Behind its last record.
-  std::uint64_t used = 0;
-  /// Behind the last byte that is not zero. More than `used`: something was being written when the machine stopped.
-  std::uint64_t nonzero_end = 0;
-  bool ends_clean = false;
-
-  /// Holds nothing, or was closed in order: may be appended to. An old tail never is.
-  [[nodiscard]] bool is_reusable() const noexcept {
-    return nonzero_end == used && (ends_clean || used == file_header::kSize);
-  }
-};
 
 struct Recovery {
   /// False: no store was ever completed here. `manifest` is then the one to begin with.
