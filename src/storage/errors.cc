@@ -8,11 +8,27 @@ namespace flint::storage {
 
 namespace {
 
+/// As a shell reads it: people paste the commands that a message tells them.
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) return std::string(text);
+  std::string word = "'";
+  for (const char character : text) {
+    if (character == '\'') {
+      word += R"('\'')";
+    } else {
+      word += character;
+    }
+  }
+  return word + "'";
+}
+
 std::string what_to_do(const io::Directory& directory) {
+  const std::string path = shell_word(directory.path());
   return fmt::format(
       " Nothing was changed. Run `flint --data-dir {} doctor` to see the map, and `flint --data-dir {} "
       "doctor --repair` to keep what is undamaged.",
-      directory.path(), directory.path());
+      path, path);
 }
 
 }  // namespace

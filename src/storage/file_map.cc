@@ -57,6 +57,12 @@ Status map_snapshot(io::Directory& directory, std::uint64_t generation, FileMap&
   }
 }
 
+/// What was left behind is replaced when its name is needed again; a directory cannot be.
+Finding in_the_way(const Status& not_opened) {
+  return {.fatal = false,
+          .message = not_opened.message() + " Changes fail as long as it is there: Flint writes files of that name."};
+}
+
 }  // namespace
 
 Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Finding>& findings) {
@@ -68,8 +74,10 @@ Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Fin
     FileMap map;
     map.name = name;
     map.kind = kind_name(file.kind);
-    if (const Result<std::unique_ptr<io::File>> opened = directory.open(name, io::OpenFile::kRead); opened.ok()) {
-      map.bytes = (*opened)->size().ok() ? *(*opened)->size() : 0;
+    const Result<std::unique_ptr<io::File>> opened = directory.open(name, io::OpenFile::kRead);
+    if (opened.ok()) map.bytes = (*opened)->size().ok() ? *(*opened)->size() : 0;
+    if (file.kind == FileKind::kTemporary && opened.code() == Code::kPermission) {
+      findings.push_back(in_the_way(opened.status()));
     }
     Status damage;
     if (file.kind == FileKind::kSegment) damage = map_segment(directory, file.number, map);

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <filesystem>
 
+#include "io/posix_file_system.h"
+#include "io/test_files.h"
 #include "storage/file_names.h"
 #include "storage/log_format.h"
 #include "storage/test_support.h"
@@ -87,6 +90,44 @@ TEST_F(InspectTest, ALockFileThatCannotBeOpenedIsDamage) {
   EXPECT_FALSE(report->ok);
   const auto names_lock = [](const Finding& finding) { return finding.message.find(kLockName) != std::string::npos; };
   EXPECT_TRUE(std::any_of(report->findings.begin(), report->findings.end(), names_lock));
+}
+
+// Symptom: `flint doctor` said "sound" of a directory in which every change failed: manifest.tmp was a directory.
+TEST(Inspect, ADirectoryWhereTemporaryFilesAreWrittenIsTold) {
+  const io::TemporaryDirectory place;
+  const auto directory = io::must(io::open_posix_directory(place.path(), io::OpenDirectory::kMustExist));
+  TestOwner scratch;
+  {
+    TestOwner owner;
+    const auto store = io::must(Store::open(*directory, owner, tiny_options()));
+    ASSERT_TRUE(store->close().ok());
+  }
+  EXPECT_TRUE(io::must(inspect(*directory, scratch)).ok);
+  for (const std::string& name : {temporary_name(kManifestName), temporary_name(segment_name(7))}) {
+    std::filesystem::create_directory(place.path_of(name));
+    const DoctorReport report = io::must(inspect(*directory, scratch));
+    EXPECT_FALSE(report.ok);
+    ASSERT_EQ(report.findings.size(), 1U);
+    EXPECT_FALSE(report.findings.front().fatal) << "it opens";
+    EXPECT_NE(report.findings.front().message.find(name), std::string::npos) << report.findings.front().message;
+    std::filesystem::remove(place.path_of(name));
+  }
+  EXPECT_TRUE(io::must(inspect(*directory, scratch)).ok);
+}
+
+// Symptom: the command that a message about damage tells to run named another directory when the path had a blank.
+TEST(Inspect, TheCommandsOfAMessageCanBePasted) {
+  const std::pair<std::string, std::string> kPaths[] = {{"/var/lib/flint-1", "--data-dir /var/lib/flint-1 doctor"},
+                                                        {"/a b/it's", R"(--data-dir '/a b/it'\''s' doctor)"},
+                                                        {"$HOME", "--data-dir '$HOME' doctor"}};
+  for (const auto& [path, command] : kPaths) {
+    FaultyDisk disk({.path = path});
+    disk.put(kManifestName, "no manifest");
+    TestOwner scratch;
+    const DoctorReport report = io::must(inspect(*disk.directory(), scratch));
+    ASSERT_EQ(report.findings.size(), 1U);
+    EXPECT_NE(report.findings.front().message.find(command), std::string::npos) << report.findings.front().message;
+  }
 }
 
 }  // namespace
