@@ -212,9 +212,6 @@ class NoMoreDescriptors {
 };
 
 TEST_F(PosixFileSystemTest, WithoutDescriptorsNothingNewOpensAndWhatIsOpenWorks) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "UBSan, which comes with AddressSanitizer here, opens a pipe to look at an object's type";
-#endif
   const auto directory = open();
   const auto file = must(directory->open("open", OpenFile::kCreateNew));
   const auto lock = must(directory->lock("lock"));
