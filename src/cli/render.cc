@@ -57,10 +57,10 @@ std::string count_and_units(const json::value& status, std::string_view what) {
          shown(member(status, "last_" + std::string(what) + "_at"));
 }
 
-/// `aof_bytes` as `aof size`; other names with blanks.
+/// Names with blanks for people, and the log by its one name.
 Fact doctor_fact(std::string_view name, const json::value& value) {
   constexpr std::string_view kBytes = "_bytes";
-  Fact fact{printable(name), shown(value)};
+  Fact fact{name == "aof_bytes" ? "log_bytes" : printable(name), shown(value)};
   if (const auto bytes = unsigned_of(value); bytes && name.ends_with(kBytes)) fact.value = bytes_text(*bytes);
   std::replace(fact.name.begin(), fact.name.end(), '_', ' ');
   return fact;
@@ -70,7 +70,7 @@ std::string findings_text(const json::array& findings, const Style& style) {
   std::string text;
   for (const json::value& finding : findings) {
     const bool fatal = is_true(member(finding, "fatal"));
-    text += (fatal ? style.red("damage: ") : style.yellow("notice: ")) + shown(member(finding, "message")) + "\n";
+    text += (fatal ? style.red("fatal: ") : style.yellow("notice: ")) + shown(member(finding, "message")) + "\n";
   }
   return text;
 }
@@ -84,11 +84,13 @@ std::string files_text(const json::array& files, const Style& style) {
                {"FIRST", Align::kRight},
                {"LAST", Align::kRight}});
   for (const json::value& file : files) {
-    std::vector<std::string> row;
-    for (const char* name : {"name", "kind", "bytes", "valid_bytes", "records", "first_seq", "last_seq"}) {
-      row.push_back(shown(member(file, name)));
-    }
-    table.add(std::move(row));
+    const json::value& kind = member(file, "kind");
+    const bool has_valid_end = kind == "log";
+    const bool has_records = has_valid_end || kind == "snapshot";
+    const auto number = [&file](bool is_known, const char* name) { return is_known ? shown(member(file, name)) : "-"; };
+    table.add({shown(member(file, "name")), shown(kind), shown(member(file, "bytes")),
+               number(has_valid_end, "valid_bytes"), number(has_records, "records"), number(has_records, "first_seq"),
+               number(has_records, "last_seq")});
   }
   return files.empty() ? "" : "\n" + table.text(style);
 }
@@ -177,7 +179,7 @@ Shown render_doctor(const json::value& report, const Style& style) {
   const bool usable = opens && !is_true(member(report, "failed"));
   std::string text;
   if (!opens) {
-    text = style.red("The data directory is damaged and does not open.") + "\n";
+    text = style.red("The data directory does not open.") + "\n";
   } else if (!usable) {
     text = style.red("Storage has failed; no changes are accepted until the directory is reopened.") + "\n";
   } else if (is_true(member(report, "ok"))) {
@@ -187,10 +189,12 @@ Shown render_doctor(const json::value& report, const Style& style) {
   }
   text += findings_text(findings, style);
 
+  // Of a store that does not open nothing is known but what its files show: zeros would read as an empty one.
   std::vector<Fact> facts;
   if (const json::object* fields = report.if_object()) {
     for (const auto& [name, value] : *fields) {
-      if (!value.is_structured()) facts.push_back(doctor_fact(name, value));
+      const bool is_told = opens || name == "ok" || name == "data_dir";
+      if (is_told && !value.is_structured()) facts.push_back(doctor_fact(name, value));
     }
   }
   text += "\n" + fact_lines(facts) + files_text(elements(member(report, "files")), style);

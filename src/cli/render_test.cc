@@ -101,20 +101,42 @@ TEST(RenderDoctor, ExitsByWhetherTheDirectoryOpens) {
 }
 
 TEST(RenderDoctor, ShowsFindingsFactsAndFiles) {
+  const Shown shown = render_doctor(
+      of(R"({"ok":true,"limits":2,"aof_bytes":1536,"snapshot_exists":false,)"
+         R"("findings":[{"fatal":false,"message":"It is on tmpfs."}],)"
+         R"("files":[{"name":"log.1","kind":"log","bytes":4096,"first_seq":1,"last_seq":9,"records":9,"valid_bytes":64},)"
+         R"({"name":"manifest","kind":"manifest","bytes":102,"first_seq":0,"last_seq":0,"records":0,"valid_bytes":0},)"
+         R"({"name":"snap","kind":"snapshot","bytes":70,"first_seq":5,"last_seq":5,"records":2,"valid_bytes":0}]})"),
+      kPlain);
+  EXPECT_EQ(shown.text,
+            "The data directory is sound.\n"
+            "notice: It is on tmpfs.\n"
+            "\n"
+            "ok               yes\n"
+            "limits           2\n"
+            "log bytes        1.5 KiB\n"
+            "snapshot exists  no\n"
+            "\n"
+            "FILE      KIND      BYTES  VALID  RECORDS  FIRST  LAST\n"
+            "log.1     log        4096     64        9      1     9\n"
+            "manifest  manifest    102      -        -      -     -\n"
+            "snap      snapshot     70      -        2      5     5\n");
+}
+
+// Symptom: the doctor said "limits 1, last seq 0" of a damaged directory, as if it were nearly empty.
+TEST(RenderDoctor, SaysNothingOfTheContentOfAStoreThatDoesNotOpen) {
   const Shown shown =
-      render_doctor(of(R"({"ok":false,"limits":2,"aof_bytes":1536,"snapshot_exists":false,)"
+      render_doctor(of(R"({"ok":false,"data_dir":"/d","limits":1,"aof_bytes":0,"last_seq":0,)"
                        R"("findings":[{"fatal":true,"message":"log.1: bad record at offset 64."}],)"
                        R"("files":[{"name":"log.1","kind":"log","bytes":4096,"first_seq":1,"last_seq":9,"records":9,)"
                        R"("valid_bytes":64}]})"),
                     kPlain);
   EXPECT_EQ(shown.text,
-            "The data directory is damaged and does not open.\n"
-            "damage: log.1: bad record at offset 64.\n"
+            "The data directory does not open.\n"
+            "fatal: log.1: bad record at offset 64.\n"
             "\n"
-            "ok               no\n"
-            "limits           2\n"
-            "aof bytes        1.5 KiB\n"
-            "snapshot exists  no\n"
+            "ok        no\n"
+            "data dir  /d\n"
             "\n"
             "FILE   KIND  BYTES  VALID  RECORDS  FIRST  LAST\n"
             "log.1  log    4096     64        9      1     9\n");
