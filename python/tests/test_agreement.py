@@ -72,8 +72,11 @@ def perform(limiter: Any, operation: tuple[Any, ...]) -> Any:
         "limit": lambda key, limit: limiter.limit(key, **limit),
         "check": lambda key, cost: limiter.check(key, cost=cost),
         "top": lambda by: limiter.top(by=by),
-        # What is told of denials before the next flush differs with the moment.
+        # Denials reach the log with the next tick of the clock at the latest. A flush makes that now, on every limiter:
+        # else the moment would decide what a history tells, and on which side of a compaction denials are, which
+        # drops the log before the previous one.
         "history": lambda key: (limiter.flush(), timeless_events(limiter.history(key)))[1],
+        "compact": lambda: (limiter.flush(), limiter.compact())[1],
     }
     try:
         return timeless(calls.get(name, getattr(limiter, name))(*arguments))
