@@ -38,7 +38,7 @@ class Call(Generic[Answer]):
             code, message = document["code"], document["error"]
             if not (isinstance(code, str) and isinstance(message, str)):
                 raise TypeError
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise FlintServerError(response.status, "the answer is none of a Flint server") from None
         raise exception_from_server(response.status, code, message)
 
@@ -116,9 +116,17 @@ def endpoint(server: object) -> Endpoint:
     authority = url.removeprefix("http://").removesuffix("/")
     host, port = _split(authority)
     visible = authority.isascii() and authority.isprintable() and not any(c in " /?#@\\" for c in authority)
-    if authority == url or not visible or not host or port is None:
+    if authority == url or not visible or not _can_be_looked_up(host) or port is None:
         raise ValueError("server must be http://HOST:PORT, such as http://127.0.0.1:7878, or unix:PATH.")
     return Endpoint(url, "", host, port, authority)
+
+
+def _can_be_looked_up(host: str) -> bool:
+    """Whether its labels are neither empty nor too long: a look-up would raise UnicodeError."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _split(authority: str) -> tuple[str, int | None]:

@@ -258,6 +258,9 @@ def test_options_out_of_range_create_nothing(
         ({"server": "http://host:7878/path"}, ValueError, "server must be http://"),
         ({"server": "http://host\r\nX: y"}, ValueError, "server must be http://"),
         ({"server": "http://[::1"}, ValueError, "server must be http://"),
+        # Raised UnicodeError from the first call, whatever on_error said: no look-up takes these labels.
+        ({"server": f"http://{'a' * 64}:7878"}, ValueError, "server must be http://"),
+        ({"server": "http://host..example:7878"}, ValueError, "server must be http://"),
         ({"server": "unix:"}, ValueError, "server must name a socket"),
         ({"server": "unix:a\0b"}, ValueError, "server must name a socket"),
         ({"token": 1}, TypeError, "token must be a str"),

@@ -305,7 +305,17 @@ def test_what_is_not_http_is_a_connection_error(styled: Any, reply: bytes) -> No
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"hello", b"\xff", b"null", b"[]", b"{}", DECISION.replace(b"2026", b"year"), b'{"allowed":true}'],
+    [
+        b"",
+        b"hello",
+        b"\xff",
+        b"null",
+        b"[]",
+        b"{}",
+        DECISION.replace(b"2026", b"year"),
+        b'{"allowed":true}',
+        b"[" * 100_000,  # raised RecursionError, which is no FlintError
+    ],
 )
 def test_what_is_not_flint_is_a_server_error(styled: Any, body: bytes) -> None:
     with serving(answers(answer(body))) as server, flint.SharedLimiter(server.url) as limiter:
