@@ -90,7 +90,10 @@ class Rule:
 
 
 class Paths:
-    """Paths, each as it is or, with `/*` at its end, all that begin with what stands before the `*`."""
+    """Paths, each as it is or, with `/*` at its end, all that begin with what stands before the `*`.
+
+    Those with a segment `..` are never among the latter: what resolves it finds something that stands elsewhere.
+    """
 
     __slots__ = ("_exact", "_prefixes")
 
@@ -105,4 +108,4 @@ class Paths:
         self._prefixes = tuple(path[:-1] for path in checked if path.endswith("/*"))
 
     def __contains__(self, path: str) -> bool:
-        return path in self._exact or path.startswith(self._prefixes)
+        return path in self._exact or (path.startswith(self._prefixes) and ".." not in path.split("/"))

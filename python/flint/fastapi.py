@@ -62,8 +62,9 @@ class FlintMiddleware:
     the limit of each key, configured before its first check in this process; keys of one limiter that have different
     limits must differ. `cost` is in units, from 1 to the capacity, or a function of the request that returns them.
 
-    `exempt_paths` are paths below `root_path`; `/static/*` stands for all below. `policy` is the name of the limit in
-    `RateLimit`. `problem_json` answers a denial with application/problem+json instead of `{"detail": ...}`.
+    `exempt_paths` are paths below `root_path`; `/static/*` stands for all below, but for those with a `..` in them.
+    `policy` is the name of the limit in `RateLimit`. `problem_json` answers a denial with application/problem+json
+    instead of `{"detail": ...}`.
 
     Nothing but the start of a response is touched: bodies stream, background tasks run, context variables reach the
     application and back; websockets and lifespan are not limited. What the limiter, `key_func` or `cost` raise goes to

@@ -186,6 +186,11 @@ def test_the_cost_may_be_of_the_request(flint_limiter: MemoryLimiter) -> None:
         ("/healthy", "", False),
         ("/static", "", False),
         ("/static/a/b", "", True),
+        ("/static/a..b", "", True),
+        # Was not limited, though an application that resolves it answers with what stands elsewhere.
+        ("/static/../login", "", False),
+        ("/static/a/..", "", False),
+        ("/api/static/../login", "/api", False),
         ("/api/health", "/api", True),
         ("/health", "/api", True),
         ("/apihealth", "/api", False),
