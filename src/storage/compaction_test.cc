@@ -219,5 +219,26 @@ TEST_F(CompactionTest, AnEmptyStoreCanBeCompacted) {
   EXPECT_EQ(open().owner.records, history_.appended);
 }
 
+// Symptom: the store stopped taking changes because a cleaner of *.tmp files removed the snapshot that was being
+// written.
+TEST_F(CompactionTest, ATemporaryFileThatIsTidiedUpFailsTheCompactionOnly) {
+  TestStore& store = open();
+  append(9);
+  const auto cleaner = disk_.directory();
+  store.owner.between_pieces = [&] { static_cast<void>(cleaner->remove(temporary_name(snapshot_name(1)))); };
+  const Status compacted = store->compact();
+  EXPECT_EQ(compacted.code(), Code::kIoError) << compacted.message();
+  EXPECT_TRUE(store->health().ok());
+  append(1);
+  ASSERT_TRUE(store.wait(history_).ok());
+  TestStore after_power_loss(disk_.crash(0, {.survives = Survives::kOnlySynced}), tiny_options());
+  ASSERT_TRUE(after_power_loss.open().ok());
+  EXPECT_EQ(after_power_loss.owner.records, history_.appended);
+
+  store.owner.between_pieces = nullptr;
+  EXPECT_TRUE(store->compact().ok());
+  EXPECT_EQ(files_of(disk_, FileKind::kSnapshot), std::vector<std::string>{snapshot_name(1)});
+}
+
 }  // namespace
 }  // namespace flint::storage

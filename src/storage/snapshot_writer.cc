@@ -85,6 +85,8 @@ Status SnapshotWriter::finish(Seq max_seq) {
 
 Status SnapshotWriter::publish() {
   Status renamed = rename_temporary(*directory_, snapshot_name(header_.number));
+  // Somebody tidied the temporary file up: there is no snapshot, and nothing else is touched.
+  if (renamed.code() == Code::kNotFound) return {Code::kIoError, renamed.message()};
   if (!renamed.ok()) return after_failed_write(renamed);
   Status synced = directory_->sync();
   return synced.ok() ? synced : after_failed_sync(synced);

@@ -20,7 +20,7 @@ class SnapshotWriter {
   Status add(std::span<const std::byte> entry);
   /// The rest of the entries and the footer; no entry is newer than `max_seq`. The content is durable then.
   Status finish(Seq max_seq);
-  /// Gives the finished file its name, durably.
+  /// Gives the finished file its name, durably. kIoError, with nothing changed, when somebody removed it meanwhile.
   Status publish();
   void discard();
 
