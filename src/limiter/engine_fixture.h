@@ -57,12 +57,14 @@ inline std::string to_text(const Decision& decision) {
 template <typename T>
 std::vector<std::string> to_texts(const std::vector<T>& values) {
   std::vector<std::string> texts;
+  texts.reserve(values.size());
   for (const T& value : values) texts.push_back(to_text(value));
   return texts;
 }
 
 inline std::vector<std::string> keys_of(const std::vector<LimitStatus>& statuses) {
   std::vector<std::string> keys;
+  keys.reserve(statuses.size());
   for (const LimitStatus& status : statuses) keys.push_back(status.key);
   return keys;
 }

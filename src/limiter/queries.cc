@@ -172,8 +172,8 @@ Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::siz
     id = entry->id;
   }
   std::deque<flint::Event> newest;
-  const auto keep = [&](flint::Event event) {
-    newest.push_back(std::move(event));
+  const auto keep = [&](const flint::Event& event) {
+    newest.push_back(event);
     if (newest.size() > limit) newest.pop_front();
   };
   LogEvent event;
@@ -189,7 +189,7 @@ Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::siz
   });
   if (!read.ok()) return read;
   if (!sound) return Status(Code::kCorruption, "a record of the log cannot be read: run `flint doctor` to see where.");
-  return std::vector<flint::Event>(std::make_move_iterator(newest.begin()), std::make_move_iterator(newest.end()));
+  return std::vector<flint::Event>(newest.begin(), newest.end());
 }
 
 }  // namespace flint::limiter
