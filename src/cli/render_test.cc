@@ -104,7 +104,8 @@ TEST(RenderDoctor, ShowsFindingsFactsAndFiles) {
   const Shown shown = render_doctor(
       of(R"({"ok":true,"limits":2,"aof_bytes":1536,"snapshot_exists":false,)"
          R"("findings":[{"fatal":false,"message":"It is on tmpfs."}],)"
-         R"("files":[{"name":"log.1","kind":"log","bytes":4096,"first_seq":1,"last_seq":9,"records":9,"valid_bytes":64},)"
+         R"("files":[{"name":"log.1","kind":"log","bytes":4096,"first_seq":1,"last_seq":9,"records":9,)"
+         R"("valid_bytes":64},)"
          R"({"name":"manifest","kind":"manifest","bytes":102,"first_seq":0,"last_seq":0,"records":0,"valid_bytes":0},)"
          R"({"name":"snap","kind":"snapshot","bytes":70,"first_seq":5,"last_seq":5,"records":2,"valid_bytes":0}]})"),
       kPlain);
