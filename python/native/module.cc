@@ -25,6 +25,8 @@ nb::list code_names() {
 }  // namespace
 
 NB_MODULE(_native, module) {
+  // A daemon thread may still hold a limiter when the process ends, which nanobind would call a bug of these bindings.
+  nb::set_leak_warnings(false);
   flint::python::import_datetime();
   flint::python::CheckResult::define(module);
   flint::python::CommitSignal::define(module);

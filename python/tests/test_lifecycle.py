@@ -222,3 +222,21 @@ def test_nothing_leaks_over_many_limiters(tmp_path: Path) -> None:
     gc.collect()
     assert descriptors() <= before + 1
     assert threading.active_count() == threads
+
+
+def test_a_process_that_ends_while_a_daemon_thread_checks_says_nothing(tmp_path: Path) -> None:
+    # The end of such a process printed "nanobind: leaked 1 instances!" and that the bindings count references wrong.
+    code = (
+        "import flint, sys, threading\n"
+        "limiter = flint.Limiter(sys.argv[1], sync='batch')\n"
+        "limiter.limit('k', rate=1, per='1d')\n"
+        "started = threading.Event()\n"
+        "def work():\n"
+        "    while True:\n"
+        "        limiter.check('k')\n"
+        "        started.set()\n"
+        "threading.Thread(target=work, daemon=True).start()\n"
+        "started.wait()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
