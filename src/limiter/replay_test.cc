@@ -59,5 +59,18 @@ TEST_F(ReplayTest, AStateIsOneThatTheLimitCanLeadTo) {
   EXPECT_EQ(allow(0, 1, 300, Algorithm::kFixedWindowCounter), Code::kCorruption) << "of another algorithm";
 }
 
+// Where a repair dropped the records behind a snapshot, time began again at its position: before what its keys hold.
+TEST_F(ReplayTest, TimeGoesOnFromTheNewestKeyOfASnapshotWithoutALogBehindIt) {
+  base::Mutex mutex;
+  LimiterState repaired([] { return Status(); });
+  state_.begin_snapshot();
+  ASSERT_EQ(allow(0, 2, 500), Code::kOk);
+  EXPECT_FALSE(state_.next_entries(
+      mutex, [&](std::span<const std::byte> entry) { EXPECT_EQ(repaired.load(entry).code(), Code::kOk); }));
+  EXPECT_EQ(repaired.last_time, at(200).time);
+  repaired.catch_up_time();
+  EXPECT_EQ(repaired.last_time, at(500).time);
+}
+
 }  // namespace
 }  // namespace flint::limiter
