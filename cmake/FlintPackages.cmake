@@ -1,12 +1,17 @@
 # Two Debian packages, made by `cpack -G DEB` in the build directory: the command with its service, and the library for
-# programs. Configure with -DCMAKE_INSTALL_PREFIX=/usr, so that the library goes where Debian has libraries.
+# programs. Configure with the preset `package`: by its prefix, /usr, the library goes where Debian has libraries.
 set(flint_debian_dir "${PROJECT_SOURCE_DIR}/packaging/debian")
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_ALL command development)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
-set(CPACK_PACKAGE_CONTACT "The Flint authors <flint-limiter@localhost>")
+# Who builds a package answers for it, and says who that is as to Debian's own tools.
+if(DEFINED ENV{DEBEMAIL} AND DEFINED ENV{DEBFULLNAME})
+  set(CPACK_PACKAGE_CONTACT "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
+else()
+  set(CPACK_PACKAGE_CONTACT "The Flint authors <maintainers@users.noreply.r-seed-46c07c6e.example>")
+endif()
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PRE_BUILD_SCRIPTS "${flint_debian_dir}/finish.cmake")

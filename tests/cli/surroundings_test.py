@@ -1,5 +1,6 @@
 """The command among others: held directories, mistyped paths, outputs that lead nowhere, servers that are none."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -114,6 +115,17 @@ class HeldDirectoryTest(FlintTest):
         finally:
             holder.communicate()
         self.ok(self.local("limit", "check", "k"))
+
+    def test_what_may_not_be_read_is_not_called_damage(self):
+        # Symptom: another user's `flint doctor` said "The data directory is damaged and does not open".
+        self.ok(self.local("limit", "add", "k", "--rate", "1", "--per", "1h"))
+        (self.data_dir / "manifest").rename(self.data_dir / "moved")
+        # Not read for another reason than the mode of a file, which does not hinder root.
+        os.mkfifo(self.data_dir / "manifest")
+        report = self.ok(self.local("doctor"), FAILED).out
+        self.assertIn("does not open", report)
+        self.assertIn(str(self.data_dir / "manifest"), report)
+        self.assertNotIn("damage", report)
 
     def test_a_server_is_asked(self):
         with Server(self.data_dir) as server:

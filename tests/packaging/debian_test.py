@@ -64,7 +64,7 @@ class DebianTest(unittest.TestCase):
             self.assertEqual(section, fields["Section"])
             self.assertEqual(self.version, fields["Version"])
             self.assertRegex(fields["Description"], r"\A\S.*\n \S")
-            self.assertRegex(fields["Maintainer"], r"\A\S.* <\S+@\S+>\Z")
+            self.assertRegex(fields["Maintainer"], r"\A\S.* <\S+@\S+\.\S+>\Z")
         self.assertRegex(self.fields("flint-limiter")["Depends"], r"\badduser\b.*\blibc6 \(>= ")
         self.assertRegex(self.fields("libflint-limiter-dev")["Depends"], r"\blibfmt-dev\b")
 
