@@ -14,6 +14,7 @@ constexpr std::size_t kMostUnsent = 64 * 1024;
 constexpr std::size_t kMostDiscarded = 1024 * 1024;
 constexpr int kDone = 200;
 constexpr int kUnavailable = 503;
+constexpr int kInsufficientStorage = 507;
 constexpr auto kNever = SteadyClock::time_point::max();
 
 Refusal timed_out() { return refusal_of({408, "request_timeout", "The request did not arrive in time."}); }
@@ -213,6 +214,7 @@ void Connection::take_piece(Result<bool> more, const std::string& piece) {
 
 void Connection::answer(api::Response response, bool close, bool ask_for_token) {
   loop_.traffic().answered(response.status);
+  if (response.status == kInsufficientStorage) loop_.note_full_disk();
   const RequestHead& request = reader_.head();
   const bool in_pieces = static_cast<bool>(response.more);
   client_is_done_ |= !request.keep_alive;

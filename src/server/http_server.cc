@@ -18,7 +18,7 @@ HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, Log& log)
       core_(limiter, settings.deadlines, settings.max_blocking, std::min(settings.max_blocking, kMostWorkers)),
       accept_work_(accept_context_.get_executor()),
       turned_away_(log, "connections_refused", "Connections were refused: as many are open as the server serves") {
-  for (unsigned i = 0; i < settings.threads; ++i) loops_.push_back(std::make_unique<IoLoop>(core_));
+  for (unsigned i = 0; i < settings.threads; ++i) loops_.push_back(std::make_unique<IoLoop>(core_, log));
 }
 
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }

@@ -39,9 +39,10 @@ struct IoLoop::Mailbox {
   }
 };
 
-IoLoop::IoLoop(ServerCore& core)
+IoLoop::IoLoop(ServerCore& core, Log& log)
     : core_(core),
       traffic_(core.monitor.add_loop()),
+      disk_full_(log, "disk_full", "Requests were answered with 507, and not applied: the disk has no room"),
       work_(context_.get_executor()),
       timer_(context_),
       mailbox_(std::make_shared<Mailbox>()),

@@ -14,6 +14,7 @@
 #include "server/admission.h"
 #include "server/asio.h"
 #include "server/connection_count.h"
+#include "server/log.h"
 #include "server/monitor.h"
 #include "server/routes.h"
 #include "server/server.h"
@@ -48,7 +49,8 @@ struct ServerCore {
 /// a time tells the loop to look again. So all requests that come while one group commit runs share the next.
 class IoLoop {
  public:
-  explicit IoLoop(ServerCore& core);
+  /// The references outlive it.
+  IoLoop(ServerCore& core, Log& log);
   /// join(), for a loop that was started.
   ~IoLoop();
   IoLoop(const IoLoop&) = delete;
@@ -75,6 +77,7 @@ class IoLoop {
   [[nodiscard]] const std::string& date() const { return date_; }
   [[nodiscard]] bool is_draining() const { return draining_; }
   [[nodiscard]] Traffic& traffic() { return traffic_; }
+  void note_full_disk() { disk_full_.happened(); }
   void remove(const std::shared_ptr<Connection>& connection);
   /// Calls Connection::on_commit once the log may be durable up to `seq`.
   void await_commit(std::shared_ptr<Connection> connection, std::uint64_t seq);
@@ -97,6 +100,7 @@ class IoLoop {
 
   ServerCore& core_;
   Traffic& traffic_;
+  RepeatedWarning disk_full_;
   IoContext context_{1};
   asio::executor_work_guard<IoContext::executor_type> work_;
   Timer timer_;

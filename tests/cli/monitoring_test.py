@@ -3,13 +3,14 @@
 import json
 import os
 import pty
+import resource
 import subprocess
 import sys
 import unittest
 import urllib.error
 import urllib.request
 
-from harness import DENIED, FLINT, FlintTest, Server, environment, wait_until
+from harness import DENIED, FAILED, FLINT, FlintTest, Server, environment, wait_until
 
 # A package of Debian's own Python, in Python alone: any interpreter takes it.
 sys.path.append("/usr/lib/python3/dist-packages")
@@ -141,6 +142,17 @@ class LogTest(FlintTest):
             self.assertEqual([found["message"] for found in report["findings"]], [finding[0]["message"]])
             self.assertIn(oldest.name, [file["name"] for file in report["files"]])
             self.assertIn(oldest.name, self.ok(self.local("doctor")).out)
+
+    def test_a_full_disk_is_told(self):
+        # Symptom: with a full disk each check was answered with 507, and the log said nothing.
+        with Server(self.data_dir) as server:
+            self.ok(self.local("limit", "add", "k", "--rate", "2", "--per", "1h"))
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+            for _ in range(3):
+                self.ok(self.local("log", "compact"), FAILED)
+            told = [json.loads(line) for line in server.logged().splitlines() if '"disk_full"' in line]
+            self.assertLessEqual(len(told), os.cpu_count(), "one a thread in ten seconds")
+            self.assertEqual({line["level"] for line in told}, {"warning"})
 
     def test_one_limit_is_a_limit(self):
         for limits, words in ((1, ": 1 limit, sync"), (2, ": 2 limits, sync")):
