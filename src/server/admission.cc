@@ -65,11 +65,14 @@ bool is_json(std::string_view content_type) noexcept {
 }
 
 std::optional<Refusal> refuse_body(const RequestHead& head, bool takes_body) {
-  const bool typed_as_json = head.content_type && is_json(*head.content_type) && !head.has_content_encoding;
   const bool must_be_json = head.has_body() || (takes_body && head.content_type);
-  if (must_be_json && !typed_as_json) {
+  if (must_be_json && !(head.content_type && is_json(*head.content_type))) {
     return refusal(415, "unsupported_media_type",
                    "The body must be JSON: send it as \"Content-Type: application/json\".");
+  }
+  if (must_be_json && head.has_content_encoding) {
+    return refusal(415, "unsupported_media_type",
+                   "The body must not be compressed: send it without a Content-Encoding.");
   }
   if (head.expects_other)
     return refusal(417, "expectation_failed", "The server meets no expectation but 100-continue.");

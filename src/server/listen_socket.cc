@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace flint::server {
 namespace {
@@ -19,8 +20,10 @@ constexpr std::string_view kSocketName = "flint.sock";
 Status failure(std::string_view what, const std::string& where, int error) {
   const bool denied = error == EACCES || error == EPERM || error == EADDRINUSE || error == EADDRNOTAVAIL ||
                       error == ENOTDIR || error == EROFS;
-  return {denied ? Code::kPermission : Code::kIoError,
-          "Cannot " + std::string(what) + " " + where + ": " + std::generic_category().message(error) + "."};
+  std::string message =
+      "Cannot " + std::string(what) + " " + where + ": " + std::generic_category().message(error) + ".";
+  if (error == EADDRINUSE) message += " Stop what listens there, or listen elsewhere with --bind.";
+  return {denied ? Code::kPermission : Code::kIoError, std::move(message)};
 }
 
 base::UniqueFd open_socket(int family) {

@@ -23,6 +23,7 @@ TEST(ListenSocket, FindsAFreePortAndSaysWhich) {
   const Result<ListenSocket> second = ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = port});
   EXPECT_EQ(second.code(), Code::kPermission);
   EXPECT_THAT(second.status().message(), HasSubstr(socket->url()));
+  EXPECT_THAT(second.status().message(), HasSubstr("--bind"));
 }
 
 TEST(ListenSocket, InTheFileSystemIsItsOwnersAndGoesWithIt) {
