@@ -1,84 +1,52 @@
-"""Flint: a rate limiter that remembers.
+"""`flint` is another name of the package `flint_limiter`: `import flint` gives the same module, and `flint.fastapi` is
+`flint_limiter.fastapi`.
 
-`Limiter` opens a data directory in this process; `SharedLimiter` asks a server that owns one. Both do the same, see
-`AbstractLimiter`.
+The real package has a name of its own because PyPI's python-flint also installs a package `flint`: whichever of the two
+is installed last has that name, and `import flint_limiter` works in either case.
 
-    limiter = flint.Limiter(".flint")
-    limiter.limit("api:user-42", rate=100, per="1m")
-    if limiter.allow("api:user-42"):
-        ...
+The other files of this folder never run while this one is installed: type checkers and editors read them.
 """
 
-from __future__ import annotations
+import importlib.abc as _abc
+import importlib.machinery as _machinery
+import importlib.util as _util
+import sys as _sys
+import types as _types
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from typing import TYPE_CHECKING, Any
+import flint_limiter as _flint_limiter
 
-from flint._contract import AbstractLimiter
-from flint._errors import (
-    DataDirLocked,
-    FlintConnectionError,
-    FlintError,
-    FlintServerError,
-    LimitNotConfigured,
-    RateLimitExceeded,
-    StorageError,
-)
-from flint._result import CheckResult
-from flint._shared import SharedLimiter
-from flint._types import Algorithm, CheckAllResult, DoctorReport, Event, Item, LimitStatus, Period
+if _TYPE_CHECKING:
+    from flint_limiter import *
+    from flint_limiter import __all__ as __all__
+    from flint_limiter import __version__ as __version__
 
-if TYPE_CHECKING:
-    from flint._limiter import Limiter
-    from flint.prometheus import add_prometheus_route, prometheus_metrics
-
-    __version__: str
-
-__all__ = [
-    "AbstractLimiter",
-    "Algorithm",
-    "CheckAllResult",
-    "CheckResult",
-    "DataDirLocked",
-    "DoctorReport",
-    "Event",
-    "FlintConnectionError",
-    "FlintError",
-    "FlintServerError",
-    "Item",
-    "LimitNotConfigured",
-    "LimitStatus",
-    "Limiter",
-    "Period",
-    "RateLimitExceeded",
-    "SharedLimiter",
-    "StorageError",
-    "add_prometheus_route",
-    "prometheus_metrics",
-]
+_ALIAS = "flint."
+_REAL = "flint_limiter."
 
 
-def __getattr__(name: str) -> Any:
-    if name == "Limiter":
-        # On demand, so that SharedLimiter can be used where the extension cannot.
-        try:
-            from flint._limiter import Limiter
-        except ImportError as error:
-            raise ImportError(
-                f"flint.Limiter needs the extension module flint._native, which cannot be loaded ({error}); "
-                "flint.SharedLimiter does not"
-            ) from error
-        globals()["Limiter"] = Limiter
-        return Limiter
-    if name in ("add_prometheus_route", "prometheus_metrics"):
-        from flint import prometheus
+class _Finder(_abc.MetaPathFinder):
+    """Finds `flint.X` where `flint_limiter.X` is, which otherwise would be loaded a second time, with other classes."""
 
-        return getattr(prometheus, name)
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("flint-limiter")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def find_spec(
+        self, fullname: str, path: object = None, target: _types.ModuleType | None = None
+    ) -> _machinery.ModuleSpec | None:
+        if not fullname.startswith(_ALIAS):
+            return None
+        real = _util.find_spec(_REAL + fullname.removeprefix(_ALIAS))
+        if real is None:
+            return None
+        return _machinery.ModuleSpec(fullname, _Loader(), origin=real.origin)
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+class _Loader(_abc.Loader):
+    def exec_module(self, module: _types.ModuleType) -> None:
+        # The import system gives the importer what is in sys.modules when this returns.
+        name = module.__name__
+        _sys.modules[name] = _import_module(_REAL + name.removeprefix(_ALIAS))
+
+
+# Before the finder of files, which would find the files of `flint_limiter` under this name.
+_sys.meta_path.insert(0, _Finder())
+_sys.modules[__name__] = _flint_limiter

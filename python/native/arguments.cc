@@ -52,7 +52,7 @@ std::vector<CheckItem> read_items(const nb::list& pairs) {
 }
 
 void refuse_check(nb::handle key, nb::handle cost) {
-  nb::module_::import_("flint._arguments").attr("check")(key, cost);
+  nb::module_::import_("flint_limiter._arguments").attr("check")(key, cost);
 }
 
 }  // namespace flint::python

@@ -79,7 +79,7 @@ void CheckResult::define(nb::module_& module) {
            })
       .def("__reduce__",
            [](nb::handle self) { return nb::make_tuple(self.type(), nb::cast<const CheckResult&>(self).fields()); });
-  type.attr("__module__") = "flint";
+  type.attr("__module__") = "flint_limiter";
   type.attr("__match_args__") = nb::make_tuple("key", "allowed", "cost", "limit", "remaining", "reset_at",
                                                "reset_after_ms", "retry_after_ms", "algorithm");
 }

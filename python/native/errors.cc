@@ -7,7 +7,7 @@ namespace nb = nanobind;
 namespace flint::python {
 
 nb::object exception_for(const Status& status) {
-  return nb::module_::import_("flint._failures")
+  return nb::module_::import_("flint_limiter._failures")
       .attr("exception_for")(text(code_name(status.code())), text(status.message()));
 }
 

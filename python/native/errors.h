@@ -6,7 +6,7 @@
 
 #include "flint/status.h"
 
-/// From Status to exceptions of Python, which nanobind wants thrown. The table is flint/_failures.py, for both modes.
+/// From Status to exceptions of Python, which nanobind wants thrown. The table is flint_limiter/_failures.py, for both modes.
 /// Threads: all of these hold the GIL.
 namespace flint::python {
 

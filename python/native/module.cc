@@ -12,7 +12,7 @@ namespace nb = nanobind;
 
 namespace {
 
-/// Every name that a failure can have, for the test of the table in flint/_failures.py.
+/// Every name that a failure can have, for the test of the table in flint_limiter/_failures.py.
 nb::list code_names() {
   using flint::Code;
   nb::list names;

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies
 
-from flint._client_address import ClientAddress
+from flint_limiter._client_address import ClientAddress
 
 
 @pytest.mark.parametrize(

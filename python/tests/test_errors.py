@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 import flint
-from flint import _failures, _native
+from flint_limiter import _failures, _native
 
 
 def test_every_failure_of_the_engine_has_an_exception() -> None:

@@ -444,7 +444,7 @@ def test_it_works_where_the_extension_cannot(server: Server) -> None:
     import sys
 
     program = (
-        "import sys; sys.modules['flint._native'] = None\n"
+        "import sys; sys.modules['flint_limiter._native'] = None\n"
         "import asyncio, flint\n"
         "with flint.SharedLimiter(sys.argv[1]) as limiter:\n"
         "    limiter.limit('k', rate=2, per='1d')\n"

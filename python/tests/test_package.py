@@ -10,7 +10,7 @@ from pathlib import Path
 from support import flint_program
 
 import flint
-from flint import _native
+from flint_limiter import _native
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,8 +31,10 @@ def test_the_command_works(tmp_path: Path) -> None:
 
 def test_the_wheel_holds_the_package_the_extension_and_the_command() -> None:
     files = {str(file) for file in distribution("flint-limiter").files or ()}
-    assert {"flint/__init__.py", "flint/py.typed", "flint/_native.pyi", "flint/testing.py"} <= files
-    assert any(file.startswith("flint/_native.") and file.endswith(".so") for file in files)
+    for package in ("flint", "flint_limiter"):
+        assert {f"{package}/__init__.py", f"{package}/py.typed", f"{package}/testing.py"} <= files
+    assert "flint_limiter/_native.pyi" in files
+    assert any(file.startswith("flint_limiter/_native.") and file.endswith(".so") for file in files)
     assert any(Path(file).name == "flint" and "bin" in Path(file).parts for file in files)
     assert not any("tests" in Path(file).parts for file in files)
 

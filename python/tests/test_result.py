@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import flint
-from flint._result import PythonCheckResult
+from flint_limiter._result import PythonCheckResult
 
 RESET_AT = datetime(2026, 11, 23, 18, 22, 2, 123_000, tzinfo=timezone.utc)
 FIELDS: dict[str, Any] = {
@@ -108,7 +108,7 @@ def test_it_can_be_pickled_and_copied() -> None:
 
 def test_pickles_go_from_one_class_to_the_other() -> None:
     without_extension = (
-        "import sys; sys.modules['flint._native'] = None\n"
+        "import sys; sys.modules['flint_limiter._native'] = None\n"
         "import flint, pickle\n"
         "from flint._result import PythonCheckResult\n"
         "result = pickle.load(sys.stdin.buffer)\n"

@@ -8,14 +8,14 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flint import _arguments
-from flint._admission import Admission
-from flint._errors import RateLimitExceeded
+from flint_limiter import _arguments
+from flint_limiter._admission import Admission
+from flint_limiter._errors import RateLimitExceeded
 
 if TYPE_CHECKING:
-    from flint._contract import AbstractLimiter
-    from flint._result import CheckResult
-    from flint._types import Algorithm, Period
+    from flint_limiter._contract import AbstractLimiter
+    from flint_limiter._result import CheckResult
+    from flint_limiter._types import Algorithm, Period
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Literal, TypeVar
 
-from flint import _arguments, _requests
-from flint._contract import AbstractLimiter
-from flint._errors import FlintConnectionError
-from flint._http import Client
-from flint._requests import Call
-from flint._result import CheckResult
-from flint._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
+from flint_limiter import _arguments, _requests
+from flint_limiter._contract import AbstractLimiter
+from flint_limiter._errors import FlintConnectionError
+from flint_limiter._http import Client
+from flint_limiter._requests import Call
+from flint_limiter._result import CheckResult
+from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
 
 Answer = TypeVar("Answer")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 
-from flint import _arguments
+from flint_limiter import _arguments
 
 _MAX_HOPS = 32
 # Longer than any address with a port: what is remembered stays small.

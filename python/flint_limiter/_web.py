@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from flint import _arguments
-from flint._admission import Admission
+from flint_limiter import _arguments
+from flint_limiter._admission import Admission
 
 if TYPE_CHECKING:
-    from flint._contract import AbstractLimiter
-    from flint._result import CheckResult
-    from flint._types import Algorithm, Period
+    from flint_limiter._contract import AbstractLimiter
+    from flint_limiter._result import CheckResult
+    from flint_limiter._types import Algorithm, Period
 
 DETAIL = "rate limit exceeded"
 

@@ -6,13 +6,13 @@ import asyncio
 import os
 from typing import Literal
 
-from flint import _arguments
-from flint._commits import Commits
-from flint._contract import AbstractLimiter
-from flint._errors import DataDirLocked
-from flint._native import LimiterHandle
-from flint._result import CheckResult
-from flint._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
+from flint_limiter import _arguments
+from flint_limiter._commits import Commits
+from flint_limiter._contract import AbstractLimiter
+from flint_limiter._errors import DataDirLocked
+from flint_limiter._native import LimiterHandle
+from flint_limiter._result import CheckResult
+from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
 
 
 class Limiter(AbstractLimiter):

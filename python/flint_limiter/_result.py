@@ -37,13 +37,13 @@ class PythonCheckResult:
 
 # The extension has the same class, made in a fraction of the time (python/native/check_result.h). Whichever is there is
 # flint.CheckResult, in either mode, and pickles of one are read by the other.
-PythonCheckResult.__module__ = "flint"
+PythonCheckResult.__module__ = "flint_limiter"
 PythonCheckResult.__qualname__ = PythonCheckResult.__name__ = "CheckResult"
 
 if TYPE_CHECKING:
     CheckResult = PythonCheckResult
 else:
     try:
-        from flint._native import CheckResult
+        from flint_limiter._native import CheckResult
     except ImportError:
         CheckResult = PythonCheckResult

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from flint._decorator import Guard
-from flint._errors import FlintConnectionError
-from flint._result import CheckResult
-from flint._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
+from flint_limiter._decorator import Guard
+from flint_limiter._errors import FlintConnectionError
+from flint_limiter._result import CheckResult
+from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Self = TypeVar("Self", bound="AbstractLimiter")

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
-from flint import _arguments
-from flint._failures import exception_from_server
-from flint._errors import FlintServerError, LimitNotConfigured
-from flint._http import Endpoint, Request, Response
-from flint._result import CheckResult
-from flint._types import CheckAllResult, DoctorReport, Event, Events, LimitStatus, Statuses
+from flint_limiter import _arguments
+from flint_limiter._failures import exception_from_server
+from flint_limiter._errors import FlintServerError, LimitNotConfigured
+from flint_limiter._http import Endpoint, Request, Response
+from flint_limiter._result import CheckResult
+from flint_limiter._types import CheckAllResult, DoctorReport, Event, Events, LimitStatus, Statuses
 
 Answer = TypeVar("Answer")
 

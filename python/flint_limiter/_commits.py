@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from weakref import WeakKeyDictionary
 
-from flint._native import CommitSignal, LimiterHandle
+from flint_limiter._native import CommitSignal, LimiterHandle
 
 
 class Commits:

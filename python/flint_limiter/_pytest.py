@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from flint.testing import MemoryLimiter
+    from flint_limiter.testing import MemoryLimiter
 
 
 @pytest.fixture
 def flint_limiter() -> Iterator[MemoryLimiter]:
     """A `flint.testing.MemoryLimiter`: empty, in memory, its `clock` moved by the test."""
-    from flint.testing import MemoryLimiter
+    from flint_limiter.testing import MemoryLimiter
 
     with MemoryLimiter() as limiter:
         yield limiter

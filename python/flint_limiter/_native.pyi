@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from flint._result import PythonCheckResult as CheckResult
-from flint._types import CheckAllResult, DoctorReport, Events, LimitStatus, Statuses
+from flint_limiter._result import PythonCheckResult as CheckResult
+from flint_limiter._types import CheckAllResult, DoctorReport, Events, LimitStatus, Statuses
 
 __all__ = ["CODES", "VERSION", "CheckResult", "CommitSignal", "LimiterHandle", "ManualClock"]
 

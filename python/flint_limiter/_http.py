@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import h11
 
-from flint._errors import FlintConnectionError, StorageError
+from flint_limiter._errors import FlintConnectionError, StorageError
 
 Answer = TypeVar("Answer")
 _Address = Any  # (host, port, ...) or a path, as the family has it

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal, TypedDict, Union
 
-from flint._result import CheckResult
+from flint_limiter._result import CheckResult
 
 Algorithm = Literal["token_bucket", "sliding_window_log", "fixed_window_counter"]
 #: An int of seconds, a str such as `250ms`, `10s`, `1m`, `1h`, `1d`, or a timedelta.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flint._errors import DataDirLocked, FlintConnectionError, FlintServerError, LimitNotConfigured, StorageError
+from flint_limiter._errors import DataDirLocked, FlintConnectionError, FlintServerError, LimitNotConfigured, StorageError
 
 EXCEPTIONS: dict[str, type[Exception]] = {
     "invalid_argument": ValueError,

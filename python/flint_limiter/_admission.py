@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flint import _arguments
-from flint._errors import FlintConnectionError, LimitNotConfigured
+from flint_limiter import _arguments
+from flint_limiter._errors import FlintConnectionError, LimitNotConfigured
 
 if TYPE_CHECKING:
-    from flint._contract import AbstractLimiter
-    from flint._result import CheckResult
-    from flint._types import Algorithm, Period
+    from flint_limiter._contract import AbstractLimiter
+    from flint_limiter._result import CheckResult
+    from flint_limiter._types import Algorithm, Period
 
 # Keys that this process has configured are remembered up to here, and then forgotten all at once: configuring one again
 # with the same values changes nothing.

@@ -1,0 +1,84 @@
+"""Flint: a rate limiter that remembers.
+
+`Limiter` opens a data directory in this process; `SharedLimiter` asks a server that owns one. Both do the same, see
+`AbstractLimiter`.
+
+    limiter = flint.Limiter(".flint")
+    limiter.limit("api:user-42", rate=100, per="1m")
+    if limiter.allow("api:user-42"):
+        ...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flint_limiter._contract import AbstractLimiter
+from flint_limiter._errors import (
+    DataDirLocked,
+    FlintConnectionError,
+    FlintError,
+    FlintServerError,
+    LimitNotConfigured,
+    RateLimitExceeded,
+    StorageError,
+)
+from flint_limiter._result import CheckResult
+from flint_limiter._shared import SharedLimiter
+from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Event, Item, LimitStatus, Period
+
+if TYPE_CHECKING:
+    from flint_limiter._limiter import Limiter
+    from flint_limiter.prometheus import add_prometheus_route, prometheus_metrics
+
+    __version__: str
+
+__all__ = [
+    "AbstractLimiter",
+    "Algorithm",
+    "CheckAllResult",
+    "CheckResult",
+    "DataDirLocked",
+    "DoctorReport",
+    "Event",
+    "FlintConnectionError",
+    "FlintError",
+    "FlintServerError",
+    "Item",
+    "LimitNotConfigured",
+    "LimitStatus",
+    "Limiter",
+    "Period",
+    "RateLimitExceeded",
+    "SharedLimiter",
+    "StorageError",
+    "add_prometheus_route",
+    "prometheus_metrics",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Limiter":
+        # On demand, so that SharedLimiter can be used where the extension cannot.
+        try:
+            from flint_limiter._limiter import Limiter
+        except ImportError as error:
+            raise ImportError(
+                f"flint.Limiter needs the extension module flint_limiter._native, which cannot be loaded ({error}); "
+                "flint.SharedLimiter does not"
+            ) from error
+        globals()["Limiter"] = Limiter
+        return Limiter
+    if name in ("add_prometheus_route", "prometheus_metrics"):
+        from flint_limiter import prometheus
+
+        return getattr(prometheus, name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("flint-limiter")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

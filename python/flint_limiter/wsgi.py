@@ -1,0 +1,108 @@
+"""Rate limits for Flask, Django and whatever else speaks WSGI (PEP 3333).
+
+    # Flask
+    app.wsgi_app = FlintMiddleware(app.wsgi_app, limiter=limiter, key_func=client_address(), rate=100, per="1m")
+    # Django, in wsgi.py
+    application = FlintMiddleware(get_wsgi_application(), limiter=limiter, key="all", rate=100, per="1s")
+
+Header fields and denials are those of flint.fastapi. Needs the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Union
+
+from flint_limiter._client_address import ClientAddress
+from flint_limiter._contract import AbstractLimiter
+from flint_limiter._types import Algorithm, Period
+from flint_limiter._web import Paths, Rule
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["FlintMiddleware", "client_address"]
+
+Environ = dict[str, Any]
+
+
+def client_address(*, trusted_hops: int = 0, ipv6_prefix: int = 64, prefix: str = "") -> Callable[[Environ], str]:
+    """A `key_func`: the address of the client, behind `prefix`. As in flint.fastapi."""
+    reader = ClientAddress(trusted_hops, ipv6_prefix, prefix)
+
+    def address_of(environ: Environ) -> str:
+        return reader.key(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
+
+    return address_of
+
+
+class FlintMiddleware:
+    """WSGI middleware that checks each request before the application sees it.
+
+    The arguments are those of flint.fastapi.FlintMiddleware, but `key_func` and `cost` are functions of the WSGI
+    environment. Responses are passed on as they are made, with fields added to their heads. What the limiter,
+    `key_func` or `cost` raise goes to the server. Threads: any; an embedded `Limiter` serves one process, so that
+    servers with several need a SharedLimiter.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        limiter: AbstractLimiter,
+        key: str | None = None,
+        key_func: Callable[[Environ], Union[str, None]] | None = None,
+        rate: int,
+        per: Period,
+        algorithm: Algorithm = "token_bucket",
+        burst: int | None = None,
+        cost: int | Callable[[Environ], int] = 1,
+        exempt_paths: Iterable[str] = (),
+        policy: str = "default",
+        problem_json: bool = False,
+    ) -> None:
+        self.app = app
+        self._rule = Rule(
+            limiter,
+            key=key,
+            key_func=key_func,
+            rate=rate,
+            per=per,
+            algorithm=algorithm,
+            burst=burst,
+            cost=cost,
+            policy=policy,
+            problem_json=problem_json,
+        )
+        self._exempt = Paths(exempt_paths, "exempt_paths")
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        rule = self._rule
+        key = None if _path(environ) in self._exempt else rule.key(environ) if callable(rule.key) else rule.key
+        if key is None:
+            return self.app(environ, start_response)
+        result = rule.admission.check(key, rule.cost(environ) if callable(rule.cost) else rule.cost)
+        fields = rule.fields(result)
+        if not result.allowed:
+            length = str(len(rule.body))
+            start_response(
+                "429 Too Many Requests",
+                [("Content-Type", rule.content_type), ("Content-Length", length), *fields],
+            )
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else [rule.body]
+
+        def start_with_fields(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
+            return start_response(status, _merged(headers, fields), *exc_info)
+
+        return self.app(environ, start_with_fields)
+
+
+def _path(environ: Environ) -> str:
+    # WSGI gives the bytes of a path as characters.
+    raw: str = environ.get("PATH_INFO", "")
+    return raw.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _merged(headers: list[tuple[str, str]], fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    there = {name.lower() for name, _ in headers}
+    return [*headers, *(field for field in fields if not (field[0].startswith("X-") and field[0].lower() in there))]
