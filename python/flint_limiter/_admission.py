@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flint_limiter import _arguments
-from flint_limiter._errors import FlintConnectionError, LimitNotConfigured
+from flint_limiter._errors import FlintError, LimitNotConfigured
 
 if TYPE_CHECKING:
     from flint_limiter._contract import AbstractLimiter
@@ -44,8 +44,8 @@ class Admission:
             except LimitNotConfigured:  # by now: the data directory is another one than when we configured it
                 self._configure(key)
                 return self._limiter.check(key, cost=cost)
-        except FlintConnectionError as error:
-            return self._limiter._without_server(error, key, cost)
+        except FlintError as error:
+            return self._limiter._without_decision(error, key, cost)
 
     async def acheck(self, key: str, cost: int) -> CheckResult:
         try:
@@ -56,15 +56,19 @@ class Admission:
             except LimitNotConfigured:
                 await self._aconfigure(key)
                 return await self._limiter.acheck(key, cost=cost)
-        except FlintConnectionError as error:
-            return self._limiter._without_server(error, key, cost)
+        except FlintError as error:
+            return self._limiter._without_decision(error, key, cost)
 
     def _configure(self, key: str) -> None:
-        self._limiter.limit(key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst)
+        with self._limiter._attempt():
+            self._limiter.limit(key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst)
         self._remember(key)
 
     async def _aconfigure(self, key: str) -> None:
-        await self._limiter.alimit(key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst)
+        with self._limiter._attempt():
+            await self._limiter.alimit(
+                key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst
+            )
         self._remember(key)
 
     def _remember(self, key: str) -> None:

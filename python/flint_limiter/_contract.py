@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, TypeVar
 
 from flint_limiter._decorator import Guard
-from flint_limiter._errors import FlintConnectionError
+from flint_limiter._errors import FlintError
 from flint_limiter._result import CheckResult
 from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Self = TypeVar("Self", bound="AbstractLimiter")
+
+_ALWAYS = nullcontext()
 
 
 class AbstractLimiter(ABC):
@@ -199,9 +202,13 @@ class AbstractLimiter(ABC):
 
     # --- As a decorator
 
-    def _without_server(self, error: FlintConnectionError, key: str, cost: int) -> CheckResult:
-        """What a check answers when `error` kept it from a server: raises it, unless the limiter has another policy."""
+    def _without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
+        """What a check answers that met `error`: raises it, unless the limiter has another policy."""
         raise error
+
+    def _attempt(self) -> AbstractContextManager[None]:
+        """Around a call that serves a check: raises at once when it is known that the call would fail."""
+        return _ALWAYS
 
     def rate_limit(
         self,

@@ -12,6 +12,9 @@ from datetime import datetime
 class FlintError(RuntimeError):
     """Something other than an argument was wrong. Base of all that follow."""
 
+    #: A server gave neither a decision nor a reason that lies in the call: `on_error` of SharedLimiter applies.
+    _undecided = False
+
 
 class DataDirLocked(FlintError):
     """Another process owns the data directory; the message says who, and how to share with it."""
@@ -39,6 +42,8 @@ class FlintServerError(FlintError):
 
 class FlintConnectionError(FlintError):
     """The server could not be reached, or did not answer in time. Whether a check was charged is then unknown."""
+
+    _undecided = True
 
 
 class RateLimitExceeded(FlintError):

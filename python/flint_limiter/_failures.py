@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from flint_limiter._errors import DataDirLocked, FlintConnectionError, FlintServerError, LimitNotConfigured, StorageError
+from flint_limiter._errors import (
+    DataDirLocked,
+    FlintConnectionError,
+    FlintError,
+    FlintServerError,
+    LimitNotConfigured,
+    StorageError,
+)
 
 EXCEPTIONS: dict[str, type[Exception]] = {
     "invalid_argument": ValueError,
@@ -22,6 +29,9 @@ EXCEPTIONS: dict[str, type[Exception]] = {
 # From a server these speak of the server itself: that it is stopping, or knows no such path.
 _OF_THE_SERVER = frozenset({"closed", "unavailable", "not_found"})
 
+# Statuses below 500 that say nothing of the call itself: the server or a proxy was too slow or too busy.
+_TOO_BUSY = frozenset({408, 425, 429})
+
 
 def exception_for(code: str, message: str) -> Exception:
     """The exception that stands for a failure of the engine."""
@@ -31,5 +41,16 @@ def exception_for(code: str, message: str) -> Exception:
 def exception_from_server(http_status: int, code: str, message: str) -> Exception:
     """The exception that stands for an answer other than 200: the same as in this process where the code is."""
     if code in EXCEPTIONS and code not in _OF_THE_SERVER:
-        return exception_for(code, message)
-    return FlintServerError(http_status, message)
+        error = exception_for(code, message)
+    else:
+        error = FlintServerError(http_status, message)
+    if isinstance(error, FlintError):
+        error._undecided = http_status >= 500 or http_status in _TOO_BUSY
+    return error
+
+
+def not_from_flint(http_status: int) -> FlintServerError:
+    """The exception for an answer that no Flint server gives: of a proxy, say, or of another program on that port."""
+    error = FlintServerError(http_status, "the answer is none of a Flint server")
+    error._undecided = True
+    return error

@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from flint_limiter import _arguments
-from flint_limiter._failures import exception_from_server
-from flint_limiter._errors import FlintServerError, LimitNotConfigured
+from flint_limiter._errors import LimitNotConfigured
+from flint_limiter._failures import exception_from_server, not_from_flint
 from flint_limiter._http import Endpoint, Request, Response
 from flint_limiter._result import CheckResult
 from flint_limiter._types import CheckAllResult, DoctorReport, Event, Events, LimitStatus, Statuses
@@ -39,7 +39,7 @@ class Call(Generic[Answer]):
             if not (isinstance(code, str) and isinstance(message, str)):
                 raise TypeError
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise FlintServerError(response.status, "the answer is none of a Flint server") from None
+            raise not_from_flint(response.status) from None
         raise exception_from_server(response.status, code, message)
 
 

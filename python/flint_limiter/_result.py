@@ -24,9 +24,13 @@ class PythonCheckResult:
     reset_after_ms: int
     #: 0 when allowed; else the earliest time at which this cost could pass, rounded up.
     retry_after_ms: int
-    #: `unavailable` when a SharedLimiter could not reach its server and `on_error` decided; `limit` and `remaining` are
-    #: 0 then.
+    #: `unavailable` when the result is degraded.
     algorithm: str
+
+    @property
+    def degraded(self) -> bool:
+        """Whether `on_error` of a SharedLimiter decided, because its server did not. `limit` and `remaining` are 0 then."""
+        return self.algorithm == "unavailable"
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -36,7 +40,8 @@ class PythonCheckResult:
 
 
 # The extension has the same class, made in a fraction of the time (python/native/check_result.h). Whichever is there is
-# flint.CheckResult, in either mode, and pickles of one are read by the other.
+# flint.CheckResult, in either mode, and pickles of one are read by the other. What a check does not need is written once,
+# above.
 PythonCheckResult.__module__ = "flint_limiter"
 PythonCheckResult.__qualname__ = PythonCheckResult.__name__ = "CheckResult"
 
@@ -45,5 +50,7 @@ if TYPE_CHECKING:
 else:
     try:
         from flint_limiter._native import CheckResult
+
+        CheckResult.degraded = PythonCheckResult.degraded
     except ImportError:
         CheckResult = PythonCheckResult

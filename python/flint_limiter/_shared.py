@@ -7,8 +7,9 @@ from typing import Literal, TypeVar
 
 from flint_limiter import _arguments, _requests
 from flint_limiter._contract import AbstractLimiter
-from flint_limiter._errors import FlintConnectionError
+from flint_limiter._errors import FlintError
 from flint_limiter._http import Client
+from flint_limiter._outage import Attempt, Outage
 from flint_limiter._requests import Call
 from flint_limiter._result import CheckResult
 from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
@@ -17,6 +18,7 @@ Answer = TypeVar("Answer")
 
 # What a check that nobody could decide says about when to ask again.
 _RETRY_UNAVAILABLE_MS = 1_000
+_ON_ERROR = ("raise", "allow", "deny")
 
 
 class SharedLimiter(AbstractLimiter):
@@ -29,13 +31,17 @@ class SharedLimiter(AbstractLimiter):
     the server cannot be reached, or does not answer in time, calls raise FlintConnectionError. A check is never sent
     twice when the server may have seen the first: whether it was charged is unknown then.
 
-    `on_error` says what a check is when the server cannot be reached: `"raise"`, or the answer `"allow"` or `"deny"`, a
-    result whose `algorithm` is `unavailable`. Whatever else fails, and all other calls, raise.
+    `on_error` says what a check is that gets no decision, because the server cannot be reached, or because it or a proxy
+    answers with something else (a status from 500, a page of HTML): `"raise"`, or the answer `"allow"` or `"deny"`, a
+    result that is `degraded`. Such results are counted (`degraded_checks`) and reported to the logger `flint`, at most
+    once a minute. After the first of them checks are answered at once, without asking, while one asks again from time to
+    time (after 0.5 s, then twice as long each time, at most 10 s). Wrong arguments, a key without a limit and a wrong
+    token always raise, and so do all other calls.
 
     A child of fork() uses connections of its own.
     """
 
-    __slots__ = ("__weakref__", "_client", "_on_error")
+    __slots__ = ("__weakref__", "_client", "_outage", "_server", "_timeout")
 
     def __init__(
         self,
@@ -46,8 +52,25 @@ class SharedLimiter(AbstractLimiter):
         on_error: Literal["raise", "allow", "deny"] = "raise",
     ) -> None:
         endpoint = _requests.endpoint(server)
-        self._client = Client(endpoint, _arguments.token(token), _arguments.seconds(timeout, "timeout"))
-        self._on_error = _arguments.choice(on_error, "on_error", ("raise", "allow", "deny"))
+        self._server = endpoint.url
+        self._timeout = _arguments.seconds(timeout, "timeout")
+        self._client = Client(endpoint, _arguments.token(token), self._timeout)
+        self._outage = Outage(endpoint.url, self._timeout, _arguments.choice(on_error, "on_error", _ON_ERROR))
+
+    @property
+    def server(self) -> str:
+        """As it was given."""
+        return self._server
+
+    @property
+    def timeout(self) -> float:
+        """Of a whole call, in seconds."""
+        return self._timeout
+
+    @property
+    def degraded_checks(self) -> int:
+        """How many checks `on_error` has answered in place of the server; a check_all counts once."""
+        return self._outage.count
 
     def _send(self, call: Call[Answer]) -> Answer:
         return call.answer(self._client.send(call.request))
@@ -68,49 +91,45 @@ class SharedLimiter(AbstractLimiter):
     def check(self, key: str, *, cost: int = 1) -> CheckResult:
         item = _arguments.check(key, cost)
         try:
-            return self._send(_requests.check(*item))
-        except FlintConnectionError as error:
-            return self._without_server(error, *item)
+            with self._attempt():
+                return self._send(_requests.check(*item))
+        except FlintError as error:
+            return self._without_decision(error, *item)
 
     async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
         item = _arguments.check(key, cost)
         try:
-            return await self._asend(_requests.check(*item))
-        except FlintConnectionError as error:
-            return self._without_server(error, *item)
+            with self._attempt():
+                return await self._asend(_requests.check(*item))
+        except FlintError as error:
+            return self._without_decision(error, *item)
 
     def check_all(self, items: Items) -> CheckAllResult:
         pairs = _arguments.items(items)
         try:
-            return self._send(_requests.check_all(pairs))
-        except FlintConnectionError:
-            if self._on_error == "raise":
-                raise
-            return self._all_undecided(pairs)
+            with self._attempt():
+                return self._send(_requests.check_all(pairs))
+        except FlintError as error:
+            return self._all_without_decision(error, pairs)
 
     async def acheck_all(self, items: Items) -> CheckAllResult:
         pairs = _arguments.items(items)
         try:
-            return await self._asend(_requests.check_all(pairs))
-        except FlintConnectionError:
-            if self._on_error == "raise":
-                raise
-            return self._all_undecided(pairs)
+            with self._attempt():
+                return await self._asend(_requests.check_all(pairs))
+        except FlintError as error:
+            return self._all_without_decision(error, pairs)
 
-    def _without_server(self, error: FlintConnectionError, key: str, cost: int) -> CheckResult:
-        if self._on_error == "raise":
-            raise error
-        return self._undecided(key, cost)
+    def _attempt(self) -> Attempt:
+        return self._outage.attempt()
 
-    def _undecided(self, key: str, cost: int) -> CheckResult:
-        allowed = self._on_error == "allow"
-        after_ms = 0 if allowed else _RETRY_UNAVAILABLE_MS
-        return CheckResult(key, allowed, cost, 0, 0, datetime.now(timezone.utc), 0, after_ms, "unavailable")
+    def _without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
+        return _undecided(key, cost, self._outage.without_decision(error))
 
-    def _all_undecided(self, pairs: list[tuple[str, int]]) -> CheckAllResult:
-        if self._on_error == "allow":
-            return {"allowed": True, "denied_key": None, "results": [self._undecided(*pair) for pair in pairs]}
-        return {"allowed": False, "denied_key": pairs[0][0], "results": [self._undecided(*pairs[0])]}
+    def _all_without_decision(self, error: FlintError, pairs: list[tuple[str, int]]) -> CheckAllResult:
+        if self._outage.without_decision(error):
+            return {"allowed": True, "denied_key": None, "results": [_undecided(*pair, True) for pair in pairs]}
+        return {"allowed": False, "denied_key": pairs[0][0], "results": [_undecided(*pairs[0], False)]}
 
     def reset(self, key: str) -> None:
         self._send(_requests.reset(_arguments.key(key)))
@@ -165,6 +184,12 @@ class SharedLimiter(AbstractLimiter):
     def close(self) -> None:
         """Close the connections. Later calls raise StorageError, but a second close does nothing."""
         self._client.close()
+        self._outage.forget()
+
+
+def _undecided(key: str, cost: int, allowed: bool) -> CheckResult:
+    after_ms = 0 if allowed else _RETRY_UNAVAILABLE_MS
+    return CheckResult(key, allowed, cost, 0, 0, datetime.now(timezone.utc), 0, after_ms, "unavailable")
 
 
 def _limit(key: str, rate: int, per: Period, algorithm: str, burst: int | None) -> Call[None]:

@@ -341,7 +341,7 @@ def test_what_the_server_refuses_is_an_exception(
     styled: Any, status: str, body: bytes, kind: type[Exception], words: str
 ) -> None:
     with serving(answers(answer(body, status))) as server:
-        with flint.SharedLimiter(server.url, on_error="allow") as limiter, pytest.raises(kind, match=words) as raised:
+        with flint.SharedLimiter(server.url) as limiter, pytest.raises(kind, match=words) as raised:
             styled(limiter).check("k")
         assert type(raised.value) is kind
 
