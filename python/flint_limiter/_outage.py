@@ -1,8 +1,9 @@
 """A server that gives no decisions: when a SharedLimiter with `on_error` asks it again, and what an operator learns.
 
 A circuit breaker. While it is closed every check asks the server. The first check that gets no decision opens it: for a
-while checks are answered without asking, so that a hung server costs one timeout and not one a request. Then one check
-asks again, while the others are still answered without; if it gets a decision the breaker closes, else the pause doubles.
+while checks are answered without asking, so that a hung server costs one timeout and not one per request. Then one
+check asks again, while the others are still answered without; if it gets a decision the breaker closes, else the pause
+doubles.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 _LOG_EVERY_S = 60.0
 
-# Held for some assignments only. One lock for all limiters, because a child of fork() must replace it: another thread of
-# the parent may have held it.
+# Held for some assignments only. One lock for all limiters, because a child of fork() must replace it: another thread
+# of the parent may have held it.
 _lock = threading.Lock()
 
 

@@ -29,7 +29,7 @@ class PythonCheckResult:
 
     @property
     def degraded(self) -> bool:
-        """Whether `on_error` of a SharedLimiter decided, because its server did not. `limit` and `remaining` are 0 then."""
+        """Whether `on_error` of a SharedLimiter decided, because its server did not; `limit` and `remaining` are 0."""
         return self.algorithm == "unavailable"
 
     def __bool__(self) -> bool:
@@ -40,8 +40,8 @@ class PythonCheckResult:
 
 
 # The extension has the same class, made in a fraction of the time (python/native/check_result.h). Whichever is there is
-# flint.CheckResult, in either mode, and pickles of one are read by the other. What a check does not need is written once,
-# above.
+# flint.CheckResult, in either mode, and pickles of one are read by the other. What a check does not need is written
+# once, above.
 PythonCheckResult.__module__ = "flint_limiter"
 PythonCheckResult.__qualname__ = PythonCheckResult.__name__ = "CheckResult"
 
