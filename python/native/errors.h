@@ -6,8 +6,8 @@
 
 #include "flint/status.h"
 
-/// From Status to exceptions of Python, which nanobind wants thrown. The table is flint_limiter/_failures.py, for both modes.
-/// Threads: all of these hold the GIL.
+/// From Status to exceptions of Python, which nanobind wants thrown. The table is flint_limiter/_failures.py, for both
+/// modes. Threads: all of these hold the GIL.
 namespace flint::python {
 
 [[noreturn]] void raise(const Status& status);

@@ -11,8 +11,8 @@
 
 namespace flint::python {
 
-/// flint::Limiter for flint_limiter/_limiter.py, which has the contract that users see: converts, and decides nothing. All but
-/// the checks take arguments that _arguments.py has passed.
+/// flint::Limiter for flint_limiter/_limiter.py, which has the contract that users see: converts, and decides nothing.
+/// All but the checks take arguments that _arguments.py has passed.
 ///
 /// The GIL is released for what waits or takes long. It is kept for a decision, which is shorter than letting go of the
 /// GIL and getting it back; that is no deadlock, because nothing that holds the store's mutex ever asks for the GIL.
