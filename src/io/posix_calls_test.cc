@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "io/posix_file_system.h"
+#include "io/posix_handle.h"
 #include "io/test_files.h"
 
 /// What reaches the kernel, and what comes between two calls: functions of the C library that this program has itself.
@@ -20,6 +21,7 @@ struct Hooks {
   std::function<int(int)> fdatasync;
   std::function<int(int)> fsync;
   std::function<int(int, int)> flock;
+  std::function<int(int, off_t)> fallocate;
 };
 
 Hooks hooks;
@@ -27,6 +29,10 @@ Hooks hooks;
 int real_fdatasync(int fd) { return static_cast<int>(::syscall(SYS_fdatasync, fd)); }
 int real_fsync(int fd) { return static_cast<int>(::syscall(SYS_fsync, fd)); }
 int real_flock(int fd, int operation) { return static_cast<int>(::syscall(SYS_flock, fd, operation)); }
+
+int real_fallocate(int fd, int mode, off_t offset, off_t size) {
+  return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
+}
 
 }  // namespace
 }  // namespace flint::io
@@ -38,6 +44,10 @@ extern "C" int fdatasync(int fd) {
 extern "C" int fsync(int fd) { return flint::io::hooks.fsync ? flint::io::hooks.fsync(fd) : flint::io::real_fsync(fd); }
 extern "C" int flock(int fd, int operation) noexcept {
   return flint::io::hooks.flock ? flint::io::hooks.flock(fd, operation) : flint::io::real_flock(fd, operation);
+}
+extern "C" int fallocate(int fd, int mode, off_t offset, off_t size) {
+  const auto& hook = flint::io::hooks.fallocate;
+  return hook ? hook(fd, offset + size) : flint::io::real_fallocate(fd, mode, offset, size);
 }
 
 namespace flint::io {
@@ -53,7 +63,7 @@ bool is_at(int fd, const std::string& path) {
 
 class PosixCallsTest : public ::testing::Test {
  protected:
-  ~PosixCallsTest() override { hooks = {}; }
+  void TearDown() override { hooks = {}; }
 
   /// Counts syncs of `path`.
   static std::function<int(int)> counting(int& count, std::string path, int (*real)(int)) {
@@ -65,6 +75,12 @@ class PosixCallsTest : public ::testing::Test {
 
   static std::unique_ptr<Directory> open(const std::string& path) {
     return must(open_posix_directory(path, OpenDirectory::kCreate));
+  }
+  /// On any file system.
+  [[nodiscard]] std::unique_ptr<File> new_mappable_file() const {
+    std::filesystem::remove(temporary_.path_of("file"));
+    base::UniqueFd fd(::open(temporary_.path_of("file").c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    return make_posix_file(std::move(fd), "file", true);
   }
   void replace_lock_file() const {
     std::filesystem::rename(temporary_.path_of("lock"), temporary_.path_of("was-lock"));
@@ -128,6 +144,36 @@ TEST_F(PosixCallsTest, TheDirectoryAboveIsSynced) {
     hooks.fsync = counting(count, temporary_.path(), real_fsync);
     open(temporary_.path_of("data"));
     EXPECT_EQ(count, 1) << what;
+  }
+}
+
+// The process died of SIGBUS: it stored through a map to blocks that nothing had reserved, and the disk was full.
+TEST_F(PosixCallsTest, NothingIsMappedWhereNothingCanBeReserved) {
+  for (const int error : {EOPNOTSUPP, ENOSYS}) {
+    const auto file = new_mappable_file();
+    ASSERT_TRUE(file->can_map());
+    hooks.fallocate = [error](int, off_t) {
+      errno = error;
+      return -1;
+    };
+    EXPECT_TRUE(file->allocate(8192).ok());
+    EXPECT_EQ(must(file->size()), 8192U);
+    EXPECT_FALSE(file->can_map());
+  }
+}
+
+// A full disk stayed full: each attempt to reserve room kept the part that had fitted.
+TEST_F(PosixCallsTest, WhatFittedOfAReservationIsGivenBack) {
+  const auto file = new_mappable_file();
+  ASSERT_TRUE(file->write_at(0, bytes_of("content")).ok());
+  for (const int error : {ENOSPC, EDQUOT, EFBIG, EIO}) {
+    hooks.fallocate = [error](int fd, off_t size) {
+      EXPECT_EQ(::ftruncate(fd, size / 2), 0);
+      errno = error;
+      return -1;
+    };
+    EXPECT_EQ(file->allocate(8192).code(), error == EIO ? Code::kIoError : Code::kDiskFull);
+    EXPECT_EQ(content_of(*file), "content");
   }
 }
 

@@ -124,7 +124,7 @@ class RaceTest : public testing::Test {
 
   Result<Seq> append(const std::string& payload) {
     base::MutexLock lock(store_->mutex());
-    const Result<Seq> seq = store_->append(1, bytes_of(payload));
+    Result<Seq> seq = store_->append(1, bytes_of(payload));
     if (seq.ok()) owner_.records[*seq] = payload;
     return seq;
   }
