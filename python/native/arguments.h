@@ -9,8 +9,8 @@
 #include "flint/decision.h"
 
 /// The arguments of checks, read without calling Python. Whatever is not as it should be goes to
-/// flint_limiter/_arguments.py, which raises: so that both modes refuse the same with the same words, and only a refusal
-/// pays for them.
+/// flint_limiter/_arguments.py, which raises: so that both modes refuse the same with the same words, and only a
+/// refusal pays for them.
 namespace flint::python {
 
 struct CheckArguments {
