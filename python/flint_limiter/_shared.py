@@ -34,9 +34,9 @@ class SharedLimiter(AbstractLimiter):
     `on_error` says what a check is that gets no decision, because the server cannot be reached, or because it or a
     proxy answers with something else (a status from 500, a page of HTML): `"raise"`, or the answer `"allow"` or
     `"deny"`, a result that is `degraded`. Such results are counted (`degraded_checks`) and reported to the logger
-    `flint`, at most once a minute. After the first of them checks are answered at once, without asking, while one asks again from time
-    to time (after 0.5 s, then twice as long each time, at most 10 s). Wrong arguments, a key without a limit and a
-    wrong token always raise, and so do all other calls.
+    `flint`, at most once a minute. After the first of them checks are answered at once, without asking, while one asks
+    again from time to time (after 0.5 s, then twice as long each time, at most 10 s). Wrong arguments, a key without a
+    limit and a wrong token always raise, and so do all other calls.
 
     A child of fork() uses connections of its own.
     """
