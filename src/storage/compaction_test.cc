@@ -58,6 +58,21 @@ TEST_F(CompactionTest, TwoGenerationsAreKeptAndTheLogOfTheOlderOne) {
   EXPECT_EQ(open().owner.records, history_.appended);
 }
 
+// The newest snapshot was bad, and one record was missing between the snapshot before it and the log.
+TEST_F(CompactionTest, TheLogOfTheOlderSnapshotIsKeptFromItsFirstRecordOn) {
+  TestStore& store = open();
+  append(5);
+  ASSERT_TRUE(store->compact().ok());
+  append(1);
+  ASSERT_TRUE(store.wait(history_).ok());
+  TestStore& second = open();  // after a kill: a new segment, so that the one before it holds a single record
+  append(5);
+  ASSERT_TRUE(second->compact().ok());
+  ASSERT_TRUE(second->close().ok());
+  ASSERT_TRUE(disk_.flip_bit(snapshot_name(2), 8 * 100).ok());
+  EXPECT_EQ(open().owner.records, history_.appended);
+}
+
 TEST_F(CompactionTest, AppendsGoOnWhileASnapshotIsWritten) {
   TestStore& store = open();
   append(40);

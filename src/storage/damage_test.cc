@@ -300,5 +300,27 @@ INSTANTIATE_TEST_SUITE_P(Images, DamageTest, testing::Values(&closed, &killed_wh
                            return param.param == &killed_when_idle ? "KilledWhenIdle" : "KilledAtWork";
                          });
 
+// A record for which no caller had waited was durable with the seal after it, was then damaged, and was dropped in
+// silence as one that had never been durable.
+TEST(SealedLog, ProvesAlsoWhatNoCallerWaitedFor) {
+  FaultyDisk disk;
+  History history;
+  {
+    TestStore store(disk, tiny_options());
+    ASSERT_TRUE(store.open().ok());
+    ASSERT_TRUE(store.append(history, "waited for").ok());
+    ASSERT_TRUE(store.wait(history).ok());
+    ASSERT_TRUE(store.append(history, "not so").ok());
+    ASSERT_TRUE(store->tick().ok());
+    ASSERT_TRUE(store->tick().ok());
+  }
+  const std::string segment = segment_name(1);
+  const std::size_t at = disk.content(segment)->find("not so");
+  ASSERT_NE(at, std::string::npos);
+  ASSERT_TRUE(disk.overwrite(segment, at, "damage").ok());
+  TestStore store(disk, tiny_options());
+  EXPECT_EQ(store.open().code(), Code::kCorruption);
+}
+
 }  // namespace
 }  // namespace flint::storage

@@ -1,6 +1,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "storage/file_names.h"
 #include "storage/test_support.h"
 #include "storage/test_threads.h"
 
@@ -116,7 +117,7 @@ class GatedDirectory final : public io::Directory {
 
 class RaceTest : public testing::Test {
  protected:
-  RaceTest() : directory_(disk_.directory(), gate_) {
+  explicit RaceTest(const io::FaultyOptions& options = {}) : disk_(options), directory_(disk_.directory(), gate_) {
     Result<std::unique_ptr<Store>> opened = Store::open(directory_, owner_, tiny_options());
     EXPECT_TRUE(opened.ok()) << opened.status().message();
     store_ = std::move(*opened);
@@ -252,6 +253,31 @@ TEST_F(RaceTest, TheSyncOfAFullSegmentDoesNotHideTheFailureOfACommit) {
   EXPECT_EQ(gate_.entered(), 1) << "the segment was synced again after a failed sync";
   EXPECT_EQ(stopped.code(), Code::kStorageFailed) << stopped.message();
   EXPECT_EQ(store_->durable_seq(), durable);
+}
+
+/// Where each record is a call, which can fail while a sync runs.
+class RaceOfWritesTest : public RaceTest {
+ protected:
+  RaceOfWritesTest() : RaceTest({.can_map = false}) {}
+};
+
+// The lock of the directory was released while a sync of this process still ran, so that another one could write to the
+// same files.
+TEST_F(RaceOfWritesTest, CloseReturnsWhenNoSyncRunsAnyMore) {
+  const Seq first = *append("before the sync");
+  gate_.close();
+  {
+    Stepping leader([&] { EXPECT_TRUE(store_->wait(first).ok()); });
+    gate_.wait_for_one();
+    disk_.fail_every(io::Call::kWrite);
+    EXPECT_EQ(append("fails").code(), Code::kStorageFailed);
+    Stepping closer([&] { EXPECT_EQ(store_->close().code(), Code::kStorageFailed); });
+    closer.wait_until_blocked();
+    EXPECT_FALSE(closer.done());
+    EXPECT_EQ(disk_.directory()->lock(kLockName).code(), Code::kDataDirLocked);
+    gate_.release();
+  }
+  EXPECT_TRUE(disk_.directory()->lock(kLockName).ok());
 }
 
 }  // namespace
