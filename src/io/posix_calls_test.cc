@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 
@@ -22,6 +24,7 @@ struct Hooks {
   std::function<int(int)> fsync;
   std::function<int(int, int)> flock;
   std::function<int(int, off_t)> fallocate;
+  std::size_t most_read_at_once = SIZE_MAX;
 };
 
 Hooks hooks;
@@ -48,6 +51,9 @@ extern "C" int flock(int fd, int operation) noexcept {
 extern "C" int fallocate(int fd, int mode, off_t offset, off_t size) {
   const auto& hook = flint::io::hooks.fallocate;
   return hook ? hook(fd, offset + size) : flint::io::real_fallocate(fd, mode, offset, size);
+}
+extern "C" ssize_t pread(int fd, void* out, std::size_t size, off_t offset) {
+  return ::syscall(SYS_pread64, fd, out, std::min(size, flint::io::hooks.most_read_at_once), offset);
 }
 
 namespace flint::io {
@@ -145,6 +151,14 @@ TEST_F(PosixCallsTest, TheDirectoryAboveIsSynced) {
     open(temporary_.path_of("data"));
     EXPECT_EQ(count, 1) << what;
   }
+}
+
+// The kernel may hand out less than was asked for, and the rest of a record was taken for the end of the file.
+TEST_F(PosixCallsTest, AReadThatIsCutShortGoesOn) {
+  const auto file = must(open(temporary_.path())->open("file", OpenFile::kCreateNew));
+  ASSERT_TRUE(file->write_at(0, bytes_of("a longer content")).ok());
+  hooks.most_read_at_once = 3;
+  EXPECT_EQ(content_of(*file), "a longer content");
 }
 
 // The process died of SIGBUS: it stored through a map to blocks that nothing had reserved, and the disk was full.
