@@ -23,6 +23,7 @@ from flint_limiter._errors import (
     RateLimitExceeded,
     StorageError,
 )
+from flint_limiter._keys import valid_key
 from flint_limiter._result import CheckResult
 from flint_limiter._shared import SharedLimiter
 from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Event, Item, LimitStatus, Period
@@ -54,6 +55,7 @@ __all__ = [
     "StorageError",
     "add_prometheus_route",
     "prometheus_metrics",
+    "valid_key",
 ]
 
 

@@ -1,11 +1,16 @@
-"""Checks of keys that all have the same limit, each configured before it is first checked."""
+"""Checks of keys that all have the same limit, each configured before it is first checked; or of keys whose limits are
+configured elsewhere.
+
+A key of a request or call is made valid by the rule of valid_key().
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from flint_limiter import _arguments
 from flint_limiter._errors import FlintError, LimitNotConfigured
+from flint_limiter._keys import valid_key
 
 if TYPE_CHECKING:
     from flint_limiter._contract import AbstractLimiter
@@ -17,58 +22,82 @@ if TYPE_CHECKING:
 _MAX_CONFIGURED = 65_536
 
 
+class _Limit(TypedDict):
+    rate: int
+    per: Period
+    algorithm: Algorithm
+    burst: int | None
+
+
 class Admission:
     """The limit of any number of keys. Threads: any."""
 
-    __slots__ = ("_algorithm", "_burst", "_configured", "_limiter", "_per", "_rate", "capacity")
+    __slots__ = ("_configured", "_limit", "_limiter", "capacity")
 
     def __init__(
-        self, limiter: AbstractLimiter, *, rate: int, per: Period, algorithm: Algorithm, burst: int | None = None
+        self,
+        limiter: AbstractLimiter,
+        *,
+        rate: int | None,
+        per: Period | None,
+        algorithm: Algorithm,
+        burst: int | None = None,
     ) -> None:
-        _arguments.limit(rate, per, algorithm, burst)
-        #: The highest cost that can pass.
-        self.capacity = rate if burst is None else burst
+        #: The highest cost that can pass; None when the limits are configured elsewhere.
+        self.capacity: int | None = None
+        self._limit: _Limit | None = None
+        if rate is not None and per is not None:
+            _arguments.limit(rate, per, algorithm, burst)
+            self.capacity = rate if burst is None else burst
+            self._limit = {"rate": rate, "per": per, "algorithm": algorithm, "burst": burst}
+        elif rate is not None or per is not None:
+            raise TypeError("give both rate and per, or neither when the limits are configured elsewhere.")
+        elif algorithm != "token_bucket" or burst is not None:
+            raise TypeError("algorithm and burst need rate and per.")
         self._limiter = limiter
-        self._rate = rate
-        self._per = per
-        self._algorithm: Algorithm = algorithm
-        self._burst = burst
         self._configured: set[str] = set()
 
     def check(self, key: str, cost: int) -> CheckResult:
+        if not (isinstance(key, str) and key in self._configured):
+            key = valid_key(key)
         try:
-            if key not in self._configured:
-                self._configure(key)
+            if key not in self._configured and self._limit:
+                self._configure(key, self._limit)
             try:
                 return self._limiter.check(key, cost=cost)
-            except LimitNotConfigured:  # by now: the data directory is another one than when we configured it
-                self._configure(key)
+            except LimitNotConfigured:
+                if self._limit is None:
+                    raise
+                # By now: the data directory is another one than when we configured it.
+                self._configure(key, self._limit)
                 return self._limiter.check(key, cost=cost)
         except FlintError as error:
             return self._limiter._without_decision(error, key, cost)
 
     async def acheck(self, key: str, cost: int) -> CheckResult:
+        if not (isinstance(key, str) and key in self._configured):
+            key = valid_key(key)
         try:
-            if key not in self._configured:
-                await self._aconfigure(key)
+            if key not in self._configured and self._limit:
+                await self._aconfigure(key, self._limit)
             try:
                 return await self._limiter.acheck(key, cost=cost)
             except LimitNotConfigured:
-                await self._aconfigure(key)
+                if self._limit is None:
+                    raise
+                await self._aconfigure(key, self._limit)
                 return await self._limiter.acheck(key, cost=cost)
         except FlintError as error:
             return self._limiter._without_decision(error, key, cost)
 
-    def _configure(self, key: str) -> None:
+    def _configure(self, key: str, limit: _Limit) -> None:
         with self._limiter._attempt():
-            self._limiter.limit(key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst)
+            self._limiter.limit(key, **limit)
         self._remember(key)
 
-    async def _aconfigure(self, key: str) -> None:
+    async def _aconfigure(self, key: str, limit: _Limit) -> None:
         with self._limiter._attempt():
-            await self._limiter.alimit(
-                key, rate=self._rate, per=self._per, algorithm=self._algorithm, burst=self._burst
-            )
+            await self._limiter.alimit(key, **limit)
         self._remember(key)
 
     def _remember(self, key: str) -> None:

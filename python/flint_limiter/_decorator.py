@@ -35,6 +35,7 @@ class Guard:
     ) -> None:
         if not callable(key):
             _arguments.key(key)
+        _arguments.limit(rate, per, algorithm, None)
         self._admission = Admission(limiter, rate=rate, per=per, algorithm=algorithm)
         self._cost = _arguments.units(cost, "cost")
         if self._cost > rate:

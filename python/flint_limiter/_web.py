@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from flint_limiter import _arguments
 from flint_limiter._admission import Admission
+from flint_limiter._keys import valid_key
+from flint_limiter._result import CheckResult
 
 if TYPE_CHECKING:
     from flint_limiter._contract import AbstractLimiter
-    from flint_limiter._result import CheckResult
-    from flint_limiter._types import Algorithm, Period
+    from flint_limiter._types import Algorithm, LimitStatus, Period
 
 DETAIL = "rate limit exceeded"
 
@@ -29,7 +30,7 @@ _PROBLEM = {
 class Rule:
     """A limit for requests. `key` is the key of all of them; `key_func` makes one of each (None: not limited)."""
 
-    __slots__ = ("_policy_field", "_policy_name", "admission", "body", "content_type", "cost", "key")
+    __slots__ = ("_limiter", "_policy_field", "_policy_name", "admission", "body", "content_type", "cost", "key")
 
     def __init__(
         self,
@@ -37,8 +38,8 @@ class Rule:
         *,
         key: str | None,
         key_func: Callable[[Any], Any] | None,
-        rate: int,
-        per: Period,
+        rate: int | None,
+        per: Period | None,
         algorithm: Algorithm,
         burst: int | None,
         cost: int | Callable[[Any], Any],
@@ -51,9 +52,11 @@ class Rule:
             raise TypeError(f"key_func must be callable, not {_arguments.type_name(key_func)}.")
         #: A key, or what makes one of a request.
         self.key: str | Callable[[Any], Any] = key_func or _arguments.key(key)
+        self._limiter = limiter
         self.admission = Admission(limiter, rate=rate, per=per, algorithm=algorithm, burst=burst)
-        if not callable(cost) and _arguments.units(cost, "cost") > self.admission.capacity:
-            raise ValueError(f"cost {cost} is above the capacity, {self.admission.capacity}: it could never pass.")
+        capacity = self.admission.capacity
+        if not callable(cost) and _arguments.units(cost, "cost") > (capacity or cost):
+            raise ValueError(f"cost {cost} is above the capacity, {capacity}: it could never pass.")
         #: Units, or what makes them of a request.
         self.cost = cost
 
@@ -61,32 +64,65 @@ class Rule:
         if not name or not name.isascii() or not name.isprintable():
             raise ValueError("policy must be one or more printable ASCII characters.")
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        seconds, rest = divmod(_arguments.period(per), 1000)
         self._policy_name = f'"{quoted}"'
-        # A window is told in whole seconds or not at all.
-        self._policy_field = f"{self._policy_name};q={rate}" + ("" if rest else f";w={seconds}")
+        #: None when the limits are configured elsewhere.
+        self._policy_field: str | None = None
+        if rate is not None and per is not None:
+            seconds, rest = divmod(_arguments.period(per), 1000)
+            # A window is told in whole seconds or not at all.
+            self._policy_field = f"{self._policy_name};q={rate}" + ("" if rest else f";w={seconds}")
 
         problem = {**_PROBLEM, "violated-policies": [name]}
         self.content_type = "application/problem+json" if problem_json else "application/json"
         self.body = json.dumps(problem if problem_json else {"detail": DETAIL}, separators=(",", ":")).encode()
 
+    def check(self, key: str, cost: int) -> CheckResult:
+        try:
+            return self.admission.check(key, cost)
+        except ValueError as error:
+            return _never_passes(cost, self._limiter.status(valid_key(key)), error)
+
+    async def acheck(self, key: str, cost: int) -> CheckResult:
+        try:
+            return await self.admission.acheck(key, cost)
+        except ValueError as error:
+            return _never_passes(cost, await self._limiter.astatus(valid_key(key)), error)
+
     def fields(self, result: CheckResult) -> list[tuple[str, str]]:
         """The header fields of a response. Times are in seconds, rounded up."""
-        fields = []
+        fields: list[tuple[str, str]] = []
+        if result.cost > result.limit and not result.degraded:
+            return fields  # it can never pass, so there is no time to name
         reset_s = -(-result.reset_after_ms // 1000)
         if not result.allowed:
             retry_s = max(1, -(-result.retry_after_ms // 1000))
             reset_s = max(reset_s, retry_s)
             fields.append(("Retry-After", str(retry_s)))
-        if result.algorithm != "unavailable":  # else nobody knows what is left
+        if not result.degraded:  # else it is not known what is left
             fields += (
                 ("RateLimit", f"{self._policy_name};r={result.remaining};t={reset_s}"),
-                ("RateLimit-Policy", self._policy_field),
+                ("RateLimit-Policy", self._policy_field or f"{self._policy_name};q={result.limit}"),
                 ("X-RateLimit-Limit", str(result.limit)),
                 ("X-RateLimit-Remaining", str(result.remaining)),
                 ("X-RateLimit-Reset", str(math.ceil(result.reset_at.timestamp()))),
             )
         return fields
+
+
+def is_preflight(method: str, origin: object, requested_method: object) -> bool:
+    """Whether a browser asks, before a request to another site, if it may send it: that is not the page's request."""
+    return method == "OPTIONS" and bool(origin) and bool(requested_method)
+
+
+def _never_passes(cost: int, status: LimitStatus | None, error: ValueError) -> CheckResult:
+    """The denial of a cost above the capacity: that a request is large, or that an operator has lowered the limit, is no
+    reason for the request to fail. Raises `error` if it is about something else."""
+    capacity = (status["burst"] or status["rate"]) if status else cost
+    if status is None or cost <= capacity:
+        raise error
+    return CheckResult(
+        status["key"], False, cost, capacity, status["remaining"], status["reset_at"], 0, 0, status["algorithm"]
+    )
 
 
 class Paths:

@@ -17,21 +17,29 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Union
 
-from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+try:
+    # FastAPI has exceptions of its own, derived from those of Starlette: its users catch these.
+    from fastapi import HTTPException, WebSocketException
+except ImportError:
+    from starlette.exceptions import HTTPException, WebSocketException  # type: ignore[assignment]
 
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._result import CheckResult
 from flint_limiter._types import Algorithm, Period
-from flint_limiter._web import DETAIL, Paths, Rule
+from flint_limiter._web import DETAIL, Paths, Rule, is_preflight
 
 __all__ = ["FlintMiddleware", "FlintRateLimitMiddleware", "RateLimit", "client_address"]
 
-KeyFunc = Callable[[Request], Union[str, None, Awaitable[Union[str, None]]]]
-CostFunc = Callable[[Request], Union[int, Awaitable[int]]]
+_Key = Union[str, None, Awaitable[Union[str, None]]]
+_Cost = Union[int, Awaitable[int]]
+KeyFunc = Callable[[Request], _Key]
+CostFunc = Callable[[Request], _Cost]
 
 
 def client_address(
@@ -58,17 +66,20 @@ class FlintMiddleware:
     """ASGI middleware that checks each HTTP request before the application sees it.
 
     `key` is one key for all requests; `key_func` makes one of a Starlette `Request` (without its body) and may be a
-    coroutine function; None from it lets the request pass without a check. `rate`, `per`, `algorithm` and `burst` are
-    the limit of each key, configured before its first check in this process; keys of one limiter that have different
-    limits must differ. `cost` is in units, from 1 to the capacity, or a function of the request that returns them.
+    coroutine function; None from it lets the request pass without a check, and any text is made a valid key by the rule
+    of `flint.valid_key`. `rate`, `per`, `algorithm` and `burst` are the limit of each key, configured before its first
+    check in this process; keys of one limiter that have different limits must differ. Without `rate` and `per` the
+    limits are configured elsewhere, and a key that has none raises LimitNotConfigured. `cost` is in units, or a
+    function of the request that returns them; above the capacity the request is denied, without `Retry-After`.
 
     `exempt_paths` are paths below `root_path`; `/static/*` stands for all below, but for those with a `..` in them.
     `policy` is the name of the limit in `RateLimit`. `problem_json` answers a denial with application/problem+json
     instead of `{"detail": ...}`.
 
     Nothing but the start of a response is touched: bodies stream, background tasks run, context variables reach the
-    application and back; websockets and lifespan are not limited. What the limiter, `key_func` or `cost` raise goes to
-    the server, which answers 500; see `on_error` of SharedLimiter for a server out of reach.
+    application and back. Websockets, lifespan and the preflight requests of browsers are not limited. What the limiter,
+    `key_func` or `cost` raise goes to the server, which answers 500; see `on_error` of SharedLimiter for a server that
+    gives no decisions.
     """
 
     def __init__(
@@ -78,8 +89,8 @@ class FlintMiddleware:
         limiter: AbstractLimiter,
         key: str | None = None,
         key_func: KeyFunc | None = None,
-        rate: int,
-        per: Period,
+        rate: int | None = None,
+        per: Period | None = None,
         algorithm: Algorithm = "token_bucket",
         burst: int | None = None,
         cost: int | CostFunc = 1,
@@ -103,7 +114,7 @@ class FlintMiddleware:
         self._exempt = Paths(exempt_paths, "exempt_paths")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _route_path(scope) in self._exempt:
+        if scope["type"] != "http" or _route_path(scope) in self._exempt or _is_preflight(scope):
             return await self.app(scope, receive, send)
         result = await _decide(self._rule, Request(scope))
         if result is None:
@@ -140,6 +151,11 @@ class RateLimit:
     Takes what FlintMiddleware takes; `key_func` and `cost` see path parameters, too. Answers the CheckResult (None when
     `key_func` says None). A denied request raises HTTPException with status 429 and the fields that FlintMiddleware
     would send. With an allowed one they are added to what the route returns, unless that is a `Response` of its own.
+
+    As a dependency of a websocket's route it limits the handshakes, and `await limit(websocket)` in the route limits
+    what it is called for, each message, say. A denial raises WebSocketException: the handshake is refused (403), and a
+    connection that has been accepted is closed with the code 1008, unless the route catches it. `key_func` and `cost`
+    are given the WebSocket.
     """
 
     def __init__(
@@ -147,12 +163,13 @@ class RateLimit:
         limiter: AbstractLimiter,
         *,
         key: str | None = None,
-        key_func: KeyFunc | None = None,
-        rate: int,
-        per: Period,
+        # Any: a Request or a WebSocket, whichever the function is for.
+        key_func: Callable[[Any], _Key] | None = None,
+        rate: int | None = None,
+        per: Period | None = None,
         algorithm: Algorithm = "token_bucket",
         burst: int | None = None,
-        cost: int | CostFunc = 1,
+        cost: int | Callable[[Any], _Cost] = 1,
         policy: str = "default",
     ) -> None:
         self._rule = Rule(
@@ -167,29 +184,43 @@ class RateLimit:
             policy=policy,
         )
 
-    # FastAPI reads these annotations: what it is to give us, and nothing of the answer.
-    async def __call__(self, request: Request, response: Response) -> CheckResult | None:
-        result = await _decide(self._rule, request)
+    # FastAPI reads these annotations: what it is to give us, and nothing of the answer. A route of a websocket has no
+    # Request, but both kinds have an HTTPConnection.
+    async def __call__(
+        self,
+        connection: HTTPConnection,
+        response: Response = None,  # type: ignore[assignment]  # FastAPI takes no other annotation for its own
+    ) -> CheckResult | None:
+        result = await _decide(self._rule, connection)
         if result is None:
             return None
+        if not result.allowed and connection.scope["type"] == "websocket":
+            raise WebSocketException(WS_1008_POLICY_VIOLATION, DETAIL)
         fields = self._rule.fields(result)
         if not result.allowed:
             raise HTTPException(429, DETAIL, headers=dict(fields))
-        for name, value in fields:
+        for name, value in fields if response is not None else ():
             response.headers.append(name, value)
         return result
 
 
-async def _decide(rule: Rule, request: Request) -> CheckResult | None:
+async def _decide(rule: Rule, request: HTTPConnection) -> CheckResult | None:
     key = await _value(rule.key(request)) if callable(rule.key) else rule.key
     if key is None:
         return None
     cost = await _value(rule.cost(request)) if callable(rule.cost) else rule.cost
-    return await rule.admission.acheck(key, cost)
+    return await rule.acheck(key, cost)
 
 
 async def _value(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
+
+
+def _is_preflight(scope: Scope) -> bool:
+    if scope["method"] != "OPTIONS":
+        return False
+    headers = dict(scope["headers"])
+    return is_preflight("OPTIONS", headers.get(b"origin"), headers.get(b"access-control-request-method"))
 
 
 def _route_path(scope: Scope) -> str:

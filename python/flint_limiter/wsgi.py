@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Union
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._types import Algorithm, Period
-from flint_limiter._web import Paths, Rule
+from flint_limiter._web import Paths, Rule, is_preflight
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -52,8 +52,8 @@ class FlintMiddleware:
         limiter: AbstractLimiter,
         key: str | None = None,
         key_func: Callable[[Environ], Union[str, None]] | None = None,
-        rate: int,
-        per: Period,
+        rate: int | None = None,
+        per: Period | None = None,
         algorithm: Algorithm = "token_bucket",
         burst: int | None = None,
         cost: int | Callable[[Environ], int] = 1,
@@ -78,10 +78,10 @@ class FlintMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         rule = self._rule
-        key = None if _path(environ) in self._exempt else rule.key(environ) if callable(rule.key) else rule.key
+        key = None if self._is_exempt(environ) else rule.key(environ) if callable(rule.key) else rule.key
         if key is None:
             return self.app(environ, start_response)
-        result = rule.admission.check(key, rule.cost(environ) if callable(rule.cost) else rule.cost)
+        result = rule.check(key, rule.cost(environ) if callable(rule.cost) else rule.cost)
         fields = rule.fields(result)
         if not result.allowed:
             length = str(len(rule.body))
@@ -95,6 +95,13 @@ class FlintMiddleware:
             return start_response(status, _merged(headers, fields), *exc_info)
 
         return self.app(environ, start_with_fields)
+
+    def _is_exempt(self, environ: Environ) -> bool:
+        return _path(environ) in self._exempt or is_preflight(
+            environ["REQUEST_METHOD"],
+            environ.get("HTTP_ORIGIN"),
+            environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+        )
 
 
 def _path(environ: Environ) -> str:

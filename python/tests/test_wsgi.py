@@ -98,6 +98,25 @@ def test_what_went_wrong_is_passed_on_to_the_server(flint_limiter: MemoryLimiter
     assert given[0][0] == "500 Oh" and given[0][2][0] is KeyError
 
 
+def test_preflights_of_browsers_are_not_limited(flint_limiter: MemoryLimiter) -> None:
+    app = limited(flint_limiter, rate=1)
+    preflight = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "GET"}
+    assert [wsgi(app, method="OPTIONS", **preflight).status for _ in range(3)] == [200] * 3
+    assert [wsgi(app, **preflight).status for _ in range(2)] == [200, 429]
+    assert wsgi(app, method="OPTIONS", HTTP_ORIGIN="https://a.example").status == 429
+
+
+def test_limits_can_be_configured_elsewhere(flint_limiter: MemoryLimiter) -> None:
+    app: Any = FlintMiddleware(hello, limiter=flint_limiter, key="k")
+    flint_limiter.limit("k", rate=1, per="1h")
+    assert [wsgi(app).status for _ in range(2)] == [200, 429]
+
+
+def test_a_cost_that_can_never_pass_is_denied(flint_limiter: MemoryLimiter) -> None:
+    answer = wsgi(limited(flint_limiter, cost=lambda environ: 3))
+    assert (answer.status, answer["retry-after"]) == (429, None)
+
+
 def test_keys_costs_and_exempt_paths_are_of_the_environment(flint_limiter: MemoryLimiter) -> None:
     app = limited(
         flint_limiter,
