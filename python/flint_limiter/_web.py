@@ -115,7 +115,7 @@ def is_preflight(method: str, origin: object, requested_method: object) -> bool:
 
 
 def _never_passes(cost: int, status: LimitStatus | None, error: ValueError) -> CheckResult:
-    """The denial of a cost above the capacity: that a request is large, or that an operator has lowered the limit, is no
+    """The denial of a cost above the capacity: that a request is large, or an operator has lowered the limit, is no
     reason for the request to fail. Raises `error` if it is about something else."""
     capacity = (status["burst"] or status["rate"]) if status else cost
     if status is None or cost <= capacity:
