@@ -20,11 +20,12 @@ std::uint64_t random_file_id() {
 std::array<std::byte, at::kSize> encode_header(std::string_view magic, const FileHeader& header) {
   std::array<std::byte, at::kSize> bytes{};
   std::memcpy(bytes.data() + at::kMagic, magic.data(), magic.size());
-  base::store_fixed(bytes.data() + at::kVersion, kFormatVersion);
+  base::store_fixed(bytes.data() + at::kVersion, header.version);
   base::store_fixed(bytes.data() + at::kFileId, header.file_id);
   base::store_fixed(bytes.data() + at::kNumber, header.number);
   base::store_fixed(bytes.data() + at::kSeq, header.seq);
   base::store_fixed(bytes.data() + at::kBytes, header.bytes);
+  if (header.version != kFormatVersion1) base::store_fixed(bytes.data() + at::kPrevious, header.previous);
   base::store_fixed(bytes.data() + at::kChecksum, checksum(std::span(bytes).first(at::kChecksum), 0));
   return bytes;
 }
@@ -40,21 +41,29 @@ Result<FileHeader> parse_header(std::span<const std::byte> bytes, std::string_vi
   }
   const auto version = base::load_fixed<std::uint32_t>(bytes.data() + at::kVersion);
   const auto flags = base::load_fixed<std::uint32_t>(bytes.data() + at::kFlags);
-  const auto reserved = base::load_fixed<std::uint64_t>(bytes.data() + at::kReserved);
-  if (version != kFormatVersion || flags != 0 || reserved != 0) {
-    return Status(Code::kUnsupportedFormat,
-                  fmt::format("format version {} with flags {:#x}; this Flint knows version {} without flags", version,
-                              flags, kFormatVersion));
+  const auto previous = base::load_fixed<std::uint64_t>(bytes.data() + at::kPrevious);
+  const bool is_known = version == kFormatVersion || (version == kFormatVersion1 && previous == 0);
+  if (!is_known || flags != 0) {
+    return Status(
+        Code::kUnsupportedFormat,
+        fmt::format("format version {} with flags {:#x}; this Flint knows the versions up to {}, without flags",
+                    version, flags, kFormatVersion));
   }
-  const FileHeader header{.file_id = base::load_fixed<std::uint64_t>(bytes.data() + at::kFileId),
-                          .number = base::load_fixed<std::uint64_t>(bytes.data() + at::kNumber),
-                          .seq = base::load_fixed<Seq>(bytes.data() + at::kSeq),
-                          .bytes = base::load_fixed<std::uint64_t>(bytes.data() + at::kBytes)};
+  FileHeader header{.file_id = base::load_fixed<std::uint64_t>(bytes.data() + at::kFileId),
+                    .number = base::load_fixed<std::uint64_t>(bytes.data() + at::kNumber),
+                    .seq = base::load_fixed<Seq>(bytes.data() + at::kSeq),
+                    .bytes = base::load_fixed<std::uint64_t>(bytes.data() + at::kBytes),
+                    .previous = previous,
+                    .version = version};
   if (header.number != number) {
     return Status(Code::kCorruption, fmt::format("the header says number {}, the name {}", header.number, number));
   }
   if (header.seq > kHighestSeq) {
     return Status(Code::kCorruption, fmt::format("no log reaches sequence number {}", header.seq));
+  }
+  if (magic == kSegmentMagic && version == kFormatVersion1 && number > 0) header.previous = number - 1;
+  if (header.previous != 0 && (magic != kSegmentMagic || header.previous >= number)) {
+    return Status(Code::kCorruption, fmt::format("the header says that it follows file {}", header.previous));
   }
   return header;
 }

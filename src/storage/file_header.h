@@ -17,6 +17,10 @@ struct FileHeader {
   Seq seq = 0;
   /// Segment: its size as long as it is written to.
   std::uint64_t bytes = 0;
+  /// Segment: the number of the one that the log comes from, always a lower one. 0: the log begins here. In version 1
+  /// it is the number before.
+  std::uint64_t previous = 0;
+  std::uint32_t version = kFormatVersion;
 
   friend bool operator==(const FileHeader&, const FileHeader&) = default;
 };

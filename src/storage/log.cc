@@ -61,8 +61,11 @@ Status Log::start_next(std::size_t wanted) {
   const FileHeader& old = current_->header();
   const std::uint64_t doubled = std::clamp(old.bytes * 2, sizes_.first, std::max(sizes_.first, sizes_.largest));
   const std::uint64_t least = file_header::kSize + wanted + kSegmentReserve;
-  const FileHeader header{
-      .file_id = random_file_id(), .number = old.number + 1, .seq = last_seq() + 1, .bytes = std::max(doubled, least)};
+  const FileHeader header{.file_id = random_file_id(),
+                          .number = old.number + 1,
+                          .seq = last_seq() + 1,
+                          .bytes = std::max(doubled, least),
+                          .previous = old.number};
   Result<std::shared_ptr<Segment>> next = create_next(header);
   if (!next.ok()) return failure_.note(next.status());
 

@@ -19,9 +19,9 @@ struct LastSegment {
   std::uint64_t nonzero_end = 0;
   bool ends_clean = false;
 
-  /// Holds nothing, or was closed in order: may be appended to. An old tail never is.
+  /// Holds nothing, or was closed in order: may be appended to. An old tail never is, nor is a file of version 1.
   [[nodiscard]] bool is_reusable() const noexcept {
-    return nonzero_end == used && (ends_clean || used == file_header::kSize);
+    return header.version == kFormatVersion && nonzero_end == used && (ends_clean || used == file_header::kSize);
   }
 };
 

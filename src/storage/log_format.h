@@ -13,7 +13,9 @@
 /// later version moves, so that damage and a newer version can always be told apart.
 namespace flint::storage {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
+/// 0.1.0 wrote it. It is read, and never written again.
+inline constexpr std::uint32_t kFormatVersion1 = 1;
 
 /// No log comes this far: a higher number in a file is damage, and none that is counted on from here wraps around.
 inline constexpr Seq kHighestSeq = Seq{1} << 63;
@@ -27,7 +29,7 @@ inline constexpr std::size_t kFileId = 16;    // u64, random
 inline constexpr std::size_t kNumber = 24;    // u64, the number in the file's name
 inline constexpr std::size_t kSeq = 32;       // u64, segment: seq of its first record; snapshot: its position
 inline constexpr std::size_t kBytes = 40;     // u64, segment: size while it is written to; snapshot: 0
-inline constexpr std::size_t kReserved = 48;  // u64, 0
+inline constexpr std::size_t kPrevious = 48;  // u64, segment: number of the one before it, 0: none; snapshot: 0
 inline constexpr std::size_t kChecksum = 56;  // u64, XXH3 of bytes 0 to 55, seed 0
 inline constexpr std::size_t kSize = 64;
 static_assert(kChecksum + 8 == kSize);

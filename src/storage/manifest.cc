@@ -10,7 +10,6 @@
 #include "storage/checksum.h"
 #include "storage/errors.h"
 #include "storage/file_names.h"
-#include "storage/log_format.h"
 #include "storage/publish.h"
 
 namespace flint::storage {
@@ -92,11 +91,12 @@ Result<Manifest> parse_manifest(std::string_view text) {
 
   LineReader lines(body);
   const std::uint64_t version = lines.line(kFirstWords);
-  if (lines.ok() && version != kFormatVersion) {
+  if (lines.ok() && version != kFormatVersion && version != kFormatVersion1) {
     return Status(Code::kUnsupportedFormat,
-                  fmt::format("format version {}; this Flint knows version {}", version, kFormatVersion));
+                  fmt::format("format version {}; this Flint knows the versions up to {}", version, kFormatVersion));
   }
   Manifest manifest;
+  manifest.version = static_cast<std::uint32_t>(version);
   manifest.generation = lines.line("generation ");
   manifest.durable_seq = lines.line("durable_seq ");
   manifest.first_segment = lines.line("first_segment ");
@@ -135,6 +135,7 @@ Status ManifestFile::update(const std::function<void(Manifest&)>& change) {
   base::MutexLock lock(mutex_);
   Manifest next = current_;
   change(next);
+  next.version = kFormatVersion;
   FLINT_ASSERT(is_plausible(next));
   const std::string text = encode_manifest(next);
   if (Status written = write_temporary(directory_, kManifestName, std::as_bytes(std::span(text))); !written.ok()) {

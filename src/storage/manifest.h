@@ -7,7 +7,7 @@
 
 #include "base/mutex.h"
 #include "io/file_system.h"
-#include "storage/store.h"
+#include "storage/log_format.h"
 
 /// The manifest: a few checksummed lines of text that say which files make up the store. It is replaced in one step and
 /// holds nothing that a check changes.
@@ -22,6 +22,8 @@ struct SnapshotRef {
 };
 
 struct Manifest {
+  /// The format that it was read in; kFormatVersion is always written.
+  std::uint32_t version = kFormatVersion;
   /// Of the newest snapshot; 0 when there has been none.
   std::uint64_t generation = 0;
   /// Everything up to here was durable when this was written: a log that ends before it is damaged.

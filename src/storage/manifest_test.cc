@@ -37,11 +37,11 @@ TEST(Manifest, EveryChangedByteIsDamage) {
 }
 
 TEST(Manifest, ANewerVersionIsRefusedAndNotCalledDamaged) {
-  EXPECT_EQ(parse_manifest(with_checksum("flint manifest 2\nwhatever\n")).code(), Code::kUnsupportedFormat);
+  EXPECT_EQ(parse_manifest(with_checksum("flint manifest 3\nwhatever\n")).code(), Code::kUnsupportedFormat);
 }
 
 TEST(Manifest, ContradictionsAreDamage) {
-  const std::string head = "flint manifest 1\n";
+  const std::string head = "flint manifest 2\n";
   EXPECT_TRUE(
       parse_manifest(with_checksum(head + "generation 0\ndurable_seq 0\nfirst_segment 1\nlast_segment 1\n")).ok());
   for (const char* body : {

@@ -29,8 +29,9 @@ class Recoverer {
 
  private:
   Status find_files();
-  Status check_segments(const std::vector<std::uint64_t>& numbers);
-  Status read_headers();
+  /// `numbers`: the files of segments that may be needed, ascending.
+  Status follow_chain(const std::vector<std::uint64_t>& numbers);
+  Status read_header(std::uint64_t number);
   Status load_state();
   /// False when the snapshot is damaged: `damage` then says how.
   Result<bool> load_snapshot(const SnapshotRef& ref, Status& damage);
@@ -87,32 +88,45 @@ Status Recoverer::find_files() {
     const std::vector<SnapshotRef>& known = result_.manifest.snapshots;
     if (std::none_of(known.begin(), known.end(), refers)) result_.leftovers.push_back(snapshot_name(generation));
   }
-  if (result_.exists) {
-    if (Status whole = check_segments(needed); !whole.ok()) return whole;
-  }
-  for (const std::uint64_t number : needed) result_.segments.push_back({.number = number, .first_seq = 0, .bytes = 0});
-  return read_headers();
+  return follow_chain(needed);
 }
 
-Status Recoverer::check_segments(const std::vector<std::uint64_t>& numbers) {
-  std::uint64_t expected = result_.manifest.first_segment;
-  for (const std::uint64_t number : numbers) {
-    if (number != expected) return missing(segment_name(expected));
-    ++expected;
+/// From the newest segment back to the first one that is needed. A segment that this leaves out was written again.
+Status Recoverer::follow_chain(const std::vector<std::uint64_t>& numbers) {
+  const std::uint64_t newest = numbers.empty() ? 0 : numbers.back();
+  if (result_.exists && newest < result_.manifest.last_segment) {
+    return missing(segment_name(result_.manifest.last_segment));
   }
-  return expected > result_.manifest.last_segment ? Status() : missing(segment_name(expected));
+  auto end = numbers.end();
+  for (std::uint64_t number = newest; number != 0 && number >= result_.manifest.first_segment;) {
+    const auto file = std::lower_bound(numbers.begin(), end, number);
+    if (file == end || *file != number) return missing(segment_name(number));
+    if (Status read = read_header(number); !read.ok()) return read;
+    for (auto left_out = file + 1; left_out != end; ++left_out) {
+      result_.leftovers.push_back(segment_name(*left_out));
+    }
+    end = file;
+    number = headers_.back().previous;
+  }
+  for (auto left_out = numbers.begin(); left_out != end; ++left_out) {
+    result_.leftovers.push_back(segment_name(*left_out));
+  }
+  std::reverse(headers_.begin(), headers_.end());
+  std::reverse(result_.segments.begin(), result_.segments.end());
+  if (headers_.empty() || headers_.front().seq >= 1) return {};
+  return corruption({directory_, segment_name(headers_.front().number)}, "its first record would have the number 0");
 }
 
-Status Recoverer::read_headers() {
-  for (SegmentInfo& segment : result_.segments) {
-    Result<SegmentReader> reader = SegmentReader::open(directory_, segment.number);
-    if (!reader.ok()) return reader.status();
-    segment.first_seq = reader->header().seq;
-    segment.bytes = reader->file_bytes();
-    const bool in_order = headers_.empty() ? segment.first_seq >= 1 : segment.first_seq >= headers_.back().seq;
-    if (!in_order) return reader->damaged("it begins before the segment in front of it");
-    headers_.push_back(reader->header());
+Status Recoverer::read_header(std::uint64_t number) {
+  const Result<SegmentReader> reader = SegmentReader::open(directory_, number);
+  if (!reader.ok()) return reader.status();
+  const FileHeader& header = reader->header();
+  if (!headers_.empty() && header.seq > headers_.back().seq) {
+    return corruption({directory_, segment_name(headers_.back().number)},
+                      "it begins before the segment in front of it");
   }
+  headers_.push_back(header);
+  result_.segments.push_back({.number = number, .first_seq = header.seq, .bytes = reader->file_bytes()});
   return {};
 }
 

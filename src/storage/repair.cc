@@ -108,8 +108,11 @@ Status Repairer::rebuild(Kept& kept) {
     if (number >= kept.first_segment && number <= kept.last_segment) continue;
     if (Status removed = directory_.remove(segment_name(number)); !removed.ok()) return removed;
   }
-  const FileHeader header{
-      .file_id = random_file_id(), .number = kept.last_segment + 1, .seq = kept.last_seq + 1, .bytes = kSegmentBytes};
+  const FileHeader header{.file_id = random_file_id(),
+                          .number = kept.last_segment + 1,
+                          .seq = kept.last_seq + 1,
+                          .bytes = kSegmentBytes,
+                          .previous = kept.first_segment <= kept.last_segment ? kept.last_segment : 0};
   const Result<std::shared_ptr<Segment>> segment = Segment::create(directory_, header);
   if (!segment.ok()) return segment.status();
   ManifestFile manifest(directory_, {});

@@ -27,6 +27,9 @@ class Chooser {
   /// Loads the snapshot (none: the empty state) and replays what follows; nothing when the snapshot itself is bad.
   [[nodiscard]] std::optional<Kept> try_from(std::optional<std::uint64_t> generation);
   void follow_log(Kept& kept);
+  /// The files that make up the log as far as their heads can be read, oldest first.
+  [[nodiscard]] std::vector<std::uint64_t> chain() const;
+  [[nodiscard]] bool leads_on(std::uint64_t number, std::uint64_t next) const;
   /// False when the segment does not lead to the next one.
   bool follow_segment(std::uint64_t number, std::optional<std::uint64_t> next, Kept& kept);
 
@@ -119,25 +122,43 @@ std::optional<Kept> Chooser::try_from(std::optional<std::uint64_t> generation) {
 }
 
 void Chooser::follow_log(Kept& kept) {
+  const std::vector<std::uint64_t> segments = chain();
   const std::uint64_t behind_all = listing_.segments.empty() ? 1 : listing_.segments.back() + 1;
   kept.first_segment = behind_all;
   kept.last_segment = behind_all - 1;
   kept.because = "no segment of the log that can be read leads on from there.";
   // The last good segment that begins at or before the record that is due.
-  std::size_t start = listing_.segments.size();
-  for (std::size_t i = 0; i < listing_.segments.size(); ++i) {
-    const Result<SegmentReader> reader = SegmentReader::open(directory_, listing_.segments[i]);
+  std::size_t start = segments.size();
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const Result<SegmentReader> reader = SegmentReader::open(directory_, segments[i]);
     if (reader.ok() && reader->header().seq <= kept.last_seq + 1) start = i;
   }
-  if (start == listing_.segments.size()) return;
-  kept.first_segment = listing_.segments[start];
-  for (std::size_t i = start; i < listing_.segments.size(); ++i) {
-    kept.last_segment = listing_.segments[i];
-    const bool has_next = i + 1 < listing_.segments.size() && listing_.segments[i + 1] == listing_.segments[i] + 1;
-    const std::optional<std::uint64_t> next =
-        has_next ? std::optional(listing_.segments[i + 1]) : std::optional<std::uint64_t>();
-    if (!follow_segment(listing_.segments[i], next, kept)) return;
+  if (start == segments.size()) return;
+  kept.first_segment = segments[start];
+  for (std::size_t i = start; i < segments.size(); ++i) {
+    kept.last_segment = segments[i];
+    std::optional<std::uint64_t> next;
+    if (i + 1 < segments.size() && leads_on(segments[i], segments[i + 1])) next = segments[i + 1];
+    if (!follow_segment(segments[i], next, kept)) return;
   }
+}
+
+std::vector<std::uint64_t> Chooser::chain() const {
+  std::vector<std::uint64_t> newest_first;
+  for (std::size_t left = listing_.segments.size(); left > 0;) {
+    const std::uint64_t number = listing_.segments[left - 1];
+    newest_first.push_back(number);
+    --left;
+    const Result<SegmentReader> reader = SegmentReader::open(directory_, number);
+    if (!reader.ok()) continue;
+    while (left > 0 && listing_.segments[left - 1] > reader->header().previous) --left;
+  }
+  return {newest_first.rbegin(), newest_first.rend()};
+}
+
+bool Chooser::leads_on(std::uint64_t number, std::uint64_t next) const {
+  const Result<SegmentReader> reader = SegmentReader::open(directory_, next);
+  return (reader.ok() ? reader->header().previous : next - 1) == number;
 }
 
 bool Chooser::follow_segment(std::uint64_t number, std::optional<std::uint64_t> next, Kept& kept) {

@@ -185,7 +185,7 @@ TEST(SegmentReader, ADamagedHeadIsDamageAndANewerVersionIsNot) {
     EXPECT_EQ(SegmentReader::open(*disk.directory(), 3).code(), Code::kCorruption) << byte;
   }
   std::string newer = good;
-  newer[file_header::kVersion] = 2;
+  newer[file_header::kVersion] = kFormatVersion + 1;
   base::store_fixed(reinterpret_cast<std::byte*>(newer.data()) + file_header::kChecksum,
                     checksum(bytes_of(newer).first(file_header::kChecksum), 0));
   io::FaultyDisk disk;

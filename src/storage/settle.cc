@@ -34,7 +34,8 @@ class Settler {
 
 /// Closed in order, and the manifest, which is written last, says so: every byte is on stable storage.
 bool Settler::is_settled() const {
-  return recovery_.exists && recovery_.last->is_reusable() && recovery_.manifest.durable_seq == recovery_.last_seq &&
+  return recovery_.exists && recovery_.manifest.version == kFormatVersion && recovery_.last->is_reusable() &&
+         recovery_.manifest.durable_seq == recovery_.last_seq &&
          recovery_.manifest.last_segment == recovery_.last->header.number && recovery_.leftovers.empty();
 }
 
@@ -97,8 +98,11 @@ Status Settler::copy_tail() {
 
 Result<std::shared_ptr<Segment>> Settler::start_segment() {
   const std::uint64_t number = recovery_.last ? recovery_.last->header.number + 1 : recovery_.manifest.first_segment;
-  const FileHeader header{
-      .file_id = random_file_id(), .number = number, .seq = recovery_.last_seq + 1, .bytes = sizes_.first};
+  const FileHeader header{.file_id = random_file_id(),
+                          .number = number,
+                          .seq = recovery_.last_seq + 1,
+                          .bytes = sizes_.first,
+                          .previous = recovery_.last ? recovery_.last->header.number : 0};
   Result<std::shared_ptr<Segment>> segment = Segment::create(directory_, header);
   if (!segment.ok()) return segment;
   created_.push_back(segment_name(number));

@@ -405,7 +405,7 @@ TEST_F(StoreTest, AnUnknownVersionIsRefusedAndNothingIsTouched) {
   ASSERT_TRUE(store.append(history_, "one").ok());
   kill();
   std::string content = *disk_.content(segment_name(1));
-  content[file_header::kVersion] = 2;
+  content[file_header::kVersion] = kFormatVersion + 1;
   base::store_fixed(reinterpret_cast<std::byte*>(content.data()) + file_header::kChecksum,
                     checksum(bytes_of(content).first(file_header::kChecksum), 0));
   disk_.put(segment_name(1), content);
