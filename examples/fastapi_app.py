@@ -23,7 +23,7 @@ app.add_middleware(
     per="1m",
     exempt_paths=["/metrics"],
 )
-flint.add_prometheus_route(app, limiter, include_key_label=False)
+flint.add_prometheus_route(app, limiter)
 
 login_limit = RateLimit(limiter, key_func=client_address(prefix="login:"), rate=3, per="1m")
 

@@ -30,13 +30,14 @@ from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Event,
 
 if TYPE_CHECKING:
     from flint_limiter._limiter import Limiter
-    from flint_limiter.prometheus import add_prometheus_route, prometheus_metrics
+    from flint_limiter.prometheus import CONTENT_TYPE, add_prometheus_route, prometheus_collector, prometheus_metrics
 
     __version__: str
 
 __all__ = [
     "AbstractLimiter",
     "Algorithm",
+    "CONTENT_TYPE",
     "CheckAllResult",
     "CheckResult",
     "DataDirLocked",
@@ -54,6 +55,7 @@ __all__ = [
     "SharedLimiter",
     "StorageError",
     "add_prometheus_route",
+    "prometheus_collector",
     "prometheus_metrics",
     "valid_key",
 ]
@@ -71,7 +73,7 @@ def __getattr__(name: str) -> Any:
             ) from error
         globals()["Limiter"] = Limiter
         return Limiter
-    if name in ("add_prometheus_route", "prometheus_metrics"):
+    if name in ("CONTENT_TYPE", "add_prometheus_route", "prometheus_collector", "prometheus_metrics"):
         from flint_limiter import prometheus
 
         return getattr(prometheus, name)

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+
+# The members of the API's decision, which are the attributes.
+_MEMBERS = {
+    "key": str,
+    "allowed": bool,
+    "cost": int,
+    "limit": int,
+    "remaining": int,
+    "reset_at": datetime,
+    "reset_after_ms": int,
+    "retry_after_ms": int,
+    "algorithm": str,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,40 @@ class PythonCheckResult:
     def __bool__(self) -> bool:
         return self.allowed
 
+    def as_dict(self) -> dict[str, Any]:
+        """What the HTTP API says of this decision, ready for JSON: `reset_at` is RFC 3339. Has `degraded` if true."""
+        document = {name: getattr(self, name) for name in _MEMBERS}
+        in_utc = self.reset_at.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+        document["reset_at"] = in_utc.replace("+00:00", "Z")
+        if self.degraded:
+            document["degraded"] = True
+        return document
+
+    # With these two dict(result) is as_dict(), and so a route of FastAPI can return a result.
+
+    def keys(self) -> Iterable[str]:
+        return self.as_dict().keys()
+
+    def __getitem__(self, name: str) -> Any:
+        return self.as_dict()[name]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Lets pydantic, and so FastAPI, take the class as the type of an answer."""
+        from pydantic_core import core_schema
+
+        schemas: dict[type, Callable[[], Any]] = {
+            str: core_schema.str_schema,
+            bool: core_schema.bool_schema,
+            int: core_schema.int_schema,
+            datetime: lambda: core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "date-time"}}),
+        }
+        fields = {name: core_schema.typed_dict_field(schemas[kind]()) for name, kind in _MEMBERS.items()}
+        fields["degraded"] = core_schema.typed_dict_field(core_schema.bool_schema(), required=False)
+        document = core_schema.typed_dict_schema(fields, cls_name="CheckResult")
+        to_dict = core_schema.plain_serializer_function_ser_schema(cls.as_dict, return_schema=document)
+        return core_schema.is_instance_schema(cls, serialization=to_dict)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, name) for name in self.__match_args__)
 
@@ -45,12 +93,16 @@ class PythonCheckResult:
 PythonCheckResult.__module__ = "flint_limiter"
 PythonCheckResult.__qualname__ = PythonCheckResult.__name__ = "CheckResult"
 
+# FastAPI would make a dict of a dataclass in its own way, and the other class is none.
+del PythonCheckResult.__dataclass_fields__
+
 if TYPE_CHECKING:
     CheckResult = PythonCheckResult
 else:
     try:
         from flint_limiter._native import CheckResult
 
-        CheckResult.degraded = PythonCheckResult.degraded
+        for _name in ("degraded", "as_dict", "keys", "__getitem__", "__get_pydantic_core_schema__"):
+            setattr(CheckResult, _name, PythonCheckResult.__dict__[_name])
     except ImportError:
         CheckResult = PythonCheckResult

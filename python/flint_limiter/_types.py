@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Literal, TypedDict, Union
+from typing import TYPE_CHECKING, Literal, Union
 
 from flint_limiter._result import CheckResult
+
+if TYPE_CHECKING or sys.version_info >= (3, 12):
+    from typing import TypedDict
+else:
+    try:
+        # Before Python 3.12 pydantic, and so FastAPI, takes only these as the type of an answer.
+        from typing_extensions import TypedDict
+    except ImportError:
+        from typing import TypedDict
 
 Algorithm = Literal["token_bucket", "sliding_window_log", "fixed_window_counter"]
 #: An int of seconds, a str such as `250ms`, `10s`, `1m`, `1h`, `1d`, or a timedelta.

@@ -14,6 +14,7 @@ from flint_limiter._result import CheckResult
 
 if TYPE_CHECKING:
     from flint_limiter._contract import AbstractLimiter
+    from flint_limiter._errors import RateLimitExceeded
     from flint_limiter._types import Algorithm, LimitStatus, Period
 
 DETAIL = "rate limit exceeded"
@@ -25,6 +26,11 @@ _PROBLEM = {
     "status": 429,
     "detail": DETAIL,
 }
+
+
+def exceeded(error: RateLimitExceeded) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """The JSON and the fields of a 429 for a function that was denied: see rate_limit."""
+    return {"detail": DETAIL}, [("Retry-After", str(max(1, math.ceil(error.retry_after))))]
 
 
 class Rule:

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Union
 
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,11 +30,12 @@ except ImportError:
 
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
+from flint_limiter._errors import RateLimitExceeded
 from flint_limiter._result import CheckResult
 from flint_limiter._types import Algorithm, Period
-from flint_limiter._web import DETAIL, Paths, Rule, is_preflight
+from flint_limiter._web import DETAIL, Paths, Rule, exceeded, is_preflight
 
-__all__ = ["FlintMiddleware", "FlintRateLimitMiddleware", "RateLimit", "client_address"]
+__all__ = ["FlintMiddleware", "FlintRateLimitMiddleware", "RateLimit", "client_address", "rate_limit_exceeded"]
 
 _Key = Union[str, None, Awaitable[Union[str, None]]]
 _Cost = Union[int, Awaitable[int]]
@@ -143,6 +144,16 @@ class FlintMiddleware:
 
 #: The name that it had first.
 FlintRateLimitMiddleware = FlintMiddleware
+
+
+async def rate_limit_exceeded(request: HTTPConnection, error: Exception) -> Response:
+    """An exception handler: what `rate_limit` denies in a route is answered with 429 instead of 500.
+
+    app.add_exception_handler(flint.RateLimitExceeded, rate_limit_exceeded)
+    """
+    assert isinstance(error, RateLimitExceeded)
+    body, fields = exceeded(error)
+    return JSONResponse(body, 429, dict(fields))
 
 
 class RateLimit:

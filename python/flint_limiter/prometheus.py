@@ -1,24 +1,30 @@
 """The limits of a limiter as metrics for Prometheus.
 
     flint.add_prometheus_route(app, limiter)              # FastAPI and Starlette: GET /metrics
-    text = flint.prometheus_metrics(limiter)              # anywhere else; serve it as flint.prometheus.CONTENT_TYPE
+    REGISTRY.register(flint.prometheus_collector(limiter)) # with the package prometheus_client
+    text = flint.prometheus_metrics(limiter)              # anywhere else; serve it as flint.CONTENT_TYPE
 
-Every key is a series, with its name as a label: where keys are many, or are nobody's business, leave the label out or
-make it coarser. Series that then have the same labels become one: counts, rates and what remains are added up, and of
-periods and times it is the greatest.
+Limits of one algorithm are one series: counts, rates and what remains are added up, and of periods and times it is
+the greatest. `include_key_label=True` makes a series of every key, with its name as a label: only for few keys, which
+may be shown. `key_label_func` makes coarser labels of keys, and a series of each.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from flint_limiter import _arguments
+from flint_limiter._errors import FlintError
+from flint_limiter._shared import SharedLimiter
 
 if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+    from prometheus_client.registry import Collector
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
@@ -26,11 +32,15 @@ if TYPE_CHECKING:
     from flint_limiter._contract import AbstractLimiter
     from flint_limiter._types import LimitStatus
 
-__all__ = ["CONTENT_TYPE", "add_prometheus_route", "prometheus_metrics"]
+__all__ = ["CONTENT_TYPE", "add_prometheus_route", "prometheus_collector", "prometheus_metrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_PREFIX = re.compile("[a-zA-Z_:][a-zA-Z0-9_:]*")
+logger = logging.getLogger("flint")
+
+_DEGRADED = "degraded_checks"
+_DEGRADED_HELP = "Checks that on_error of this process answered in place of the server."
+_PREFIX = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 # Statuses that are asked for at once, so that a scrape of very many keys holds neither server nor client for long.
@@ -86,36 +96,70 @@ _METRICS = (
 def prometheus_metrics(
     limiter: AbstractLimiter,
     prefix: str = "flint",
-    include_key_label: bool = True,
+    include_key_label: bool = False,
     key_label_func: Callable[[str], str] | None = None,
 ) -> str:
-    """All limits in the text format 0.0.4, with the labels `algorithm` and, if `include_key_label`, `key`: the key, or
-    what `key_label_func` makes of it.
+    """All limits in the text format 0.0.4, with the label `algorithm` and, if `include_key_label` or `key_label_func`,
+    `key`: the key, or what `key_label_func` makes of it.
 
     Reads every status, and changes nothing. Blocks: from a coroutine call it with `asyncio.to_thread`.
     """
-    if not _PREFIX.fullmatch(_arguments.text(prefix, "prefix")):
-        raise ValueError("prefix must be letters, digits, '_' and ':', and begin with no digit.")
-    if key_label_func is not None and not callable(key_label_func):
-        raise TypeError(f"key_label_func must be callable, not {_arguments.type_name(key_label_func)}.")
-
-    series: dict[str, list[int]] = {}
-    for status in _statuses(limiter):
-        labels = f'algorithm="{status["algorithm"]}"'
-        if include_key_label:
-            label = status["key"] if key_label_func is None else key_label_func(status["key"])
-            labels = f'key="{_escaped(_arguments.text(label, "the answer of key_label_func"))}",{labels}'
-        values = [metric.value(status) for metric in _METRICS]
-        if known := series.get(labels):
-            values = [metric.merged(*pair) for metric, pair in zip(_METRICS, zip(known, values))]
-        series[labels] = values
-
+    selection = _Selection(prefix, include_key_label, key_label_func)
+    series = selection.series(limiter)
     lines: list[str] = []
     for index, metric in enumerate(_METRICS):
         name = f"{prefix}_{metric.name}"
         lines += (f"# HELP {name} {metric.help}\n", f"# TYPE {name} {metric.kind}\n")
-        lines += (f"{name}{{{labels}}} {_shown(values[index], metric.scale)}\n" for labels, values in series.items())
+        for labels, values in series.items():
+            shown = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(selection.labels, labels))
+            lines.append(f"{name}{{{shown}}} {_shown(values[index], metric.scale)}\n")
+    if isinstance(limiter, SharedLimiter):
+        name = f"{prefix}_{_DEGRADED}_total"
+        lines += (f"# HELP {name} {_DEGRADED_HELP}\n", f"# TYPE {name} counter\n")
+        lines.append(f"{name} {limiter.degraded_checks}\n")
     return "".join(lines)
+
+
+def prometheus_collector(
+    limiter: AbstractLimiter,
+    prefix: str = "flint",
+    include_key_label: bool = False,
+    key_label_func: Callable[[str], str] | None = None,
+) -> Collector:
+    """The same for the package prometheus_client: `REGISTRY.register(prometheus_collector(limiter))`.
+
+    Each scrape reads every status. While the limits cannot be read, the program's other metrics are still served:
+    `{prefix}_up` is 0, and a warning goes to the logger `flint`.
+    """
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.registry import Collector
+
+    selection = _Selection(prefix, include_key_label, key_label_func)
+
+    class LimitsCollector(Collector):
+        def describe(self) -> list[Metric]:
+            return []  # else registering it would read the limits
+
+        def collect(self) -> Iterator[Metric]:
+            up = GaugeMetricFamily(f"{prefix}_up", "Whether the limits can be read.")
+            try:
+                series = selection.series(limiter)
+            except FlintError as error:
+                logger.warning("Metrics of limits are left out: %s", error)
+                series = None
+            up.add_metric([], float(series is not None))
+            yield up
+            if isinstance(limiter, SharedLimiter):
+                yield CounterMetricFamily(f"{prefix}_{_DEGRADED}", _DEGRADED_HELP, limiter.degraded_checks)
+            for index, metric in enumerate(_METRICS if series else ()):
+                name, counts = f"{prefix}_{metric.name}", metric.kind == "counter"
+                kind = CounterMetricFamily if counts else GaugeMetricFamily
+                family = kind(name, metric.help, labels=selection.labels)
+                for labels, values in (series or {}).items():
+                    family.add_metric(labels, values[index] / metric.scale)
+                yield family
+
+    return LimitsCollector()
 
 
 def add_prometheus_route(
@@ -124,7 +168,7 @@ def add_prometheus_route(
     path: str = "/metrics",
     *,
     prefix: str = "flint",
-    include_key_label: bool = True,
+    include_key_label: bool = False,
     key_label_func: Callable[[str], str] | None = None,
 ) -> None:
     """Let a FastAPI or Starlette application answer `GET path` with `prometheus_metrics(limiter, ...)`.
@@ -138,6 +182,33 @@ def add_prometheus_route(
         return Response(text, headers={"content-type": CONTENT_TYPE})
 
     app.add_route(path, metrics, methods=["GET"], include_in_schema=False)
+
+
+class _Selection:
+    """Which series there are, and what is in them."""
+
+    def __init__(self, prefix: str, include_key_label: bool, key_label_func: Callable[[str], str] | None) -> None:
+        if not _PREFIX.fullmatch(_arguments.text(prefix, "prefix")):
+            raise ValueError(
+                "prefix must be letters, digits and '_', and begin with no digit (':' is for recording rules)."
+            )
+        if key_label_func is not None and not callable(key_label_func):
+            raise TypeError(f"key_label_func must be callable, not {_arguments.type_name(key_label_func)}.")
+        self._label_of = key_label_func or (str if include_key_label else None)
+        self.labels = ["key", "algorithm"] if self._label_of else ["algorithm"]
+
+    def series(self, limiter: AbstractLimiter) -> dict[tuple[str, ...], list[int]]:
+        """The values of the labels -> those of the metrics, added up."""
+        series: dict[tuple[str, ...], list[int]] = {}
+        for status in _statuses(limiter):
+            labels: tuple[str, ...] = (status["algorithm"],)
+            if self._label_of:
+                labels = (_arguments.text(self._label_of(status["key"]), "the answer of key_label_func"), *labels)
+            values = [metric.value(status) for metric in _METRICS]
+            if known := series.get(labels):
+                values = [metric.merged(*pair) for metric, pair in zip(_METRICS, zip(known, values))]
+            series[labels] = values
+        return series
 
 
 def _statuses(limiter: AbstractLimiter) -> Iterator[LimitStatus]:

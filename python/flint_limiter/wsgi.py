@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Union
 
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
+from flint_limiter._errors import RateLimitExceeded
 from flint_limiter._types import Algorithm, Period
-from flint_limiter._web import Paths, Rule, is_preflight
+from flint_limiter._web import Paths, Rule, exceeded, is_preflight
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["FlintMiddleware", "client_address"]
+__all__ = ["FlintMiddleware", "client_address", "rate_limit_exceeded"]
 
 Environ = dict[str, Any]
 
@@ -34,6 +35,15 @@ def client_address(*, trusted_hops: int = 0, ipv6_prefix: int = 64, prefix: str 
         return reader.key(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
 
     return address_of
+
+
+def rate_limit_exceeded(error: RateLimitExceeded) -> tuple[dict[str, str], int, list[tuple[str, str]]]:
+    """An error handler of Flask: what `rate_limit` denies in a view is answered with 429 instead of 500.
+
+    app.register_error_handler(flint.RateLimitExceeded, rate_limit_exceeded)
+    """
+    body, fields = exceeded(error)
+    return body, 429, fields
 
 
 class FlintMiddleware:

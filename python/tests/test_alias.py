@@ -15,7 +15,7 @@ import pytest
 import flint
 import flint_limiter
 
-PUBLIC = ("fastapi", "prometheus", "testing", "wsgi")
+PUBLIC = ("django", "fastapi", "prometheus", "testing", "wsgi")
 
 
 def run(program: str, *, path: Path | None = None) -> str:

@@ -78,6 +78,7 @@ def test_fastapi_md(server: Server) -> None:
 
     asyncio.run(use())
     assert wsgi(site)["x-ratelimit-limit"] == "100"
+    assert [wsgi(site, "/report").status for _ in range(2)] == [200, 429]
 
 
 def test_the_example_of_a_web_service(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from fastapi.responses import StreamingResponse
 from web_support import Answer, asgi, http_scope
 
 import flint
-from flint.fastapi import FlintMiddleware, FlintRateLimitMiddleware, RateLimit, client_address
+from flint.fastapi import FlintMiddleware, FlintRateLimitMiddleware, RateLimit, client_address, rate_limit_exceeded
 from flint.testing import MemoryLimiter
 
 
@@ -470,3 +470,18 @@ def test_a_route_with_a_response_of_its_own_is_limited_too(flint_limiter: Memory
 def test_a_dependency_shows_in_no_schema(flint_limiter: MemoryLimiter) -> None:
     paths = application(flint_limiter).openapi()["paths"]
     assert "parameters" not in paths["/left"]["get"]
+
+
+def test_what_a_decorated_route_is_denied_is_429(flint_limiter: MemoryLimiter) -> None:
+    """Symptom: RateLimitExceeded in a route was a 500."""
+    app = FastAPI()
+    app.add_exception_handler(flint.RateLimitExceeded, rate_limit_exceeded)
+
+    @app.get("/")
+    @flint_limiter.rate_limit("route", rate=1, per="90500ms")
+    async def root() -> str:
+        return "hello"
+
+    first, second = [run(asgi(app)) for _ in range(2)]
+    assert (first.status, second.status, second["retry-after"]) == (200, 429, "91")
+    assert json.loads(second.body) == {"detail": "rate limit exceeded"}

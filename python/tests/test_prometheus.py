@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from hypothesis import given, strategies
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from support import Server
 from web_support import asgi
 
 import flint
-from flint.prometheus import CONTENT_TYPE, add_prometheus_route, prometheus_metrics
+from flint.prometheus import CONTENT_TYPE, add_prometheus_route, prometheus_collector, prometheus_metrics
 from flint.testing import MemoryLimiter
 
 NAMES = (
@@ -60,7 +62,7 @@ def fill(limiter: flint.AbstractLimiter) -> None:
 
 def test_every_metric_of_every_key(flint_limiter: MemoryLimiter) -> None:
     fill(flint_limiter)
-    text = prometheus_metrics(flint_limiter)
+    text = prometheus_metrics(flint_limiter, include_key_label=True)
     a = (("algorithm", "token_bucket"), ("key", "a"))
     b = (("algorithm", "sliding_window_log"), ("key", 'b "\\" ü'))
     c = (("algorithm", "token_bucket"), ("key", "c"))
@@ -81,9 +83,10 @@ def test_every_metric_of_every_key(flint_limiter: MemoryLimiter) -> None:
     assert 'flint_limit_reset_at_seconds{key="c",algorithm="token_bucket"} 1893456000.400\n' in text
 
 
-def test_without_the_key_series_are_by_algorithm_and_added_up(flint_limiter: MemoryLimiter) -> None:
+def test_by_default_series_are_by_algorithm_and_added_up(flint_limiter: MemoryLimiter) -> None:
+    """Symptom: 300,000 keys were as many series of each metric, and a scrape took 230 MB."""
     fill(flint_limiter)
-    found = read(prometheus_metrics(flint_limiter, include_key_label=False))
+    found = read(prometheus_metrics(flint_limiter))
     bucket, log = (("algorithm", "token_bucket"),), (("algorithm", "sliding_window_log"),)
     assert found["flint_limit_info"] == {bucket: 2, log: 1}
     assert found["flint_limit_rate"] == {bucket: 13, log: 5}
@@ -97,8 +100,8 @@ def test_keys_can_be_made_coarser(flint_limiter: MemoryLimiter) -> None:
     for key in ("user:1", "user:2", "org:1"):
         flint_limiter.limit(key, rate=3, per=1)
         flint_limiter.check(key)
-    found = read(prometheus_metrics(flint_limiter, "acme:rate", key_label_func=lambda key: key.partition(":")[0]))
-    assert {dict(labels)["key"]: value for labels, value in found["acme:rate_requests_allowed_total"].items()} == {
+    found = read(prometheus_metrics(flint_limiter, "acme_rate", key_label_func=lambda key: key.partition(":")[0]))
+    assert {dict(labels)["key"]: value for labels, value in found["acme_rate_requests_allowed_total"].items()} == {
         "user": 2,
         "org": 1,
     }
@@ -129,14 +132,14 @@ def test_keys_come_by_pages(flint_limiter: MemoryLimiter, monkeypatch: pytest.Mo
     monkeypatch.setattr("flint.prometheus._PAGE", 2)
     for count in range(5):
         flint_limiter.limit(f"{count}", rate=1, per=1)
-        assert len(read(prometheus_metrics(flint_limiter))["flint_limit_info"]) == count + 1
+        assert len(read(prometheus_metrics(flint_limiter, include_key_label=True))["flint_limit_info"]) == count + 1
 
 
 def test_a_route_serves_them_in_either_mode(raw_limiter: flint.AbstractLimiter) -> None:
     fill(raw_limiter)
     app = FastAPI()
-    add_prometheus_route(app, raw_limiter)
-    flint.add_prometheus_route(app, raw_limiter, "/m2", prefix="x", include_key_label=False)
+    add_prometheus_route(app, raw_limiter, include_key_label=True)
+    flint.add_prometheus_route(app, raw_limiter, "/m2", prefix="x")
 
     async def both() -> Any:
         return await asgi(app, "/metrics"), await asgi(app, "/m2"), await asgi(app, "/metrics", method="POST")
@@ -146,6 +149,7 @@ def test_a_route_serves_them_in_either_mode(raw_limiter: flint.AbstractLimiter) 
     assert len(read(first.body.decode())["flint_limit_info"]) == 3
     assert len(read(second.body.decode())["x_limit_info"]) == 2
     assert posted.status == 405
+    assert flint.CONTENT_TYPE is CONTENT_TYPE
     assert app.openapi()["paths"] == {}
 
 
@@ -154,6 +158,7 @@ def test_a_route_serves_them_in_either_mode(raw_limiter: flint.AbstractLimiter) 
     [
         ({"prefix": "9a"}, ValueError, "prefix"),
         ({"prefix": "a-b"}, ValueError, "prefix"),
+        ({"prefix": "job:a"}, ValueError, "recording rules"),
         ({"prefix": None}, TypeError, "prefix"),
         ({"key_label_func": "x"}, TypeError, "key_label_func"),
         ({"key_label_func": lambda key: 7}, TypeError, "key_label_func"),
@@ -165,3 +170,42 @@ def test_wrong_arguments(
     flint_limiter.limit("k", rate=1, per=1)
     with pytest.raises(kind, match=names):
         prometheus_metrics(flint_limiter, **arguments)
+    with pytest.raises(kind, match=names):
+        list(prometheus_collector(flint_limiter, **arguments).collect())
+
+
+@pytest.mark.parametrize("arguments", [{}, {"include_key_label": True}, {"key_label_func": len}, {"prefix": "x"}])
+def test_a_collector_has_the_same_series(flint_limiter: MemoryLimiter, arguments: dict[str, Any]) -> None:
+    if "key_label_func" in arguments:
+        arguments = {"key_label_func": lambda key: str(len(key))}
+    fill(flint_limiter)
+    registry = CollectorRegistry()
+    registry.register(prometheus_collector(flint_limiter, **arguments))
+    found = read(generate_latest(registry).decode())
+    assert found.pop(f"{arguments.get('prefix', 'flint')}_up") == {(): 1}
+    assert found == read(prometheus_metrics(flint_limiter, **arguments))
+    assert flint.prometheus_collector is prometheus_collector
+
+
+def test_a_collector_of_a_server_out_of_reach_spoils_no_other_metric(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with flint.SharedLimiter(server.url, on_error="allow") as limiter:
+        limiter.limit("k", rate=1, per="1d")
+        registry = CollectorRegistry()
+        Counter("own", "The program's own.", registry=registry).inc()
+        registry.register(prometheus_collector(limiter))
+        assert len(read(generate_latest(registry).decode())["flint_limit_info"]) == 1
+        server.kill()
+        assert limiter.allow("k")
+        found = read(generate_latest(registry).decode())
+    assert (found["own_total"], found["flint_up"], found["flint_degraded_checks_total"]) == ({(): 1}, {(): 0}, {(): 1})
+    assert "flint_limit_info" not in found
+    assert "Metrics of limits are left out" in caplog.text
+
+
+def test_checks_that_a_server_did_not_decide_are_counted(server: Server) -> None:
+    with flint.SharedLimiter(server.url, on_error="allow") as limiter:
+        text = prometheus_metrics(limiter)
+    judge(text)
+    assert read(text)["flint_degraded_checks_total"] == {(): 0}

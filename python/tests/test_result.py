@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import subprocess
 import sys
+import urllib.request
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support import Server
 
 import flint
 from flint_limiter._result import PythonCheckResult
@@ -130,3 +134,80 @@ def test_the_time_of_a_decision_is_made_once(tmp_path: Any) -> None:
         assert result.reset_at is result.reset_at
         assert result.reset_at.tzinfo is timezone.utc
         assert result.reset_at.microsecond % 1000 == 0
+
+
+DOCUMENT = {**FIELDS, "reset_at": "2026-11-23T18:22:02.123Z"}
+
+
+@both
+def test_as_dict_is_the_json_of_the_api(kind: Any) -> None:
+    result = kind(**FIELDS)
+    assert json.loads(json.dumps(result.as_dict())) == DOCUMENT == dict(result) == {**result}
+    assert list(result.as_dict()) == list(FIELDS)
+    assert result["key"] == "api:user-42"
+    elsewhere = kind(**{**FIELDS, "reset_at": RESET_AT.astimezone(timezone(timedelta(hours=5)))})
+    assert elsewhere.as_dict() == DOCUMENT
+    degraded = kind(**{**FIELDS, "algorithm": "unavailable"})
+    assert degraded.as_dict() == {**DOCUMENT, "algorithm": "unavailable", "degraded": True}
+
+
+def test_what_a_server_says_and_as_dict_agree(server: Server) -> None:
+    with flint.SharedLimiter(server.url) as limiter:
+        limiter.limit("k", rate=1, per="1d")
+        request = urllib.request.Request(
+            f"{server.url}/v1/check", b'{"key":"k"}', {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert list(json.load(answer)) == list(limiter.check("k").as_dict())
+
+
+# The same answer from a route with and without a declared type.
+ROUTES = """
+import asyncio, json, sys
+if sys.argv[1] == "without the extension":
+    sys.modules["flint_limiter._native"] = None
+from datetime import datetime, timezone
+import flint
+from fastapi import FastAPI
+from web_support import asgi
+
+result = flint.CheckResult("k", True, 1, 2, 1, datetime(2030, 1, 1, tzinfo=timezone.utc), 5, 0, "token_bucket")
+everything = {"allowed": True, "denied_key": None, "results": [result]}
+app = FastAPI()
+
+@app.get("/declared")
+async def declared() -> flint.CheckResult:
+    return result
+
+@app.get("/plain")
+async def plain():
+    return result
+
+@app.get("/all")
+async def all_declared() -> flint.CheckAllResult:
+    return everything
+
+@app.get("/all-plain")
+async def all_plain():
+    return everything
+
+@app.get("/optional")
+async def optional() -> flint.CheckResult | None:
+    return result
+
+for path in ("/declared", "/plain", "/optional"):
+    assert json.loads(asyncio.run(asgi(app, path)).body) == result.as_dict(), path
+for path in ("/all", "/all-plain"):
+    assert json.loads(asyncio.run(asgi(app, path)).body) == {**everything, "results": [result.as_dict()]}, path
+answer = app.openapi()["paths"]["/declared"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+assert list(answer["properties"]) == [*result.as_dict(), "degraded"], answer
+assert answer["properties"]["reset_at"]["format"] == "date-time", answer
+"""
+
+
+@pytest.mark.parametrize("extension", ["with the extension", "without the extension"])
+def test_a_route_of_fastapi_can_return_it(extension: str) -> None:
+    """Symptom: `return limiter.check(key)` was a 500, and `-> flint.CheckResult` kept the application from starting."""
+    command = [sys.executable, "-c", ROUTES, extension]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

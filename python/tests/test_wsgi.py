@@ -13,7 +13,7 @@ from web_support import wsgi
 
 import flint
 from flint.testing import MemoryLimiter
-from flint.wsgi import FlintMiddleware, client_address
+from flint.wsgi import FlintMiddleware, client_address, rate_limit_exceeded
 
 
 def hello(environ: Any, start_response: Any) -> list[bytes]:
@@ -162,24 +162,77 @@ def test_flask(flint_limiter: MemoryLimiter) -> None:
     assert answers[2].json == {"detail": "rate limit exceeded"}
 
 
+def test_what_a_view_of_flask_is_denied_is_429(flint_limiter: MemoryLimiter) -> None:
+    """Symptom: RateLimitExceeded in a view was a 500."""
+    import flask
+
+    app = flask.Flask(__name__)
+    app.register_error_handler(flint.RateLimitExceeded, rate_limit_exceeded)
+
+    @app.get("/")
+    @flint_limiter.rate_limit("view", rate=1, per="90500ms")
+    def root() -> str:
+        return "hello"
+
+    first, second = [app.test_client().get("/") for _ in range(2)]
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert (second.json, second.headers["Retry-After"]) == ({"detail": "rate limit exceeded"}, "91")
+
+
 # In a process of its own, for its settings are those of the process.
 DJANGO = """
+import asyncio
 import sys
 import django
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
+from django.test import AsyncClient
 from django.urls import path
 from flint.testing import MemoryLimiter
 from flint.wsgi import FlintMiddleware
 from web_support import wsgi
 
-settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["localhost"], SECRET_KEY="x")
-urlpatterns = [path("", lambda request: HttpResponse("hello"))]
+limiter = MemoryLimiter()
+
+@limiter.rate_limit("view", rate=1, per="1m")
+def view(request):
+    return HttpResponse("view")
+
+@limiter.rate_limit("async view", rate=1, per="1m")
+async def async_view(request):
+    return HttpResponse("async view")
+
+def fails(request):
+    raise ValueError("of the view")
+
+settings.configure(
+    ROOT_URLCONF=__name__,
+    ALLOWED_HOSTS=["localhost", "testserver"],
+    SECRET_KEY="x",
+    MIDDLEWARE=["flint.django.RateLimitExceededMiddleware"],
+    LOGGING_CONFIG=None,
+)
+urlpatterns = [
+    path("", lambda request: HttpResponse("hello")),
+    path("view", view),
+    path("async", async_view),
+    path("fails", fails),
+]
 application = FlintMiddleware(get_wsgi_application(), limiter=MemoryLimiter(), key="k", rate=2, per="1m")
 answers = [wsgi(application) for _ in range(3)]
 assert [answer.status for answer in answers] == [200, 200, 429], answers
 assert (answers[0].body, answers[0]["x-ratelimit-remaining"]) == (b"hello", "1"), answers
+
+# RateLimitExceeded in a view was a 500.
+for where in ("/view", "/async"):
+    first, second = [wsgi(get_wsgi_application(), where) for _ in range(2)]
+    assert (first.status, second.status, second["retry-after"]) == (200, 429, "60"), second
+    assert second.body == b'{"detail": "rate limit exceeded"}', second
+    limiter.reset("view" if where == "/view" else "async view")
+    first, second = [asyncio.run(AsyncClient().get(where)) for _ in range(2)]
+    assert (first.status_code, second.status_code, second["retry-after"]) == (200, 429, "60"), second
+assert wsgi(get_wsgi_application(), "/fails").status == 500
 """
 
 

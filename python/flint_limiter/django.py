@@ -1,0 +1,42 @@
+"""For Django: what `rate_limit` denies in a view is answered with 429 instead of 500.
+
+    MIDDLEWARE = [..., "flint.django.RateLimitExceededMiddleware"]
+
+To limit all requests, see flint.wsgi.FlintMiddleware. Needs Django.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import markcoroutinefunction
+
+from flint_limiter._errors import RateLimitExceeded
+from flint_limiter._web import exceeded
+
+__all__ = ["RateLimitExceededMiddleware"]
+
+
+class RateLimitExceededMiddleware:
+    """For views of either kind, without a thread between."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[Any], Any]) -> None:
+        self._get_response = get_response
+        if inspect.iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: Any) -> Any:
+        return self._get_response(request)
+
+    def process_exception(self, request: Any, exception: Exception) -> Any:
+        from django.http import JsonResponse  # type: ignore[import-untyped]
+
+        if not isinstance(exception, RateLimitExceeded):
+            return None
+        body, fields = exceeded(exception)
+        return JsonResponse(body, status=429, headers=dict(fields))
