@@ -183,6 +183,15 @@ def seconds(value: object, name: str) -> float:
     return float(value)
 
 
+def wait(value: object, name: str) -> float:
+    """In seconds; 0 is not to wait."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type_name(value)}.")
+    if not 0 <= value <= _MAX_SECONDS:
+        raise ValueError(f"{name} must be from 0 seconds to a day.")
+    return float(value)
+
+
 def token(value: object) -> str | None:
     if value is None:
         return None

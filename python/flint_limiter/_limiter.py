@@ -9,7 +9,7 @@ from typing import Literal
 from flint_limiter import _arguments
 from flint_limiter._commits import Commits
 from flint_limiter._contract import AbstractLimiter
-from flint_limiter._errors import DataDirLocked
+from flint_limiter._locked import wait_for_directory
 from flint_limiter._native import LimiterHandle
 from flint_limiter._result import CheckResult
 from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
@@ -23,7 +23,11 @@ class Limiter(AbstractLimiter):
     of this process loses nothing, and on stable storage after `flush_every_ms` (1 to 60,000) or `flush_every_events`
     (1 to 1,000,000), whichever comes first.
 
-    Raises DataDirLocked when another process, or another Limiter of this one, has the directory: its message says who.
+    Raises DataDirLocked when another process, or another Limiter of this one, has the directory: its message says who,
+    and what to do. Before, it waits `lock_timeout` seconds for the directory, blocking the thread. By default that is
+    ten, which is enough for the old worker of a reload to end, and none when the directory is held by a process that
+    does not end soon: this one, its parent, or a server.
+
     Raises StorageError when the directory cannot be used, and when it is damaged: nothing is changed then.
 
     A child of fork() has nothing: its calls raise StorageError, and the parent keeps the directory.
@@ -38,16 +42,18 @@ class Limiter(AbstractLimiter):
         sync: Literal["always", "batch"] = "always",
         flush_every_ms: int = 100,
         flush_every_events: int = 100,
+        lock_timeout: float | None = None,
     ) -> None:
         path = _arguments.path(data_dir, "data_dir")
         always = _arguments.choice(sync, "sync", ("always", "batch")) == "always"
         every_ms = _arguments.integer(flush_every_ms, "flush_every_ms", 60_000)
         every_events = _arguments.integer(flush_every_events, "flush_every_events", 1_000_000)
-        try:
-            handle = LimiterHandle.open(path, always, every_ms, every_events)
-        except DataDirLocked as locked:
-            raise DataDirLocked(f"{locked} {_how_to_share(os.fsdecode(path))}") from None
-        self._attach(handle)
+        wait_s = None if lock_timeout is None else _arguments.wait(lock_timeout, "lock_timeout")
+
+        def open_it() -> LimiterHandle:
+            return LimiterHandle.open(path, always, every_ms, every_events)
+
+        self._attach(wait_for_directory(open_it, os.fsdecode(path), wait_s))
 
     def _attach(self, handle: LimiterHandle) -> None:
         self._handle = handle
@@ -145,9 +151,3 @@ class Limiter(AbstractLimiter):
         if ticket:
             await self._commits.durable(self._handle, ticket)
 
-
-def _how_to_share(data_dir: str) -> str:
-    socket = os.path.abspath(os.path.join(data_dir, "flint.sock"))
-    if os.path.exists(socket):
-        return f'Its server can be used from here: flint.SharedLimiter("unix:{socket}").'
-    return f"To share it, run `flint --data-dir {data_dir} server start`, and use flint.SharedLimiter everywhere."

@@ -234,6 +234,11 @@ def test_a_data_directory_may_be_any_kind_of_path(tmp_path: Path) -> None:
         ({"flush_every_ms": 0}, ValueError, "flush_every_ms must be from 1 to 60000"),
         ({"flush_every_ms": 60_001}, ValueError, "flush_every_ms must be from 1 to 60000"),
         ({"flush_every_events": True}, TypeError, "flush_every_events must be an int"),
+        ({"lock_timeout": "1"}, TypeError, "lock_timeout must be a number of seconds"),
+        ({"lock_timeout": True}, TypeError, "lock_timeout must be a number of seconds"),
+        ({"lock_timeout": False}, TypeError, "lock_timeout must be a number of seconds"),
+        ({"lock_timeout": -1}, ValueError, "lock_timeout must be from 0 seconds to a day"),
+        ({"lock_timeout": float("nan")}, ValueError, "lock_timeout must be from 0 seconds to a day"),
         ({"flush_every_events": 1_000_001}, ValueError, "flush_every_events must be from 1 to 1000000"),
     ],
 )

@@ -1,0 +1,83 @@
+"""A data directory that another process has: when waiting for it is of use, and what to say when it is not."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from flint_limiter._errors import DataDirLocked
+
+Opened = TypeVar("Opened")
+
+logger = logging.getLogger("flint")
+
+_DEFAULT_S = 10.0
+# A wait this long is reported: the program has not hung.
+_REPORT_AFTER_S = 1.0
+_FIRST_PAUSE_S = 0.005
+_LONGEST_PAUSE_S = 0.1
+
+# What the message of the engine says of who has the lock.
+_HOLDER = re.compile(r"process ([0-9]+), (embedded|server)")
+
+
+def wait_for_directory(open_it: Callable[[], Opened], data_dir: str, timeout_s: float | None) -> Opened:
+    """What `open_it` opens, tried again while another process has the directory, up to `timeout_s`.
+
+    None waits ten seconds for a process that may end soon, such as the old worker of a reload, and not at all for one
+    that does not: this process, its parent, or a server.
+    """
+    began = time.monotonic()
+    pause_s = _FIRST_PAUSE_S
+    reported = False
+    while True:
+        try:
+            return open_it()
+        except DataDirLocked as locked:
+            message = str(locked)
+        pid, is_server = _holder(message)
+        in_vain = timeout_s is None and (is_server or pid in (os.getpid(), os.getppid()))
+        waited_s = time.monotonic() - began
+        left_s = (_DEFAULT_S if timeout_s is None else timeout_s) - waited_s
+        if in_vain or left_s <= 0:
+            raise DataDirLocked(f"{message} {_cause(pid, is_server)}{_how_to_share(data_dir)}")
+        if waited_s >= _REPORT_AFTER_S and not reported:
+            reported = True
+            logger.warning("Waiting up to %.0f s more for the data directory: %s", left_s, message)
+        time.sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _holder(message: str) -> tuple[int | None, bool]:
+    """The process that has the lock, and whether it is a server."""
+    # The last one: the path of a directory, which is named before, may say anything.
+    for pid, role in reversed(_HOLDER.findall(message)):
+        return int(pid), role == "server"
+    return None, False
+
+
+def _cause(pid: int | None, is_server: bool) -> str:
+    if is_server:
+        return ""
+    if pid == os.getpid():
+        return "That is another Limiter of this process, which is still open. "
+    if pid == os.getppid():
+        return (
+            "That is the parent of this process: a development server that reloads the program (app.run(debug=True), "
+            "manage.py runserver) runs it twice. Turn the reloader off (use_reloader=False, --noreload), or share. "
+        )
+    return (
+        "A Limiter is for one process: several workers (uvicorn --workers, gunicorn -w) need a SharedLimiter; "
+        "a worker that is started by a reload waits (lock_timeout) until the old one has ended. "
+    )
+
+
+def _how_to_share(data_dir: str) -> str:
+    socket = os.path.abspath(os.path.join(data_dir, "flint.sock"))
+    if os.path.exists(socket):
+        return f'Its server can be used from here: flint.SharedLimiter("unix:{socket}").'
+    return f"To share it, run `flint --data-dir {data_dir} server start`, and use flint.SharedLimiter everywhere."

@@ -1,0 +1,129 @@
+"""A data directory that another process has: who waits for it, and what the error says of the cause."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support import PATIENCE_S, Server
+
+import flint
+from flint_limiter import _locked
+
+HOLDER = """
+import flint, sys
+with flint.Limiter(sys.argv[1]) as limiter:
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+OPENER = """
+import flint, sys
+try:
+    flint.Limiter(sys.argv[1]).close()
+except flint.DataDirLocked as error:
+    print(error)
+"""
+
+
+@contextmanager
+def holder_of(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has the directory until its standard input ends."""
+    command = [sys.executable, "-c", HOLDER, str(data_dir)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+        assert process.stdout.readline() == "open\n"
+        try:
+            yield process
+        finally:
+            process.stdin.close()
+
+
+def test_the_old_worker_of_a_reload_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: gunicorn -w 1, a reload while a request was in flight, and the site was down: DataDirLocked."""
+    monkeypatch.setattr(_locked, "_REPORT_AFTER_S", 0)
+    opened: list[flint.Limiter] = []
+    with holder_of(tmp_path) as old:
+        new = threading.Thread(target=lambda: opened.append(flint.Limiter(tmp_path)))
+        new.start()
+        while not caplog.records:  # it has begun to wait
+            assert new.is_alive()
+            new.join(0.001)
+        assert not opened
+        assert old.stdin
+        old.stdin.close()
+        new.join(PATIENCE_S)
+        assert opened
+        opened[0].close()
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("flint", logging.WARNING)
+    assert "Waiting up to 10 s more" in caplog.text and f"process {old.pid}" in caplog.text
+
+
+@pytest.mark.parametrize("lock_timeout", [0, 0.0, 0.05])
+def test_a_wait_that_was_in_vain_names_several_workers(tmp_path: Path, lock_timeout: float) -> None:
+    with holder_of(tmp_path) as holder, pytest.raises(flint.DataDirLocked) as raised:
+        flint.Limiter(tmp_path, lock_timeout=lock_timeout)
+    message = str(raised.value)
+    assert f"process {holder.pid}" in message
+    assert "uvicorn --workers" in message and "lock_timeout" in message and "SharedLimiter" in message
+
+
+def test_a_parent_is_not_waited_for(tmp_path: Path) -> None:
+    with flint.Limiter(tmp_path):
+        command = [sys.executable, "-c", OPENER, str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_locked._DEFAULT_S)
+    assert "parent of this process" in done.stdout and "use_reloader=False" in done.stdout, done
+
+
+def test_a_server_is_not_waited_for(server: Server) -> None:
+    with pytest.raises(flint.DataDirLocked) as raised:
+        flint.Limiter(server.data_dir)
+    assert "workers" not in str(raised.value)
+    assert f'flint.SharedLimiter("{server.socket}")' in str(raised.value)
+
+
+def test_another_limiter_of_this_process_is_waited_for_when_asked(tmp_path: Path) -> None:
+    first = flint.Limiter(tmp_path)
+    with pytest.raises(flint.DataDirLocked, match="another Limiter of this process"):
+        flint.Limiter(tmp_path)
+    closing = threading.Timer(0.05, first.close)
+    closing.start()
+    with flint.Limiter(tmp_path, lock_timeout=PATIENCE_S) as second:
+        second.limit("k", rate=1, per="1d")
+    closing.join()
+
+
+def test_a_path_that_reads_like_a_holder_is_none(tmp_path: Path) -> None:
+    path = tmp_path / f"process {os.getpid()}, embedded"
+    with holder_of(path), pytest.raises(flint.DataDirLocked, match="several workers"):
+        flint.Limiter(path, lock_timeout=0)
+
+
+FLASK = """
+import os
+import flint
+from flask import Flask
+from flint import wsgi
+
+app = Flask("site")
+app.wsgi_app = wsgi.FlintMiddleware(app.wsgi_app, limiter=flint.Limiter(".flint"), key="all", rate=100, per="1m")
+app.run(port=0, debug=True)
+"""
+
+
+def test_the_reloader_of_flask_is_named(tmp_path: Path) -> None:
+    """Symptom: app.run(debug=True) ended with DataDirLocked, which spoke of "somebody else"."""
+    (tmp_path / "app.py").write_text(FLASK)
+    done = subprocess.run([sys.executable, "app.py"], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode != 0
+    assert "DataDirLocked" in done.stderr and "app.run(debug=True)" in done.stderr, done.stderr
