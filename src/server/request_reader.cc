@@ -69,8 +69,11 @@ void RequestReader::read_body() {
     part_ = Part::kWhole;
     return;
   }
+  if (declared && head_.content_length > kMaxBodyBytes) {
+    bad(body_too_large());
+    return;
+  }
   detach_head();
-  FLINT_ASSERT(!declared || head_.content_length <= kMaxBodyBytes);
   if (declared) collected_.reserve(static_cast<std::size_t>(head_.content_length));
   part_ = Part::kBody;
 }

@@ -34,6 +34,7 @@ class RequestReader {
 
   /// Where it stands. Asking again without a change in between gives the same answer.
   Step next();
+  /// After kHead. A body that is declared longer than kMaxBodyBytes is kBad, like one that turns out to be.
   void read_body();
   /// After kHead of a request that has none: the next request begins behind its head.
   void skip_body();

@@ -111,6 +111,13 @@ TEST(RequestReader, AllowsWhatIsJustSmallEnough) {
   EXPECT_EQ(read_whole(chunked("40000\r\n" + body + "\r\n1\r\nb\r\n0\r\n\r\n")).error, 413);
 }
 
+// Such a length aborted the process on an assertion, which bytes of a client must never reach.
+TEST(RequestReader, RefusesADeclaredLengthAboveTheLimit) {
+  for (const char* length : {"262145", "2621440", "18446744073709551615"}) {
+    EXPECT_EQ(read_whole(head("Content-Length: " + std::string(length) + "\r\n") + "b").error, 413) << length;
+  }
+}
+
 TEST(RequestReader, RefusesAHeadThatNeverEndsBeforeItEnds) {
   EXPECT_EQ(read_whole(std::string(kMaxRequestLineBytes + 1, 'G')).error, 414);
   EXPECT_EQ(read_whole("GET / HTTP/1.1\r\nX: " + std::string(kMaxHeadBytes, 'x')).error, 431);
