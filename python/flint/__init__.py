@@ -46,6 +46,13 @@ class _Loader(_abc.Loader):
         name = module.__name__
         _sys.modules[name] = _import_module(_REAL + name.removeprefix(_ALIAS))
 
+    def get_code(self, fullname: str) -> _types.CodeType | None:
+        """For `python -m`."""
+        real = _REAL + fullname.removeprefix(_ALIAS)
+        spec = _util.find_spec(real)
+        loader = spec.loader if spec else None
+        return loader.get_code(real) if isinstance(loader, _abc.InspectLoader) else None
+
 
 # Before the finder of files, which would find the files of `flint_limiter` under this name.
 _sys.meta_path.insert(0, _Finder())

@@ -7,11 +7,10 @@ To limit all requests, see flint.wsgi.FlintMiddleware. Needs Django.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
 from flint_limiter._errors import RateLimitExceeded
 from flint_limiter._web import exceeded
@@ -27,7 +26,7 @@ class RateLimitExceededMiddleware:
 
     def __init__(self, get_response: Callable[[Any], Any]) -> None:
         self._get_response = get_response
-        if inspect.iscoroutinefunction(get_response):
+        if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
 
     def __call__(self, request: Any) -> Any:

@@ -21,6 +21,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 try:
     # FastAPI has exceptions of its own, derived from those of Starlette: its users catch these.
@@ -146,12 +147,16 @@ class FlintMiddleware:
 FlintRateLimitMiddleware = FlintMiddleware
 
 
-async def rate_limit_exceeded(request: HTTPConnection, error: Exception) -> Response:
-    """An exception handler: what `rate_limit` denies in a route is answered with 429 instead of 500.
+async def rate_limit_exceeded(request: HTTPConnection, error: Exception) -> Any:
+    """An exception handler: what `rate_limit` denies in a route is answered with 429 instead of 500, and a websocket is
+    closed with the code 1008.
 
     app.add_exception_handler(flint.RateLimitExceeded, rate_limit_exceeded)
     """
     assert isinstance(error, RateLimitExceeded)
+    if isinstance(request, WebSocket):
+        await request.close(WS_1008_POLICY_VIOLATION, DETAIL)
+        return None
     body, fields = exceeded(error)
     return JSONResponse(body, 429, dict(fields))
 

@@ -64,6 +64,12 @@ def test_every_public_name_is_seen_by_type_checkers(name: str) -> None:
     assert not [one for one in module.__all__ if not hasattr(module, one)]
 
 
+def test_python_m_runs_either_name() -> None:
+    for name in ("flint", "flint_limiter"):
+        done = subprocess.run([sys.executable, "-m", f"{name}.wsgi"], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_pickles_of_either_name_are_read() -> None:
     """0.1.0 pickled results and exceptions as those of `flint` and `flint._errors`."""
     assert pickle.loads(b"cflint\nCheckResult\n.") is flint.CheckResult

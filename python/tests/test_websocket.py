@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, WebSocket, WebSocketException
 from web_support import asgi, http_scope
 
 import flint
-from flint.fastapi import RateLimit, client_address
+from flint.fastapi import RateLimit, client_address, rate_limit_exceeded
 from flint.testing import MemoryLimiter
 
 
@@ -120,3 +120,22 @@ def test_a_route_can_call_it_for_a_request(flint_limiter: MemoryLimiter) -> None
     with pytest.raises(HTTPException) as raised:
         asyncio.run(limit(Request(http_scope())))
     assert raised.value.status_code == 429
+
+
+def test_a_decorated_function_of_a_websocket_closes_it(flint_limiter: MemoryLimiter) -> None:
+    app = FastAPI()
+    app.add_exception_handler(flint.RateLimitExceeded, rate_limit_exceeded)
+
+    @flint_limiter.rate_limit("work", rate=1, per="1h")
+    async def work() -> None: ...
+
+    @app.websocket("/ws")
+    async def route(socket: WebSocket) -> None:
+        await socket.accept()
+        async for message in socket.iter_text():
+            await work()
+            await socket.send_text(message)
+
+    sent = asyncio.run(connect(app, "a", "b"))
+    assert types(sent) == ["accept", "send", "close"]
+    assert sent[-1]["code"] == 1008
