@@ -13,6 +13,7 @@ from flint_limiter._errors import (
 
 EXCEPTIONS: dict[str, type[Exception]] = {
     "invalid_argument": ValueError,
+    "invalid_json": ValueError,
     "limit_not_found": LimitNotConfigured,
     "data_dir_locked": DataDirLocked,
     "not_found": StorageError,

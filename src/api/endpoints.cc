@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "api/answers.h"
-#include "api/json_document.h"
 #include "api/openapi.h"
 #include "api/requests.h"
 #include "api/url.h"
@@ -49,20 +48,6 @@ Response done() {
   return response;
 }
 
-/// The document of this thread that holds `body`: valid until the next call.
-Result<const JsonDocument*> parsed(std::string_view body) {
-  static thread_local JsonDocument document;
-  if (Status status = document.parse(body); !status.ok()) return status;
-  return &document;
-}
-
-template <typename T>
-Result<T> parsed(std::string_view body, Result<T> (*read)(const JsonDocument&)) {
-  Result<const JsonDocument*> document = parsed(body);
-  if (!document.ok()) return document.status();
-  return read(**document);
-}
-
 // What an endpoint does not take is refused: ignored in silence, a misplaced argument looks as if it had worked.
 
 Status takes_no_query(const EndpointCall& call) {
@@ -70,11 +55,7 @@ Status takes_no_query(const EndpointCall& call) {
 }
 
 /// Nothing, or an object without members, which some clients always send.
-Status takes_no_body(const EndpointCall& call) {
-  if (call.request.body.empty()) return {};
-  Result<const JsonDocument*> document = parsed(call.request.body);
-  return document.ok() ? read_nothing(**document) : document.status();
-}
+Status takes_no_body(const EndpointCall& call) { return call.body == nullptr ? Status() : read_nothing(*call.body); }
 
 Status takes_nothing(const EndpointCall& call) {
   Status status = takes_no_query(call);
@@ -150,7 +131,7 @@ Deferred<Response> list(const EndpointCall& call) {
 
 Deferred<Response> configure(const EndpointCall& call) {
   if (Status status = takes_no_query(call); !status.ok()) return failed(status);
-  Result<LimitRequest> request = parsed(call.request.body, read_limit);
+  Result<LimitRequest> request = read_limit(*call.body);
   if (!request.ok()) return failed(request.status());
   Ticket ticket;
   if (Status status = call.limiter.limit_deferred(request->key, request->limit, &ticket); !status.ok()) {
@@ -171,7 +152,7 @@ Deferred<Response> status(const EndpointCall& call) {
 Deferred<Response> check(const EndpointCall& call) {
   constexpr std::size_t kUsualBytes = 256;
   if (Status status = takes_no_query(call); !status.ok()) return failed(status);
-  Result<CheckItem> item = parsed(call.request.body, read_check);
+  Result<CheckItem> item = read_check(*call.body);
   if (!item.ok()) return failed(item.status());
   Result<Deferred<Decision>> decision = call.limiter.check_deferred(item->key, item->cost);
   if (!decision.ok()) return failed(decision.status());
@@ -180,7 +161,7 @@ Deferred<Response> check(const EndpointCall& call) {
 
 Deferred<Response> check_all(const EndpointCall& call) {
   if (Status status = takes_no_query(call); !status.ok()) return failed(status);
-  Result<std::vector<CheckItem>> items = parsed(call.request.body, read_check_all);
+  Result<std::vector<CheckItem>> items = read_check_all(*call.body);
   if (!items.ok()) return failed(items.status());
   Result<Deferred<CheckAllResult>> result = call.limiter.check_all_deferred(*items);
   if (!result.ok()) return failed(result.status());
@@ -189,7 +170,7 @@ Deferred<Response> check_all(const EndpointCall& call) {
 
 Deferred<Response> reset(const EndpointCall& call) {
   if (Status status = takes_no_query(call); !status.ok()) return failed(status);
-  Result<std::string_view> key = parsed(call.request.body, read_reset);
+  Result<std::string_view> key = read_reset(*call.body);
   if (!key.ok()) return failed(key.status());
   Ticket ticket;
   if (Status status = call.limiter.reset_deferred(*key, &ticket); !status.ok()) return failed(status);

@@ -3,6 +3,7 @@
 #include <span>
 #include <string_view>
 
+#include "api/json_document.h"
 #include "api/service.h"
 
 /// What stands behind each path: one function an endpoint, and the table that finds it.
@@ -12,6 +13,8 @@ namespace flint::api {
 struct EndpointCall {
   Limiter& limiter;
   const Request& request;
+  /// What the request's body holds; null when it has none.
+  const JsonDocument* body = nullptr;
   /// The key at the end of the path, still percent-encoded; empty where the path has none.
   std::string_view encoded_key;
 };

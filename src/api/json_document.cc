@@ -1,7 +1,9 @@
 #include "api/json_document.h"
 
 #include <boost/json/basic_parser_impl.hpp>
+#include <charconv>
 #include <functional>
+#include <optional>
 
 #include "api/member_name.h"
 #include "base/assert.h"
@@ -15,6 +17,38 @@ namespace json = boost::json;
 bool is_within(std::string_view piece, std::string_view whole) noexcept {
   const std::less_equal<const char*> not_after;
   return not_after(whole.data(), piece.data()) && not_after(piece.data() + piece.size(), whole.data() + whole.size());
+}
+
+/// The value of a JSON number that is whole and fits, exactly. JSON Schema calls `2.0` and `2e0` integers, and clients
+/// of languages with one kind of number send them.
+std::optional<std::uint64_t> whole_number(std::string_view text) {
+  const std::size_t exponent_at = std::min(text.find_first_of("eE"), text.size());
+  const std::string_view mantissa = text.substr(0, exponent_at);
+  const std::size_t point = std::min(mantissa.find('.'), mantissa.size());
+  std::string digits(mantissa.substr(0, point));
+  if (point < mantissa.size()) digits += mantissa.substr(point + 1);
+  if (digits.find_first_not_of("-0") == std::string::npos) return 0;
+  if (digits.starts_with('-')) return std::nullopt;
+  digits.erase(0, digits.find_first_not_of('0'));
+
+  std::int64_t exponent = 0;
+  if (exponent_at < text.size()) {
+    std::string_view written = text.substr(exponent_at + 1);
+    if (written.starts_with('+')) written.remove_prefix(1);
+    if (std::from_chars(written.data(), written.data() + written.size(), exponent).ec != std::errc()) return {};
+    // No body is long enough to bring a number with such an exponent back into range.
+    constexpr std::int64_t kLargest = 1'000'000'000;
+    if (exponent < -kLargest || exponent > kLargest) return std::nullopt;
+  }
+  // The digits stand for themselves times 10 to this power.
+  std::int64_t scale = exponent - static_cast<std::int64_t>(mantissa.size() - std::min(point + 1, mantissa.size()));
+  for (; scale < 0 && digits.ends_with('0'); ++scale) digits.pop_back();
+  constexpr std::int64_t kMostDigits = 20;
+  if (scale < 0 || static_cast<std::int64_t>(digits.size()) + scale > kMostDigits) return std::nullopt;
+  digits.append(static_cast<std::size_t>(scale), '0');
+  std::uint64_t value = 0;
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), value).ec != std::errc()) return std::nullopt;
+  return value;
 }
 
 json::parse_options strict_options() {
@@ -81,7 +115,10 @@ class JsonDocument::Builder {
   bool on_uint64(std::uint64_t value, json::string_view text, json::error_code& error) {
     return add(JsonNode::Kind::kUnsigned, {text.data(), text.size()}, error, value);
   }
-  bool on_double(double, json::string_view text, json::error_code& error) { return add_number(text, error); }
+  bool on_double(double, json::string_view text, json::error_code& error) {
+    const std::optional<std::uint64_t> whole = whole_number({text.data(), text.size()});
+    return whole ? on_uint64(*whole, text, error) : add_number(text, error);
+  }
   bool on_bool(bool, json::error_code& error) { return add(JsonNode::Kind::kBool, {}, error); }
   bool on_null(json::error_code& error) { return add(JsonNode::Kind::kNull, {}, error); }
 
@@ -178,8 +215,7 @@ std::string_view kind_name(const JsonNode& node) noexcept {
     case JsonNode::Kind::kUnsigned:
       return "an integer";
     case JsonNode::Kind::kNumber:
-      return node.text.find_first_of(".eE") == std::string_view::npos ? "an integer"
-                                                                      : "a number with a fraction or an exponent";
+      return node.text.find_first_of(".eE") == std::string_view::npos ? "an integer" : "a number";
     case JsonNode::Kind::kString:
       return "a string";
     case JsonNode::Kind::kArray:

@@ -19,7 +19,7 @@ struct JsonNode {
   enum class Kind : std::uint8_t {
     kNull,
     kBool,
-    /// Without fraction or exponent, and from 0 to 2^64 - 1: `integer` is its value.
+    /// A whole number from 0 to 2^64 - 1, however it is written (`20`, `20.0`, `2e1`): `integer` is its value.
     kUnsigned,
     /// Any other number.
     kNumber,
@@ -65,7 +65,7 @@ class JsonDocument {
   std::string unescaped_;
 };
 
-/// `null`, `a boolean`, `an integer`, `a number with a fraction or an exponent`, `a string`, `an array`, `an object`.
+/// `null`, `a boolean`, `an integer`, `a number`, `a string`, `an array`, `an object`.
 [[nodiscard]] std::string_view kind_name(const JsonNode& node) noexcept;
 
 }  // namespace flint::api

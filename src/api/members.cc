@@ -11,9 +11,8 @@ Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(
 std::string units_given(const JsonNode& node) {
   constexpr std::size_t kLongestShown = 20;
   const bool number = node.kind == JsonNode::Kind::kUnsigned || node.kind == JsonNode::Kind::kNumber;
-  const bool integer = number && node.text.find_first_of(".eE") == std::string_view::npos;
-  if (!integer) return std::string(kind_name(node));
-  if (node.text.size() > kLongestShown) return "one of " + std::to_string(node.text.size()) + " digits";
+  if (!number) return std::string(kind_name(node));
+  if (node.text.size() > kLongestShown) return "a number of " + std::to_string(node.text.size()) + " characters";
   return std::string(node.text);
 }
 

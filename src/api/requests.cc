@@ -75,7 +75,9 @@ Nanos read_period(Members& members) {
                                               std::string(kind_name(*node)) + "."});
     return {};
   }
-  Result<Nanos> period = parse_period(node->text);
+  // A whole number of seconds may have been written as 60.0.
+  const bool whole = node->kind == JsonNode::Kind::kUnsigned;
+  Result<Nanos> period = whole ? parse_period(std::to_string(node->integer)) : parse_period(node->text);
   if (period.ok()) return *period;
   members.fail(period.status());
   return {};

@@ -64,11 +64,14 @@ TEST(CheckRequest, RefusesWhatItIsNotByTheFieldsName) {
            {R"({"key":"k","cost":[1]})", range + "an array."},
            {R"({"key":"k","cost":0})", range + "0."},
            {R"({"key":"k","cost":-1})", range + "-1."},
-           {R"({"key":"k","cost":1.0})", range + "a number with a fraction or an exponent."},
-           {R"({"key":"k","cost":1e3})", range + "a number with a fraction or an exponent."},
+           {R"({"key":"k","cost":1.5})", range + "1.5."},
+           {R"({"key":"k","cost":15e-1})", range + "15e-1."},
+           {R"({"key":"k","cost":0.0})", range + "0.0."},
+           {R"({"key":"k","cost":-2.0})", range + "-2.0."},
+           {R"({"key":"k","cost":1e13})", range + "1e13."},
            {R"({"key":"k","cost":1099511627777})", range + "1099511627777."},
            {R"({"key":"k","cost":18446744073709551616})", range + "18446744073709551616."},
-           {R"({"key":"k","cost":123456789012345678901234567890})", range + "one of 30 digits."}}) {
+           {R"({"key":"k","cost":123456789012345678901234567890})", range + "a number of 30 characters."}}) {
     EXPECT_EQ(Reading(body, read_check).message(), message) << body;
   }
 }
@@ -121,8 +124,14 @@ TEST(LimitRequest, TakesAPeriodAsTextOrInSeconds) {
   EXPECT_EQ((**seconds).limit, (Limit{10, minutes(1), Algorithm::kSlidingWindowLog, std::nullopt}));
 }
 
+TEST(LimitRequest, TakesWholeNumbersHoweverTheyAreWritten) {
+  const Reading reading(R"({"key":"k","rate":1e1,"per":6.0e1,"burst":20.0})", read_limit);
+  ASSERT_TRUE(reading->ok()) << reading.message();
+  EXPECT_EQ((**reading).limit, (Limit{10, std::chrono::minutes(1), Algorithm::kTokenBucket, 20}));
+}
+
 TEST(LimitRequest, APeriodOfTooManySecondsWasRefusedAsAnIntegerOfSecondsNotAnInteger) {
-  for (const std::string number : {"18446744073709551616", "-1", "0.5", "1e3"}) {
+  for (const std::string number : {"18446744073709551616", "-1", "0.5", "15e-1"}) {
     const Reading reading(R"({"key":"k","rate":1,"per":)" + number + "}", read_limit);
     EXPECT_THAT(reading.message(), StartsWith("per must be an integer and a unit"));
     EXPECT_THAT(reading.message(), HasSubstr("1ms to 366d, not \"" + number + "\"."));

@@ -35,7 +35,7 @@ Response refusal(const Match& match, std::string_view path) {
     return error_response(404, "unknown_path", "There is nothing at this path. The API's paths begin with /v1/.");
   }
   Response response = error_response(405, "method_not_allowed", "This path does not take this method.");
-  response.allow = match.has_get && match.has_post ? "GET, POST" : match.has_get ? "GET" : "POST";
+  response.allow = match.has_get && match.has_post ? "GET, HEAD, POST" : match.has_get ? "GET, HEAD" : "POST";
   return response;
 }
 
@@ -57,9 +57,16 @@ Service::Route Service::route(Method method, std::string_view path) const {
 Deferred<Response> Service::handle(const Request& request) {
   const Match match = find_endpoint(request.method, request.path);
   if (match.endpoint == nullptr) return {refusal(match, request.path), {}};
-  const std::string_view key =
-      match.endpoint->takes_key() ? request.path.substr(match.endpoint->path.size()) : std::string_view();
-  return match.endpoint->handle({.limiter = limiter_, .request = request, .encoded_key = key});
+  EndpointCall call{.limiter = limiter_, .request = request, .encoded_key = {}};
+  if (match.endpoint->takes_key()) call.encoded_key = request.path.substr(match.endpoint->path.size());
+  // One a thread: its memory is used again, and an endpoint is done with it when it returns.
+  static thread_local JsonDocument document;
+  if (match.endpoint->takes_body || !request.body.empty()) {
+    const Status parsed = document.parse(request.body);
+    if (!parsed.ok()) return {error_response(400, "invalid_json", parsed.message()), {}};
+    call.body = &document;
+  }
+  return match.endpoint->handle(call);
 }
 
 }  // namespace flint::api

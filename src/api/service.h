@@ -13,9 +13,10 @@
 namespace flint::api {
 
 enum class Method : std::uint8_t {
+  /// HEAD too: the server leaves out the body of its answer.
   kGet,
   kPost,
-  /// A method of HTTP that no endpoint has (PUT, HEAD, ...): every path that exists answers 405.
+  /// A method of HTTP that no endpoint has (PUT, TRACE, ...): every path that exists answers 405.
   kOther,
 };
 
@@ -36,7 +37,7 @@ struct Response {
   std::string body;
   /// Static storage.
   std::string_view content_type = "application/json";
-  /// For 405: "GET", "POST" or "GET, POST". Static storage.
+  /// For 405: "GET, HEAD", "POST" or "GET, HEAD, POST". Static storage.
   std::string_view allow;
   /// A long answer in pieces, of which `body` is the first: appends the next one to its argument and says whether there
   /// are more. After a failure the answer cannot be completed. Empty when `body` is all. Usable as long as the Limiter.

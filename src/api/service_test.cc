@@ -151,7 +151,7 @@ TEST_F(ServiceTest, SaysWhatAPathNeedsBeforeABodyIsRead) {
   EXPECT_TRUE(service_->route(Method::kPost, "/v1/log/compact").blocks);
   EXPECT_FALSE(service_->route(Method::kPost, "/v1/log/compact").takes_body);
   EXPECT_EQ(status(Method::kGet, "/v1/check"), 405);
-  EXPECT_EQ(service_->route(Method::kOther, "/v1/limits").error.allow, "GET, POST");
+  EXPECT_EQ(service_->route(Method::kOther, "/v1/limits").error.allow, "GET, HEAD, POST");
   EXPECT_EQ(status(Method::kGet, "/v1/limits/"), 404);
   EXPECT_EQ(status(Method::kGet, "/v1/limits/a%zz"), 400);
   EXPECT_EQ(status(Method::kGet, ""), 404);
@@ -164,6 +164,25 @@ TEST_F(ServiceTest, RefusesWhatItWouldIgnore) {
   EXPECT_EQ(post("/v1/log/flush", R"({"all":true})").status, 400);
   EXPECT_EQ(get("/v1/top", "by=allowed&by=denied").status, 400);
   EXPECT_EQ(get("/v1/history/a", "limit=10001").status, 400);
+}
+
+// Bad JSON and a wrong field had the same code, so that a program could not tell its own fault from its user's.
+TEST_F(ServiceTest, TellsBadJsonFromAWrongField) {
+  add_limits();
+  for (const char* body :
+       {"", " ", "{", R"({"key":"a"} x)", R"({"key":"\ud800"})", "{\"key\":\"\xff\"}", "[[[[[[[[[]]]]]]]]]"}) {
+    for (const char* path : {"/v1/check", "/v1/check-all", "/v1/limits", "/v1/reset"}) {
+      const Response response = post(path, body);
+      EXPECT_EQ(response.status, 400) << path << body;
+      EXPECT_THAT(response.body, HasSubstr(R"("code":"invalid_json")")) << path << body;
+    }
+  }
+  EXPECT_THAT(post("/v1/log/flush", "{").body, HasSubstr(R"("code":"invalid_json")"));
+  for (const char* body : {"{}", "[]", "null", R"({"key":1})", R"({"key":"a","key":"a"})", R"({"key":"a","x":1})"}) {
+    const Response response = post("/v1/check", body);
+    EXPECT_EQ(response.status, 400) << body;
+    EXPECT_THAT(response.body, HasSubstr(R"("code":"invalid_argument")")) << body;
+  }
 }
 
 TEST_F(ServiceTest, SaysSoWhenTheLimiterIsClosed) {

@@ -26,7 +26,9 @@ std::string_view bearer_token(std::string_view authorization) noexcept {
 
 std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules& rules) {
   if (rules.keep_browsers_out) {
-    if (!head.host || !is_loopback(*head.host)) {
+    // Probes of HTTP/1.0 name no host. No browser is such a client, and they are told no more than a word.
+    const bool nameless_probe = !head.host && Monitor::is_public(head.path);
+    if (!nameless_probe && !(head.host && is_loopback(*head.host))) {
       return closing(refusal(421, "misdirected_request",
                              "Without a token the server answers to loopback names only: ask for 127.0.0.1 or "
                              "localhost, or start it with a token."));
@@ -62,6 +64,13 @@ bool is_json(std::string_view content_type) noexcept {
     if (!equals_ignoring_case(charset, "utf-8") && !equals_ignoring_case(charset, "\"utf-8\"")) return false;
   }
   return true;
+}
+
+/// No path has these methods. `route` says what the path has instead, if there is anything at it.
+Refusal never_served(const api::Service::Route& route) {
+  Refusal refused = refusal(405, "method_not_allowed", "The server answers neither TRACE nor CONNECT.");
+  refused.response.allow = route.error.allow.empty() ? "GET, HEAD, POST" : route.error.allow;
+  return closing(std::move(refused));
 }
 
 std::optional<Refusal> refuse_body(const RequestHead& head, bool takes_body) {
@@ -111,11 +120,17 @@ std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,
   }
   if (!refused) {
     route = routes.route(head.method, head.path);
-    if (route.error.status != 200) refused = Refusal{std::move(route.error), false, false};
+    if (head.is_never_served) {
+      refused = never_served(route);
+    } else if (route.error.status != 200) {
+      refused = Refusal{std::move(route.error), false, false};
+    }
   }
   if (!refused) refused = refuse_body(head, route.takes_body);
-  // What was not read is still on its way, and would be taken for the next request.
-  if (refused && head.has_body()) refused->close = true;
+  // A body that was not read is still on its way, and would be taken for the next request. It may also be on its way
+  // where a body belongs and the request does not say how long it is.
+  const bool unsized = head.framing == RequestHead::Framing::kNoBody && route.takes_body;
+  if (refused && (head.has_body() || unsized)) refused->close = true;
   return refused;
 }
 

@@ -6,6 +6,45 @@
 #include "server/http_chars.h"
 
 namespace flint::server {
+namespace {
+
+/// Takes a token, or a string in quotes, off the front; false when there is none.
+bool take_token(std::string_view& text) {
+  const std::size_t end = text.find_first_of("\"=; \t");
+  const std::string_view token = text.substr(0, end);
+  text.remove_prefix(token.size());
+  return is_token(token);
+}
+
+bool take_quoted(std::string_view& text) {
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (text[i] == '"') {
+      const bool valid = is_field_value(text.substr(0, i));
+      text.remove_prefix(i + 1);
+      return valid;
+    }
+    // The next byte is itself, also when it is a quote.
+    if (text[i] == '\\') ++i;
+  }
+  return false;
+}
+
+/// `;name`, `;name=token` and `;name="text"`, any number of them: RFC 9112, section 7.1.1, without the blanks that it
+/// asks servers to bear with. What an extension says is nothing to this server, but a reader that is lenient here and
+/// one that is not see different requests.
+bool are_extensions(std::string_view text) {
+  while (!text.empty()) {
+    if (text.front() != ';') return false;
+    text.remove_prefix(1);
+    if (!take_token(text)) return false;
+    if (!text.starts_with('=')) continue;
+    text.remove_prefix(1);
+    if (!(text.starts_with('"') ? take_quoted(text) : take_token(text))) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 BadRequest body_too_large() noexcept { return {413, "body_too_large", "The body is larger than 256 KiB."}; }
 
@@ -63,9 +102,7 @@ ChunkedBody::State ChunkedBody::begin_chunk(std::size_t body_bytes) {
   const std::size_t digits = std::min(line_.find_first_not_of("0123456789abcdefABCDEF"), line_.size());
   const std::string_view extension = std::string_view(line_).substr(digits);
   if (digits == 0 || digits > kMostDigits) return bad("The size of a chunk is not hexadecimal.");
-  if (!extension.empty() && (extension.front() != ';' || !is_field_value(extension))) {
-    return bad("There is something odd behind the size of a chunk.");
-  }
+  if (!are_extensions(extension)) return bad("An extension of a chunk is malformed.");
   std::from_chars(line_.data(), line_.data() + digits, chunk_left_, 16);
   if (chunk_left_ > kMaxBodyBytes - body_bytes) {
     error_ = body_too_large();

@@ -60,7 +60,7 @@ void Connection::enforce_deadlines() {
   if (lingering_) return close();
   if (!reading_ || ending_) return;
   if (reader_.has_begun()) {
-    fail(timed_out());
+    fail(timed_out(), reader_.reads_head_method());
     return pump();
   }
   // Not idle while an answer is on its way: the time starts behind it.
@@ -126,7 +126,7 @@ bool Connection::handle_next() {
       serve();
       return true;
     case RequestReader::Step::kBad:
-      fail(refusal_of(reader_.error()));
+      fail(refusal_of(reader_.error()), reader_.reads_head_method());
       return true;
   }
   return false;
@@ -224,7 +224,8 @@ void Connection::answer(api::Response response, bool close, bool ask_for_token) 
   ResponseHead head = head_of(response);
   head.ask_for_token = ask_for_token;
   if (in_pieces) {
-    more_ = std::move(response.more);
+    // The answer to HEAD has the fields of a long answer, and ends with them.
+    if (!request.is_head_method) more_ = std::move(response.more);
     more_in_chunks_ = !request.http_1_0;
     head.body = more_in_chunks_ ? ResponseHead::Body::kChunked : ResponseHead::Body::kUntilClose;
     ending_ |= !more_in_chunks_;
@@ -233,9 +234,10 @@ void Connection::answer(api::Response response, bool close, bool ask_for_token) 
   head.keep_alive = request.http_1_0 && !ending_;
 
   append_head(outbox_.tail(), head);
+  if (request.is_head_method) return;
   if (in_pieces && more_in_chunks_) {
     append_chunk(outbox_.tail(), response.body);
-  } else if (!request.is_head_method) {
+  } else {
     outbox_.tail() += response.body;
   }
 }
@@ -251,14 +253,14 @@ ResponseHead Connection::head_of(const api::Response& response) const {
   return head;
 }
 
-void Connection::fail(const Refusal& refusal) {
+void Connection::fail(const Refusal& refusal, bool without_body) {
   loop_.traffic().answered(refusal.response.status);
   ending_ = true;
   more_ = nullptr;
   ResponseHead head = head_of(refusal.response);
   head.close = true;
   append_head(outbox_.tail(), head);
-  outbox_.tail() += refusal.response.body;
+  if (!without_body) outbox_.tail() += refusal.response.body;
 }
 
 void Connection::write() {

@@ -48,8 +48,9 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void take_piece(Result<bool> more, const std::string& piece);
 
   void answer(api::Response response, bool close = false, bool ask_for_token = false);
-  /// A last answer that belongs to no request, or not to the one that is being read.
-  void fail(const Refusal& refusal);
+  /// A last answer that belongs to no request, or not to the one that is being read. `without_body` when the client
+  /// sent a HEAD, and would take a body for the next answer.
+  void fail(const Refusal& refusal, bool without_body = false);
   [[nodiscard]] ResponseHead head_of(const api::Response& response) const;
 
   void write();

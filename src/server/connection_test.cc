@@ -141,17 +141,6 @@ TEST(Connection, SaysContinueOnlyWhenTheBodyIsWanted) {
   EXPECT_TRUE(stranger.at_end());
 }
 
-TEST(Connection, SendsNoBodyToHead) {
-  TestServer server;
-  TestClient client = server.connect();
-  client.send("HEAD /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n" + get("/v1/health"));
-  const std::optional<RawResponse> head = client.receive(true);
-  ASSERT_TRUE(head);
-  EXPECT_EQ(head->status, 405);
-  EXPECT_EQ(head->field("allow"), "GET");
-  EXPECT_EQ(client.receive()->status, 200);
-}
-
 std::vector<std::string> keys_in(const std::string& body) {
   std::vector<std::string> keys;
   constexpr std::string_view kKey = "{\"key\":\"";

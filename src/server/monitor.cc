@@ -67,7 +67,7 @@ api::Service::Route Monitor::route(api::Method method) {
   api::Service::Route route;
   if (method == api::Method::kGet) return route;
   route.error = api::error_response(405, "method_not_allowed", "This path does not take this method.");
-  route.error.allow = "GET";
+  route.error.allow = "GET, HEAD";
   return route;
 }
 

@@ -104,6 +104,19 @@ TEST(Monitor, AsksForTheTokenForMetricsOnly) {
   EXPECT_EQ(ask(server.connect_with_token(), get("/livez/../v1/limits")).status, 401);
 }
 
+// Was 421: a probe of HTTP/1.0, such as HAProxy's, names no host.
+TEST(Monitor, AnswersProbesThatNameNoHost) {
+  TestServer server;
+  for (const char* path : {"/livez", "/readyz"}) {
+    const std::string line = std::string(path) + " HTTP/1.0\r\n";
+    EXPECT_EQ(ask(server.connect(), "GET " + line + "\r\n").body, "ok\n") << path;
+    EXPECT_EQ(ask(server.connect_with_token(), "GET " + line + "\r\n").body, "ok\n") << path;
+    EXPECT_EQ(ask(server.connect(), "GET " + line + "Host: example.org\r\n\r\n").status, 421) << path;
+    EXPECT_EQ(ask(server.connect(), "GET " + line + "Origin: null\r\n\r\n").status, 403) << path;
+  }
+  EXPECT_EQ(ask(server.connect(), "GET /metrics HTTP/1.0\r\n\r\n").status, 421);
+}
+
 TEST(Monitor, AnswersNoWebPageWithoutAToken) {
   TestServer server;
   for (const char* path : {"/metrics", "/livez", "/readyz"}) {
@@ -118,7 +131,7 @@ TEST(Monitor, TakesGetOnlyAndNoArguments) {
   for (const char* path : {"/metrics", "/livez", "/readyz"}) {
     const RawResponse refused = ask(server.connect(), post(path, "{}"));
     EXPECT_EQ(refused.status, 405) << path;
-    EXPECT_EQ(refused.field("allow"), "GET") << path;
+    EXPECT_EQ(refused.field("allow"), "GET, HEAD") << path;
     EXPECT_EQ(ask(server.connect(), get(std::string(path) + "?verbose")).status, 400) << path;
   }
 }

@@ -15,10 +15,11 @@ struct MethodName {
   std::string_view name;
   api::Method method;
 };
-constexpr MethodName kMethods[] = {{"POST", api::Method::kPost},    {"GET", api::Method::kGet},
-                                   {"HEAD", api::Method::kOther},   {"PUT", api::Method::kOther},
-                                   {"DELETE", api::Method::kOther}, {"PATCH", api::Method::kOther},
-                                   {"OPTIONS", api::Method::kOther}};
+// HEAD asks for what GET would answer, without its body.
+constexpr MethodName kMethods[] = {
+    {"POST", api::Method::kPost},     {"GET", api::Method::kGet},      {"HEAD", api::Method::kGet},
+    {"PUT", api::Method::kOther},     {"DELETE", api::Method::kOther}, {"PATCH", api::Method::kOther},
+    {"OPTIONS", api::Method::kOther}, {"TRACE", api::Method::kOther},  {"CONNECT", api::Method::kOther}};
 
 bool is_version(std::string_view text) noexcept {
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -89,6 +90,7 @@ State HeadParser::parse_request_line(std::string_view line) {
     head_.implemented = true;
     head_.method = known.method;
     head_.is_head_method = method == "HEAD";
+    head_.is_never_served = method == "TRACE" || method == "CONNECT";
   }
   return parse_target(method, target);
 }

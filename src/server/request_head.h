@@ -29,7 +29,9 @@ struct RequestHead {
   api::Method method = api::Method::kOther;
   /// Its answers have no body.
   bool is_head_method = false;
-  /// False for CONNECT, TRACE and methods that nobody knows.
+  /// TRACE or CONNECT, which no path of any server of this kind should answer.
+  bool is_never_served = false;
+  /// False for a method that is not one of HTTP.
   bool implemented = false;
   bool http_1_0 = false;
   /// What the client asks for, by version and Connection.

@@ -43,14 +43,15 @@ RequestReader::Step RequestReader::next() {
       return next_in_body();
     case Part::kWhole:
       return Step::kRequest;
-    case Part::kBad:
+    case Part::kBadHead:
+    case Part::kBadBody:
       return Step::kBad;
   }
   switch (parser_.parse(unread())) {
     case HeadParser::State::kNeedsMore:
       return Step::kNeedsMore;
     case HeadParser::State::kBad:
-      return bad(parser_.error());
+      return bad(Part::kBadHead, parser_.error());
     case HeadParser::State::kDone:
       break;
   }
@@ -70,7 +71,7 @@ void RequestReader::read_body() {
     return;
   }
   if (declared && head_.content_length > kMaxBodyBytes) {
-    bad(body_too_large());
+    bad(Part::kBadBody, body_too_large());
     return;
   }
   detach_head();
@@ -89,7 +90,7 @@ RequestReader::Step RequestReader::next_in_body() {
     std::size_t used = 0;
     const ChunkedBody::State state = chunks_.parse(unread(), collected_, used);
     begin_ += used;
-    if (state == ChunkedBody::State::kBad) return bad(chunks_.error());
+    if (state == ChunkedBody::State::kBad) return bad(Part::kBadBody, chunks_.error());
     if (state == ChunkedBody::State::kNeedsMore) return Step::kNeedsMore;
   } else {
     const std::string_view more =
@@ -123,9 +124,17 @@ void RequestReader::detach_head() {
   chunks_ = ChunkedBody();
 }
 
-RequestReader::Step RequestReader::bad(const BadRequest& error) {
+bool RequestReader::reads_head_method() const {
+  if (part_ != Part::kHead && part_ != Part::kBadHead) return head_.is_head_method;
+  constexpr std::string_view kEmptyLine = "\r\n";
+  std::string_view request = unread();
+  if (request.starts_with(kEmptyLine)) request.remove_prefix(kEmptyLine.size());
+  return request.starts_with("HEAD ");
+}
+
+RequestReader::Step RequestReader::bad(Part part, const BadRequest& error) {
   error_ = error;
-  part_ = Part::kBad;
+  part_ = part;
   return Step::kBad;
 }
 

@@ -47,15 +47,18 @@ class RequestReader {
   /// At least one byte of a request has come that is not finished.
   [[nodiscard]] bool has_begun() const { return part_ != Part::kHead || begin_ != end_; }
   [[nodiscard]] bool is_in_body() const { return part_ == Part::kBody; }
+  /// Whether the request that is being read, or was kBad, is a HEAD, as far as its bytes say: its answer has no body,
+  /// however odd the rest of it is.
+  [[nodiscard]] bool reads_head_method() const;
 
  private:
-  enum class Part : std::uint8_t { kHead, kDecision, kBody, kWhole, kBad };
+  enum class Part : std::uint8_t { kHead, kDecision, kBody, kWhole, kBadHead, kBadBody };
 
   [[nodiscard]] std::string_view unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
   /// Keeps what is needed of the head, so that the buffer is free for the body.
   void detach_head();
   Step next_in_body();
-  Step bad(const BadRequest& error);
+  Step bad(Part part, const BadRequest& error);
 
   Part part_ = Part::kHead;
   std::unique_ptr<char[]> buffer_;

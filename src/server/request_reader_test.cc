@@ -212,30 +212,31 @@ TEST(RequestReader, RefusesBadChunks) {
   const std::string long_trailer = "T: " + std::string(kMaxTrailerBytes, 't');
   std::string many_trailers;
   for (std::size_t i = 0; i < kMaxTrailerBytes / 6 + 1; ++i) many_trailers += "T: t\r\n";
-  for (const std::string& body : {std::string("x\r\n"),
-                                  std::string("0x1\r\na\r\n"),
-                                  std::string("-1\r\n"),
-                                  std::string("+1\r\na\r\n"),
-                                  std::string("1\na\r\n"),
-                                  std::string("1\r\na\n"),
-                                  std::string("1\r\nab\r\n"),
-                                  std::string("1\r\na0\r\n"),
-                                  std::string("\r\n"),
-                                  std::string(" 1\r\na\r\n"),
-                                  std::string("1 \r\na\r\n"),
-                                  std::string("1 ;e\r\na\r\n"),
-                                  std::string("1;e\x01\r\na\r\n"),
-                                  std::string("00000000000000001\r\na\r\n"),
-                                  long_extension + "\r\na\r\n",
-                                  std::string("0\r\nT : t\r\n\r\n"),
-                                  std::string("0\r\n T: t\r\n\r\n"),
-                                  std::string("0\r\nT: t\n\r\n"),
-                                  std::string("0\r\nT\r\n\r\n"),
-                                  "0\r\n" + long_trailer + "\r\n\r\n",
-                                  "0\r\n" + many_trailers + "\r\n"}) {
+  for (const std::string& body :
+       {std::string("x\r\n"), std::string("0x1\r\na\r\n"), std::string("-1\r\n"), std::string("+1\r\na\r\n"),
+        std::string("1\na\r\n"), std::string("1\r\na\n"), std::string("1\r\nab\r\n"), std::string("1\r\na0\r\n"),
+        std::string("\r\n"), std::string(" 1\r\na\r\n"), std::string("1 \r\na\r\n"), std::string("1 ;e\r\na\r\n"),
+        // Malformed extensions were taken for none.
+        std::string("1;\r\na\r\n"), std::string("1;;e\r\na\r\n"), std::string("1;e;\r\na\r\n"),
+        std::string("1; e\r\na\r\n"), std::string("1;e \r\na\r\n"), std::string("1;=x\r\na\r\n"),
+        std::string("1;e=\r\na\r\n"), std::string("1;e=x=y\r\na\r\n"), std::string("1;e=\"\r\na\r\n"),
+        std::string("1;e=\"x\r\na\r\n"), std::string("1;e=x\"\r\na\r\n"), std::string("1;e=\"x\"y\r\na\r\n"),
+        std::string("1;e=\"x\\\"\r\na\r\n"), std::string("1;\"e\"\r\na\r\n"), std::string("1;e=(\r\na\r\n"),
+        std::string("1;e\x01\r\na\r\n"), std::string("00000000000000001\r\na\r\n"), long_extension + "\r\na\r\n",
+        std::string("0\r\nT : t\r\n\r\n"), std::string("0\r\n T: t\r\n\r\n"), std::string("0\r\nT: t\n\r\n"),
+        std::string("0\r\nT\r\n\r\n"), "0\r\n" + long_trailer + "\r\n\r\n", "0\r\n" + many_trailers + "\r\n"}) {
     EXPECT_EQ(read_whole(chunked(body)).error, 400) << body.substr(0, 40);
   }
   EXPECT_EQ(read_whole(chunked("ffffffffffffffff\r\n")).error, 413);
+}
+
+TEST(RequestReader, ReadsChunksWithEveryKindOfExtension) {
+  for (const char* extensions :
+       {";e", ";e=x", ";e=\"\"", ";e=\"a b;c=\\\"d\\\\\"", ";a;b=1;c=\"2\";d", ";e=\"\xc3\xa9\\;\""}) {
+    const std::string body = std::string("1") + extensions + "\r\na\r\n0" + extensions + "\r\n\r\n";
+    const Transcript transcript = read_whole(chunked(body));
+    EXPECT_EQ(transcript.error, 0) << extensions << transcript.message;
+  }
 }
 
 TEST(RequestReader, SaysTheSameHoweverTheBytesAreCutUp) {

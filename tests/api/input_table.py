@@ -15,14 +15,15 @@ OVERLONG = ["x" * 513, "\u00e9" * 257, "x" * 20_000]
 
 @dataclass(frozen=True)
 class Case:
-    """One wrong input. `says`: each of these is in the answer's sentence."""
+    """One wrong input. `says`: each of these is in the answer's sentence; `code` is the answer's."""
     name: str
     value: object
     says: tuple = field(default=())
+    code: str = "invalid_argument"
 
 
-def cases(says, values):
-    return [Case(repr(value)[:60], value, says) for value in values]
+def cases(says, values, code="invalid_argument"):
+    return [Case(repr(value)[:60], value, says, code) for value in values]
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
@@ -41,7 +42,7 @@ def quoted(text):
 
 def json_units():
     says = (f"must be an integer from 1 to {MOST_UNITS}",)
-    numbers = [b"0", b"-0", b"-1", b"1.5", b"1.0", b"0.5", b"1e0", b"1E3", b"1e-1", b"1e400", b"-1e400",
+    numbers = [b"0", b"-0", b"0.0", b"-1", b"-1.0", b"1.5", b"0.5", b"15e-1", b"1E13", b"1e-1", b"1e400", b"-1e400",
                *[str(n).encode() for n in [MOST_UNITS + 1, -(2**63), *BEYOND]]]
     return cases(says, numbers + [b'""', b'" "', b'"5"']) + other_kinds(says, "number")
 
@@ -50,7 +51,7 @@ def json_period():
     texts = ["", " ", "0", "0s", "-1s", "+1s", "1.5s", "1e3s", "0x1s", "1 s", " 1s", "1s ", "s", "ms", "1w", "1S",
              "1us", "1m1s", "367d", "8785h", "31622400001ms", "1\x00", "1s\n", "five", f"{2**63}ms", f"{2**64}s",
              "9" * 400 + "d"]
-    numbers = [b"0", b"-0", b"-1", b"1.5", b"1.0", b"1e3", b"1e400", str(366 * 86400 + 1).encode(),
+    numbers = [b"0", b"-0", b"-1", b"1.5", b"15e-1", b"1e8", b"1e400", str(366 * 86400 + 1).encode(),
                *[str(n).encode() for n in BEYOND]]
     says = "per must be an integer and a unit", "1ms to 366d"
     return (cases(says, [quoted(text) for text in texts] + numbers)
@@ -69,22 +70,22 @@ def json_key():
     found = cases(("must be 1 to 512 bytes",), [quoted(text) for text in ["", *OVERLONG]])
     found += cases(("control character",), [quoted(text) for text in CONTROLS])
     found += cases(("must not be blank",), [quoted(text) for text in [" ", "    "]])
-    found += cases(("UTF-8",), [b'"' + text + b'"' for text in INVALID_UTF8])
-    found += cases(("not valid JSON",), [b'"\\ud800"', b'"\\ud83dx"'])
+    found += cases(("UTF-8",), [b'"' + text + b'"' for text in INVALID_UTF8], "invalid_json")
+    found += cases(("not valid JSON",), [b'"\\ud800"', b'"\\ud83dx"'], "invalid_json")
     return found + other_kinds(("must be a string",), "text")
 
 
 JSON_KINDS = {"units": json_units(), "period": json_period(), "algorithm": json_algorithm(), "key": json_key()}
 
 # Bodies that are wrong whatever the endpoint.
-BODIES = [Case(repr(body)[:40], body, ("JSON",)) for body in (
+BODIES = [Case(repr(body)[:40], body, ("JSON",), "invalid_json") for body in (
     b"{", b'{"key"', b'{"key":', b'{"key":"k', b'{"key":"k"', b'{"key":"k",}', b"{'key':'k'}", b"{key:1}",
     b"\xef\xbb\xbf{}", b'{"key":NaN}', b'{"key":Infinity}', b'{"key":01}', b'{"key":+1}', b'{"key":0x1}',
     b'{"key":1.}', b'{"key":.5}',
     b'{"key":"a\nb"}', b'{"key":"\\x41"}', b'{"key":"\\u12"}', b'{"key":tru}', b'{"key":"k"} x', b'{"key":"k"}{}',
     b"/**/{}", b"key=k", b"\x00")] + [
-    Case("UTF-16", b"\xff\xfe{\x00}\x00", ("not valid UTF-8",)),
-    Case("empty", b"", ("body",)), Case("blank", b"  \r\n", ("body",)),
+    Case("UTF-16", b"\xff\xfe{\x00}\x00", ("not valid UTF-8",), "invalid_json"),
+    Case("empty", b"", ("body",), "invalid_json"), Case("blank", b"  \r\n", ("body",), "invalid_json"),
     *[Case(f"{name} for a body", body, ("The body must be an object",))
       for name, body in (("array", b"[]"), ("null", b"null"), ("number", b"5"), ("text", b'"k"'),
                          ("boolean", b"true"))],
@@ -92,8 +93,8 @@ BODIES = [Case(repr(body)[:40], body, ("JSON",)) for body in (
     Case("field in another case", b'{"Key":"k"}', ("Key is not a field",)),
     Case("field without a name", b'{"":"k"}', ("is not a field",)),
     Case("field with a control character", b'{"\\u0000":"k"}', ("is not a field",)),
-    Case("too deep", b'{"key":' + b"[" * 9 + b"]" * 9 + b"}", ("8 levels",)),
-    Case("very deep", b"[" * 100_000, ("8 levels",)),
+    Case("too deep", b'{"key":' + b"[" * 9 + b"]" * 9 + b"}", ("8 levels",), "invalid_json"),
+    Case("very deep", b"[" * 100_000, ("8 levels",), "invalid_json"),
 ]
 
 # --- Queries and paths -----------------------------------------------------------------------------------------------

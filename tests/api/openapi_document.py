@@ -78,7 +78,9 @@ class Document:
                            for path, item in self.paths.items() for method in METHODS if method in item]
 
     def methods_of(self, path):
-        return sorted(method.upper() for method in METHODS if method in self.paths[path])
+        """HEAD is answered wherever GET is, and so is not described again."""
+        described = {method.upper() for method in METHODS if method in self.paths[path]}
+        return sorted(described | ({"HEAD"} if "GET" in described else set()))
 
 
 def faults(response, answer):

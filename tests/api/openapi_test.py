@@ -132,6 +132,18 @@ class DocumentTest(unittest.TestCase):
         documented = DOCUMENT.resolved["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
         self.assertEqual(sorted(documented), sorted(given | named))
 
+    # Some codes were nowhere in the prose.
+    def test_its_codes_are_in_http_api_md_with_their_status(self):
+        table = (ROOT / "docs/http_api.md").read_text().split("| status | code | when |")[1].split("\n\n")[0]
+        rows = re.findall(r"^\| (\d+) \| (.+?) \|", table, re.MULTILINE)
+        listed = [(code, status) for status, codes in rows for code in re.findall(r"`([a-z_]+)`", codes)]
+        documented = DOCUMENT.resolved["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
+        self.assertEqual(sorted(code for code, _ in listed), sorted(documented))
+        sources = "".join(path.read_text() for layer in ("api", "server")
+                          for path in (ROOT / "src" / layer).glob("*.cc"))
+        for status, code in re.findall(r'\b([45]\d\d), "([a-z_]+)",', sources):
+            self.assertIn((code, status), listed)
+
 
 class LiveTest(FlintTest):
     def server(self, name, *arguments, token=None):
@@ -263,7 +275,7 @@ class RouterTest(LiveTest):
         client = self.filled(self.server("open"))
         for path in DOCUMENT.paths:
             takes = DOCUMENT.methods_of(path)
-            for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"):
+            for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"):
                 with self.subTest(path=path, method=method):
                     answer = client.call(method, path.replace("{key}", "k0"))
                     if method in takes:
