@@ -31,7 +31,8 @@ Result<Seq> Log::append(RecordKind kind, std::span<const std::byte> payload) {
   FLINT_ASSERT(payload.size() <= kMaxPayloadBytes);
   const std::size_t wanted = record_bytes(payload.size()) + kSegmentReserve;
   if (!current_->has_room(wanted)) [[unlikely]] {
-    if (Status started = start_next(wanted); !started.ok()) return started;
+    // Only a segment that was full is followed by a larger one.
+    if (Status started = start_next(current_->header().bytes * 2, wanted); !started.ok()) return started;
   }
   return put(kind, payload);
 }
@@ -52,19 +53,19 @@ Result<Seq> Log::put(RecordKind kind, std::span<const std::byte> payload) {
   return seq;
 }
 
-Status Log::rotate() { return is_empty() ? Status() : start_next(kStoreRecordBytes); }
+Status Log::rotate() { return is_empty() ? Status() : start_next(sizes_.first, kStoreRecordBytes); }
 
 /// The order is what recovery relies on: a segment is complete and durable before a newer one exists.
-Status Log::start_next(std::size_t wanted) {
+Status Log::start_next(std::uint64_t bytes, std::size_t wanted) {
   if (Status committed = commit(*current_, last_seq()); !committed.ok()) return committed;
 
   const FileHeader& old = current_->header();
-  const std::uint64_t doubled = std::clamp(old.bytes * 2, sizes_.first, std::max(sizes_.first, sizes_.largest));
+  const std::uint64_t within_limits = std::clamp(bytes, sizes_.first, std::max(sizes_.first, sizes_.largest));
   const std::uint64_t least = file_header::kSize + wanted + kSegmentReserve;
   const FileHeader header{.file_id = random_file_id(),
                           .number = old.number + 1,
                           .seq = last_seq() + 1,
-                          .bytes = std::max(doubled, least),
+                          .bytes = std::max(within_limits, least),
                           .previous = old.number};
   Result<std::shared_ptr<Segment>> next = create_next(header);
   if (!next.ok()) return failure_.note(next.status());

@@ -39,7 +39,8 @@ class Log {
   /// A record of the store's own: uses the room that is kept for it, and starts no segment.
   Result<Seq> append_own(StoreKind kind);
 
-  /// Makes the current segment durable and complete, and starts the next one; nothing if the current one is empty.
+  /// Makes the current segment durable and complete, and starts the next one, of the smallest size: what follows a
+  /// compaction may be little. Nothing if the current one is empty.
   /// Errors as append.
   Status rotate();
 
@@ -72,9 +73,9 @@ class Log {
   [[nodiscard]] std::uint64_t appended_bytes() const noexcept { return appended_.load(std::memory_order_relaxed); }
 
  private:
-  /// `wanted` bytes of records fit in the new segment.
   Result<std::shared_ptr<Segment>> create_next(const FileHeader& header);
-  Status start_next(std::size_t wanted);
+  /// The new segment has `bytes`, within sizes_, or more if `wanted` bytes of records do not fit.
+  Status start_next(std::uint64_t bytes, std::size_t wanted);
   Result<Seq> put(RecordKind kind, std::span<const std::byte> payload);
   [[nodiscard]] bool is_empty() const noexcept { return current_->used() == file_header::kSize; }
   /// Returns by how many records. A sync that began later may have been first.

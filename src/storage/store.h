@@ -75,7 +75,8 @@ struct StoreOptions {
   bool allow_network_file_system = false;
   /// Text of the lock file, for others to read.
   std::string holder;
-  /// Segments start small, so that a small store is small on disk, and double up to the largest.
+  /// Segments start small, so that a small store is small on disk. One that follows a full segment is twice as large,
+  /// up to the largest; one that a compaction starts is small again.
   std::uint64_t first_segment_bytes = std::uint64_t{1} << 20;
   std::uint64_t max_segment_bytes = std::uint64_t{64} << 20;
   /// False: no thread is started, and a test drives tick() by hand.
