@@ -98,6 +98,7 @@ void append(benchmark::State& state, bool flushing) {
   if (!flushing) {
     options.flush_every = std::chrono::seconds(60);
     options.flush_every_events = 1'000'000;
+    options.max_unsynced = std::chrono::seconds(60);
   }
   auto store = storage::Store::open(**directory, nothing, options);
   if (!store.ok()) return state.SkipWithError(store.status().message().c_str());

@@ -25,7 +25,7 @@ struct Ticket {
 template <typename T>
 struct Deferred {
   T value;
-  /// Nothing to wait for when `ticket.seq` is 0: a denial, or sync mode batch.
+  /// Nothing to wait for when `ticket.seq` is 0: a denial, or sync mode batch while its flushes keep up.
   Ticket ticket;
 };
 

@@ -11,8 +11,10 @@ namespace flint {
 enum class SyncMode : std::uint8_t {
   /// When a call returns, its event is on stable storage. Concurrent callers share one fsync.
   kAlways,
-  /// When a call returns, its event is in the operating system's hands: killing the process loses nothing. It is on
-  /// stable storage after `flush_every` or `flush_every_events`; only a crash of the machine can lose that last batch.
+  /// When a call returns, its event is in the operating system's hands: a SIGKILL of the process loses no grant. A
+  /// flush starts after `flush_every` or `flush_every_events`, whichever comes first; a crash of the machine loses what
+  /// came after the last completed one. Changes wait while the oldest event that is not durable is older than
+  /// `max_unsynced`, so a crash loses at most that plus what one sync takes.
   kBatch,
 };
 
@@ -27,14 +29,18 @@ enum class OpenMode : std::uint8_t {
 
 inline constexpr std::chrono::milliseconds kLongestFlushEvery{60'000};
 inline constexpr std::uint64_t kMostFlushEveryEvents = 1'000'000;
+inline constexpr std::chrono::milliseconds kLongestMaxUnsynced{3'600'000};
 
 struct Options {
   SyncMode sync = SyncMode::kAlways;
   OpenMode mode = OpenMode::kReadWrite;
-  /// Batch: the longest time before an event is on stable storage. 1 ms to kLongestFlushEvery.
+  /// Batch: a flush starts when the oldest event that is not durable is this old. 1 ms to kLongestFlushEvery.
   std::chrono::milliseconds flush_every{100};
   /// Batch: a flush starts as soon as this many events wait for it. 1 to kMostFlushEveryEvents.
   std::uint64_t flush_every_events = 100;
+  /// Batch: while the oldest event that is not durable is older than this, each change returns only once its own event
+  /// is durable. When it is shorter than `flush_every`, flushes start this often. 1 ms to kLongestMaxUnsynced.
+  std::chrono::milliseconds max_unsynced{1000};
   /// The log is compacted in the background when it has grown by this much, or by twice the last snapshot, whichever is
   /// more. 1 MiB to 1 TiB.
   std::uint64_t compact_after_bytes = std::uint64_t{32} << 20;

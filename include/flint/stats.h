@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "flint/time.h"
+
 namespace flint {
 
 /// How many values lay in each of some ranges, which are fixed.
@@ -37,6 +39,8 @@ struct Stats {
   std::uint64_t snapshot_bytes = 0;
   std::uint64_t last_seq = 0;
   std::uint64_t durable_seq = 0;
+  /// The age of the oldest event that is not on stable storage; 0 when all are.
+  Nanos oldest_unsynced{0};
   /// Group commits since open: how long each took, in nanoseconds, and how many records it made durable.
   Histogram sync_nanos;
   Histogram sync_records;

@@ -20,8 +20,10 @@ class Limiter(AbstractLimiter):
 
     `sync="always"`: when an allowed check, a limit or a reset returns, it is on stable storage; threads and coroutines
     that wait at the same time share one sync. `sync="batch"`: it is in the operating system's hands, so that the death
-    of this process loses nothing, and on stable storage after `flush_every_ms` (1 to 60,000) or `flush_every_events`
-    (1 to 1,000,000), whichever comes first.
+    of this process loses nothing. A flush starts after `flush_every_ms` (1 to 60,000) or `flush_every_events` (1 to
+    1,000,000), whichever comes first; a crash of the machine loses what came after the last completed one. Changes wait
+    while the oldest event that is not durable is older than `max_unsynced_ms` (1 to 3,600,000), so a crash loses at
+    most that plus what one sync takes.
 
     Raises DataDirLocked when another process, or another Limiter of this one, has the directory: its message says who,
     and what to do. Before, it waits `lock_timeout` seconds for the directory, blocking the thread. By default that is
@@ -42,16 +44,18 @@ class Limiter(AbstractLimiter):
         sync: Literal["always", "batch"] = "always",
         flush_every_ms: int = 100,
         flush_every_events: int = 100,
+        max_unsynced_ms: int = 1000,
         lock_timeout: float | None = None,
     ) -> None:
         path = _arguments.path(data_dir, "data_dir")
         always = _arguments.choice(sync, "sync", ("always", "batch")) == "always"
         every_ms = _arguments.integer(flush_every_ms, "flush_every_ms", 60_000)
         every_events = _arguments.integer(flush_every_events, "flush_every_events", 1_000_000)
+        unsynced_ms = _arguments.integer(max_unsynced_ms, "max_unsynced_ms", 3_600_000)
         wait_s = None if lock_timeout is None else _arguments.wait(lock_timeout, "lock_timeout")
 
         def open_it() -> LimiterHandle:
-            return LimiterHandle.open(path, always, every_ms, every_events)
+            return LimiterHandle.open(path, always, every_ms, every_events, unsynced_ms)
 
         self._attach(wait_for_directory(open_it, os.fsdecode(path), wait_s))
 

@@ -32,10 +32,11 @@ Limit make_limit(Units rate, std::int64_t per_millis, std::string_view algorithm
 
 /// Raises as Limiter::open fails.
 std::unique_ptr<LimiterHandle> open(nb::bytes data_dir, bool always, std::uint64_t flush_every_ms,
-                                    std::uint64_t flush_every_events) {
+                                    std::uint64_t flush_every_events, std::uint64_t max_unsynced_ms) {
   const Options options{.sync = always ? SyncMode::kAlways : SyncMode::kBatch,
                         .flush_every = std::chrono::milliseconds(flush_every_ms),
-                        .flush_every_events = flush_every_events};
+                        .flush_every_events = flush_every_events,
+                        .max_unsynced = std::chrono::milliseconds(max_unsynced_ms)};
   const std::string_view path(data_dir.c_str(), data_dir.size());
   return std::make_unique<LimiterHandle>(value_or_raise(without_gil([&] { return Limiter::open(path, options); })));
 }
@@ -164,7 +165,8 @@ void LimiterHandle::close() {
 void LimiterHandle::define(nb::module_& module) {
   using Handle = LimiterHandle;
   nb::class_<Handle>(module, "LimiterHandle")
-      .def_static("open", open, "data_dir"_a, "always"_a, "flush_every_ms"_a, "flush_every_events"_a)
+      .def_static("open", open, "data_dir"_a, "always"_a, "flush_every_ms"_a, "flush_every_events"_a,
+                  "max_unsynced_ms"_a)
       .def_static("in_memory", in_memory, "clock"_a)
       .def("check", &Handle::check, "key"_a.none(), "cost"_a.none())
       .def("check_deferred", &Handle::check_deferred, "key"_a.none(), "cost"_a.none())

@@ -240,6 +240,9 @@ def test_a_data_directory_may_be_any_kind_of_path(tmp_path: Path) -> None:
         ({"lock_timeout": -1}, ValueError, "lock_timeout must be from 0 seconds to a day"),
         ({"lock_timeout": float("nan")}, ValueError, "lock_timeout must be from 0 seconds to a day"),
         ({"flush_every_events": 1_000_001}, ValueError, "flush_every_events must be from 1 to 1000000"),
+        ({"max_unsynced_ms": "1s"}, TypeError, "max_unsynced_ms must be an int"),
+        ({"max_unsynced_ms": 0}, ValueError, "max_unsynced_ms must be from 1 to 3600000"),
+        ({"max_unsynced_ms": 3_600_001}, ValueError, "max_unsynced_ms must be from 1 to 3600000"),
     ],
 )
 def test_options_out_of_range_create_nothing(

@@ -51,8 +51,9 @@ constexpr std::array kDoctorOptions =
 constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--bind", "ADDRESS", "ADDR:PORT or unix:PATH (default 127.0.0.1:7878)"},
     {"--sync", "MODE", "always (default): answers wait for the disk; batch: they do not"},
-    {"--flush-every-ms", "N", "batch: the longest time until the disk has an event (default 100)"},
-    {"--flush-every-events", "N", "batch: the most events that wait for the disk (default 100)"},
+    {"--flush-every-ms", "N", "batch: a flush starts at this age of an event (default 100)"},
+    {"--flush-every-events", "N", "batch: a flush starts when this many events wait for one (default 100)"},
+    {"--max-unsynced-ms", "N", "batch: changes wait while an event that is not durable is older (default 1000)"},
     {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue (default 1024)"},
     {"--threads", "N", "threads that serve connections (default 0: one a processor)"},
     {"--log-level", "LEVEL", "debug, info (default), warning or error"},
@@ -184,7 +185,11 @@ constexpr std::array kCommands = std::to_array<Command>({
      .details = "Runs in the foreground until SIGTERM or SIGINT, then finishes what is in flight and flushes. Also\n"
                 "listens on DIR/flint.sock for the commands of the directory's owner. An address other than\n"
                 "loopback needs a token. One that is given with --token is wiped from the process list at once, but\n"
-                "prefer --token-file or FLINT_SERVER_TOKEN.\n",
+                "prefer --token-file or FLINT_SERVER_TOKEN.\n"
+                "With --sync batch, a flush starts after --flush-every-ms or --flush-every-events, whichever comes\n"
+                "first; a crash of the machine loses what came after the last completed one. Changes wait while the\n"
+                "oldest event that is not durable is older than --max-unsynced-ms, so a crash loses at most that plus\n"
+                "what one sync takes.\n",
      .example = "  flint --data-dir /var/lib/flint server start --bind 127.0.0.1:7878 --sync batch\n",
      .exit_codes = "0 stopped by a signal, 2 wrong usage or argument, 3 storage failed or the address is taken.",
      .run = server_start,

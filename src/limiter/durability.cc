@@ -51,6 +51,7 @@ Stats Engine::stats() {
               .snapshot_bytes = store.snapshot_bytes,
               .last_seq = store.last_seq,
               .durable_seq = store.durable_seq,
+              .oldest_unsynced = Nanos(0),
               .sync_nanos = store.sync_nanos,
               .sync_records = store.sync_records,
               .compactions = store.compactions,
@@ -61,6 +62,7 @@ Stats Engine::stats() {
   stats.keys = state_.keys.size();
   stats.allowed = allowed_;
   stats.denied = denied_;
+  stats.oldest_unsynced = unsynced_->age(store_->last_seq(), clock_->now().time);
   return stats;
 }
 
@@ -82,6 +84,7 @@ DoctorReport Engine::doctor() {
     base::MutexLock lock(store_->mutex());
     report.limits = state_.keys.size();
     report_clock(report);
+    report_slow_disk(report);
   } else {
     report.findings.push_back({false, open.message()});
   }
@@ -120,6 +123,15 @@ void Engine::report_clock(DoctorReport& report) {
              "that are shown do. Check the machine's time service.",
              jumped > Nanos(0) ? "forward" : "back", in_words(jumped > Nanos(0) ? jumped : -jumped))});
   }
+}
+
+void Engine::report_slow_disk(DoctorReport& report) {
+  const Nanos age = unsynced_->age(store_->last_seq(), clock_->now().time);
+  if (age <= options_.max_unsynced) return;
+  report.findings.push_back(
+      {false, fmt::format("the disk does not keep up: the oldest event that is not on stable storage is {} old, and "
+                          "changes wait. Look at what else uses the disk, and at the kernel's log.",
+                          in_words(age))});
 }
 
 Status Engine::close() {

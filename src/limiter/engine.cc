@@ -17,6 +17,7 @@ storage::StoreOptions store_options(const Options& options, storage::StoreOption
   tuning.read_only = options.mode == OpenMode::kReadOnly;
   tuning.flush_every = options.flush_every;
   tuning.flush_every_events = options.flush_every_events;
+  tuning.max_unsynced = options.max_unsynced;
   tuning.compact_after_bytes = options.compact_after_bytes;
   tuning.allow_network_file_system = options.allow_network_file_system;
   tuning.holder = options.server_address;
@@ -88,6 +89,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<io::Directory> dire
   auto store = storage::Store::open(*engine->directory_, engine->state_, store_options(options, tuning));
   if (!store.ok()) return store.status();
   engine->store_ = std::move(*store);
+  engine->unsynced_ = &engine->store_->unsynced();
   base::MutexLock lock(engine->store_->mutex());
   engine->state_.catch_up_time();
   engine->clock_.emplace(*options.clock, engine->state_.last_time);
@@ -130,11 +132,18 @@ Status Engine::accepts_changes() const {
   return {Code::kPermission, "this Limiter was opened for reading only: open it for writing to check"};
 }
 
-Ticket Engine::ticket(storage::Seq seq) const noexcept { return {options_.sync == SyncMode::kAlways ? seq : 0}; }
+/// In batch there is something to wait for only when the disk does not keep up: the call then ends like one in always.
+/// So callers are slowed down outside the mutex, each by its own wait, and the server's threads not at all.
+Ticket Engine::ticket(storage::Seq seq, const Moment& at) noexcept {
+  return {options_.sync == SyncMode::kAlways || unsynced_->exceeds_most(at.time) ? seq : 0};
+}
 
 Result<storage::Seq> Engine::append(const EventWriter& event, const Moment& at) {
   Result<storage::Seq> seq = store_->append(event.kind(), event.written());
-  if (seq.ok()) state_.last_time = at.time;
+  if (seq.ok()) {
+    state_.last_time = at.time;
+    unsynced_->appended(*seq, at.time);
+  }
   return seq;
 }
 
@@ -146,12 +155,12 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
 
   base::MutexLock lock(store_->mutex());
   KeyEntry* entry = state_.keys.find(key);
-  if (entry != nullptr && entry->limit == limit) return ticket(entry->last_seq);
+  const Moment at = clock_->now();
+  if (entry != nullptr && entry->limit == limit) return ticket(entry->last_seq, at);
   if (entry == nullptr && state_.keys.full()) {
     return Status(Code::kInvalidArgument, "the data directory holds as many keys as it can.");
   }
 
-  const Moment at = clock_->now();
   algorithm::State next = entry == nullptr ? algorithm::fresh(limit, at.time)
                                            : algorithm::reconfigure(entry->state, entry->limit, limit, at.time);
   KeyEvent item{.id = entry == nullptr ? state_.keys.next_id() : entry->id,
@@ -168,7 +177,7 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
   entry->limit = limit;
   entry->state = std::move(next);
   entry->note_record(*seq);
-  return ticket(*seq);
+  return ticket(*seq, at);
 }
 
 Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
@@ -192,7 +201,7 @@ Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
   if (!seq.ok()) return seq.status();
   grant.apply(at, *seq);
   ++allowed_;
-  return Deferred<Decision>{decision(*entry, cost, verdict, at), ticket(*seq)};
+  return Deferred<Decision>{decision(*entry, cost, verdict, at), ticket(*seq, at)};
 }
 
 Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> items) {
@@ -226,7 +235,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> it
   for (Grant& grant : grants) grant.apply(at, *seq);
   allowed_ += grants.size();
   answer.value.allowed = true;
-  answer.ticket = ticket(*seq);
+  answer.ticket = ticket(*seq, at);
   return answer;
 }
 
@@ -278,7 +287,7 @@ Result<Ticket> Engine::reset(std::string_view key) {
   entry->state = algorithm::fresh(entry->limit, at.time);
   entry->note_record(*seq);
   entry->counters.last_reset_at = at.wall;
-  return ticket(*seq);
+  return ticket(*seq, at);
 }
 
 void Engine::count_denial(KeyEntry& entry, Units cost, const Moment& at) {

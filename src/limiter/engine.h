@@ -59,7 +59,7 @@ class Engine {
   [[nodiscard]] Status welcome() const;
   /// Ok if a denial may be counted, which no append refuses.
   [[nodiscard]] Status accepts_changes() const;
-  [[nodiscard]] Ticket ticket(storage::Seq seq) const noexcept;
+  [[nodiscard]] Ticket ticket(storage::Seq seq, const Moment& at) noexcept;
   [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at);
   [[nodiscard]] Result<std::vector<KeyEntry*>> find_all(std::span<const CheckItem> items);
   [[nodiscard]] Result<Deferred<CheckAllResult>> deny_all(Deferred<CheckAllResult> answer,
@@ -69,6 +69,7 @@ class Engine {
   void log_time();
   void map_files(DoctorReport& report);
   void report_clock(DoctorReport& report);
+  void report_slow_disk(DoctorReport& report);
   [[nodiscard]] static LimitStatus describe(const KeyEntry& entry, const Moment& at);
   /// Appends the status of each to `statuses`, some at a time, releasing the mutex in between.
   void describe(std::span<const KeyEntry* const> entries, std::vector<LimitStatus>& statuses);
@@ -84,6 +85,8 @@ class Engine {
   const std::uint64_t fork_generation_;
   LimiterState state_;
   std::unique_ptr<storage::Store> store_;
+  /// The store's.
+  storage::UnsyncedAge* unsynced_ = nullptr;
   std::optional<LimiterClock> clock_;
   std::atomic<bool> closed_ = false;
 

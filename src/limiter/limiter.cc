@@ -48,6 +48,10 @@ Status validate_options(const Options& options) {
     return {Code::kInvalidArgument, "flush_every_events must be from 1 to " + std::to_string(kMostFlushEveryEvents) +
                                         ", not " + std::to_string(options.flush_every_events) + "."};
   }
+  if (options.max_unsynced.count() < 1 || options.max_unsynced > kLongestMaxUnsynced) {
+    return {Code::kInvalidArgument, "max_unsynced must be from 1 ms to " + std::to_string(kLongestMaxUnsynced.count()) +
+                                        " ms, not " + std::to_string(options.max_unsynced.count()) + " ms."};
+  }
   if (options.compact_after_bytes < (std::uint64_t{1} << 20) ||
       options.compact_after_bytes > (std::uint64_t{1} << 40)) {
     return {Code::kInvalidArgument, "compact_after_bytes must be from 1048576 (1 MiB) to 1099511627776 (1 TiB), not " +

@@ -115,6 +115,10 @@ TEST(LimiterContract, OptionsOutOfRangeAreNamedAndOpenNothing) {
   accepted([](Options& options) { options.flush_every_events = 1'000'000; });
   refused("flush_every_events", [](Options& options) { options.flush_every_events = 0; });
   refused("flush_every_events", [](Options& options) { options.flush_every_events = 1'000'001; });
+  accepted([](Options& options) { options.max_unsynced = 1ms; });
+  accepted([](Options& options) { options.max_unsynced = 1h; });
+  refused("max_unsynced ", [](Options& options) { options.max_unsynced = 0ms; });
+  refused("max_unsynced ", [](Options& options) { options.max_unsynced = 3'600'001ms; });
   accepted([](Options& options) { options.compact_after_bytes = 1 << 20; });
   accepted([](Options& options) { options.compact_after_bytes = std::uint64_t{1} << 40; });
   refused("compact_after_bytes", [](Options& options) { options.compact_after_bytes = (1 << 20) - 1; });

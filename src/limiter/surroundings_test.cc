@@ -30,6 +30,7 @@ class Surroundings : public ::testing::TestWithParam<SyncMode> {
     options_.sync = GetParam();
     // Nothing is flushed behind a test's back.
     options_.flush_every = std::chrono::seconds(60);
+    options_.max_unsynced = std::chrono::seconds(60);
   }
   [[nodiscard]] std::unique_ptr<Limiter> open() const { return must(Limiter::open(data_dir(), options_)); }
   [[nodiscard]] std::string data_dir() const { return temporary_.path_of("data"); }

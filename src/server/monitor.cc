@@ -52,6 +52,8 @@ void write_limiter(MetricsText& text, const Stats& stats) {
   text.gauge("flint_snapshot_bytes", "Size of the newest snapshot, 0 when there is none.", stats.snapshot_bytes);
   text.gauge("flint_unsynced_records", "Records in the log that are not on stable storage yet.",
              stats.last_seq - std::min(stats.last_seq, stats.durable_seq));
+  text.gauge("flint_oldest_unsynced_seconds", "Age of the oldest event that is not on stable storage yet, else 0.",
+             std::chrono::duration<double>(stats.oldest_unsynced).count());
   text.counter("flint_compactions_total", "Snapshots that were written since the server started.", stats.compactions);
   text.seconds("flint_fsync_duration_seconds", "How long the sync of a group commit takes.", stats.sync_nanos);
   text.histogram("flint_commit_records", "Records that one group commit makes durable.", stats.sync_records);

@@ -72,6 +72,7 @@ TEST_P(MetricsTest, CountCommitsAndTheirRecords) {
   EXPECT_THAT(metrics, HasSubstr("\nflint_commit_records_bucket{le=\"1\"} 1\n"));
   EXPECT_THAT(metrics, HasSubstr("\nflint_fsync_duration_seconds_count 1\n"));
   EXPECT_THAT(metrics, HasSubstr("\nflint_unsynced_records 0\n"));
+  EXPECT_THAT(metrics, HasSubstr("\nflint_oldest_unsynced_seconds 0\n"));
 }
 
 TEST_P(MetricsTest, NameNoKey) {

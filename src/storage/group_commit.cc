@@ -40,6 +40,7 @@ Status GroupCommit::lead() {
     base::MutexLock lock(mutex_);
     segment = log_.current();
     target = log_.last_seq();
+    log_.unsynced().sync_begins();
   }
   if (target <= log_.durable_seq()) return {};  // a new segment was started meanwhile, and the old one synced for it
   return log_.commit(*segment, target);

@@ -16,7 +16,7 @@ constexpr std::string_view kSpareName = "log-next";
 }  // namespace
 
 Log::Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failure, SegmentSizes sizes,
-         std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq)
+         std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq, Nanos max_unsynced)
     : directory_(directory),
       lock_(lock),
       failure_(failure),
@@ -24,7 +24,8 @@ Log::Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failu
       complete_(std::move(complete)),
       current_(std::move(current)),
       last_seq_(last_seq),
-      durable_seq_(last_seq) {}
+      durable_seq_(last_seq),
+      unsynced_(durable_seq_, max_unsynced) {}
 
 Result<Seq> Log::append(RecordKind kind, std::span<const std::byte> payload) {
   FLINT_ASSERT(kind != 0 && kind < kFirstStoreKind);
@@ -57,6 +58,7 @@ Status Log::rotate() { return is_empty() ? Status() : start_next(sizes_.first, k
 
 /// The order is what recovery relies on: a segment is complete and durable before a newer one exists.
 Status Log::start_next(std::uint64_t bytes, std::size_t wanted) {
+  unsynced_.sync_begins();
   if (Status committed = commit(*current_, last_seq()); !committed.ok()) return committed;
 
   const FileHeader& old = current_->header();

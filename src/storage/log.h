@@ -9,6 +9,7 @@
 #include "io/file_system.h"
 #include "storage/failure.h"
 #include "storage/segment.h"
+#include "storage/unsynced_age.h"
 
 /// The log as its writer sees it: complete segments, and one that is appended to.
 namespace flint::storage {
@@ -32,7 +33,7 @@ class Log {
   /// `complete` are the segments before `current`, oldest first. `last_seq` is the last record's number, and everything
   /// up to there is durable. The references outlive the log.
   Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failure, SegmentSizes sizes,
-      std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq);
+      std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq, Nanos max_unsynced);
 
   /// The errors of Store::append. A failure that stops the store is in its Failure as well; likewise below.
   Result<Seq> append(RecordKind kind, std::span<const std::byte> payload);
@@ -53,6 +54,7 @@ class Log {
   [[nodiscard]] const std::shared_ptr<Segment>& current() const noexcept { return current_; }
   [[nodiscard]] const std::vector<SegmentInfo>& complete() const noexcept { return complete_; }
   [[nodiscard]] SegmentInfo current_info() const noexcept;
+  [[nodiscard]] UnsyncedAge& unsynced() noexcept { return unsynced_; }
   /// Forgets complete segments with a lower number. Their files are the caller's.
   void drop_before(std::uint64_t number);
 
@@ -92,6 +94,7 @@ class Log {
   std::atomic<Seq> last_seq_;
   std::atomic<Seq> durable_seq_;
   std::atomic<std::uint64_t> appended_ = 0;
+  UnsyncedAge unsynced_;
 
   /// A leaf. The start of a segment and a group commit may sync at the same time.
   base::Mutex recording_;

@@ -7,7 +7,11 @@
 namespace flint::storage {
 
 ReadOnlyStore::ReadOnlyStore(io::Directory& directory, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery)
-    : directory_(directory), recovery_(std::move(recovery)), lock_(std::move(lock)) {}
+    : directory_(directory),
+      recovery_(std::move(recovery)),
+      durable_seq_(recovery_.last_seq),
+      unsynced_(durable_seq_, Nanos::max()),
+      lock_(std::move(lock)) {}
 
 Status ReadOnlyStore::refusal() const {
   if (Status open = health(); !open.ok()) return open;

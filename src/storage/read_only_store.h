@@ -22,6 +22,7 @@ class ReadOnlyStore final : public Store {
   void when_durable(Seq seq, std::function<void(const Status&)> done) override;
   Seq durable_seq() const noexcept override { return recovery_.last_seq; }
   Seq last_seq() const noexcept override { return recovery_.last_seq; }
+  UnsyncedAge& unsynced() noexcept override { return unsynced_; }
   Status flush() override { return health(); }
   Status compact() override;
   Status read_log(const std::function<bool(const Record&)>& visit) const override;
@@ -37,6 +38,9 @@ class ReadOnlyStore final : public Store {
   io::Directory& directory_;
   base::Mutex mutex_;
   const Recovery recovery_;
+  const std::atomic<Seq> durable_seq_;
+  /// Nothing is ever appended.
+  UnsyncedAge unsynced_;
   mutable base::Mutex lock_mutex_;
   std::unique_ptr<io::DirectoryLock> lock_ FLINT_GUARDED_BY(lock_mutex_);
   bool closed_ FLINT_GUARDED_BY(lock_mutex_) = false;

@@ -14,6 +14,7 @@
 #include "flint/stats.h"
 #include "flint/status.h"
 #include "io/file_system.h"
+#include "storage/unsynced_age.h"
 
 /// Remembers: an append-only log in segments, snapshots of the state at a log position, recovery, group commit and
 /// compaction. Knows nothing of limits: records and snapshot entries are opaque payloads of whoever owns the state.
@@ -71,6 +72,8 @@ struct StoreOptions {
   bool read_only = false;
   std::chrono::milliseconds flush_every{100};
   std::uint64_t flush_every_events = 100;
+  /// What unsynced() takes for too old.
+  std::chrono::milliseconds max_unsynced{1000};
   std::uint64_t compact_after_bytes = std::uint64_t{32} << 20;
   bool allow_network_file_system = false;
   /// Text of the lock file, for others to read.
@@ -126,6 +129,9 @@ class Store {
   virtual void when_durable(Seq seq, std::function<void(const Status&)> done) = 0;
   [[nodiscard]] virtual Seq durable_seq() const noexcept = 0;
   [[nodiscard]] virtual Seq last_seq() const noexcept = 0;
+
+  /// With the mutex held. The owner reports what it appends; see UnsyncedAge.
+  [[nodiscard]] virtual UnsyncedAge& unsynced() noexcept = 0;
 
   /// on_tick(), then everything appended so far is durable. Without the mutex.
   virtual Status flush() = 0;

@@ -105,11 +105,20 @@ TEST(Threads, AllAtOnceInBatch) { Crowd(SyncMode::kBatch).run(); }
 TEST(Threads, TheBackgroundFlushesABatchByItself) {
   io::MemoryDisk disk;
   const auto directory = disk.directory();
-  for (const std::uint64_t events : {std::uint64_t{1}, std::uint64_t{1'000'000}}) {
+  constexpr std::chrono::milliseconds kShort(1);
+  constexpr std::chrono::milliseconds kLong(60'000);
+  struct Bounds {
+    std::uint64_t events;
+    std::chrono::milliseconds flush_every;
+    std::chrono::milliseconds max_unsynced;
+  };
+  for (const Bounds bounds :
+       {Bounds{1, kLong, kLong}, Bounds{1'000'000, kShort, kLong}, Bounds{1'000'000, kLong, kShort}}) {
     StoreOptions options;
     options.sync = SyncMode::kBatch;
-    options.flush_every = events == 1 ? std::chrono::milliseconds(60'000) : std::chrono::milliseconds(1);
-    options.flush_every_events = events;
+    options.flush_every = bounds.flush_every;
+    options.flush_every_events = bounds.events;
+    options.max_unsynced = bounds.max_unsynced;
     TestOwner owner;
     const Result<std::unique_ptr<Store>> store = Store::open(*directory, owner, options);
     ASSERT_TRUE(store.ok());

@@ -38,6 +38,7 @@ class WritableStore final : public Store {
   void when_durable(Seq seq, std::function<void(const Status&)> done) override;
   Seq durable_seq() const noexcept override { return log_.durable_seq(); }
   Seq last_seq() const noexcept override { return log_.last_seq(); }
+  UnsyncedAge& unsynced() noexcept override { return log_.unsynced(); }
   Status flush() override;
   Status compact() override;
   Status read_log(const std::function<bool(const Record&)>& visit) const override;

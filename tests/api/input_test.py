@@ -57,6 +57,7 @@ ARGUMENTS = [
     (["server", "start"], "--flush-every-ms", server_numbers(1, 60_000), "--flush-every-ms={}"),
     (["server", "start"], "--flush-every-events", server_numbers(1, 10**6),
      "--flush-every-events={}"),
+    (["server", "start"], "--max-unsynced-ms", server_numbers(1, 3_600_000), "--max-unsynced-ms={}"),
     (["server", "start"], "--max-blocking", server_numbers(1, 10**6), "--max-blocking={}"),
     (["server", "start"], "--threads", server_numbers(0, 256), "--threads={}"),
     (["server", "start"], "--sync", argument_choice("always or batch"), "--sync={}"),

@@ -53,7 +53,7 @@ class LostPages(DiskTest):
         self.require("ext4")
         with Disk("ext4", self.make_disk("ext4"), self.folder / "before") as disk:
             with Server(disk.folder / "data", "--sync", "batch", "--flush-every-ms", "60000", "--flush-every-events",
-                        "1000000") as server:
+                        "1000000", "--max-unsynced-ms", "60000") as server:
                 self.assertEqual(server.post("/v1/limits", KEY)[0], 200)
                 self.assertEqual(self.check(server, 50), 50)
                 server.signal("KILL")

@@ -153,7 +153,7 @@ class Order(TraceTest):
 
     def test_a_flush_in_batch_answers_after_the_sync(self):
         """An explicit flush answered 200 and had asked nothing of the disk."""
-        with self.traced("--sync", "batch", "--flush-every-ms", "60000") as server:
+        with self.traced("--sync", "batch", "--flush-every-ms", "60000", "--max-unsynced-ms", "60000") as server:
             self.ok(server.post("/v1/limits", KEY))
             self.ok(server.check())
             self.ok(server.post("/v1/log/flush"))

@@ -97,6 +97,12 @@ class Server:
         self.signal("TERM")
         return self.wait()
 
+    def abandon(self):
+        """A kill while strace holds a system call back, and so would not notice that the server has ended."""
+        self.signal("KILL")
+        self.process.kill()
+        self.process.wait(DEADLINE)
+
     def wait(self):
         """The exit status; strace ends with that of the server."""
         return self.process.wait(DEADLINE)
