@@ -33,7 +33,7 @@ std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules
                              "Without a token the server answers to loopback names only: ask for 127.0.0.1 or "
                              "localhost, or start it with a token."));
     }
-    if (head.has_origin) {
+    if (head.has_origin || head.from_other_site) {
       return refusal(403, "origin_refused", "Without a token the server does not answer to web pages.");
     }
   }

@@ -15,7 +15,8 @@ namespace flint::server {
 struct AccessRules {
   /// Empty: none is asked for.
   std::string token;
-  /// Refuse what a web page could make a browser send: hosts that are no loopback names, and any Origin.
+  /// Refuse what a web page could make a browser send: hosts that are no loopback names, any Origin, and what another
+  /// site's page asks for. Answers say that no page may embed or frame them.
   bool keep_browsers_out = false;
 };
 
@@ -31,8 +32,8 @@ struct Refusal {
   bool ask_for_token = false;
 };
 
-/// In this order: Host, Origin, token (but for Monitor::is_public paths), method, route, content type, length. `route`
-/// is asked for only when the request has come so far, and set if nothing is refused.
+/// In this order: Host, Origin and site, token (but for Monitor::is_public paths), method, route, content type, length.
+/// `route` is asked for only when the request has come so far, and set if nothing is refused.
 [[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, const Routes& routes,
                                             api::Service::Route& route);
 

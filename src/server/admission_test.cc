@@ -19,11 +19,12 @@ TEST(Authority, IsAHostAndMaybeAPort) {
 }
 
 TEST(Authority, IsLoopbackByNamesThatNoNameServerDecides) {
-  for (const char* text : {"localhost", "LocalHost:80", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:80", "[0:0::1]"}) {
+  for (const char* text : {"localhost", "LocalHost:80", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:80", "[0:0::1]",
+                           "[::ffff:127.0.0.1]", "[::ffff:7f00:1]:80"}) {
     EXPECT_TRUE(is_loopback(text)) << text;
   }
   for (const char* text : {"localhost.", "localhost.example.org", "a.localhost", "128.0.0.1", "127.0.0.1.example.org",
-                           "127.1", "[::2]", "[::ffff:127.0.0.1]", "example.org", "0.0.0.0"}) {
+                           "127.1", "[::2]", "[::ffff:10.0.0.1]", "example.org", "0.0.0.0"}) {
     EXPECT_FALSE(is_loopback(text)) << text;
   }
 }

@@ -1,12 +1,10 @@
 #include "server/authority.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <algorithm>
-#include <array>
+#include <optional>
 
 #include "server/http_chars.h"
+#include "server/ip_address.h"
 
 namespace flint::server {
 namespace {
@@ -34,19 +32,8 @@ bool is_port(std::string_view text) noexcept {
   return port <= 65535;
 }
 
-/// `text` as an address of `family`, into `address`.
-bool parse_address(int family, std::string_view text, void* address) noexcept {
-  std::array<char, INET6_ADDRSTRLEN> terminated{};
-  if (text.size() >= terminated.size()) return false;
-  std::copy(text.begin(), text.end(), terminated.begin());
-  return inet_pton(family, terminated.data(), address) == 1;
-}
-
 bool is_host(std::string_view host) noexcept {
-  if (host.starts_with('[')) {
-    in6_addr address{};
-    return host.ends_with(']') && host.size() > 2 && parse_address(AF_INET6, host.substr(1, host.size() - 2), &address);
-  }
+  if (host.starts_with('[')) return IpAddress::parse_host(host).has_value();
   return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
     return (to_lower(c) >= 'a' && to_lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
            c == '~';
@@ -63,12 +50,8 @@ bool is_authority(std::string_view text) noexcept {
 bool is_loopback(std::string_view authority) noexcept {
   const std::string_view host = split(authority).host;
   if (equals_ignoring_case(host, "localhost")) return true;
-  if (host.starts_with('[') && host.ends_with(']')) {
-    in6_addr address{};
-    return parse_address(AF_INET6, host.substr(1, host.size() - 2), &address) && IN6_IS_ADDR_LOOPBACK(&address);
-  }
-  in_addr address{};
-  return parse_address(AF_INET, host, &address) && (ntohl(address.s_addr) >> 24) == 127;
+  const std::optional<IpAddress> address = IpAddress::parse_host(host);
+  return address && address->is_loopback();
 }
 
 bool same_authority(std::string_view a, std::string_view b) noexcept {

@@ -11,7 +11,8 @@ namespace flint::server {
 [[nodiscard]] bool is_authority(std::string_view text) noexcept;
 
 /// Whether a valid authority names this machine by a name that no name server decides: `localhost`, 127.0.0.0/8 or
-/// `[::1]`. A web page that has made its own name point here (DNS rebinding) does not pass.
+/// `[::1]`, also written as `[::ffff:127.0.0.1]`. A web page that has made its own name point here (DNS rebinding) does
+/// not pass.
 [[nodiscard]] bool is_loopback(std::string_view authority) noexcept;
 
 [[nodiscard]] bool same_authority(std::string_view a, std::string_view b) noexcept;

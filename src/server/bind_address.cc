@@ -1,10 +1,9 @@
 #include "server/bind_address.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <charconv>
 #include <optional>
+
+#include "server/ip_address.h"
 
 namespace flint::server {
 namespace {
@@ -23,24 +22,12 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
   return port;
 }
 
-bool is_ipv4(const std::string& text) {
-  in_addr address{};
-  return inet_pton(AF_INET, text.c_str(), &address) == 1;
-}
-
-bool is_ipv6(const std::string& text) {
-  in6_addr address{};
-  return inet_pton(AF_INET6, text.c_str(), &address) == 1;
-}
-
 }  // namespace
 
 bool BindAddress::is_local() const {
   if (is_unix()) return true;
-  in_addr v4{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  in6_addr v6{};
-  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+  const std::optional<IpAddress> address = IpAddress::parse(host);
+  return address && address->is_loopback();
 }
 
 std::string BindAddress::url() const {
@@ -63,16 +50,10 @@ Result<BindAddress> parse_bind_address(std::string_view text) {
   if (!port) return invalid("has no valid port, which is 0 to 65535, 0 for any free one");
   address.port = *port;
 
-  const std::string host(text.substr(0, colon));
-  if (host == "localhost") {
-    address.host = "127.0.0.1";
-  } else if (host.starts_with('[') && host.ends_with(']') && is_ipv6(host.substr(1, host.size() - 2))) {
-    address.host = host.substr(1, host.size() - 2);
-  } else if (is_ipv4(host)) {
-    address.host = host;
-  } else {
-    return invalid("has no valid IP address (an IPv6 one stands in brackets; names are not looked up)");
-  }
+  const std::string_view host = text.substr(0, colon);
+  const std::optional<IpAddress> ip = host == "localhost" ? IpAddress::parse("127.0.0.1") : IpAddress::parse_host(host);
+  if (!ip) return invalid("has no valid IP address (an IPv6 one stands in brackets; names are not looked up)");
+  address.host = ip->text();
   return address;
 }
 

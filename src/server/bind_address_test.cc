@@ -19,7 +19,11 @@ TEST(BindAddress, IsAnIpAddressAndAPort) {
                         Case{"[::1]:65535", "::1", 65535, true, "http://[::1]:65535"},
                         Case{"0.0.0.0:80", "0.0.0.0", 80, false, "http://0.0.0.0:80"},
                         Case{"[::]:80", "::", 80, false, "http://[::]:80"},
-                        Case{"[::ffff:127.0.0.1]:80", "::ffff:127.0.0.1", 80, false, "http://[::ffff:127.0.0.1]:80"},
+                        // Was taken for an address of other machines.
+                        Case{"[::ffff:127.0.0.1]:80", "127.0.0.1", 80, true, "http://127.0.0.1:80"},
+                        Case{"[::ffff:10.0.0.1]:80", "10.0.0.1", 80, false, "http://10.0.0.1:80"},
+                        Case{"[::ffff:0.0.0.0]:80", "0.0.0.0", 80, false, "http://0.0.0.0:80"},
+                        Case{"[64:ff9b::7f00:1]:80", "64:ff9b::7f00:1", 80, false, "http://[64:ff9b::7f00:1]:80"},
                         Case{"192.168.1.7:80", "192.168.1.7", 80, false, "http://192.168.1.7:80"}}) {
     const Result<BindAddress> address = parse_bind_address(c.text);
     ASSERT_TRUE(address.ok()) << c.text << ": " << address.status().message();

@@ -250,6 +250,7 @@ ResponseHead Connection::head_of(const api::Response& response) const {
   head.retry_after = response.status == kUnavailable;
   head.allow = response.allow;
   head.date = loop_.date();
+  head.keep_browsers_out = rules_.keep_browsers_out;
   return head;
 }
 

@@ -246,11 +246,12 @@ std::vector<Row> size_rows() {
 
 std::vector<Row> host_and_version_rows() {
   std::vector<Row> rows;
-  for (const char* host : {"LOCALHOST", "localhost:", "localhost:0", "127.0.0.1:65535"}) {
+  for (const char* host :
+       {"LOCALHOST", "localhost:", "localhost:0", "127.0.0.1:65535", "[::ffff:127.0.0.1]", "[::FFFF:7f00:1]:7878"}) {
     rows.push_back({std::string("loopback ") + host, with_host(host), {200}, kGoesOn});
   }
   for (const char* host : {"127.0.0.1.example.org", "2130706433", "0x7f.0.0.1", "127.1", "0.0.0.0", "[::]",
-                           "[::ffff:127.0.0.1]", "localhost."}) {
+                           "[::ffff:10.0.0.1]", "[64:ff9b::127.0.0.1]", "localhost."}) {
     rows.push_back({std::string("no loopback ") + host, with_host(host), {421}, kCloses});
   }
   for (const char* host : {"localhost:65536", "localhost:-1", "[::1", "[]", "local host", "loc\xc3\xa4l", "localhos%74",

@@ -184,6 +184,19 @@ std::vector<Row> access_rows() {
       {"Origin", get("/v1/health", "Origin: http://localhost\r\n"), 403, kGoesOn, "web pages"},
       {"null Origin", get("/v1/health", "Origin: null\r\n"), 403, kGoesOn, "web pages"},
       {"Origin and a body", post("/v1/check", R"({"key":"k"})", "Origin: null\r\n"), 403, kCloses, "web pages"},
+      // A page of another site learned whether a key exists, and could have the doctor run: images have no Origin.
+      {"another site", get("/v1/limits/k", "Sec-Fetch-Site: cross-site\r\n"), 403, kGoesOn, "web pages"},
+      {"another site of this machine", get("/v1/doctor", "sec-fetch-site: same-site\r\n"), 403, kGoesOn, "web pages"},
+      {"a site of a new kind", get("/livez", "Sec-Fetch-Site: elsewhere\r\n"), 403, kGoesOn, "web pages"},
+      {"two kinds of site", get("/v1/health", "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n"), 403, kGoesOn,
+       "origin_refused"},
+      {"another site and a body", post("/v1/check", R"({"key":"k"})", "Sec-Fetch-Site: cross-site\r\n"), 403, kCloses,
+       "web pages"},
+      {"our own page", get("/v1/health", "Sec-Fetch-Site: same-origin\r\n"), 200, kGoesOn, "true"},
+      {"an address that was typed", get("/v1/health", "Sec-Fetch-Site: none\r\n"), 200, kGoesOn, "true"},
+      {"another site with the token",
+       get("/v1/health", "Sec-Fetch-Site: cross-site\r\nAuthorization: Bearer secret\r\n"), 200, kGoesOn, "true", "",
+       "", To::kTokenPort},
       {"any host with the token",
        raw("GET /v1/health HTTP/1.1", "Host: example.org\r\nOrigin: null\r\nAuthorization: Bearer secret\r\n"), 200,
        kGoesOn, "true", "", "", To::kTokenPort},
@@ -389,6 +402,9 @@ class HttpTable : public testing::Test {
     EXPECT_EQ(response.field("content-type"), "application/json");
     EXPECT_EQ(response.field("x-content-type-options"), "nosniff");
     EXPECT_EQ(response.field("cache-control"), "no-store");
+    const bool open = row.to == To::kOpenPort;
+    EXPECT_EQ(response.field("cross-origin-resource-policy"), open ? "same-origin" : "");
+    EXPECT_EQ(response.field("x-frame-options"), open ? "DENY" : "");
     EXPECT_EQ(response.field("content-length"), std::to_string(response.body.size()));
     EXPECT_EQ(response.field("date").size(), std::string_view("Mon, 23 Nov 2026 18:22:02 GMT").size());
     for (const auto& [name, value] : response.fields) EXPECT_FALSE(name.starts_with("access-control")) << name;

@@ -150,6 +150,8 @@ State HeadParser::note_field(std::string_view name, std::string_view value) {
       break;
     case 14:
       if (is("content-length")) return note_content_length(value);
+      // `none` is a person who typed the address; what is new to us is not trusted.
+      if (is("sec-fetch-site")) head_.from_other_site |= value != "same-origin" && value != "none";
       break;
     case 16:
       if (is("content-encoding") && !equals_ignoring_case(value, "identity")) head_.has_content_encoding = true;

@@ -41,6 +41,8 @@ struct RequestHead {
   bool expects_continue = false;
   bool expects_other = false;
   bool has_origin = false;
+  /// A browser says that another site's page asks (Sec-Fetch-Site).
+  bool from_other_site = false;
   bool has_content_encoding = false;
   std::string_view path;
   std::string_view query;

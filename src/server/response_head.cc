@@ -69,6 +69,9 @@ void append_head(std::string& out, const ResponseHead& head) {
   out += "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nDate: ";
   out += head.date;
   out += "\r\n";
+  if (head.keep_browsers_out) {
+    out += "Cross-Origin-Resource-Policy: same-origin\r\nX-Frame-Options: DENY\r\n";
+  }
   if (head.close) out += "Connection: close\r\n";
   if (head.keep_alive) out += "Connection: keep-alive\r\n";
   if (head.retry_after) out += "Retry-After: 1\r\n";

@@ -18,6 +18,8 @@ struct ResponseHead {
   bool keep_alive = false;
   bool retry_after = false;
   bool ask_for_token = false;
+  /// No web page of another origin may load or frame the answer.
+  bool keep_browsers_out = false;
   /// For 405; empty for none.
   std::string_view allow;
   /// An HTTP date.

@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,6 +68,9 @@ void allow_descriptors() {
   limit.rlim_cur = std::min(kEnough, limit.rlim_max);
   setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+/// A core dump would hold the token, and so would the memory that another process of the same user can read.
+void keep_memory_private() { prctl(PR_SET_DUMPABLE, 0); }
 
 void prepare_process() {
   allow_descriptors();
@@ -237,6 +241,7 @@ Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
   if (!address.ok()) return address.status();
   if (Status valid = validate(options, *address); !valid.ok()) return valid;
   prepare_process();
+  if (!options.token.empty()) keep_memory_private();
   Log log(options.log_level, options.log_format);
   std::optional<ListenSocket> adopted;
   if (*passed) adopted = ListenSocket::adopt(std::move((*passed)->fd), *address);

@@ -70,6 +70,8 @@ struct ServerOptions {
 ///
 /// A service manager such as systemd is told when it is ready, when it stops, and why it failed.
 ///
+/// With a token the process leaves no core dump, and no other process of its user can read its memory.
+///
 /// Changes the process: the umask becomes 0077, SIGPIPE is ignored, and the service manager's variables leave the
 /// environment. Call from the main thread, once.
 Status run_server(const ServerOptions& options);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -29,7 +30,8 @@ class ServerProcess {
     const rlimit descriptors{.rlim_cur = most_descriptors, .rlim_max = most_descriptors};
     setrlimit(RLIMIT_NOFILE, &descriptors);
     const Status status = run_server(options);
-    dprintf(STDERR_FILENO, "returned %s\n", std::string(code_name(status.code())).c_str());
+    dprintf(STDERR_FILENO, "dumpable %d, returned %s\n", prctl(PR_GET_DUMPABLE),
+            std::string(code_name(status.code())).c_str());
     _exit(static_cast<int>(status.code()));
   }
   ~ServerProcess() {
@@ -153,6 +155,19 @@ TEST(RunServer, AsksForTheTokenOnItsAddressAndNotInItsDirectory) {
   TestClient local = TestClient::connect_unix(directory.path() + "/data/flint.sock");
   local.send(get("/v1/health"));
   EXPECT_EQ(local.receive()->status, 200);
+}
+
+// A core dump held the token, and /proc/PID/mem showed it to other processes of the same user.
+TEST(RunServer, KeepsItsMemoryToItselfWhenItHoldsAToken) {
+  for (const char* token : {"", "s3cret"}) {
+    const TestDirectory directory;
+    ServerOptions options = options_for(directory.path());
+    options.token = token;
+    ServerProcess server(options);
+    EXPECT_NE(server.log_until("flint.sock without"), "");
+    server.signal(SIGTERM);
+    EXPECT_THAT(server.log_until("returned"), HasSubstr(options.token.empty() ? "dumpable 1," : "dumpable 0,"));
+  }
 }
 
 TEST(RunServer, SurvivesAShortageOfDescriptors) {

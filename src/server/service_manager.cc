@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "server/ip_address.h"
 #include "server/log.h"
 
 namespace flint::server {
@@ -48,17 +49,10 @@ std::optional<BindAddress> address_of(int fd) {
   socklen_t size = sizeof(storage);
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return std::nullopt;
   BindAddress address;
-  std::array<char, INET6_ADDRSTRLEN> host{};
-  if (storage.ss_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
-    address.host = inet_ntop(AF_INET, &v4.sin_addr, host.data(), host.size());
-    address.port = ntohs(v4.sin_port);
-    return address;
-  }
-  if (storage.ss_family == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
-    address.host = inet_ntop(AF_INET6, &v6.sin6_addr, host.data(), host.size());
-    address.port = ntohs(v6.sin6_port);
+  if (const std::optional<IpAddress> ip = IpAddress::of(storage)) {
+    address.host = ip->text();
+    // The port is at the same place in both kinds of address.
+    address.port = ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
     return address;
   }
   const auto& name = reinterpret_cast<const sockaddr_un&>(storage);
