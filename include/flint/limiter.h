@@ -48,6 +48,9 @@ enum class TopBy : std::uint8_t { kDenied, kAllowed };
 /// other calls to have returned.
 /// Fork: the child's handle refuses everything with kClosed, writes nothing and holds no lock.
 /// Ownership: arguments are copied where they are kept; nothing returned refers to the Limiter.
+/// Signals: none is blocked, ignored or handled for the process. A write beyond its file-size limit (RLIMIT_FSIZE)
+/// would raise SIGXFSZ, so the limit is asked for before each write, and the call fails with kDiskFull. For SIGBUS see
+/// Options::map_log.
 /// Crash: see Options::sync. A failed call changed nothing, with one exception: after kStorageFailed, of the call that
 /// met the failure, all or nothing is on disk.
 class Limiter {

@@ -44,6 +44,10 @@ struct Options {
   /// The log is compacted in the background when it has grown by this much, or by twice the last snapshot, whichever is
   /// more. 1 MiB to 1 TiB.
   std::uint64_t compact_after_bytes = std::uint64_t{32} << 20;
+  /// Append to the log through a memory map where a store to reserved room cannot fail: on ext4, on tmpfs, and on XFS
+  /// that was made without reflink. A check is cheaper that way. False: always with plain writes, so that a device that
+  /// fails or a log file that another program cuts off is an error and not SIGBUS. Elsewhere the log is never mapped.
+  bool map_log = true;
   /// Allow a data directory on a network file system, whose locks and syncs may not hold what Flint promises.
   bool allow_network_file_system = false;
   /// How the lock file describes this process to others; empty for an embedded one, else the server's address.

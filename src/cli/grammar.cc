@@ -54,6 +54,7 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--flush-every-ms", "N", "batch: a flush starts at this age of an event (default 100)"},
     {"--flush-every-events", "N", "batch: a flush starts when this many events wait for one (default 100)"},
     {"--max-unsynced-ms", "N", "batch: changes wait while an event that is not durable is older (default 1000)"},
+    {"--no-map", "", "append to the log with plain writes, never through a memory map"},
     {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue (default 1024)"},
     {"--threads", "N", "threads that serve connections (default 0: one a processor)"},
     {"--log-level", "LEVEL", "debug, info (default), warning or error"},

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "cli/arguments.h"
+#include "cli/bus_error.h"
 #include "cli/embedded_caller.h"
 #include "cli/http_caller.h"
 #include "cli/run.h"
@@ -17,6 +18,7 @@ int main(int argc, char** argv) {
   (void)std::signal(SIGPIPE, SIG_IGN);
   // A write past the file-size limit then fails like one on a full disk, instead of ending the process.
   (void)std::signal(SIGXFSZ, SIG_IGN);
+  explain_bus_errors();
 
   const Environment environment = [](std::string_view name) -> std::optional<std::string> {
     const char* value = std::getenv(std::string(name).c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets any

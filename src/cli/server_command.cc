@@ -78,6 +78,7 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
         read_integer(invocation, "--threads", 0, server::kMostThreads, options.threads)}) {
     if (!status.ok()) return status;
   }
+  options.limiter.map_log = !invocation.has("--no-map");
   options.limiter.flush_every = std::chrono::milliseconds(flush_every_ms);
   options.limiter.max_unsynced = std::chrono::milliseconds(max_unsynced_ms);
   return options;

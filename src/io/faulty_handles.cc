@@ -17,7 +17,7 @@ class FaultyFile final : public File {
  public:
   /// With the state's mutex held.
   FaultyFile(std::shared_ptr<FaultyState> state, std::shared_ptr<FaultyInode> inode, std::string name, bool writable)
-      : state_(std::move(state)), inode_(std::move(inode)), name_(std::move(name)), writable_(writable) {
+      : state_(std::move(state)), inode_(std::move(inode)), name_(std::move(name)), shown_(name_), writable_(writable) {
     ++inode_->open_handles;
   }
   ~FaultyFile() override {
@@ -28,6 +28,10 @@ class FaultyFile final : public File {
   FaultyFile(const FaultyFile&) = delete;
   FaultyFile& operator=(const FaultyFile&) = delete;
 
+  void show_as(std::string_view name) override {
+    const MutexLock lock(state_->mutex);
+    shown_ = name;
+  }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const override;
   Status write_at(std::uint64_t offset, std::span<const std::byte> data) override;
   Status allocate(std::uint64_t size) override;
@@ -40,7 +44,7 @@ class FaultyFile final : public File {
  private:
   [[nodiscard]] MemoryContent& content() const { return inode_->seen->content; }
   [[nodiscard]] Status failed(int error, Call call) const {
-    return errno_status(error, call_name(call), state_->tree->path_of(name_));
+    return errno_status(error, call_name(call), state_->tree->path_of(shown_));
   }
   Status sync_at_once();
   void resize(std::uint64_t size) {
@@ -50,7 +54,8 @@ class FaultyFile final : public File {
 
   std::shared_ptr<FaultyState> state_;
   std::shared_ptr<FaultyInode> inode_;
-  std::string name_;
+  std::string name_;   // when it was opened: what calls() says
+  std::string shown_;  // in messages
   bool writable_;
   bool mapped_ = false;
 };
@@ -77,7 +82,7 @@ Status FaultyFile::write_at(std::uint64_t offset, std::span<const std::byte> dat
     content().write(offset, data.first(fits));
     inode_->stored.size_changed(content().size());
   }
-  if (Status status = state_->finish(attempt, name_); !status.ok()) return status;
+  if (Status status = state_->finish(attempt, shown_); !status.ok()) return status;
   return fits < wanted ? failed(ENOSPC, Call::kWrite) : Status();
 }
 
@@ -87,7 +92,7 @@ Status FaultyFile::allocate(std::uint64_t size) {
   Attempt attempt = state_->begin(Call::kAllocate, name_);
   const bool fits = state_->room_at(*inode_, 0, size) == size;
   if (attempt.takes_effect() && fits && size > content().size()) resize(size);
-  if (Status status = state_->finish(attempt, name_); !status.ok()) return status;
+  if (Status status = state_->finish(attempt, shown_); !status.ok()) return status;
   return fits ? Status() : failed(ENOSPC, Call::kAllocate);
 }
 
@@ -97,7 +102,7 @@ Status FaultyFile::truncate(std::uint64_t size) {
   Attempt attempt = state_->begin(Call::kTruncate, name_);
   const bool fits = state_->room_at(*inode_, 0, size) == size;
   if (attempt.takes_effect() && fits) resize(size);
-  if (Status status = state_->finish(attempt, name_); !status.ok()) return status;
+  if (Status status = state_->finish(attempt, shown_); !status.ok()) return status;
   return fits ? Status() : failed(ENOSPC, Call::kTruncate);
 }
 
@@ -118,7 +123,7 @@ Status FaultyFile::sync_at_once() {
   } else {
     inode_->stored.sync_failed(now, attempt.dice());
   }
-  return state_->finish(attempt, name_);
+  return state_->finish(attempt, shown_);
 }
 
 Result<std::span<std::byte>> FaultyFile::map(std::uint64_t size) {
@@ -126,7 +131,7 @@ Result<std::span<std::byte>> FaultyFile::map(std::uint64_t size) {
   FLINT_ASSERT(!mapped_ && state_->options.can_map);
   if (!writable_) return failed(EACCES, Call::kMap);
   const Attempt attempt = state_->begin(Call::kMap, name_);
-  if (Status status = state_->finish(attempt, name_); !status.ok()) return status;
+  if (Status status = state_->finish(attempt, shown_); !status.ok()) return status;
   const std::span<std::byte> mapping = content().map(size);
   if (mapping.empty()) return failed(ENOMEM, Call::kMap);
   mapped_ = true;

@@ -27,6 +27,9 @@ class File {
  public:
   virtual ~File() = default;
 
+  /// Messages name the file so from now on: one that is filled under a temporary name is known by its last one.
+  virtual void show_as(std::string_view name) = 0;
+
   /// Reads up to out.size() bytes; fewer only at the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
   /// Writes all of `data`, or fails; after a failure the bytes there are unknown.
@@ -39,9 +42,10 @@ class File {
   /// good.
   virtual Status sync() = 0;
 
-  /// Whether stores through map() to allocated space cannot fail later for want of room (true on ext4, xfs and tmpfs;
-  /// false where blocks are placed at write-back, as on btrfs and ZFS: there only write_at reports a full disk). Ask
-  /// after allocate(): false from then on if the file system turned out to reserve nothing.
+  /// Whether stores through map() to allocated space cannot fail later for want of room: true on ext4, on tmpfs, and on
+  /// XFS that was made without reflink. False where files can share blocks or blocks are placed at write-back (there
+  /// only write_at reports a full disk), and where neither is known. Ask after allocate(): false from then on if the
+  /// file system turned out to reserve nothing.
   [[nodiscard]] virtual bool can_map() const = 0;
   /// A writable shared view of [0, size); size at most the file's. What is stored there survives the process at once,
   /// and the machine after sync(). One mapping a file; valid as long as the File.
@@ -65,6 +69,7 @@ struct FileSystemKind {
   std::string name;        ///< "ext4", "tmpfs", "nfs", ...
   bool network = false;    ///< Locks and syncs may not mean what they say.
   bool volatile_ = false;  ///< Gone when the machine stops (tmpfs, ramfs).
+  bool uncertain = false;  ///< Not known to keep what locks, syncs and renames promise (fuse, vfat, unknown ones).
 };
 
 /// A directory that stays the same one, whatever happens to its path. Threads: any.

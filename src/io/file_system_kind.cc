@@ -1,5 +1,6 @@
 #include "io/file_system_kind.h"
 
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
@@ -10,7 +11,7 @@
 namespace flint::io {
 namespace {
 
-enum class Trait : std::uint8_t { kLocal, kReservesBlocks, kNetwork, kVolatile, kVolatileReservesBlocks };
+enum class Trait : std::uint8_t { kLocal, kReservesBlocks, kNetwork, kVolatile, kVolatileReservesBlocks, kUncertain };
 
 struct Known {
   std::uint32_t magic;
@@ -18,23 +19,59 @@ struct Known {
   Trait trait;
 };
 
-// Numbers from linux/magic.h and the file systems' sources. Not network although it may be one: fuse (sshfs, but also
-// ntfs-3g and many local ones). Not reserving: those that write to fresh blocks (btrfs, zfs, bcachefs, f2fs), and
-// overlayfs, which may lie on top of one.
+constexpr std::uint32_t kXfs = 0x58465342;
+
+// Numbers from linux/magic.h and the file systems' sources. Reserving are only those of which it is known that a block
+// that fallocate(2) reserved belongs to one file and stays in its place. Not so: those that write to fresh blocks
+// (btrfs, zfs, bcachefs, f2fs), XFS where files may share blocks (see below), and overlayfs, which may lie on top of
+// any. Uncertain: what passes calls on to a program, which may be a remote one (fuse), and what has no journal and
+// promises little of a rename (vfat, exfat).
 constexpr std::array kKnown = {
     Known{0x0000EF53, "ext4", Trait::kReservesBlocks},  // also ext2 and ext3
-    Known{0x58465342, "xfs", Trait::kReservesBlocks},  Known{0x01021994, "tmpfs", Trait::kVolatileReservesBlocks},
-    Known{0x858458F6, "ramfs", Trait::kVolatile},      Known{0x9123683E, "btrfs", Trait::kLocal},
-    Known{0x2FC12FC1, "zfs", Trait::kLocal},           Known{0xF2F52010, "f2fs", Trait::kLocal},
-    Known{0xCA451A4E, "bcachefs", Trait::kLocal},      Known{0x794C7630, "overlayfs", Trait::kLocal},
-    Known{0x65735546, "fuse", Trait::kLocal},          Known{0x00004D44, "vfat", Trait::kLocal},
-    Known{0x2011BAB0, "exfat", Trait::kLocal},         Known{0x00006969, "nfs", Trait::kNetwork},
-    Known{0x0000517B, "smb", Trait::kNetwork},         Known{0xFF534D42, "cifs", Trait::kNetwork},
-    Known{0xFE534D42, "smb2", Trait::kNetwork},        Known{0x5346414F, "afs", Trait::kNetwork},
-    Known{0x6B414653, "afs", Trait::kNetwork},         Known{0x00C36400, "ceph", Trait::kNetwork},
-    Known{0x01021997, "9p", Trait::kNetwork},          Known{0x0BD00BD0, "lustre", Trait::kNetwork},
+    Known{kXfs, "xfs", Trait::kLocal},
+    Known{0x01021994, "tmpfs", Trait::kVolatileReservesBlocks},
+    Known{0x858458F6, "ramfs", Trait::kVolatile},
+    Known{0x9123683E, "btrfs", Trait::kLocal},
+    Known{0x2FC12FC1, "zfs", Trait::kLocal},
+    Known{0xF2F52010, "f2fs", Trait::kLocal},
+    Known{0xCA451A4E, "bcachefs", Trait::kLocal},
+    Known{0x794C7630, "overlayfs", Trait::kLocal},
+    Known{0x65735546, "fuse", Trait::kUncertain},
+    Known{0x00004D44, "vfat", Trait::kUncertain},
+    Known{0x2011BAB0, "exfat", Trait::kUncertain},
+    Known{0x00006969, "nfs", Trait::kNetwork},
+    Known{0x0000517B, "smb", Trait::kNetwork},
+    Known{0xFF534D42, "cifs", Trait::kNetwork},
+    Known{0xFE534D42, "smb2", Trait::kNetwork},
+    Known{0x5346414F, "afs", Trait::kNetwork},
+    Known{0x6B414653, "afs", Trait::kNetwork},
+    Known{0x00C36400, "ceph", Trait::kNetwork},
+    Known{0x01021997, "9p", Trait::kNetwork},
+    Known{0x0BD00BD0, "lustre", Trait::kNetwork},
     Known{0x47504653, "gpfs", Trait::kNetwork},
 };
+
+// The second version of XFS's answer to what it was made with, which every kernel gives; xfs_fs.h is not installed
+// everywhere.
+struct XfsGeometry {
+  std::array<std::uint32_t, 8> sizes;
+  std::array<std::uint64_t, 4> blocks;
+  std::array<std::uint8_t, 16> uuid;
+  std::array<std::uint32_t, 2> stripes;
+  std::int32_t version;
+  std::uint32_t flags;
+  std::array<std::uint32_t, 4> more_sizes;
+};
+static_assert(sizeof(XfsGeometry) == 112);
+constexpr unsigned long kXfsGetGeometry = _IOR('X', 124, XfsGeometry);
+constexpr std::uint32_t kXfsSharesBlocks = 1U << 20;
+
+/// A copy made by `cp` then shares blocks with the original, and a store to one of them needs a new block. Also when it
+/// cannot be found out.
+bool xfs_shares_blocks(int fd) {
+  XfsGeometry geometry{};
+  return ::ioctl(fd, kXfsGetGeometry, &geometry) != 0 || (geometry.flags & kXfsSharesBlocks) != 0;
+}
 
 std::string hexadecimal(std::uint32_t value) {
   std::array<char, 8> digits{};
@@ -47,10 +84,11 @@ std::string hexadecimal(std::uint32_t value) {
 MountedFileSystem file_system_of_magic(std::uint32_t magic) {
   const auto* const known =
       std::find_if(kKnown.begin(), kKnown.end(), [&](const Known& entry) { return entry.magic == magic; });
-  if (known == kKnown.end()) return {{hexadecimal(magic), false, false}, false};
-  const Trait trait = known->trait;
-  const bool gone_with_the_machine = trait == Trait::kVolatile || trait == Trait::kVolatileReservesBlocks;
-  return {{std::string(known->name), trait == Trait::kNetwork, gone_with_the_machine},
+  const Trait trait = known == kKnown.end() ? Trait::kUncertain : known->trait;
+  return {{.name = known == kKnown.end() ? hexadecimal(magic) : std::string(known->name),
+           .network = trait == Trait::kNetwork,
+           .volatile_ = trait == Trait::kVolatile || trait == Trait::kVolatileReservesBlocks,
+           .uncertain = trait == Trait::kUncertain},
           trait == Trait::kReservesBlocks || trait == Trait::kVolatileReservesBlocks};
 }
 
@@ -59,7 +97,10 @@ std::optional<MountedFileSystem> file_system_of(int fd) {
   int result = ::fstatfs(fd, &status);
   while (result != 0 && errno == EINTR) result = ::fstatfs(fd, &status);
   if (result != 0) return std::nullopt;
-  return file_system_of_magic(static_cast<std::uint32_t>(status.f_type));
+  const auto magic = static_cast<std::uint32_t>(status.f_type);
+  MountedFileSystem mounted = file_system_of_magic(magic);
+  if (magic == kXfs) mounted.reserves_blocks = !xfs_shares_blocks(fd);
+  return mounted;
 }
 
 }  // namespace flint::io

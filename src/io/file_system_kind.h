@@ -9,14 +9,15 @@ namespace flint::io {
 
 struct MountedFileSystem {
   FileSystemKind kind;
-  /// Blocks reserved with fallocate(2) take stores through a map without fail: what File::can_map() promises.
+  /// Blocks reserved with fallocate(2) take stores through a map without fail, and no other file can share them: what
+  /// File::can_map() promises. False where that is not known.
   bool reserves_blocks = false;
 };
 
 /// Errno is set when there is no value.
 [[nodiscard]] std::optional<MountedFileSystem> file_system_of(int fd);
 
-/// The same for a magic number of statfs(2); a number that is not known is named in hexadecimal.
+/// The same as far as the magic number of statfs(2) tells; a number that is not known is named in hexadecimal.
 [[nodiscard]] MountedFileSystem file_system_of_magic(std::uint32_t magic);
 
 }  // namespace flint::io

@@ -20,6 +20,7 @@ class MemoryFile final : public File {
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;
 
+  void show_as(std::string_view name) override { path_.replace(path_.rfind('/') + 1, std::string::npos, name); }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     return inode_->content.read(offset, out);
   }

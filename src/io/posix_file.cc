@@ -20,6 +20,7 @@ class PosixFile final : public File {
   PosixFile(const PosixFile&) = delete;
   PosixFile& operator=(const PosixFile&) = delete;
 
+  void show_as(std::string_view name) override { path_.replace(path_.rfind('/') + 1, std::string::npos, name); }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const override;
   Status write_at(std::uint64_t offset, std::span<const std::byte> data) override;
   Status allocate(std::uint64_t size) override;
@@ -51,6 +52,7 @@ Result<std::size_t> PosixFile::read_at(std::uint64_t offset, std::span<std::byte
 }
 
 Status PosixFile::write_at(std::uint64_t offset, std::span<const std::byte> data) {
+  if (exceeds_file_size_limit(offset + data.size())) return errno_status(EFBIG, "write", path_);
   std::size_t done = 0;
   while (done < data.size()) {
     const auto at = static_cast<off_t>(offset + done);
@@ -68,6 +70,7 @@ Status PosixFile::allocate(std::uint64_t size) {
   const Result<std::uint64_t> before = this->size();
   if (!before.ok()) return before.status();
   if (size == 0) return {};
+  if (size > *before && exceeds_file_size_limit(size)) return errno_status(EFBIG, "reserve room for", path_);
   if (retry_eintr([&] { return ::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)); }) == 0) return {};
   const int error = errno;
   if (error == EOPNOTSUPP || error == ENOSYS) {
@@ -81,6 +84,11 @@ Status PosixFile::allocate(std::uint64_t size) {
 }
 
 Status PosixFile::truncate(std::uint64_t size) {
+  if (exceeds_file_size_limit(size)) {  // to cut a file is allowed whatever its length
+    const Result<std::uint64_t> before = this->size();
+    if (!before.ok()) return before.status();
+    if (size > *before) return errno_status(EFBIG, "change the length of", path_);
+  }
   if (retry_eintr([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); }) != 0) {
     return failed("change the length of");
   }

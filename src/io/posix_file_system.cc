@@ -87,7 +87,7 @@ Result<base::UniqueFd> create_directory(const std::string& path, bool& created) 
 
 }  // namespace
 
-Result<std::unique_ptr<Directory>> open_posix_directory(std::string_view path, OpenDirectory how) {
+Result<std::unique_ptr<Directory>> open_posix_directory(std::string_view path, OpenDirectory how, MapFiles map) {
   std::string name(path);
   while (name.size() > 1 && name.back() == '/') name.pop_back();
   if (name.empty() || name.find('\0') != std::string::npos) {
@@ -110,7 +110,7 @@ Result<std::unique_ptr<Directory>> open_posix_directory(std::string_view path, O
   }
   const std::optional<MountedFileSystem> mounted = file_system_of(handle->fd.get());
   if (!mounted) return errno_status(errno, "find out the file system of", name);
-  handle->mappable = mounted->reserves_blocks;
+  handle->mappable = map == MapFiles::kWhereSafe && mounted->reserves_blocks;
   return make_posix_directory(std::move(handle));
 }
 

@@ -1,5 +1,6 @@
 #include "io/posix_handle.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,11 @@ base::UniqueFd open_at(int directory_fd, const std::string& name, int flags, mod
   fd.reset();
   errno = error;
   return higher;
+}
+
+bool exceeds_file_size_limit(std::uint64_t end) {
+  struct rlimit limit {};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && end > limit.rlim_cur;
 }
 
 Result<base::UniqueFd> open_regular_file(const DirectoryHandle& directory, std::string_view name, int flags) {

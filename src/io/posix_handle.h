@@ -26,6 +26,11 @@ auto retry_eintr(Call call) {
 /// Invalid and errno set on failure.
 [[nodiscard]] base::UniqueFd open_at(int directory_fd, const std::string& name, int flags, mode_t mode = 0);
 
+/// Whether a file that ends at `end` is longer than the process may write (RLIMIT_FSIZE). Asked before each call that
+/// writes at or moves a file's end: the kernel would not only fail that call but also send SIGXFSZ, which ends a
+/// process that did not prepare for it, and which a library has no business to block or ignore for its host.
+[[nodiscard]] bool exceeds_file_size_limit(std::uint64_t end);
+
 /// An open directory, shared by what was opened in it.
 struct DirectoryHandle {
   base::UniqueFd fd;

@@ -56,6 +56,7 @@ bool is_at_its_name(int fd, const DirectoryHandle& directory, const std::string&
 
 Status PosixLock::describe_holder(std::string_view text) {
   if (!fd_.valid()) return belongs_to_parent();
+  if (exceeds_file_size_limit(text.size())) return errno_status(EFBIG, "write", path());
   std::size_t done = 0;
   while (done < text.size()) {
     const ssize_t put = retry_eintr(

@@ -74,7 +74,8 @@ Result<DoctorReport> examine(io::Directory& directory, const Examine& storage_ex
 Result<std::unique_ptr<Limiter>> Limiter::open(std::string_view data_dir, const Options& options) {
   if (Status valid = validate_options(options); !valid.ok()) return valid;
   auto directory = io::open_posix_directory(
-      data_dir, options.mode == OpenMode::kReadOnly ? io::OpenDirectory::kMustExist : io::OpenDirectory::kCreate);
+      data_dir, options.mode == OpenMode::kReadOnly ? io::OpenDirectory::kMustExist : io::OpenDirectory::kCreate,
+      options.map_log ? io::MapFiles::kWhereSafe : io::MapFiles::kNever);
   if (!directory.ok()) return directory.status();
   return Impl::open(std::move(*directory), options);
 }

@@ -7,7 +7,10 @@ namespace flint::storage {
 
 Result<std::unique_ptr<io::File>> create_temporary(io::Directory& directory, std::string_view name) {
   remove_temporary(directory, name);
-  return directory.open(temporary_name(name), io::OpenFile::kCreateNew);
+  Result<std::unique_ptr<io::File>> file = directory.open(temporary_name(name), io::OpenFile::kCreateNew);
+  // When a message is read, the temporary name is gone: the file has its last one, or none.
+  if (file.ok()) (*file)->show_as(name);
+  return file;
 }
 
 Status write_temporary(io::Directory& directory, std::string_view name, std::span<const std::byte> bytes) {

@@ -68,6 +68,7 @@ class GatedFile final : public io::File {
  public:
   GatedFile(std::unique_ptr<io::File> file, SyncGate& gate) : file_(std::move(file)), gate_(gate) {}
 
+  void show_as(std::string_view name) override { file_->show_as(name); }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     return file_->read_at(offset, out);
   }

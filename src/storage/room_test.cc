@@ -50,5 +50,27 @@ TEST_F(RoomTest, OnlyAFullSegmentIsFollowedByALargerOne) {
   EXPECT_EQ(segment_sizes().back(), tiny_options().first_segment_bytes);
 }
 
+/// The message of a full disk told people to look at "log-next.tmp", which was gone when they did.
+TEST_F(RoomTest, MessagesNameAFileByTheNameThatItGets) {
+  TestStore& store = open();
+  ASSERT_TRUE(store.append(history_, "one").ok());
+  disk_.set_capacity(disk_.used_bytes());
+  Status full;
+  for (int i = 0; i < 100 && full.ok(); ++i) full = store.append(history_, std::string(100, 'x'));
+  ASSERT_EQ(full.code(), Code::kDiskFull);
+  EXPECT_NE(full.message().find("/faulty/log-000000000002.flog:"), std::string::npos) << full.message();
+
+  disk_.set_capacity({});
+  ASSERT_TRUE(store.append(history_, std::string(100, 'x')).ok());
+  disk_.fail_every(io::Call::kWrite, {ENOSPC, {}});
+  const Status no_snapshot = store->compact();
+  EXPECT_EQ(no_snapshot.message().find(".tmp"), std::string::npos) << no_snapshot.message();
+  disk_.stop_failing();
+  ASSERT_TRUE(store.append(history_, "one more").ok());
+  disk_.fail_every(io::Call::kSync);
+  const Status not_synced = store.wait(history_);
+  EXPECT_NE(not_synced.message().find("/faulty/log-000000000002.flog:"), std::string::npos) << not_synced.message();
+}
+
 }  // namespace
 }  // namespace flint::storage

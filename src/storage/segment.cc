@@ -41,6 +41,7 @@ Result<std::shared_ptr<Segment>> Segment::create(io::Directory& directory, const
 Result<std::shared_ptr<Segment>> Segment::create_in(io::Directory& directory, const FileHeader& header,
                                                     std::unique_ptr<io::File> file, std::string_view temporary) {
   std::string name = segment_name(header.number);
+  file->show_as(name);
   if (Status filled = fill_new(*file, header); !filled.ok()) {
     static_cast<void>(directory.remove(temporary));
     return after_failed_write(filled);
@@ -113,8 +114,7 @@ Status Segment::sync() {
   base::MutexLock lock(sync_mutex_);
   if (!sync_failure_.ok()) return sync_failure_;
   if (Status synced = file_->sync(); !synced.ok()) {
-    // The file was opened under the temporary name, which the file system's message shows.
-    sync_failure_ = after_failed_sync({synced.code(), fmt::format("{}: {}", name_, synced.message())});
+    sync_failure_ = after_failed_sync(synced);
   }
   return sync_failure_;
 }

@@ -44,6 +44,13 @@ Status check_file_system(io::Directory& directory, const StoreOptions& options, 
                                                "disk if limits are to be remembered across restarts of the machine.",
                                                directory.path(), kind->name)});
   }
+  if (kind->uncertain) {
+    findings.push_back({.fatal = false,
+                        .message = fmt::format("{} is on a file system ({}) that may not keep what locks, syncs and "
+                                               "renames promise. Use ext4, XFS or btrfs on a local disk, unless you "
+                                               "know that it does.",
+                                               directory.path(), kind->name)});
+  }
   return {};
 }
 

@@ -340,6 +340,19 @@ TEST_F(StoreTest, ANetworkFileSystemNeedsToBeAllowed) {
   EXPECT_TRUE(allowed.open().ok());
 }
 
+// A directory on FUSE was opened without a word, though a program far away may keep it.
+TEST_F(StoreTest, AFileSystemOfWhichLittleIsKnownIsReported) {
+  io::FaultyOptions fuse;
+  fuse.kind = {.name = "fuse", .uncertain = true};
+  const FaultyDisk disk(fuse);
+  TestStore store(disk, tiny_options());
+  ASSERT_TRUE(store.open().ok());
+  ASSERT_EQ(store->findings().size(), 1U);
+  EXPECT_FALSE(store->findings()[0].fatal);
+  EXPECT_NE(store->findings()[0].message.find("/faulty is on a file system (fuse)"), std::string::npos)
+      << store->findings()[0].message;
+}
+
 class ReadOnlyTest : public StoreTest {
  protected:
   static StoreOptions read_only() {

@@ -67,11 +67,11 @@ class DiskTest(unittest.TestCase):
         if reason:
             self.skipTest(reason)
 
-    def make_disk(self, kind):
+    def make_disk(self, kind, *options):
         image = self.folder / f"{kind}.image"
         image.touch()
-        os.truncate(image, 64 << 20)
-        code, said = run(f"/usr/sbin/mkfs.{kind}", "-q", "-F", image)
+        os.truncate(image, (320 if kind == "xfs" else 64) << 20)  # XFS takes no less
+        code, said = run(f"/usr/sbin/mkfs.{kind}", "-q", "-f" if kind == "xfs" else "-F", *options, image)
         self.assertEqual(code, 0, said)
         return image
 

@@ -100,6 +100,23 @@ class Order(TraceTest):
             self.assertTrue(self.synced_between(calls, SEGMENT, request, answer),
                             f"no segment was synced between {request} and {answer}")
 
+    def test_without_a_map_a_record_is_written_and_then_synced(self):
+        """With `--no-map`, a check was answered whose record was still to be written, or the log was mapped all the same."""
+        with self.traced("--sync", "always", "--no-map", more_calls=",mmap") as server:
+            self.ok(server.post("/v1/limits", KEY))
+            for _ in range(5):
+                self.ok(server.check())
+            self.assertEqual(server.stop(), 0)
+        calls = self.calls()
+        maps = [call for call in calls if call.name == "mmap" and call.ok]
+        self.assertTrue(maps)
+        self.assertEqual([call for call in maps if SEGMENT.search(call.arguments) or ".flog" in call.arguments], [])
+        for request, answer in self.counted(self.exchanges(calls, "/v1/check"), 5):
+            writes = [call for call in calls if call.name == "pwrite64" and call.ok and SEGMENT.search(call.path)
+                      and request.end < call.begin and call.end < answer.begin]
+            self.assertEqual(len(writes), 1, f"between {request} and {answer}")
+            self.assertTrue(self.synced_between(calls, SEGMENT, writes[0], answer))
+
     def counted(self, found, count):
         self.assertEqual(len(found), count)
         return found

@@ -203,5 +203,5 @@ class TraceTest(unittest.TestCase):
         self.assertEqual(answer[0], 200, answer[1])
         return answer[1]
 
-    def traced(self, *arguments):
-        return Server(self.data_dir, *arguments, strace=["-o", self.trace, "-e", f"trace={CALLS}"])
+    def traced(self, *arguments, more_calls=""):
+        return Server(self.data_dir, *arguments, strace=["-o", self.trace, "-e", f"trace={CALLS}{more_calls}"])
