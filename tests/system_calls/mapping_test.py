@@ -91,7 +91,8 @@ class BusError(DiskTest):
             self.assertEqual(server.wait(), -signal.SIGBUS)
             lines = [line for line in server.logged().splitlines() if "SIGBUS" in line]
             self.assertEqual(len(lines), 1, server.logged())
-            self.assertRegex(lines[0], rf"^flint: killed by SIGBUS at byte \d+ of .*/{log.name}: .* was cut off\. .*--no-map")
+            self.assertRegex(lines[0], rf"^flint: killed by SIGBUS at byte \d+ of .*/{log.name}: ")
+            self.assertRegex(lines[0], r" was cut off\. .*--no-map")
 
     def test_with_no_map_a_log_that_is_cut_off_is_no_signal(self):
         with Server(self.disk.folder / "data", "--sync", "always", "--no-map") as server:

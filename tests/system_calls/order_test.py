@@ -101,7 +101,7 @@ class Order(TraceTest):
                             f"no segment was synced between {request} and {answer}")
 
     def test_without_a_map_a_record_is_written_and_then_synced(self):
-        """With `--no-map`, a check was answered whose record was still to be written, or the log was mapped all the same."""
+        """With `--no-map`, a check was answered before its record was written, or the log was mapped all the same."""
         with self.traced("--sync", "always", "--no-map", more_calls=",mmap") as server:
             self.ok(server.post("/v1/limits", KEY))
             for _ in range(5):
