@@ -98,7 +98,9 @@ AccessRules tcp_rules(std::string_view token) {
   return {.token = std::string(token), .keep_browsers_out = token.empty()};
 }
 
-AccessRules unix_rules(std::string_view token) { return {.token = std::string(token), .keep_browsers_out = false}; }
+AccessRules unix_rules(std::string_view token) { return {.token = std::string(token)}; }
+
+AccessRules owner_rules() { return {.token = {}, .keep_browsers_out = false, .is_owners = true}; }
 
 bool same_secret(std::string_view given, std::string_view secret) noexcept {
   if (secret.empty()) return false;

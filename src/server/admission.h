@@ -18,12 +18,16 @@ struct AccessRules {
   /// Refuse what a web page could make a browser send: hosts that are no loopback names, any Origin, and what another
   /// site's page asks for. Answers say that no page may embed or frame them.
   bool keep_browsers_out = false;
+  /// Only the owner of the data directory can connect: see ConnectionTable.
+  bool is_owners = false;
 };
 
 /// For an address that `token` protects, or nothing does.
 [[nodiscard]] AccessRules tcp_rules(std::string_view token);
 /// For a socket that only its owner can connect to, and no browser at all.
 [[nodiscard]] AccessRules unix_rules(std::string_view token);
+/// For the socket in the data directory: who can open it can read the directory as well, so a token protects nothing.
+[[nodiscard]] AccessRules owner_rules();
 
 /// An answer in place of the endpoint's.
 struct Refusal {

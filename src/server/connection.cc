@@ -17,18 +17,22 @@ constexpr int kUnavailable = 503;
 constexpr int kInsufficientStorage = 507;
 constexpr auto kNever = SteadyClock::time_point::max();
 
+BadRequest no_room() {
+  return {503, "unavailable", "The server takes no more connections now. Try again in a second."};
+}
 Refusal timed_out() { return refusal_of({408, "request_timeout", "The request did not arrive in time."}); }
 
 }  // namespace
 
-Connection::Connection(IoLoop& loop, Socket socket, const AccessRules& rules)
-    : loop_(loop), socket_(std::move(socket)), rules_(rules) {}
+Connection::Connection(IoLoop& loop, Socket socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor,
+                       bool for_probes)
+    : loop_(loop), socket_(std::move(socket)), rules_(rules), visitor_(std::move(visitor)), for_probes_(for_probes) {}
 
 void Connection::start(bool turn_away) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
   if (turn_away) {
-    fail(refusal_of({503, "unavailable", "The server takes no more connections now. Try again in a second."}));
+    fail(refusal_of(no_room()));
   }
   pump();
 }
@@ -50,6 +54,11 @@ void Connection::close() {
 void Connection::abort() {
   error_code ignored;
   socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  close();
+}
+
+void Connection::give_way() {
+  if (proven_) return loop_.core().connections.stay(*visitor_);
   close();
 }
 
@@ -134,11 +143,17 @@ bool Connection::handle_next() {
 
 void Connection::admit() {
   const RequestHead& head = reader_.head();
-  std::optional<Refusal> refused = refuse(head, rules_, loop_.core().routes, route_);
+  const bool probes = Monitor::is_public(head.path);
+  std::optional<Refusal> refused =
+      for_probes_ && !probes ? refusal_of(no_room()) : refuse(head, rules_, loop_.core().routes, route_);
   if (refused) {
     answer(std::move(refused->response), refused->close, refused->ask_for_token);
     if (!ending_) reader_.skip_body();
     return;
+  }
+  if (!proven_ && !probes) {
+    proven_ = true;
+    loop_.core().connections.prove(*visitor_);
   }
   if (head.expects_continue && head.has_body()) outbox_.tail() += "HTTP/1.1 100 Continue\r\n\r\n";
   reader_.read_body();
@@ -218,7 +233,7 @@ void Connection::answer(api::Response response, bool close, bool ask_for_token) 
   const RequestHead& request = reader_.head();
   const bool in_pieces = static_cast<bool>(response.more);
   client_is_done_ |= !request.keep_alive;
-  ending_ = close || client_is_done_ || loop_.is_draining() || response.status == kUnavailable;
+  ending_ = close || for_probes_ || client_is_done_ || loop_.is_draining() || response.status == kUnavailable;
   waits_for_ = Waits::kNot;
 
   ResponseHead head = head_of(response);

@@ -21,7 +21,7 @@ namespace flint::server {
 /// while the client does not take its answers.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(IoLoop& loop, Socket socket, const AccessRules& rules);
+  Connection(IoLoop& loop, Socket socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor, bool for_probes);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -29,11 +29,14 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void start(bool turn_away);
   void drain();
   void close();
+  /// Makes room for another, unless a request here has passed the access rules.
+  void give_way();
   void enforce_deadlines();
   /// What a held answer waits for may be durable, or never will be.
   void on_commit(const Status& status);
   /// There may be room in the storage gate.
   void resume();
+  [[nodiscard]] Visitor& visitor() const { return *visitor_; }
 
  private:
   /// Goes as far as it can: handles what has come, writes what may leave, reads on.
@@ -66,6 +69,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   IoLoop& loop_;
   Socket socket_;
   const AccessRules& rules_;
+  const std::shared_ptr<Visitor> visitor_;
+  const bool for_probes_;
   RequestReader reader_;
   Outbox outbox_;
   api::Service::Route route_;
@@ -74,6 +79,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool more_in_chunks_ = false;
 
   bool open_ = true;
+  /// A request has passed the access rules, other than a probe, which anybody may send.
+  bool proven_ = false;
   bool reading_ = false;
   bool awaiting_writable_ = false;
   bool awaiting_commit_ = false;

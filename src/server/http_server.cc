@@ -5,19 +5,19 @@
 namespace flint::server {
 namespace {
 
-/// Connections over the cap that get an answer; beyond these they are just closed.
-constexpr std::size_t kMostTurnedAway = 64;
 /// Requests that may read files or wait for a compaction run on so many threads at most.
 constexpr std::size_t kMostWorkers = 4;
 
 }  // namespace
 
 HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, Log& log)
-    : settings_(settings),
-      log_(log),
-      core_(limiter, settings.deadlines, settings.max_blocking, std::min(settings.max_blocking, kMostWorkers)),
+    : log_(log),
+      core_(limiter, settings.deadlines, settings.max_connections, settings.max_blocking,
+            std::min(settings.max_blocking, kMostWorkers)),
       accept_work_(accept_context_.get_executor()),
-      turned_away_(log, "connections_refused", "Connections were refused: as many are open as the server serves") {
+      turned_away_(log, "connections_refused", "Connections were refused: as many are open as the server serves"),
+      dropped_(log, "connections_dropped",
+               "Connections that had made no request that was let in were closed, to make room for others") {
   for (unsigned i = 0; i < settings.threads; ++i) loops_.push_back(std::make_unique<IoLoop>(core_, log));
 }
 
@@ -26,7 +26,10 @@ HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
 void HttpServer::add(ListenSocket socket, AccessRules rules) {
   listeners_.push_back(std::make_unique<Listener>(
       accept_context_, std::move(socket), std::move(rules),
-      [this](base::UniqueFd accepted, const AccessRules& applied) { take(std::move(accepted), applied); }, log_));
+      [this](base::UniqueFd accepted, const AccessRules& applied, std::optional<IpAddress> client) {
+        take(std::move(accepted), applied, client);
+      },
+      log_));
 }
 
 Status HttpServer::start() {
@@ -38,14 +41,21 @@ Status HttpServer::start() {
   return {};
 }
 
-void HttpServer::take(base::UniqueFd socket, const AccessRules& rules) {
-  const std::size_t open = core_.connections.count();
-  const bool turn_away = open >= settings_.max_connections;
-  if (turn_away) turned_away_.happened();
-  if (open >= settings_.max_connections + kMostTurnedAway) return;
+void HttpServer::take(base::UniqueFd socket, const AccessRules& rules, std::optional<IpAddress> client) {
   const auto least = std::min_element(loops_.begin(), loops_.end(),
                                       [](const auto& a, const auto& b) { return a->load() < b->load(); });
-  (*least)->adopt(std::move(socket), rules, turn_away);
+  auto visitor = std::make_shared<Visitor>();
+  visitor->is_owner = rules.is_owners;
+  if (client) visitor->client = client->client();
+  visitor->loop = least->get();
+  const ConnectionTable::Entered entered = core_.connections.enter(visitor);
+  if (entered.gives_way) {
+    dropped_.happened();
+    entered.gives_way->loop->give_way(entered.gives_way);
+  }
+  if (entered.entry != ConnectionTable::Entry::kServed) turned_away_.happened();
+  if (entered.entry == ConnectionTable::Entry::kRefused) return;
+  (*least)->adopt(std::move(socket), rules, std::move(visitor), entered.entry == ConnectionTable::Entry::kForProbes);
 }
 
 bool HttpServer::stop(std::chrono::milliseconds drain) {

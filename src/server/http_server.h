@@ -12,6 +12,7 @@ namespace flint::server {
 struct HttpSettings {
   std::size_t max_blocking = 1024;
   unsigned threads = 1;
+  /// By each kind of socket: see ConnectionTable.
   std::size_t max_connections = 1024;
   Deadlines deadlines;
 };
@@ -40,9 +41,8 @@ class HttpServer {
   }
 
  private:
-  void take(base::UniqueFd socket, const AccessRules& rules);
+  void take(base::UniqueFd socket, const AccessRules& rules, std::optional<IpAddress> client);
 
-  const HttpSettings settings_;
   Log& log_;
   ServerCore core_;
   std::vector<std::unique_ptr<IoLoop>> loops_;
@@ -51,6 +51,7 @@ class HttpServer {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::thread accept_thread_;
   RepeatedWarning turned_away_;
+  RepeatedWarning dropped_;
   bool stopped_ = false;
 };
 

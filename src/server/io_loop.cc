@@ -61,20 +61,27 @@ void IoLoop::start() {
   thread_ = std::thread([this] { context_.run(); });
 }
 
-void IoLoop::adopt(base::UniqueFd socket, const AccessRules& rules, bool turn_away) {
+void IoLoop::adopt(base::UniqueFd socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor, bool for_probes) {
   load_.fetch_add(1, std::memory_order_relaxed);
-  core_.connections.add();
-  asio::post(context_, [this, fd = std::make_shared<base::UniqueFd>(std::move(socket)), &rules, turn_away] {
+  asio::post(context_, [this, fd = std::make_shared<base::UniqueFd>(std::move(socket)), &rules,
+                        visitor = std::move(visitor), for_probes] {
     Socket adopted(context_.get_executor());
     error_code error;
     const asio::generic::stream_protocol protocol(family_of(fd->get()), 0);
     adopted.assign(protocol, fd->get(), error);
-    if (error) return forget_one();
+    if (error) return forget(*visitor);
     static_cast<void>(fd->release());
     keep_ticking();
-    auto connection = std::make_shared<Connection>(*this, std::move(adopted), rules);
+    auto connection = std::make_shared<Connection>(*this, std::move(adopted), rules, visitor, for_probes);
+    visitor->connection = connection;
     connections_.insert(connection);
-    connection->start(turn_away || draining_);
+    connection->start(draining_);
+  });
+}
+
+void IoLoop::give_way(std::shared_ptr<Visitor> visitor) {
+  asio::post(context_, [visitor = std::move(visitor)] {
+    if (const std::shared_ptr<Connection> connection = visitor->connection.lock()) connection->give_way();
   });
 }
 
@@ -97,12 +104,12 @@ void IoLoop::join() {
 }
 
 void IoLoop::remove(const std::shared_ptr<Connection>& connection) {
-  if (connections_.erase(connection) == 1) forget_one();
+  if (connections_.erase(connection) == 1) forget(connection->visitor());
 }
 
-void IoLoop::forget_one() {
+void IoLoop::forget(Visitor& visitor) {
   load_.fetch_sub(1, std::memory_order_relaxed);
-  core_.connections.remove();
+  core_.connections.leave(visitor);
 }
 
 void IoLoop::keep_ticking() {

@@ -13,7 +13,7 @@
 #include "flint/limiter.h"
 #include "server/admission.h"
 #include "server/asio.h"
-#include "server/connection_count.h"
+#include "server/connection_table.h"
 #include "server/log.h"
 #include "server/monitor.h"
 #include "server/routes.h"
@@ -27,8 +27,10 @@ class Connection;
 
 /// What all loops and connections of one server share. Outlives them.
 struct ServerCore {
-  ServerCore(Limiter& over, const Deadlines& limits, std::size_t max_blocking, std::size_t worker_threads)
+  ServerCore(Limiter& over, const Deadlines& limits, std::size_t max_connections, std::size_t max_blocking,
+             std::size_t worker_threads)
       : limiter(over),
+        connections(max_connections),
         monitor(over, connections),
         routes(over, monitor),
         deadlines(limits),
@@ -36,7 +38,7 @@ struct ServerCore {
         workers(worker_threads) {}
 
   Limiter& limiter;
-  ConnectionCount connections;
+  ConnectionTable connections;
   Monitor monitor;
   Routes routes;
   const Deadlines deadlines;
@@ -59,8 +61,10 @@ class IoLoop {
   // From any thread.
 
   void start();
-  /// Serves a connected, non-blocking socket. `rules` outlives the loop. With `turn_away` its only answer is 503.
-  void adopt(base::UniqueFd socket, const AccessRules& rules, bool turn_away);
+  /// Serves a connected, non-blocking socket. `rules` outlives the loop. `for_probes`: see ConnectionTable.
+  void adopt(base::UniqueFd socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor, bool for_probes);
+  /// Has a connection closed that this loop adopted, unless it is proven by now.
+  void give_way(std::shared_ptr<Visitor> visitor);
   /// Idle connections close at once, the others behind their next answer.
   void drain();
   /// Closes what is left, and returns when the thread has ended.
@@ -87,7 +91,7 @@ class IoLoop {
  private:
   struct Mailbox;
 
-  void forget_one();
+  void forget(Visitor& visitor);
 
   /// Ticks go on while there are connections: an idle server sleeps.
   void keep_ticking();

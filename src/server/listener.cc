@@ -55,12 +55,15 @@ void Listener::await() {
 
 bool Listener::accept_all() {
   for (int i = 0; i < kMostAtOnce; ++i) {
-    base::UniqueFd accepted(::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    sockaddr_storage peer{};
+    socklen_t size = sizeof(peer);
+    base::UniqueFd accepted(
+        ::accept4(socket_.fd(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (accepted.valid()) {
       const int yes = 1;
       // Fails for Unix sockets, which have nothing to delay.
       static_cast<void>(setsockopt(accepted.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)));
-      take_(std::move(accepted), rules_);
+      take_(std::move(accepted), rules_, IpAddress::of(peer));
       continue;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return true;

@@ -3,9 +3,11 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/posix/descriptor_base.hpp>
 #include <functional>
+#include <optional>
 
 #include "server/admission.h"
 #include "server/asio.h"
+#include "server/ip_address.h"
 #include "server/listen_socket.h"
 #include "server/log.h"
 
@@ -15,8 +17,8 @@ namespace flint::server {
 /// connection, and waits a little when the process has no descriptor left.
 class Listener {
  public:
-  /// Takes an accepted, non-blocking socket.
-  using Take = std::function<void(base::UniqueFd socket, const AccessRules& rules)>;
+  /// Takes an accepted, non-blocking socket. `client` is nothing for a Unix socket.
+  using Take = std::function<void(base::UniqueFd socket, const AccessRules& rules, std::optional<IpAddress> client)>;
 
   Listener(IoContext& context, ListenSocket socket, AccessRules rules, Take take, Log& log);
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "api/service.h"
-#include "server/connection_count.h"
+#include "server/connection_table.h"
 #include "server/traffic.h"
 
 namespace flint::server {
@@ -16,7 +16,7 @@ namespace flint::server {
 class Monitor {
  public:
   /// The references outlive it.
-  Monitor(const Limiter& limiter, ConnectionCount& connections) : limiter_(limiter), connections_(connections) {}
+  Monitor(const Limiter& limiter, ConnectionTable& connections) : limiter_(limiter), connections_(connections) {}
 
   /// For a loop to count in. Lives as long as the monitor. Not while requests are answered.
   [[nodiscard]] Traffic& add_loop() { return loops_.emplace_back(); }
@@ -37,7 +37,7 @@ class Monitor {
   [[nodiscard]] api::Response metrics() const;
 
   const Limiter& limiter_;
-  ConnectionCount& connections_;
+  ConnectionTable& connections_;
   std::deque<Traffic> loops_;
   std::atomic<bool> draining_ = false;
   const std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();

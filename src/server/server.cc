@@ -59,8 +59,8 @@ unsigned thread_count(unsigned wanted) {
   return wanted != 0 ? wanted : std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
 }
 
-/// As many connections as the server takes need more descriptors than the usual limit of 1,024, which exists for
-/// programs that use select().
+/// As many connections as the server takes (max_connections twice, and some) need more descriptors than the usual limit
+/// of 1,024, which exists for programs that use select().
 void allow_descriptors() {
   constexpr rlim_t kEnough = 4096;
   rlimit limit{};
@@ -171,8 +171,7 @@ Status Run::listen() {
   }
   const std::string url = public_socket_->url();
   add(*std::move(public_socket_), address_.is_unix() ? unix_rules(options_.token) : tcp_rules(options_.token));
-  // Whoever can connect to it can read the directory as well: a token would protect nothing.
-  add(std::move(*local), unix_rules(""));
+  add(std::move(*local), owner_rules());
   if (Status started = http_->start(); !started.ok()) return started;
   for (const std::string& line : listening) log_.info("listening", line);
   notifier_.ready("serving " + options_.data_dir + " on " + url);

@@ -56,6 +56,7 @@ struct ServerOptions {
   unsigned threads = 0;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kAuto;
+  /// By the socket in the data directory; and as many by `bind`.
   std::size_t max_connections = 1024;
   Deadlines deadlines;
 };

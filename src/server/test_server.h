@@ -45,7 +45,7 @@ class TestServer {
     http_ = std::make_unique<HttpServer>(*limiter_, settings, log_);
     open_port_ = add("");
     token_port_ = add(kToken);
-    http_->add(std::move(*ListenSocket::bind_in_data_dir(directory_.path())), unix_rules(""));
+    http_->add(std::move(*ListenSocket::bind_in_data_dir(directory_.path())), owner_rules());
     const Status started = http_->start();
     EXPECT_TRUE(started.ok()) << started.message();
   }

@@ -1,5 +1,6 @@
 """docs/openapi.yaml against a live server: every route, every status and every answer, both ways round."""
 
+import http.client
 import re
 import resource
 import unittest
@@ -235,6 +236,7 @@ class AnswersTest(LiveTest):
         self.full_disk_and_no_descriptors()
         self.no_token()
         self.failed_storage()
+        self.assertTrue(any(self.not_ready() for _ in range(10)))
         self.end_late_requests(late)
         self.too_many_connections(server)
         self.assertEqual(self.seen, {(operation.id, status) for operation in DOCUMENT.operations
@@ -301,16 +303,34 @@ class AnswersTest(LiveTest):
         self.described(operation, answer, 503)
         self.assertEqual(answer.json()["code"], "storage_failed")
 
+    def not_ready(self):
+        """Whether a server whose storage has failed said so before it ended, which it does within a second."""
+        name = f"failed {len(list(self.folder.iterdir()))}"
+        server = self.server(name)
+        client, probe = self.filled(server), self.client(server)
+        self.assertEqual(probe.call(*GOOD["ready"]).status, 200)
+        (self.folder / name / "flint.lock").unlink()
+        client.call(*GOOD["check"])
+        operation = next(operation for operation in DOCUMENT.operations if operation.id == "ready")
+        try:
+            self.described(operation, probe.call(*GOOD["ready"]), 503)
+        except (OSError, http.client.HTTPException):
+            return False
+        return True
+
     def too_many_connections(self, server):
         """Under the usual limit of 1,024 open files the connections above it got no answer at all."""
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         for _ in range(MOST_CONNECTIONS):
-            self.enterContext(Connection(server.bind))
+            connection = self.enterContext(Connection(server.bind))
+            connection.send(request_bytes(*GOOD["health"]))
+            # Those before them count too.
+            self.assertIn(connection.receive().status, (200, 503))
         for operation in DOCUMENT.operations:
             with self.subTest(operation=operation.id), Connection(server.bind) as connection:
                 connection.send(request_bytes(*GOOD[operation.id]))
-                self.described(operation, connection.receive(), 503)
+                self.described(operation, connection.receive(), 200 if operation.id in ("live", "ready") else 503)
 
 
 class RouterTest(LiveTest):
