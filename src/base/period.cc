@@ -1,5 +1,6 @@
 #include "base/period.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -21,6 +22,11 @@ std::string format_period(Nanos duration) {
     if (duration % length == Nanos::zero()) return std::to_string(duration / length).append(name);
   }
   return std::to_string(duration.count()) + "ns";
+}
+
+std::string format_elapsed(Nanos time) {
+  return format_period(
+      std::max<Nanos>(std::chrono::floor<std::chrono::milliseconds>(time), std::chrono::milliseconds(1)));
 }
 
 }  // namespace flint::base

@@ -10,4 +10,7 @@ namespace flint::base {
 /// flint::parse_period reads back what is a period.
 [[nodiscard]] std::string format_period(Nanos duration);
 
+/// The same for a time that was measured: rounded down to whole milliseconds, at least one.
+[[nodiscard]] std::string format_elapsed(Nanos time);
+
 }  // namespace flint::base

@@ -13,5 +13,11 @@ TEST(TimeTest, SystemClockReadsWallAndBootTime) {
   EXPECT_GE(second.boot, first.boot);
 }
 
+// While the machine runs, time continues by the boot-time clock: two processes must know that they share a boot.
+TEST(TimeTest, TheBootHasANameThatStays) {
+  EXPECT_NE(system_clock().boot_id(), BootId{});
+  EXPECT_EQ(system_clock().boot_id(), system_clock().boot_id());
+}
+
 }  // namespace
 }  // namespace flint

@@ -48,11 +48,13 @@ class Builder {
     add([](EngineFixture& engine) { return engine->tick(); }, [](ReferenceLimiter& model) { model.tick(); },
         Promise::kNothing);
     steps.back().is_upkeep = true;
+    steps.back().apply_first = kNoteJump;
   }
   void flush() {
     add([](EngineFixture& engine) { return engine->flush(); }, [](ReferenceLimiter& model) { model.tick(); },
         Promise::kEverything);
     steps.back().is_upkeep = true;
+    steps.back().apply_first = kNoteJump;
   }
   void compact(const Builder& meanwhile = {}) {
     add([](EngineFixture& engine) { return engine->compact(); }, [](ReferenceLimiter&) {}, Promise::kNothing);
@@ -61,12 +63,15 @@ class Builder {
   void close() {
     add([](EngineFixture& engine) { return engine->close(); }, [](ReferenceLimiter& model) { model.close(); },
         Promise::kEverything);
-    steps.back().apply_first = [](ReferenceLimiter& model) { model.log_time(); };
+    steps.back().apply_first = kNoteJump;
   }
 
   std::vector<Step> steps;
 
  private:
+  /// A jump of the wall clock gets a record of its own.
+  static constexpr auto kNoteJump = [](ReferenceLimiter& model) { model.note_jump(); };
+
   void add(std::function<Status(EngineFixture&)> run, std::function<void(ReferenceLimiter&)> apply, Promise promise) {
     steps.push_back({.run = std::move(run), .apply = std::move(apply), .promise = promise});
   }

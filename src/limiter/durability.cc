@@ -6,17 +6,6 @@
 
 /// What the engine asks of its storage: waiting, flushing, compaction, closing, and how all of it is doing.
 namespace flint::limiter {
-namespace {
-
-// Smaller steps are what a time service does to a clock every day.
-constexpr Nanos kJump = std::chrono::seconds(1);
-
-std::string in_words(Nanos time) {
-  return base::format_period(
-      std::max<Nanos>(std::chrono::floor<std::chrono::milliseconds>(time), std::chrono::milliseconds(1)));
-}
-
-}  // namespace
 
 Status Engine::wait(Ticket ticket) { return ticket.seq == 0 ? Status() : store_->wait(ticket.seq); }
 
@@ -83,7 +72,7 @@ DoctorReport Engine::doctor() {
   if (open.ok()) {
     base::MutexLock lock(store_->mutex());
     report.limits = state_.keys.size();
-    report_clock(report);
+    for (Finding& finding : clock_->findings()) report.findings.push_back(std::move(finding));
     report_slow_disk(report);
   } else {
     report.findings.push_back({false, open.message()});
@@ -106,48 +95,41 @@ void Engine::map_files(DoctorReport& report) {
   for (Finding& finding : damage) report.findings.push_back(std::move(finding));
 }
 
-void Engine::report_clock(DoctorReport& report) {
-  if (const Nanos behind = clock_->behind_at_open(); behind >= kJump) {
-    report.findings.push_back(
-        {false, fmt::format(
-                    "the wall clock was {} behind the last recorded time when this directory was opened; the limiter's "
-                    "time went on from the recorded one. Check the machine's time service.",
-                    in_words(behind))});
-  }
-  const Nanos jumped = clock_->jumped_since_open(clock_->now());
-  if (jumped >= kJump || jumped <= -kJump) {
-    report.findings.push_back(
-        {false,
-         fmt::format(
-             "the wall clock was set {} by {} since this directory was opened; decisions do not follow it, times "
-             "that are shown do. Check the machine's time service.",
-             jumped > Nanos(0) ? "forward" : "back", in_words(jumped > Nanos(0) ? jumped : -jumped))});
-  }
-}
-
 void Engine::report_slow_disk(DoctorReport& report) {
   const Nanos age = unsynced_->age(store_->last_seq(), clock_->now().time);
   if (age <= options_.max_unsynced) return;
   report.findings.push_back(
       {false, fmt::format("the disk does not keep up: the oldest event that is not on stable storage is {} old, and "
                           "changes wait. Look at what else uses the disk, and at the kernel's log.",
-                          in_words(age))});
+                          base::format_elapsed(age))});
 }
 
 Status Engine::close() {
   if (Status open = welcome(); !open.ok() && !closed_) return open;
-  const bool closing = !closed_.exchange(true, std::memory_order_acq_rel);
-  if (closing && options_.mode == OpenMode::kReadWrite) log_time();
+  closed_.store(true, std::memory_order_release);
   return store_->close();
 }
 
-/// With the wall clock behind, only the log tells the next open how far the limiter's time had come. Without the record
-/// that time would stand still across the close, which refuses more and grants nothing: so a failure here is none.
-void Engine::log_time() {
-  base::MutexLock lock(store_->mutex());
+/// A jump that only this process saw would be news to each later one: every one of them would begin at the last
+/// recorded time anew, and short-lived ones would never see time pass.
+void Engine::log_jump() {
+  if (options_.mode == OpenMode::kReadOnly) return;
   const Moment at = clock_->now();
-  if (at.wall.time_since_epoch() >= at.time.time_since_epoch()) return;
-  static_cast<void>(append(EventWriter(EventType::kTime, at), at));
+  if (state_.time.jumped(at)) log_clock(at);
+}
+
+/// Without the record, time that passes until the next open may not count, which refuses more and grants nothing: so a
+/// failure here is none of the caller's. One that stops the store meets the caller's own append.
+void Engine::log_clock(const Moment& at) {
+  EventWriter event(EventType::kClock, at);
+  const BootTime boot = clock_->boot_time(at);
+  event.clock(boot);
+  const Result<storage::Seq> seq = store_->append(event.kind(), event.written());
+  if (!seq.ok()) return;
+  unsynced_->appended(*seq, at.time);
+  state_.time.note(at);
+  state_.time.note_anchor(at, boot);
+  clock_->set_anchored();
 }
 
 }  // namespace flint::limiter

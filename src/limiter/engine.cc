@@ -92,7 +92,8 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<io::Directory> dire
   engine->unsynced_ = &engine->store_->unsynced();
   base::MutexLock lock(engine->store_->mutex());
   engine->state_.catch_up_time();
-  engine->clock_.emplace(*options.clock, engine->state_.last_time);
+  engine->clock_.emplace(*options.clock, engine->state_.time);
+  engine->log_jump();
   return engine;
 }
 
@@ -100,7 +101,7 @@ Engine::Engine(std::unique_ptr<io::Directory> directory, const Options& options)
     : directory_(std::move(directory)),
       options_(options),
       fork_generation_(io::fork_generation()),
-      state_([this] { return log_denials(); }) {}
+      state_([this] { return tick_state(); }) {}
 
 Engine::~Engine() {
   if (store_ != nullptr) static_cast<void>(close());
@@ -139,9 +140,10 @@ Ticket Engine::ticket(storage::Seq seq, const Moment& at) noexcept {
 }
 
 Result<storage::Seq> Engine::append(const EventWriter& event, const Moment& at) {
+  if (!clock_->anchored()) log_clock(at);
   Result<storage::Seq> seq = store_->append(event.kind(), event.written());
   if (seq.ok()) {
-    state_.last_time = at.time;
+    state_.time.note(at);
     unsynced_->appended(*seq, at.time);
   }
   return seq;
@@ -297,6 +299,12 @@ void Engine::count_denial(KeyEntry& entry, Units cost, const Moment& at) {
   entry.pending.cost = base::saturating_add(entry.pending.cost, cost);
   entry.pending.last = at.wall;
   ++denied_;
+}
+
+Status Engine::tick_state() {
+  if (!clock_) return {};  // the store opens
+  log_jump();
+  return log_denials();
 }
 
 /// At most one record for a key and tick; keys whose denials went into the log with another record are just let go.

@@ -65,10 +65,11 @@ class Engine {
   [[nodiscard]] Result<Deferred<CheckAllResult>> deny_all(Deferred<CheckAllResult> answer,
                                                           const std::vector<KeyEntry*>& entries, const Moment& at);
   void count_denial(KeyEntry& entry, Units cost, const Moment& at);
+  Status tick_state();
   Status log_denials();
-  void log_time();
+  void log_jump();
+  void log_clock(const Moment& at);
   void map_files(DoctorReport& report);
-  void report_clock(DoctorReport& report);
   void report_slow_disk(DoctorReport& report);
   [[nodiscard]] static LimitStatus describe(const KeyEntry& entry, const Moment& at);
   /// Appends the status of each to `statuses`, some at a time, releasing the mutex in between.

@@ -25,7 +25,13 @@ class Comparison {
   explicit Comparison(std::uint64_t seed)
       : random_(seed),
         engine_(random_.one_in(2) ? SyncMode::kAlways : SyncMode::kBatch, {.can_map = random_.one_in(2)}),
-        model_(engine_.clock) {}
+        model_(engine_.clock) {
+    if (random_.one_in(2)) return;
+    engine_.clock.name_boot(1);
+    engine_.close();
+    engine_.open();
+    model_.open();
+  }
 
   void run(int steps) {
     for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {

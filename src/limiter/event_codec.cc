@@ -81,12 +81,44 @@ bool read_item(base::Reader& in, LogEvent& event) {
     case EventType::kDenied:
       return item.denials.count > 0;
     case EventType::kTime:
+    case EventType::kClock:
       return false;
   }
   return false;
 }
 
 }  // namespace
+
+std::string_view reserved_kind_name(storage::RecordKind kind) noexcept {
+  switch (static_cast<ReservedKind>(kind)) {
+    case ReservedKind::kBorn:
+      return "born";
+    case ReservedKind::kForgotten:
+      return "forgotten";
+    case ReservedKind::kRule:
+      return "rule";
+    case ReservedKind::kCharged:
+      return "charged";
+    case ReservedKind::kReserved:
+      return "reserved";
+    case ReservedKind::kSettled:
+      return "settled";
+    case ReservedKind::kExpired:
+      return "expired";
+  }
+  return {};
+}
+
+void write_boot_time(base::Writer& out, const BootTime& boot) noexcept {
+  for (const std::byte byte : boot.boot) out.fixed(std::to_integer<std::uint8_t>(byte));
+  out.fixed(boot.reading.count());
+}
+
+bool read_boot_time(base::Reader& in, BootTime& boot) noexcept {
+  for (std::byte& byte : boot.boot) byte = std::byte{in.fixed<std::uint8_t>()};
+  boot.reading = Nanos(in.fixed<std::int64_t>());
+  return in.ok() && boot.reading >= Nanos(0);
+}
 
 EventWriter::EventWriter(EventType type, const Moment& at) noexcept
     : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
@@ -130,6 +162,8 @@ void EventWriter::configured(const KeyEvent& item, std::string_view key, const L
 
 void EventWriter::reset(const KeyEvent& item) noexcept { head(item); }
 
+void EventWriter::clock(const BootTime& boot) noexcept { write_boot_time(out_, boot); }
+
 std::span<const std::byte> EventWriter::written() const noexcept {
   FLINT_ASSERT(out_.ok());
   return out_.written();
@@ -140,13 +174,14 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   event.key = {};
   event.limit = {};
   if (record.kind < static_cast<storage::RecordKind>(EventType::kConfigured) ||
-      record.kind > static_cast<storage::RecordKind>(EventType::kTime)) {
+      record.kind > static_cast<storage::RecordKind>(EventType::kClock)) {
     return false;
   }
   event.type = static_cast<EventType>(record.kind);
   base::Reader in(record.payload);
   if (!read_moment(in, event.at)) return false;
   if (event.type == EventType::kTime) return in.done();
+  if (event.type == EventType::kClock) return read_boot_time(in, event.boot) && in.done();
   do {
     if (event.items.size() == kMaxCheckAllItems || !read_item(in, event)) return false;
   } while (in.left() > 0);

@@ -8,6 +8,7 @@
 
 #include "base/coding.h"
 #include "flint/limit.h"
+#include "flint/time.h"
 #include "storage/store.h"
 
 /// What the limiter's log records say: the one place where events become bytes and bytes become events. The layout,
@@ -25,9 +26,33 @@ enum class EventType : storage::RecordKind {
   kReset = 3,
   /// Denials since the keys' last records, summed up.
   kDenied = 4,
-  /// The limiter's time alone, at a clean close while the wall clock is behind it.
+  /// The limiter's time alone; written by 0.1.0 at a clean close while the wall clock was behind it.
   kTime = 5,
+  /// The limiter's time beside the boot-time clock: before the first change in each boot, and when the wall clock
+  /// jumps.
+  kClock = 6,
 };
+
+/// Kinds of later versions. Their numbers are fixed here, so that no version ever gives one of them another meaning.
+/// This version refuses a record of such a kind by name, and says that a newer version wrote it.
+enum class ReservedKind : storage::RecordKind {
+  /// A key of a pattern or with a carried limit comes to life with its first charge.
+  kBorn = 7,
+  /// Such a key is dropped once its usage is that of a fresh one.
+  kForgotten = 8,
+  /// A rule is set, changed or deleted: a pattern, several windows, a mode.
+  kRule = 9,
+  /// Usage that has happened, also beyond the limit.
+  kCharged = 10,
+  kReserved = 11,
+  /// A reservation is committed, cancelled or renewed.
+  kSettled = 12,
+  /// A reservation reached its end without a settlement.
+  kExpired = 13,
+};
+
+/// `born`, ..., `expired`; empty for a number that is not reserved. Static storage.
+[[nodiscard]] std::string_view reserved_kind_name(storage::RecordKind kind) noexcept;
 
 using KeyId = std::uint32_t;
 
@@ -41,6 +66,17 @@ inline constexpr Time kLatestTime{Nanos((std::int64_t{1} << 62) + (std::int64_t{
 struct Moment {
   Time time{};
   WallTime wall{};
+};
+
+/// A reading of the boot-time clock, and the boot in which it was read.
+struct BootTime {
+  BootId boot{};
+  /// From 0 on.
+  Nanos reading{};
+
+  [[nodiscard]] bool known() const noexcept { return boot != BootId{}; }
+
+  friend bool operator==(const BootTime&, const BootTime&) = default;
 };
 
 /// Denials of a key that no record holds yet.
@@ -78,6 +114,8 @@ struct LogEvent {
   EventType type = EventType::kTime;
   Moment at;
   std::vector<KeyEvent> items;
+  /// kClock only.
+  BootTime boot = {};
   /// kConfigured only. `key` lives as long as the payload that was decoded.
   std::string_view key;
   Limit limit;
@@ -98,6 +136,7 @@ class EventWriter {
   void denied(const KeyEvent& item) noexcept;
   void configured(const KeyEvent& item, std::string_view key, const Limit& limit) noexcept;
   void reset(const KeyEvent& item) noexcept;
+  void clock(const BootTime& boot) noexcept;
 
   /// Valid as long as the writer. Stops the process if more was added than a record can hold: a bug.
   [[nodiscard]] std::span<const std::byte> written() const noexcept;
@@ -112,6 +151,10 @@ class EventWriter {
   std::byte buffer_[kMaxEventBytes];  // left as it is: filling it would cost more than a check
   base::Writer out_;
 };
+
+/// A BootTime as records and snapshots hold it, in 24 bytes.
+void write_boot_time(base::Writer& out, const BootTime& boot) noexcept;
+[[nodiscard]] bool read_boot_time(base::Reader& in, BootTime& boot) noexcept;
 
 /// False when the payload is not exactly what EventWriter writes; `event` is then not to be used. Reuses its memory.
 [[nodiscard]] bool decode_event(const storage::Record& record, LogEvent& event);

@@ -65,7 +65,11 @@ template <typename Examine>
 Result<DoctorReport> examine(io::Directory& directory, const Examine& storage_examine) {
   limiter::LimiterState scratch([] { return Status(); });
   Result<DoctorReport> report = storage_examine(directory, scratch);
-  if (report.ok()) report->limits = scratch.keys.size();
+  if (!report.ok()) return report;
+  report->limits = scratch.keys.size();
+  scratch.catch_up_time();
+  limiter::LimiterClock clock(system_clock(), scratch.time);
+  for (Finding& finding : clock.findings()) report->findings.push_back(std::move(finding));
   return report;
 }
 

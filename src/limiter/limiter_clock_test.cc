@@ -12,10 +12,13 @@ using testing::FakeClock;
 
 Time as_limiter_time(WallTime wall) { return Time(wall.time_since_epoch()); }
 
+/// What a log says whose newest event was at `last`, without a boot that is known.
+PersistedTime at(Time last) { return {.last = last, .ahead = {}, .anchor = {}, .anchored_at = {}}; }
+
 TEST(LimiterClock, StartsAtTheWallClockAndAdvancesWithIt) {
   FakeClock machine;
   const WallTime start = machine.wall();
-  LimiterClock clock(machine, Time{});
+  LimiterClock clock(machine, {});
   EXPECT_EQ(clock.now().time, as_limiter_time(start));
   EXPECT_EQ(clock.now().wall, start);
   machine.advance(1500us);
@@ -28,7 +31,7 @@ TEST(LimiterClock, StartsAtTheWallClockAndAdvancesWithIt) {
 TEST(LimiterClock, WallClockSetBackBeforeOpenNeitherGrantsNorFreezes) {
   FakeClock machine;
   const Time persisted = as_limiter_time(machine.wall() + 1h);
-  LimiterClock clock(machine, persisted);
+  LimiterClock clock(machine, at(persisted));
   EXPECT_EQ(clock.behind_at_open(), 1h);
   EXPECT_EQ(clock.now().time, persisted);
   EXPECT_EQ(clock.now().wall, machine.wall()) << "what is shown is the wall clock";
@@ -38,7 +41,7 @@ TEST(LimiterClock, WallClockSetBackBeforeOpenNeitherGrantsNorFreezes) {
 
 TEST(LimiterClock, WallClockSetForwardBeforeOpenIsWhereTimeGoesOn) {
   FakeClock machine;
-  LimiterClock clock(machine, as_limiter_time(machine.wall() - 24h));
+  LimiterClock clock(machine, at(as_limiter_time(machine.wall() - 24h)));
   EXPECT_EQ(clock.now().time, as_limiter_time(machine.wall()));
   EXPECT_EQ(clock.behind_at_open(), 0ns);
 }
@@ -47,7 +50,7 @@ TEST(LimiterClock, WallClockSetWhileRunningMovesOnlyWhatIsShown) {
   for (const Nanos step : {Nanos(1h), Nanos(-1h)}) {
     FakeClock machine;
     const Time start = as_limiter_time(machine.wall());
-    LimiterClock clock(machine, Time{});
+    LimiterClock clock(machine, {});
     machine.set_wall(machine.wall() + step);
     machine.advance(2s);
     const Moment at = clock.now();
@@ -60,7 +63,7 @@ TEST(LimiterClock, WallClockSetWhileRunningMovesOnlyWhatIsShown) {
 TEST(LimiterClock, BootClockThatGoesBackDoesNotTurnTimeBack) {
   FakeClock machine;
   const Time start = as_limiter_time(machine.wall());
-  LimiterClock clock(machine, Time{});
+  LimiterClock clock(machine, {});
   machine.advance(5s);
   EXPECT_EQ(clock.now().time, start + 5s);
   machine.advance(-3s);
@@ -73,7 +76,7 @@ TEST(LimiterClock, BootClockThatGoesBackDoesNotTurnTimeBack) {
 TEST(LimiterClock, BootClockAtTheEndsOfItsRangeOnlyMovesTimeForward) {
   FakeClock machine;
   machine.set_boot(Nanos::min());
-  LimiterClock clock(machine, Time{});
+  LimiterClock clock(machine, {});
   const Time start = clock.now().time;
   machine.set_boot(Nanos::max());
   EXPECT_EQ(clock.now().time, kLatestTime);
@@ -84,7 +87,7 @@ TEST(LimiterClock, BootClockAtTheEndsOfItsRangeOnlyMovesTimeForward) {
 
 TEST(LimiterClock, WallClockIsKeptAsTheLogKeepsIt) {
   FakeClock machine;
-  LimiterClock clock(machine, Time{});
+  LimiterClock clock(machine, {});
   machine.set_wall(machine.wall() + 1234567ns);
   const Moment at = clock.now();
   EXPECT_EQ((at.wall.time_since_epoch() - at.time.time_since_epoch()) % 1ms, 0ns);
@@ -99,7 +102,7 @@ TEST(LimiterClock, EveryMomentCanBeWrittenAndReadBack) {
       for (const WallTime then : {WallTime::min(), WallTime{}, WallTime::max()}) {
         FakeClock machine;
         machine.set_wall(wall);
-        LimiterClock clock(machine, persisted);
+        LimiterClock clock(machine, at(persisted));
         machine.advance(1h);
         machine.set_wall(then);
         const Moment at = clock.now();

@@ -24,28 +24,31 @@ Status newer(std::string_view what) { return {Code::kUnsupportedFormat, std::str
 
 void LimiterState::clear() {
   keys.clear();
-  last_time = Time{};
+  time = {};
   newest_loaded_ = Time{};
 }
 
 Status LimiterState::load(std::span<const std::byte> entry) {
-  if (!entry.empty() && entry.front() > static_cast<std::byte>(EntryType::kRuns)) {
+  if (!entry.empty() && entry.front() > static_cast<std::byte>(EntryType::kClock)) {
     return newer(fmt::format("an entry of type {}", std::to_integer<unsigned>(entry.front())));
   }
-  SnapshotTime time{last_time, newest_loaded_};
-  if (!load_entry(entry, keys, time)) return {Code::kCorruption, "an entry of the snapshot cannot be read"};
-  last_time = time.at_position;
-  newest_loaded_ = time.newest;
+  SnapshotTime loaded{time, newest_loaded_};
+  if (!load_entry(entry, keys, loaded)) return {Code::kCorruption, "an entry of the snapshot cannot be read"};
+  time = loaded.at_position;
+  newest_loaded_ = loaded.newest;
   return {};
 }
 
 Status LimiterState::replay(const storage::Record& record) {
-  if (record.kind > static_cast<storage::RecordKind>(EventType::kTime)) {
-    return newer(fmt::format("record {} is of kind {}", record.seq, record.kind));
+  if (record.kind > static_cast<storage::RecordKind>(EventType::kClock)) {
+    const std::string_view name = reserved_kind_name(record.kind);
+    return newer(fmt::format("record {} is of kind {}{}", record.seq, record.kind,
+                             name.empty() ? "" : fmt::format(" ({})", name)));
   }
   if (!decode_event(record, event_)) return contradiction("cannot be read as an event", record.seq);
-  if (event_.at.time < last_time) return contradiction("is earlier than the record before it", record.seq);
-  last_time = event_.at.time;
+  if (event_.at.time < time.last) return contradiction("is earlier than the record before it", record.seq);
+  time.note(event_.at);
+  if (event_.type == EventType::kClock) time.note_anchor(event_.at, event_.boot);
   if (event_.type == EventType::kConfigured) return replay_configured(event_, record.seq);
   for (const KeyEvent& item : event_.items) {
     if (Status applied = replay_item(event_, item, record.seq); !applied.ok()) return applied;
@@ -91,6 +94,7 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
     case EventType::kDenied:
     case EventType::kConfigured:
     case EventType::kTime:
+    case EventType::kClock:
       break;
   }
   entry->pending = item.denials;
@@ -98,13 +102,11 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
   return {};
 }
 
-void LimiterState::begin_snapshot() {
-  cursor_ = {.time = last_time, .next = 0, .end = keys.next_id(), .started = false};
-}
+void LimiterState::begin_snapshot() { cursor_ = {.time = time, .next = 0, .end = keys.next_id(), .started = false}; }
 
 bool LimiterState::next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) {
   EntryBuffer piece;
-  if (!cursor_.started) piece.add_meta(cursor_.time);
+  if (!cursor_.started) piece.add_time(cursor_.time);
   cursor_.started = true;
   {
     base::MutexLock lock(mutex);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "limiter/key_table.h"
+#include "limiter/persisted_time.h"
 #include "storage/store.h"
 
 namespace flint::limiter {
@@ -14,34 +15,33 @@ namespace flint::limiter {
 /// Threads: recovery on one thread; afterwards everything is guarded by the store's mutex.
 class LimiterState final : public storage::StateMachine {
  public:
-  /// `log_denials` is what on_tick() does; it outlives this object.
-  explicit LimiterState(std::function<Status()> log_denials) : log_denials_(std::move(log_denials)) {}
+  /// `tick` is what on_tick() does; it outlives this object.
+  explicit LimiterState(std::function<Status()> tick) : tick_(std::move(tick)) {}
 
   /// After recovery, with the store's mutex held. Where a repair dropped records that are newer than the snapshot's
   /// position, its entries are the latest there is.
-  void catch_up_time() noexcept { last_time = std::max(last_time, newest_loaded_); }
+  void catch_up_time() noexcept { time.last = std::max(time.last, newest_loaded_); }
 
   KeyTable keys;
-  /// Of the newest event: what the log has persisted of the limiter's time.
-  Time last_time{};
+  PersistedTime time;
 
   void clear() override;
   Status load(std::span<const std::byte> entry) override;
   Status replay(const storage::Record& record) override;
   void begin_snapshot() override;
   bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) override;
-  Status on_tick() override { return log_denials_(); }
+  Status on_tick() override { return tick_(); }
 
  private:
   Status replay_configured(const LogEvent& event, storage::Seq seq);
   Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
 
-  std::function<Status()> log_denials_;
+  std::function<Status()> tick_;
   LogEvent event_;
   Time newest_loaded_{};
 
   struct SnapshotCursor {
-    Time time{};
+    PersistedTime time;
     KeyId next = 0;
     KeyId end = 0;
     bool started = false;

@@ -27,17 +27,17 @@ class ReferenceLimiter {
   void open() {
     const ClockReading reading = clock_->read();
     boot_ = reading.boot;
-    origin_ = std::max(Time(reading.wall.time_since_epoch()), persisted_);
+    origin_ = std::max(Time(reading.wall.time_since_epoch() + ahead_), persisted_);
+    if (anchor_ && anchor_->boot == clock_->boot_id() && anchor_->at_boot + reading.boot >= persisted_) {
+      origin_ = anchor_->at_boot + reading.boot;
+    }
     time_ = origin_;
+    note_jump();
   }
-  void close() {
-    log_time();
-    tick();
-  }
-  /// What a close logs first.
-  void log_time() {
-    const Moment at = now();
-    if (at.wall.time_since_epoch() < at.time.time_since_epoch()) persisted_ = at.time;
+  void close() { tick(); }
+  /// A wall clock that jumps is an event.
+  void note_jump() {
+    if (const Moment at = now(); jumped(at)) note(at);
   }
   void kill() {
     for (auto& [name, key] : keys_) {
@@ -50,6 +50,7 @@ class ReferenceLimiter {
 
   /// Denials reach the log.
   void tick() {
+    note_jump();
     for (auto& [name, key] : keys_) {
       if (key.pending.count > 0) log(key, now(), std::nullopt);
     }
@@ -195,12 +196,33 @@ class ReferenceLimiter {
     }
     key.pending = {};
     if (event) key.events.push_back(*event);
+    note(at);
+  }
+
+  /// What an event lets a later open know of the time.
+  void note(const Moment& at) {
     persisted_ = at.time;
+    if (jumped(at)) ahead_ = ahead(at);
+    if (clock_->boot_id() != BootId{}) anchor_ = {clock_->boot_id(), origin_ - boot_};
+  }
+  static Nanos ahead(const Moment& at) {
+    return std::max(at.time.time_since_epoch() - at.wall.time_since_epoch() - std::chrono::milliseconds(1), Nanos(0));
+  }
+  [[nodiscard]] bool jumped(const Moment& at) const {
+    return std::chrono::abs(ahead(at) - ahead_) >= std::chrono::seconds(1);
   }
 
   const FakeClock* clock_;
   std::map<std::string, Key> keys_;
   Time persisted_{};
+  /// How far the limiter's time is ahead of the wall clock, as far as the log knows.
+  Nanos ahead_{};
+  /// In this boot, time is `at_boot` plus what the boot-time clock says.
+  struct Anchor {
+    BootId boot;
+    Time at_boot;
+  };
+  std::optional<Anchor> anchor_;
   Time origin_{};
   Time time_{};
   Nanos boot_{};

@@ -67,9 +67,9 @@ TEST_F(ReplayTest, TimeGoesOnFromTheNewestKeyOfASnapshotWithoutALogBehindIt) {
   ASSERT_EQ(allow(0, 2, 500), Code::kOk);
   EXPECT_FALSE(state_.next_entries(
       mutex, [&](std::span<const std::byte> entry) { EXPECT_EQ(repaired.load(entry).code(), Code::kOk); }));
-  EXPECT_EQ(repaired.last_time, at(200).time);
+  EXPECT_EQ(repaired.time.last, at(200).time);
   repaired.catch_up_time();
-  EXPECT_EQ(repaired.last_time, at(500).time);
+  EXPECT_EQ(repaired.time.last, at(500).time);
 }
 
 }  // namespace

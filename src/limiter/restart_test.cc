@@ -290,10 +290,13 @@ TEST(Restart, ChecksGoOnWhileTheLogIsCompacted) {
 /// What a newer version had logged was called damage, and a repair, as it was advised, would have dropped it.
 TEST(Restart, WhatANewerVersionWroteIsNotCalledDamage) {
   LimiterState state([] { return Status(); });
-  EXPECT_EQ(state.replay({.kind = 6, .seq = 1, .payload = {}}).code(), Code::kUnsupportedFormat);
-  EXPECT_EQ(state.replay({.kind = 5, .seq = 1, .payload = {}}).code(), Code::kCorruption);
-  EXPECT_EQ(state.load(std::array{std::byte{4}}).code(), Code::kUnsupportedFormat);
-  EXPECT_EQ(state.load(std::array{std::byte{3}}).code(), Code::kCorruption);
+  for (const storage::RecordKind kind : std::array<storage::RecordKind, 4>{7, 13, 14, 0x7f}) {
+    EXPECT_EQ(state.replay({.kind = kind, .seq = 1, .payload = {}}).code(), Code::kUnsupportedFormat) << kind;
+  }
+  EXPECT_EQ(state.replay({.kind = 10, .seq = 9, .payload = {}}).message(), "record 9 is of kind 10 (charged)");
+  EXPECT_EQ(state.replay({.kind = 6, .seq = 1, .payload = {}}).code(), Code::kCorruption);
+  EXPECT_EQ(state.load(std::array{std::byte{5}}).code(), Code::kUnsupportedFormat);
+  EXPECT_EQ(state.load(std::array{std::byte{4}}).code(), Code::kCorruption);
   EXPECT_EQ(state.load({}).code(), Code::kCorruption);
 }
 

@@ -89,6 +89,14 @@ bool note_time(Time time, SnapshotTime& of_snapshot) {
   return time >= Time{} && time <= kLatestTime;
 }
 
+bool read_clock(base::Reader& in, PersistedTime& time) {
+  const std::uint64_t ahead = in.varint();
+  time.anchored_at = read_limiter_time(in);
+  if (!in.ok() || ahead > static_cast<std::uint64_t>(kLatestTime.time_since_epoch().count())) return false;
+  time.ahead = Nanos(static_cast<std::int64_t>(ahead));
+  return time.anchored_at >= Time{} && time.anchored_at <= kLatestTime && read_boot_time(in, time.anchor);
+}
+
 bool read_state(base::Reader& in, const Limit& limit, algorithm::State& state, SnapshotTime& time) {
   switch (limit.algorithm) {
     case Algorithm::kTokenBucket: {
@@ -158,12 +166,19 @@ void EntryBuffer::add(std::span<const std::byte> entry) {
   ends_.push_back(bytes_.size());
 }
 
-void EntryBuffer::add_meta(Time time) {
-  std::array<std::byte, 16> buffer;
-  base::Writer out(buffer);
-  out.fixed(static_cast<std::uint8_t>(EntryType::kMeta));
-  out.fixed(time.time_since_epoch().count());
-  add(out.written());
+void EntryBuffer::add_time(const PersistedTime& time) {
+  std::array<std::byte, 64> buffer;
+  base::Writer meta(buffer);
+  meta.fixed(static_cast<std::uint8_t>(EntryType::kMeta));
+  meta.fixed(time.last.time_since_epoch().count());
+  add(meta.written());
+  if (time.ahead == Nanos(0) && !time.anchor.known()) return;
+  base::Writer clock(buffer);
+  clock.fixed(static_cast<std::uint8_t>(EntryType::kClock));
+  clock.varint(static_cast<std::uint64_t>(time.ahead.count()));
+  clock.fixed(time.anchored_at.time_since_epoch().count());
+  write_boot_time(clock, time.anchor);
+  add(clock.written());
 }
 
 void EntryBuffer::add_key(const KeyEntry& entry) {
@@ -208,12 +223,14 @@ bool load_entry(std::span<const std::byte> entry, KeyTable& keys, SnapshotTime& 
   base::Reader in(entry);
   switch (static_cast<EntryType>(in.fixed<std::uint8_t>())) {
     case EntryType::kMeta:
-      time.at_position = read_limiter_time(in);
-      return in.done() && keys.size() == 0 && note_time(time.at_position, time);
+      time.at_position.last = read_limiter_time(in);
+      return in.done() && keys.size() == 0 && note_time(time.at_position.last, time);
     case EntryType::kKey:
       return read_key(in, keys, time);
     case EntryType::kRuns:
       return read_runs(in, keys, time);
+    case EntryType::kClock:
+      return keys.size() == 0 && read_clock(in, time.at_position) && in.done();
   }
   return false;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "limiter/key_table.h"
+#include "limiter/persisted_time.h"
 
 /// What the entries of a snapshot say. The layout is in docs/log_format.md ("Payloads of the limiter").
 ///
@@ -12,7 +13,7 @@
 /// as many kRuns entries as it takes: none is longer than kMaxEntryBytes, however many runs there are.
 namespace flint::limiter {
 
-enum class EntryType : std::uint8_t { kMeta = 1, kKey = 2, kRuns = 3 };
+enum class EntryType : std::uint8_t { kMeta = 1, kKey = 2, kRuns = 3, kClock = 4 };
 
 inline constexpr std::size_t kMaxEntryBytes = 17 * 1024;
 
@@ -20,7 +21,8 @@ inline constexpr std::size_t kMaxEntryBytes = 17 * 1024;
 class EntryBuffer {
  public:
   void clear() noexcept;
-  void add_meta(Time time);
+  /// The limiter's time, and what else is known of its clocks.
+  void add_time(const PersistedTime& time);
   void add_key(const KeyEntry& entry);
 
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
@@ -43,8 +45,7 @@ class EntryBuffer {
 
 /// What a snapshot says of the limiter's time.
 struct SnapshotTime {
-  /// At the snapshot's log position.
-  Time at_position{};
+  PersistedTime at_position;
   /// The latest that an entry tells of: later than the position when keys changed while the snapshot was written.
   Time newest{};
 };

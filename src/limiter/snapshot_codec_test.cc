@@ -29,7 +29,7 @@ Entries written(const EntryBuffer& buffer) {
 
 Entries encode(KeyTable& keys) {
   EntryBuffer buffer;
-  buffer.add_meta(kNow);
+  buffer.add_time({.last = kNow, .ahead = {}, .anchor = {}, .anchored_at = {}});
   for (KeyId id = 0; id < keys.next_id(); ++id) buffer.add_key(*keys.find(id));
   return written(buffer);
 }
@@ -62,7 +62,7 @@ void expect_round_trip(KeyTable& keys) {
   KeyTable got;
   SnapshotTime time;
   ASSERT_TRUE(load(encode(keys), got, time));
-  EXPECT_EQ(time.at_position, kNow);
+  EXPECT_EQ(time.at_position.last, kNow);
   ASSERT_EQ(got.size(), keys.size());
   for (KeyId id = 0; id < keys.next_id(); ++id) expect_equal(*got.find(id), *keys.find(id));
 }
@@ -89,6 +89,34 @@ TEST(SnapshotCodec, AnEmptyTableIsAnEntryOfItsTime) {
   ASSERT_EQ(entries.size(), 1U);
   EXPECT_EQ(hex(entries[0]), "011531423aa6bfea18");
   expect_round_trip(keys);
+}
+
+TEST(SnapshotCodec, GoldenClock) {
+  const PersistedTime time{.last = kNow,
+                           .ahead = 1h,
+                           .anchor = {.boot = {std::byte{0xb0}, std::byte{0x07}}, .reading = 100h},
+                           .anchored_at = kNow - 1s};
+  EntryBuffer buffer;
+  buffer.add_time(time);
+  const Entries entries = written(buffer);
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(hex(entries[1]),
+            "04"                                // clock
+            "80c0e285e368"                      // an hour ahead
+            "1567a7fea5bfea18"                  // the limiter's time at the reading
+            "b0070000000000000000000000000000"  // the boot
+            "00801e086b470100");                // the boot-time clock
+  KeyTable keys;
+  SnapshotTime got;
+  ASSERT_TRUE(load(entries, keys, got));
+  EXPECT_EQ(got.at_position.ahead, time.ahead);
+  EXPECT_EQ(got.at_position.anchor, time.anchor);
+  EXPECT_EQ(got.at_position.anchored_at, time.anchored_at);
+  for (std::size_t size = 0; size < entries[1].size(); ++size) {
+    Entries cut = entries;
+    cut[1].resize(size);
+    EXPECT_FALSE(loads(cut)) << size;
+  }
 }
 
 TEST(SnapshotCodec, GoldenTokenBucket) {
@@ -194,7 +222,7 @@ TEST(SnapshotCodec, TellsTheLatestTimeOfItsKeys) {
     KeyTable got;
     SnapshotTime time;
     ASSERT_TRUE(load(encode(keys), got, time));
-    EXPECT_EQ(time.at_position, kNow);
+    EXPECT_EQ(time.at_position.last, kNow);
     EXPECT_EQ(time.newest, kNow + newest);
     algorithm::consume(log.state, log.limit, 1, kNow + 3s);
   }

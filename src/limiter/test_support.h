@@ -33,8 +33,18 @@ class FakeClock final : public Clock {
   /// Somebody sets the wall clock; no time passes.
   void set_wall(WallTime to) { reading_.wall = to; }
   void set_boot(Nanos to) { reading_.boot = to; }
-  /// The machine restarts: the boot-time clock starts anew, the wall clock goes on.
-  void reboot() { set_boot(Nanos(0)); }
+  /// From here on the boot is known; 0: it is not.
+  void name_boot(std::uint8_t name) { boot_name_ = name; }
+  [[nodiscard]] BootId boot_id() const noexcept override {
+    BootId id{};
+    id[0] = std::byte{boot_name_};
+    return id;
+  }
+  /// The machine restarts: the boot-time clock starts anew, the wall clock continues.
+  void reboot() {
+    set_boot(Nanos(0));
+    if (boot_name_ != 0 && ++boot_name_ == 0) boot_name_ = 1;
+  }
 
   [[nodiscard]] WallTime wall() const { return reading_.wall; }
   /// How often it was read.
@@ -43,6 +53,7 @@ class FakeClock final : public Clock {
  private:
   // 2026-11-23T18:22:02.123456789Z, some days after boot.
   ClockReading reading_{WallTime(Nanos(1'795'458'122'123'456'789)), std::chrono::hours(100)};
+  std::uint8_t boot_name_ = 0;
   mutable std::uint64_t reads_ = 0;
 };
 
