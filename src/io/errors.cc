@@ -76,6 +76,7 @@ Status errno_status(int error, std::string_view operation, std::string_view path
   std::string message = "cannot ";
   message.append(operation).append(" ").append(path).append(": ").append(describe(error)).append(".");
   if (const std::string_view what_to_do = advice(error); !what_to_do.empty()) message.append(" ").append(what_to_do);
+  if (error == EIO && operation == "read") message.append(" `flint doctor --repair` keeps what can still be read.");
   return {code_for_errno(error), std::move(message)};
 }
 

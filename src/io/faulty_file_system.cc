@@ -97,6 +97,11 @@ void FaultyDisk::set_capacity(std::optional<std::uint64_t> bytes) {
   state_->capacity = bytes;
 }
 
+std::optional<std::uint64_t> FaultyDisk::capacity() const {
+  const MutexLock lock(state_->mutex);
+  return state_->capacity;
+}
+
 std::uint64_t FaultyDisk::used_bytes() const {
   const MutexLock lock(state_->mutex);
   return state_->used_bytes();
@@ -137,6 +142,15 @@ Status FaultyDisk::cut(std::string_view name, std::uint64_t size) {
   if (size > seen->content.size()) return past_the_end(state_->tree->path_of(name));
   seen->content.resize(size);
   state_->make_durable(seen);
+  return {};
+}
+
+Status FaultyDisk::make_unreadable(std::string_view name, std::uint64_t offset, std::uint64_t bytes) {
+  const MutexLock lock(state_->mutex);
+  const std::shared_ptr<MemoryInode> seen = state_->tree->find(name);
+  if (seen == nullptr) return errno_status(ENOENT, "damage", state_->tree->path_of(name));
+  if (offset + bytes > seen->content.size()) return past_the_end(state_->tree->path_of(name));
+  state_->inode_of(seen)->unreadable.emplace_back(offset, offset + bytes);
   return {};
 }
 

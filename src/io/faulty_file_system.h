@@ -106,6 +106,7 @@ class FaultyDisk {
   /// Files together take at most this much, in whole pages; beyond, writes and allocations fail with ENOSPC (a write
   /// after what fitted was written). None: no limit.
   void set_capacity(std::optional<std::uint64_t> bytes);
+  [[nodiscard]] std::optional<std::uint64_t> capacity() const;
   [[nodiscard]] std::uint64_t used_bytes() const;
 
   /// Before every counted call, now and then, some of what is dirty is written, as a kernel does at any time. So a
@@ -122,6 +123,8 @@ class FaultyDisk {
   Status flip_bit(std::string_view name, std::uint64_t bit);
   Status overwrite(std::string_view name, std::uint64_t offset, std::string_view bytes);
   Status cut(std::string_view name, std::uint64_t size);
+  /// Reading any of these bytes fails with EIO from now on, after a crash too, until the file is shorter or gone.
+  Status make_unreadable(std::string_view name, std::uint64_t offset, std::uint64_t bytes);
   /// Creates or replaces a file, durably.
   void put(std::string_view name, std::string_view content);
 

@@ -68,6 +68,20 @@ TEST(FaultyDiskTest, EachCallCanFailAlone) {
   }
 }
 
+TEST(FaultyDiskTest, AnUnreadableSectorStaysSoAndTheRestIsRead) {
+  FaultyDisk disk;
+  disk.put("file", std::string(2048, 'x'));
+  ASSERT_TRUE(disk.make_unreadable("file", 512, 512).ok());
+  for (const FaultyDisk& same : {disk, disk.crash(1)}) {
+    const auto file = must(same.directory()->open("file", OpenFile::kRead));
+    std::vector<std::byte> bytes(512);
+    EXPECT_TRUE(file->read_at(0, bytes).ok());
+    EXPECT_EQ(file->read_at(511, std::span(bytes).first(2)).code(), Code::kIoError);
+    EXPECT_EQ(file->read_at(1023, std::span(bytes).first(1)).code(), Code::kIoError);
+    EXPECT_TRUE(file->read_at(1024, bytes).ok());
+  }
+}
+
 TEST(FaultyDiskTest, EveryCallOfAKindCanFailWithAnyError) {
   FaultyDisk disk;
   disk.fail_every(Call::kWrite, {ENOSPC, {}});

@@ -63,6 +63,10 @@ class FaultyFile final : public File {
 Result<std::size_t> FaultyFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
   const MutexLock lock(state_->mutex);
   if (Status status = state_->check_read(Call::kRead, name_); !status.ok()) return status;
+  const std::uint64_t end = std::min<std::uint64_t>(offset + out.size(), content().size());
+  for (const auto& [from, to] : inode_->unreadable) {
+    if (offset < to && from < end) return failed(EIO, Call::kRead);
+  }
   return content().read(offset, out);
 }
 

@@ -99,6 +99,7 @@ std::shared_ptr<FaultyState> FaultyState::crash(std::uint64_t seed, CrashPolicy 
     auto file = std::make_shared<MemoryInode>();
     content.write_to(file->content);
     inodes.push_back(std::make_shared<FaultyInode>(FaultyInode{file, StoredFile(content), 0, {}}));
+    inodes.back()->unreadable = inode_of(seen)->unreadable;
     after.emplace(name, std::move(file));
   }
   return std::make_shared<FaultyState>(options, std::move(after), std::move(inodes));

@@ -22,7 +22,8 @@ struct FaultyInode {
   std::shared_ptr<MemoryInode> seen;
   StoredFile stored;
   int open_handles = 0;
-  PageImage at_death;  ///< Set when the process died.
+  PageImage at_death;                                                    ///< Set when the process died.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable = {};  ///< From, to: as far as the file reaches.
 };
 
 /// One call: whether it fails, and how much of it is done all the same.

@@ -73,6 +73,62 @@ TEST_F(CompactionTest, TheLogOfTheOlderSnapshotIsKeptFromItsFirstRecordOn) {
   EXPECT_EQ(open().owner.records, history_.appended);
 }
 
+/// With the older snapshot missing, `flint doctor` said "sound"; with a segment of its log missing, the directory was
+/// refused, though neither is needed: the newest snapshot holds everything.
+TEST_F(CompactionTest, WhateverIsMissingOfTheOlderSnapshotIsToldAndNothingIsRefused) {
+  {
+    TestStore& store = open();
+    for (int generation = 1; generation <= 2; ++generation) {
+      append(60);
+      ASSERT_TRUE(store->compact().ok());
+    }
+    append(5);
+    ASSERT_TRUE(store->close().ok());
+    store_.reset();
+  }
+  const FaultyDisk whole = disk_;
+  const std::vector<std::string> segments = files_of(whole, FileKind::kSegment);
+  ASSERT_GT(segments.size(), 2U);
+  std::vector<std::string> of_the_older(segments.begin(), segments.end() - 1);
+  of_the_older.push_back(snapshot_name(1));
+  for (const std::string& name : of_the_older) {
+    for (const bool removed : {true, false}) {
+      disk_ = whole.crash(1, {.survives = Survives::kEverything});
+      if (removed) {
+        ASSERT_TRUE(disk_.directory()->remove(name).ok());
+      } else {
+        ASSERT_TRUE(disk_.overwrite(name, 0, "no header").ok());
+      }
+      TestOwner scratch;
+      const Result<DoctorReport> report = inspect(*disk_.directory(), scratch);
+      ASSERT_TRUE(report.ok()) << name;
+      EXPECT_FALSE(report->ok) << name << " was called sound";
+      EXPECT_TRUE(report->degraded) << name;
+
+      TestStore& store = open();
+      EXPECT_EQ(store.owner.records, history_.appended) << name;
+      ASSERT_FALSE(store->findings().empty()) << name;
+      EXPECT_NE(store->findings()[0].message.find("needed only if the newest snapshot is lost"), std::string::npos)
+          << store->findings()[0].message;
+      EXPECT_TRUE(store->stats().degraded);
+      ASSERT_TRUE(store->compact().ok());
+      ASSERT_TRUE(store->compact().ok());
+      ASSERT_TRUE(store->close().ok());
+      EXPECT_TRUE(open()->findings().empty()) << name;
+      ASSERT_TRUE((*store_)->close().ok());
+      const Result<DoctorReport> after = inspect(*disk_.directory(), scratch);
+      ASSERT_TRUE(after.ok());
+      EXPECT_TRUE(after->ok) << name;
+    }
+    // Without the newest one, it is damage.
+    disk_ = whole.crash(1, {.survives = Survives::kEverything});
+    ASSERT_TRUE(disk_.directory()->remove(name).ok());
+    ASSERT_TRUE(disk_.directory()->remove(snapshot_name(2)).ok());
+    TestStore lost(disk_, tiny_options());
+    EXPECT_EQ(lost.open().code(), Code::kCorruption) << name;
+  }
+}
+
 TEST_F(CompactionTest, AppendsGoOnWhileASnapshotIsWritten) {
   TestStore& store = open();
   append(40);

@@ -75,7 +75,8 @@ Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Fin
     map.name = name;
     map.kind = kind_name(file.kind);
     const Result<std::unique_ptr<io::File>> opened = directory.open(name, io::OpenFile::kRead);
-    if (opened.ok()) map.bytes = (*opened)->size().ok() ? *(*opened)->size() : 0;
+    const Result<std::uint64_t> size = opened.ok() ? (*opened)->size() : opened.status();
+    if (size.ok()) map.bytes = *size;
     if (file.kind == FileKind::kTemporary && opened.code() == Code::kPermission) {
       findings.push_back(in_the_way(opened.status()));
     }

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "storage/errors.h"
 #include "storage/file_names.h"
+#include "storage/fitting.h"
 #include "storage/publish.h"
 
 namespace flint::storage {
@@ -63,13 +64,15 @@ Status Log::start_next(std::uint64_t bytes, std::size_t wanted) {
 
   const FileHeader& old = current_->header();
   const std::uint64_t within_limits = std::clamp(bytes, sizes_.first, std::max(sizes_.first, sizes_.largest));
-  const std::uint64_t least = file_header::kSize + wanted + kSegmentReserve;
   const FileHeader header{.file_id = random_file_id(),
                           .number = old.number + 1,
                           .seq = last_seq() + 1,
-                          .bytes = std::max(within_limits, least),
+                          .bytes = disk_was_full_ ? 0 : within_limits,
                           .previous = old.number};
-  Result<std::shared_ptr<Segment>> next = create_next(header);
+  Result<std::shared_ptr<Segment>> next =
+      create_what_fits(header, wanted, [this](const FileHeader& fitting) { return create_next(fitting); });
+  // While the disk stays full, each attempt asks for the least at once: callers wait for it.
+  disk_was_full_ = next.code() == Code::kDiskFull;
   if (!next.ok()) return failure_.note(next.status());
 
   // Room that cannot be given back is only room: the segment is complete in any case.

@@ -76,7 +76,8 @@ class Log {
 
  private:
   Result<std::shared_ptr<Segment>> create_next(const FileHeader& header);
-  /// The new segment has `bytes`, within sizes_, or more if `wanted` bytes of records do not fit.
+  /// The new segment has `bytes`, within sizes_, or less if the disk has no room for that, or more if `wanted` bytes of
+  /// records do not fit.
   Status start_next(std::uint64_t bytes, std::size_t wanted);
   Result<Seq> put(RecordKind kind, std::span<const std::byte> payload);
   [[nodiscard]] bool is_empty() const noexcept { return current_->used() == file_header::kSize; }
@@ -91,6 +92,7 @@ class Log {
   std::shared_ptr<Segment> current_;
   /// Empty, under the temporary name of kSpareName; or null.
   std::unique_ptr<io::File> spare_;
+  bool disk_was_full_ = false;
   std::atomic<Seq> last_seq_;
   std::atomic<Seq> durable_seq_;
   std::atomic<std::uint64_t> appended_ = 0;

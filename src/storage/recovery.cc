@@ -33,6 +33,7 @@ class Recoverer {
   Status follow_chain(const std::vector<std::uint64_t>& numbers);
   Status read_header(std::uint64_t number);
   Status load_state();
+  Status check_fallbacks(Seq log_begins);
   /// False when the snapshot is damaged: `damage` then says how.
   Result<bool> load_snapshot(const SnapshotRef& ref, Status& damage);
   Status replay();
@@ -51,6 +52,8 @@ class Recoverer {
   /// The log must reach this: it is known to have been durable.
   ProvenDurable proven_;
   Seq position_ = 0;
+  /// What keeps the log from reaching back as far as the manifest says.
+  Status chain_break_;
 };
 
 Result<Recovery> Recoverer::run() {
@@ -66,6 +69,7 @@ Status Recoverer::find_files() {
   Result<Listing> listing = list_store(directory_);
   if (!listing.ok()) return listing.status();
   result_.leftovers = std::move(listing->temporaries);
+  for (std::size_t i = 0; i + kKeptTails < listing->tails.size(); ++i) result_.leftovers.push_back(listing->tails[i]);
 
   Result<Manifest> manifest = read_manifest(directory_);
   result_.exists = manifest.ok();
@@ -100,8 +104,14 @@ Status Recoverer::follow_chain(const std::vector<std::uint64_t>& numbers) {
   auto end = numbers.end();
   for (std::uint64_t number = newest; number != 0 && number >= result_.manifest.first_segment;) {
     const auto file = std::lower_bound(numbers.begin(), end, number);
-    if (file == end || *file != number) return missing(segment_name(number));
-    if (Status read = read_header(number); !read.ok()) return read;
+    Status read = file == end || *file != number ? missing(segment_name(number)) : read_header(number);
+    if (read.code() == Code::kCorruption && !headers_.empty()) {
+      // The newest snapshot may hold all that is before.
+      chain_break_ = std::move(read);
+      end = numbers.begin();
+      break;
+    }
+    if (!read.ok()) return read;
     for (auto left_out = file + 1; left_out != end; ++left_out) {
       result_.leftovers.push_back(segment_name(*left_out));
     }
@@ -139,7 +149,8 @@ Status Recoverer::load_state() {
     const Result<bool> loaded = load_snapshot(ref, damage);
     if (!loaded.ok()) return loaded.status();
     if (*loaded) {
-      if (log_begins <= ref.position + 1) return {};
+      if (log_begins <= ref.position + 1) return check_fallbacks(log_begins);
+      if (!chain_break_.ok()) return chain_break_;
       return corruption(
           {directory_, segment_name(result_.segments.front().number)},
           fmt::format("the log begins with record {}, the snapshot ends with {}", log_begins, ref.position));
@@ -155,9 +166,36 @@ Status Recoverer::load_state() {
   }
   if (log_begins == 1) return {};
   if (!first_damage.ok()) return first_damage;
+  if (!chain_break_.ok()) return chain_break_;
   return corruption(
       {directory_, segment_name(result_.segments.front().number)},
       fmt::format("the log begins with record {}, and there is no snapshot of what was before", log_begins));
+}
+
+/// What an older snapshot needs is of no use to this open, and will be when the newest one is lost: whatever of it is
+/// missing is told, be it the snapshot or its log.
+Status Recoverer::check_fallbacks(Seq log_begins) {
+  std::vector<Status> damages;
+  if (!chain_break_.ok()) damages.push_back(chain_break_);
+  for (const SnapshotRef& ref : result_.manifest.snapshots) {
+    if (ref.generation >= result_.snapshot->generation) continue;
+    const Result<SnapshotReader> reader = SnapshotReader::open(directory_, ref.generation);
+    if (reader.code() == Code::kNotFound) damages.push_back(missing(snapshot_name(ref.generation)));
+    if (reader.code() == Code::kCorruption) damages.push_back(reader.status());
+    if (reader.ok() && log_begins > ref.position + 1 && chain_break_.ok()) {
+      damages.push_back(corruption(
+          {directory_, segment_name(result_.segments.front().number)},
+          fmt::format("the log begins with record {}, an older snapshot ends with {}", log_begins, ref.position)));
+    }
+  }
+  for (const Status& damage : damages) {
+    result_.degraded = true;
+    result_.findings.push_back({.fatal = false,
+                                .message = what_is_wrong(directory_, damage) +
+                                           " It is needed only if the newest snapshot is lost. Nothing is lost now; "
+                                           "two compactions (`flint log compact`) replace it."});
+  }
+  return {};
 }
 
 Result<bool> Recoverer::load_snapshot(const SnapshotRef& ref, Status& damage) {
@@ -263,6 +301,7 @@ Result<Listing> list_store(io::Directory& directory) {
     if (file.kind == FileKind::kSegment) listing.segments.push_back(file.number);
     if (file.kind == FileKind::kSnapshot) listing.snapshots.push_back(file.number);
     if (file.kind == FileKind::kTemporary) listing.temporaries.push_back(std::move(name));
+    if (file.kind == FileKind::kTail) listing.tails.push_back(std::move(name));
   }
   // The names are sorted, but numbers outgrow their width one day.
   std::sort(listing.segments.begin(), listing.segments.end());

@@ -15,7 +15,10 @@ struct Listing {
   std::vector<std::uint64_t> segments;
   std::vector<std::uint64_t> snapshots;
   std::vector<std::string> temporaries;
+  std::vector<std::string> tails;
 };
+/// Of the copies of tails that crashes left unfinished, the newest ones are kept.
+inline constexpr std::size_t kKeptTails = 4;
 /// Ascending.
 [[nodiscard]] Result<Listing> list_store(io::Directory& directory);
 

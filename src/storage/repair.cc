@@ -7,6 +7,7 @@
 #include "storage/publish.h"
 #include "storage/recovery.h"
 #include "storage/repair_choice.h"
+#include "storage/salvage.h"
 #include "storage/snapshot_reader.h"
 #include "storage/snapshot_writer.h"
 
@@ -18,7 +19,9 @@ constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
 
 class Repairer {
  public:
-  Repairer(io::Directory& directory, StateMachine& state) : directory_(directory), state_(state) {}
+  /// `salvage` is what `directory` met.
+  Repairer(io::Directory& directory, const Salvage& salvage, StateMachine& state)
+      : directory_(directory), salvage_(salvage), state_(state) {}
 
   /// `damage` is why the directory does not open. Returns what was done, for the report.
   Result<std::vector<Finding>> run(const Status& damage);
@@ -30,9 +33,11 @@ class Repairer {
 
   Status rebuild(Kept& kept);
   Status rebase_snapshot(Kept& kept);
+  Status cut_unreadable(const Kept& kept);
   [[nodiscard]] Finding describe(const Kept& kept) const;
 
   io::Directory& directory_;
+  const Salvage& salvage_;
   StateMachine& state_;
   Listing listing_;
   std::uint64_t repair_ = 1;
@@ -45,13 +50,24 @@ Result<std::vector<Finding>> Repairer::run(const Status& damage) {
   listing_ = std::move(*listing);
   Result<Kept> kept = choose_what_to_keep(directory_, listing_, state_);
   if (!kept.ok()) return kept.status();
+  if (!salvage_.not_opened.ok()) return salvage_.not_opened;
   if (Status copied = copy_everything(); !copied.ok()) {
     remove_copies();
     return copied;
   }
   if (Status rebuilt = rebuild(*kept); !rebuilt.ok()) return rebuilt;
-  return std::vector<Finding>{
-      {.fatal = false, .message = "Repaired. The damage was: " + what_is_wrong(directory_, damage)}, describe(*kept)};
+  if (Status cut = cut_unreadable(*kept); !cut.ok()) return cut;
+  const std::string wrong =
+      damage.code() == Code::kIoError ? "the disk does not read all of the files." : what_is_wrong(directory_, damage);
+  std::vector<Finding> done{{.fatal = false, .message = "Repaired. The damage was: " + wrong}, describe(*kept)};
+  if (!salvage_.unreadable.empty()) {
+    done.push_back(
+        {.fatal = false,
+         .message = fmt::format("What the disk does not read any more: {}. The copies say so at these places. Replace "
+                                "the disk.",
+                                storage::describe(salvage_))});
+  }
+  return done;
 }
 
 Status Repairer::copy_everything() {
@@ -133,6 +149,20 @@ Status Repairer::rebuild(Kept& kept) {
   return {};
 }
 
+/// Behind the last record of a segment that is kept, nothing is needed, and what cannot be read there would keep the
+/// next open from reading what is before it.
+Status Repairer::cut_unreadable(const Kept& kept) {
+  for (const auto& [number, end] : kept.ends) {
+    if (number < kept.first_segment || number > kept.last_segment) continue;
+    if (!salvage_.unreadable.contains(segment_name(number))) continue;
+    Result<std::unique_ptr<io::File>> file = directory_.open(segment_name(number), io::OpenFile::kReadWrite);
+    if (!file.ok()) return file.status();
+    if (Status cut = (*file)->truncate(end); !cut.ok()) return cut;
+    if (Status synced = (*file)->sync(); !synced.ok()) return synced;
+  }
+  return {};
+}
+
 /// The same entries under a position that needs no log.
 Status Repairer::rebase_snapshot(Kept& kept) {
   Result<SnapshotReader> from = SnapshotReader::open(directory_, kept.snapshot->generation);
@@ -184,13 +214,16 @@ Result<DoctorReport> repair(io::Directory& directory, StateMachine& state) {
   if (lock.code() == Code::kDataDirLocked) return with_holder(directory, lock.status());
   if (!lock.ok()) return lock.status();
   std::vector<Finding> done;
-  const Result<Recovery> recovery = recover(directory, state);
-  if (recovery.code() == Code::kCorruption) {
-    Result<std::vector<Finding>> repaired = Repairer(directory, state).run(recovery.status());
+  const Status damage = recover(directory, state).status();
+  if (!damage.ok()) {
+    Salvage salvage;
+    const std::unique_ptr<io::Directory> salvaging = make_salvaging_directory(directory, salvage);
+    // A disk that does not read is damage; that no file can be opened is not.
+    if (damage.code() == Code::kIoError) static_cast<void>(recover(*salvaging, state));
+    if (damage.code() != Code::kCorruption && salvage.unreadable.empty()) return damage;
+    Result<std::vector<Finding>> repaired = Repairer(*salvaging, salvage, state).run(damage);
     if (!repaired.ok()) return repaired.status();
     done = std::move(*repaired);
-  } else if (!recovery.ok()) {
-    return recovery.status();
   }
   Result<DoctorReport> report = inspect(directory, state);
   if (report.ok()) report->findings.insert(report->findings.begin(), done.begin(), done.end());

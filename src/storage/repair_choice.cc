@@ -176,6 +176,7 @@ bool Chooser::follow_segment(std::uint64_t number, std::optional<std::uint64_t> 
     next_damage = following.status();
     if (following.ok()) behind = following->header().seq;
   }
+  kept.ends.emplace_back(number, reader->offset());
   while (reader->expected() < behind) {
     const std::uint64_t offset = reader->offset();
     const Result<std::optional<ParsedRecord>> parsed = reader->next();
@@ -187,10 +188,14 @@ bool Chooser::follow_segment(std::uint64_t number, std::optional<std::uint64_t> 
       return ends_because(reader->damaged(fmt::format("there is no valid record {} there", reader->expected())));
     }
     const Record& record = (*parsed)->record;
-    if (record.seq <= kept.last_seq) continue;
+    if (record.seq <= kept.last_seq) {
+      kept.ends.back().second = reader->offset();
+      continue;
+    }
     const Status replayed = record.kind < kFirstStoreKind ? state_.replay(record) : Status();
     if (!replayed.ok()) return ends_because(at_place({directory_, reader->name(), offset}, replayed));
     kept.last_seq = record.seq;
+    kept.ends.back().second = reader->offset();
   }
   return ends_because(next_damage);
 }

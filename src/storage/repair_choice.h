@@ -17,6 +17,8 @@ struct Kept {
   /// Of the log: none when first > last.
   std::uint64_t first_segment = 1;
   std::uint64_t last_segment = 0;
+  /// Of each segment of it, its number, and where the records that are kept end.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> ends;
   /// Why the log ends there.
   std::string because;
   /// The last record of which anything is known, and bytes behind the last good one that are no good record.

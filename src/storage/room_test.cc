@@ -8,6 +8,9 @@ namespace flint::storage {
 namespace {
 
 using io::FaultyDisk;
+using io::Survives;
+
+constexpr std::uint64_t kPage = 4096;
 
 class RoomTest : public testing::Test {
  protected:
@@ -50,6 +53,36 @@ TEST_F(RoomTest, OnlyAFullSegmentIsFollowedByALargerOne) {
   EXPECT_EQ(segment_sizes().back(), tiny_options().first_segment_bytes);
 }
 
+/// 507 with 10 MB free: the next segment wanted 64 MiB, all or nothing, and a compaction, which would have made room,
+/// wanted one first.
+TEST_F(RoomTest, ASegmentTakesTheRoomThatThereIs) {
+  StoreOptions options = tiny_options();
+  options.first_segment_bytes = 8 * kPage;
+  options.max_segment_bytes = 32 * kPage;
+  for (std::uint64_t pages = 0; pages <= 20; ++pages) {
+    disk_ = FaultyDisk();
+    history_ = {};
+    TestStore& store = open(options);
+    while (segment_sizes().size() < 2) ASSERT_TRUE(store.append(history_, std::string(1000, 'x')).ok());
+    while (segment_sizes().size() < 3) {  // the one of 16 pages gets full
+      disk_.set_capacity(disk_.used_bytes() + pages * kPage);
+      if (!store.append(history_, std::string(1000, 'x')).ok()) break;
+    }
+    std::size_t more = 0;
+    Status appended;
+    for (; appended.ok(); ++more) appended = store.append(history_, std::string(1000, 'x'));
+    ASSERT_EQ(appended.code(), Code::kDiskFull) << appended.message();
+    const std::uint64_t left = *disk_.capacity() - disk_.used_bytes();
+    EXPECT_LT(left, kPage) << "with " << pages << " pages free";
+    ASSERT_TRUE(store.wait(history_).ok());
+
+    disk_.set_capacity(disk_.used_bytes() + 3 * kPage);  // a segment, a snapshot of a page or two would not fit else
+    store.owner.records.clear();                         // a small state
+    const Status compacted = store->compact();
+    ASSERT_TRUE(compacted.ok()) << compacted.message();
+  }
+}
+
 /// The message of a full disk told people to look at "log-next.tmp", which was gone when they did.
 TEST_F(RoomTest, MessagesNameAFileByTheNameThatItGets) {
   TestStore& store = open();
@@ -70,6 +103,36 @@ TEST_F(RoomTest, MessagesNameAFileByTheNameThatItGets) {
   disk_.fail_every(io::Call::kSync);
   const Status not_synced = store.wait(history_);
   EXPECT_NE(not_synced.message().find("/faulty/log-000000000002.flog:"), std::string::npos) << not_synced.message();
+}
+
+/// After each kill, a segment kept all the room that had been reserved for it, up to 64 MiB, until two compactions
+/// later.
+TEST_F(RoomTest, WhatAKillLeavesOfASegmentIsGivenBack) {
+  for (std::uint64_t kills = 1; kills <= 5; ++kills) {
+    TestStore& store = open();
+    ASSERT_TRUE(store.append(history_, "one").ok());
+    ASSERT_TRUE(store.wait(history_).ok());
+    std::vector<std::uint64_t> sizes = segment_sizes();
+    sizes.pop_back();
+    for (const std::uint64_t size : sizes) EXPECT_LT(size, 300U) << "after " << kills;
+    disk_ = disk_.crash(kills, {.survives = Survives::kRandom});
+    history_.appended = [this] {
+      TestStore& after = open();
+      EXPECT_TRUE(history_.explains(after.owner.records));
+      return after.owner.records;
+    }();
+  }
+}
+
+/// Each crash left another tail- file, for ever.
+TEST_F(RoomTest, OnlyTheNewestTailsAreKept) {
+  ASSERT_TRUE(open()->close().ok());
+  for (std::uint64_t segment = 1; segment <= 7; ++segment) disk_.put(tail_name(segment, 4096), "a copy");
+  ASSERT_TRUE(open()->close().ok());
+  std::vector<std::string> tails = disk_.names();
+  std::erase_if(tails, [](const std::string& name) { return classify(name).kind != FileKind::kTail; });
+  EXPECT_EQ(tails,
+            (std::vector<std::string>{tail_name(4, 4096), tail_name(5, 4096), tail_name(6, 4096), tail_name(7, 4096)}));
 }
 
 }  // namespace

@@ -130,6 +130,17 @@ Result<std::shared_ptr<Segment>> settle(io::Directory& directory, const SegmentS
   return Settler(directory, sizes, recovery).run();
 }
 
+void give_back_room(io::Directory& directory, const Recovery& recovery) {
+  for (std::size_t i = 0; i + 1 < recovery.segments.size(); ++i) {
+    const SegmentInfo& segment = recovery.segments[i];
+    const Result<std::unique_ptr<io::File>> file =
+        directory.open(segment_name(segment.number), io::OpenFile::kReadWrite);
+    if (!file.ok()) continue;
+    const Result<std::uint64_t> size = (*file)->size();
+    if (size.ok() && *size > segment.bytes) static_cast<void>((*file)->truncate(segment.bytes));
+  }
+}
+
 void remove_leftovers(io::Directory& directory, const Recovery& recovery) {
   for (const std::string& name : recovery.leftovers) static_cast<void>(directory.remove(name));
 }

@@ -15,6 +15,10 @@ namespace flint::storage {
 /// unless the disk itself failed.
 Result<std::shared_ptr<Segment>> settle(io::Directory& directory, const SegmentSizes& sizes, Recovery& recovery);
 
+/// Gives back the room behind the records of complete segments: a process that was killed could not. What cannot be
+/// given back is only room. After settle(): the log goes on in another segment, durably.
+void give_back_room(io::Directory& directory, const Recovery& recovery);
+
 /// Removes what crashes left behind. What cannot be removed stays for the next time.
 void remove_leftovers(io::Directory& directory, const Recovery& recovery);
 

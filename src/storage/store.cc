@@ -77,6 +77,7 @@ Result<std::unique_ptr<Store>> open_writable(io::Directory& directory, StateMach
   Result<std::shared_ptr<Segment>> segment =
       settle(directory, {options.first_segment_bytes, options.max_segment_bytes}, recovery);
   if (!segment.ok()) return segment.status();
+  give_back_room(directory, recovery);
   remove_leftovers(directory, recovery);
   if (Status described = lock->describe_holder(describe_holder(options)); !described.ok()) {
     recovery.findings.push_back({.fatal = false, .message = described.message()});
