@@ -4,6 +4,7 @@
 
 #include "storage/errors.h"
 #include "storage/file_names.h"
+#include "storage/fitting.h"
 #include "storage/publish.h"
 #include "storage/recovery.h"
 #include "storage/repair_choice.h"
@@ -129,7 +130,8 @@ Status Repairer::rebuild(Kept& kept) {
                           .seq = kept.last_seq + 1,
                           .bytes = kSegmentBytes,
                           .previous = kept.first_segment <= kept.last_segment ? kept.last_segment : 0};
-  const Result<std::shared_ptr<Segment>> segment = Segment::create(directory_, header);
+  const Result<std::shared_ptr<Segment>> segment = create_what_fits(
+      header, kStoreRecordBytes, [this](const FileHeader& fitting) { return Segment::create(directory_, fitting); });
   if (!segment.ok()) return segment.status();
   ManifestFile manifest(directory_, {});
   if (Status written = manifest.update([&](Manifest& now) {

@@ -83,6 +83,22 @@ TEST_F(RoomTest, ASegmentTakesTheRoomThatThereIs) {
   }
 }
 
+/// After a kill, with less than 1 MiB free, the directory did not open: its next segment had to have that size.
+TEST_F(RoomTest, ADirectoryOpensInAFewBlocks) {
+  StoreOptions options = tiny_options();
+  options.first_segment_bytes = 256 * kPage;
+  TestStore& store = open(options);
+  ASSERT_TRUE(store.append(history_, "one").ok());
+  ASSERT_TRUE(store.wait(history_).ok());
+  disk_ = disk_.crash(1, {.survives = Survives::kEverything});
+  disk_.set_capacity(disk_.used_bytes() + 2 * kPage);  // for the segment and the manifest
+  TestStore& again = open(options);
+  ASSERT_TRUE(again.is_open());
+  EXPECT_EQ(again.owner.records, history_.appended);
+  EXPECT_TRUE(again.append(history_, "two").ok());
+  EXPECT_TRUE(again.wait(history_).ok());
+}
+
 /// The message of a full disk told people to look at "log-next.tmp", which was gone when they did.
 TEST_F(RoomTest, MessagesNameAFileByTheNameThatItGets) {
   TestStore& store = open();

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "storage/errors.h"
 #include "storage/file_names.h"
+#include "storage/fitting.h"
 #include "storage/publish.h"
 
 namespace flint::storage {
@@ -103,7 +104,8 @@ Result<std::shared_ptr<Segment>> Settler::start_segment() {
                           .seq = recovery_.last_seq + 1,
                           .bytes = sizes_.first,
                           .previous = recovery_.last ? recovery_.last->header.number : 0};
-  Result<std::shared_ptr<Segment>> segment = Segment::create(directory_, header);
+  Result<std::shared_ptr<Segment>> segment = create_what_fits(
+      header, kStoreRecordBytes, [this](const FileHeader& fitting) { return Segment::create(directory_, fitting); });
   if (!segment.ok()) return segment;
   created_.push_back(segment_name(number));
   recovery_.segments.push_back({.number = number, .first_seq = header.seq, .bytes = file_header::kSize});
@@ -127,7 +129,15 @@ void Settler::undo() {
 }  // namespace
 
 Result<std::shared_ptr<Segment>> settle(io::Directory& directory, const SegmentSizes& sizes, Recovery& recovery) {
-  return Settler(directory, sizes, recovery).run();
+  Recovery attempt = recovery;
+  Result<std::shared_ptr<Segment>> segment = Settler(directory, sizes, attempt).run();
+  if (segment.code() == Code::kDiskFull) {  // what the segment left may have been too little for the manifest
+    attempt = recovery;
+    const SegmentSizes smallest{std::min(sizes.first, kUsualBlockBytes), sizes.largest};
+    segment = Settler(directory, smallest, attempt).run();
+  }
+  recovery = std::move(attempt);
+  return segment;
 }
 
 void give_back_room(io::Directory& directory, const Recovery& recovery) {
