@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,9 +17,6 @@ struct Call {
   std::string query;
   /// JSON.
   std::string body;
-  /// When set, a 200 answer's body goes here in pieces as it comes, and `Answer::body` stays empty. Returning false
-  /// ends the call: nobody reads any more.
-  std::function<bool(std::string_view)> on_piece;
 };
 
 struct Answer {
@@ -47,6 +43,9 @@ class Caller {
   /// Whatever was decided is durable when this returns. A Status only when there is no answer at all; what the API
   /// refuses is an Answer.
   virtual Result<Answer> call(const Call& call) = 0;
+
+  /// Who answers, for messages: `http://127.0.0.1:7878`, `the data directory ".flint"`.
+  [[nodiscard]] virtual std::string name() const = 0;
 
   /// Ends the session, once, after the last call: closes a directory that this process opened.
   virtual Status finish() = 0;

@@ -71,6 +71,10 @@ class Parser {
       line_.invocation.operands.push_back(word);
       return {};
     }
+    if (word == "help") {
+      line_.wants = ParsedLine::Wants::kHelp;
+      return {};
+    }
     const std::string words = line_.words.empty() ? word : line_.words + " " + word;
     const bool one_word = word.find(' ') == std::string::npos;
     line_.command = one_word ? find_command(grammar_, words) : nullptr;
@@ -133,11 +137,11 @@ class Parser {
     return usage_error(message + see_help(line_.words));
   }
 
-  Status finish() const {
+  Status finish() {
     if (line_.wants != ParsedLine::Wants::kRun) return {};
     if (line_.command == nullptr) {
-      if (line_.words.empty()) return usage_error("A command is missing. Run \"flint --help\" for the list.");
-      return usage_error("\"flint " + line_.words + "\" needs one more word. " + see_help(line_.words));
+      line_.wants = ParsedLine::Wants::kNothing;
+      return {};
     }
     const Command& command = *line_.command;
     const std::size_t count = line_.invocation.operands.size();

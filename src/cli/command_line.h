@@ -14,9 +14,15 @@
 namespace flint::cli {
 
 struct ParsedLine {
-  enum class Wants : std::uint8_t { kRun, kHelp, kVersion };
+  enum class Wants : std::uint8_t {
+    kRun,
+    kHelp,
+    kVersion,
+    /// Nothing that can be run: the words end before a command.
+    kNothing,
+  };
   Wants wants = Wants::kRun;
-  /// Null only when help is wanted for everything or for a group of commands.
+  /// Null only when help or nothing is wanted, for everything or for a group of commands.
   const Command* command = nullptr;
   /// The words of commands that were typed, also when they name a group only.
   std::string words;

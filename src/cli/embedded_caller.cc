@@ -13,40 +13,35 @@ namespace {
 
 class EmbeddedCaller final : public Caller {
  public:
-  explicit EmbeddedCaller(std::unique_ptr<Limiter> limiter) : limiter_(std::move(limiter)), service_(*limiter_) {}
+  EmbeddedCaller(std::unique_ptr<Limiter> limiter, std::string_view data_dir)
+      : limiter_(std::move(limiter)), service_(*limiter_), name_("the data directory " + quote(data_dir)) {}
 
   Result<Answer> call(const Call& call) override {
     Deferred<api::Response> deferred =
         service_.handle({.method = call.method, .path = call.path, .query = call.query, .body = call.body});
     const Status durable = limiter_->wait(deferred.ticket);
-    if (!durable.ok()) return answer_of(api::failure_response(durable), {});
-    return answer_of(deferred.value, call.on_piece);
+    if (!durable.ok()) return whole(api::failure_response(durable));
+    return whole(std::move(deferred.value));
   }
+
+  std::string name() const override { return name_; }
 
   Status finish() override { return limiter_->close(); }
 
  private:
-  static Result<Answer> answer_of(const api::Response& response,
-                                  const std::function<bool(std::string_view)>& on_piece) {
-    Answer answer{response.status, {}};
-    const bool in_pieces = on_piece && response.status == 200;
-    const auto take = [&](std::string_view piece) {
-      if (in_pieces) return on_piece(piece);
-      answer.body += piece;
-      return true;
-    };
-    bool more = take(response.body) && response.more;
-    while (more) {
-      std::string piece;
-      Result<bool> read = response.more(piece);
+  static Result<Answer> whole(api::Response response) {
+    Answer answer{response.status, std::move(response.body)};
+    for (bool more = static_cast<bool>(response.more); more;) {
+      Result<bool> read = response.more(answer.body);
       if (!read.ok()) return read.status();
-      more = take(piece) && *read;
+      more = *read;
     }
     return answer;
   }
 
   std::unique_ptr<Limiter> limiter_;
   api::Service service_;
+  std::string name_;
 };
 
 /// False where opening for writing would make a store of any directory. One that lost its manifest is a store still:
@@ -74,7 +69,7 @@ Result<std::unique_ptr<Caller>> open_embedded(std::string_view data_dir, Access 
   options.mode = access == Access::kRead ? OpenMode::kReadOnly : OpenMode::kReadWrite;
   Result<std::unique_ptr<Limiter>> limiter = Limiter::open(data_dir, options);
   if (!limiter.ok()) return limiter.status();
-  return std::unique_ptr<Caller>(std::make_unique<EmbeddedCaller>(std::move(*limiter)));
+  return std::unique_ptr<Caller>(std::make_unique<EmbeddedCaller>(std::move(*limiter), data_dir));
 }
 
 }  // namespace flint::cli

@@ -87,13 +87,13 @@ std::string help_text(const Grammar& grammar, const Command* command, std::strin
   if (!words.empty()) {
     const std::string group = std::string(words) + " ";
     return "Usage: flint [OPTIONS] " + std::string(words) + " COMMAND\n\n" + command_lines(grammar, group) +
-           "\nRun \"flint " + group + "COMMAND --help\" for what one takes, with an example.\n";
+           "\nRun \"flint help " + group + "COMMAND\" for what one takes, with an example.\n";
   }
   return "flint: a rate limiter that remembers.\n\n"
          "Usage: flint [--data-dir DIR | --server URL] [--json] COMMAND\n\n" +
          command_lines(grammar, "") + "\nOptions:\n" + option_lines(grammar.global_options) + "\n" +
          std::string(kExamples) + "\n" + std::string(kEnvironment) + "\n" + std::string(kExitCodes) +
-         "\nRun \"flint COMMAND --help\" for what a command takes, with an example.\n";
+         "\nRun \"flint help COMMAND\" for what a command takes, with an example.\n";
 }
 
 }  // namespace flint::cli

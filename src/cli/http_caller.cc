@@ -1,8 +1,5 @@
 #include "cli/http_caller.h"
 
-#include <fcntl.h>
-#include <sys/un.h>
-
 #include <array>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
@@ -17,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/unique_fd.h"
+#include "cli/text.h"
+#include "cli/unix_peer.h"
 #include "flint/version.h"
 
 namespace flint::cli {
@@ -30,13 +28,19 @@ using boost::system::error_code;
 using StreamEndpoint = asio::generic::stream_protocol::endpoint;
 using Deadline = std::chrono::steady_clock::time_point;
 
-/// An answer that is kept whole is at most this long; a list is read in pieces instead.
-constexpr std::uint64_t kMaxWholeBody = std::uint64_t{64} << 20;
+constexpr int kUnauthorized = 401;
+
+/// The longest answer: 10,000 statuses of the longest keys fit.
+constexpr std::uint64_t kMostBody = std::uint64_t{64} << 20;
+/// What is read ahead, and so the longest head, line of a chunk, and trailer.
+constexpr std::size_t kMostReadAhead = std::size_t{64} << 10;
 
 Status unavailable(std::string message) { return {Code::kUnavailable, std::move(message)}; }
 
 std::string reason(const error_code& error) {
-  return error == beast::error::timeout ? std::string("no answer in time") : error.message();
+  if (error == beast::error::timeout) return "no answer in time";
+  if (error == http::error::buffer_overflow || error == http::error::header_limit) return "a line of it has no end";
+  return error.message();
 }
 
 /// The addresses of a host. The resolver of the system has no deadline, so it runs beside; when it is too late nobody
@@ -68,50 +72,50 @@ Result<std::vector<StreamEndpoint>> resolve(const Endpoint& endpoint, Deadline d
   return std::move(result.endpoints);
 }
 
-/// Keeps the directory of a socket open while its path is in use.
-class SocketAddress {
- public:
-  explicit SocketAddress(const std::string& path) : path_(path) {
-    if (path.size() < sizeof(sockaddr_un::sun_path)) return;
-    // A Unix address holds 107 bytes; a longer path is named through its directory.
-    const std::size_t slash = path.rfind('/');
-    const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    directory_ = base::UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    path_ = "/proc/self/fd/" + std::to_string(directory_.get()) + "/" + path.substr(slash + 1);
-  }
-
-  [[nodiscard]] std::optional<StreamEndpoint> endpoint() const {
-    if (path_.size() >= sizeof(sockaddr_un::sun_path)) return std::nullopt;
-    return StreamEndpoint(asio::local::stream_protocol::endpoint(path_));
-  }
-
- private:
-  std::string path_;
-  base::UniqueFd directory_;
-};
-
 /// Blocking calls with deadlines: each starts one asynchronous operation, which the stream's timer may end, and runs
 /// it to its end.
 class HttpCaller final : public Caller {
  public:
   HttpCaller(Endpoint endpoint, HttpOptions options)
-      : endpoint_(std::move(endpoint)), options_(std::move(options)), stream_(context_) {}
+      : endpoint_(std::move(endpoint)),
+        options_(std::move(options)),
+        sends_token_(endpoint_.socket_path.empty()),
+        stream_(context_) {}
 
   Status connect() {
     const Deadline deadline = std::chrono::steady_clock::now() + options_.timeout;
+    stream_.close();
+    buffer_.clear();
     stream_.expires_at(deadline);
     if (endpoint_.socket_path.empty()) {
       Result<std::vector<StreamEndpoint>> candidates = resolve(endpoint_, deadline);
       if (!candidates.ok()) return candidates.status();
       return connect_to_any(*candidates);
     }
-    const SocketAddress address(endpoint_.socket_path);
-    const std::optional<StreamEndpoint> target = address.endpoint();
-    if (!target) return unavailable("The name of the socket in " + endpoint_.text + " is too long.");
-    return connect_to_any({*target});
+    Result<SocketPlace> place = SocketPlace::find(endpoint_.socket_path);
+    if (!place.ok()) return place.status();
+    if (Status status = connect_to_any({asio::local::stream_protocol::endpoint(place->address())}); !status.ok()) {
+      return status;
+    }
+    return place->check_peer(stream_.socket().native_handle());
   }
 
   Result<Answer> call(const Call& call) override {
+    Result<Answer> answer = ask(call);
+    if (!answer.ok() || answer->status != kUnauthorized || sends_token_ || options_.token.empty()) return answer;
+    // A Unix socket that the user named, whose process may be trusted, and which asks for the token after all: one that
+    // a service manager bound for the server. Nothing was done, so asking again repeats nothing.
+    sends_token_ = true;
+    if (Status status = connect(); !status.ok()) return status;
+    return ask(call);
+  }
+
+  std::string name() const override { return endpoint_.text; }
+
+  Status finish() override { return {}; }
+
+ private:
+  Result<Answer> ask(const Call& call) {
     stream_.expires_after(options_.timeout);
     http::request<http::string_body> request = request_of(call);
     // A server that refuses early may close before it has read everything, with its answer on the way: a failed write
@@ -126,9 +130,6 @@ class HttpCaller final : public Caller {
     return read_body(parser, call);
   }
 
-  Status finish() override { return {}; }
-
- private:
   /// Starts an operation with the handler that `start` gets, and returns its error when it is over.
   template <typename Start>
   error_code run(Start start) {
@@ -146,6 +147,11 @@ class HttpCaller final : public Caller {
       if (!error) return {};
       if (error == beast::error::timeout) break;
     }
+    if (error == asio::error::connection_refused && !endpoint_.socket_path.empty()) {
+      return unavailable("Cannot reach a Flint server at " + endpoint_.text +
+                         ": no server listens there any more, and the socket is left over from one that was killed. "
+                         "Start the server again; it replaces the socket.");
+    }
     return unavailable("Cannot reach a Flint server at " + endpoint_.text + ": " + reason(error) +
                        ". Start one with \"flint server start\", or check --server and FLINT_SERVER.");
   }
@@ -158,7 +164,9 @@ class HttpCaller final : public Caller {
     const std::string host = ipv6 ? "[" + endpoint_.host + "]" : endpoint_.host;
     request.set(http::field::host, endpoint_.port.empty() ? host : host + ":" + endpoint_.port);
     request.set(http::field::user_agent, "flint/" + std::string(version()));
-    if (!options_.token.empty()) request.set(http::field::authorization, "Bearer " + options_.token);
+    if (sends_token_ && !options_.token.empty()) {
+      request.set(http::field::authorization, "Bearer " + options_.token);
+    }
     if (post) {
       request.set(http::field::content_type, "application/json");
       request.body() = call.body;
@@ -169,25 +177,23 @@ class HttpCaller final : public Caller {
 
   Result<Answer> read_body(http::response_parser<http::buffer_body>& parser, const Call& call) {
     Answer answer{static_cast<int>(parser.get().result_int()), {}};
-    const bool in_pieces = call.on_piece && answer.status == 200;
+    if (const auto length = parser.content_length(); length && *length > kMostBody) return too_long();
     std::array<char, std::size_t{16} << 10> piece;
     while (!parser.is_done()) {
       parser.get().body().data = piece.data();
       parser.get().body().size = piece.size();
-      if (in_pieces) stream_.expires_after(options_.timeout);
       const error_code error = run([&](auto done) { http::async_read(stream_, buffer_, parser, done); });
       if (error && error != http::error::need_buffer) return lost(error, call.method);
       const std::string_view got(piece.data(), piece.size() - parser.get().body().size);
-      if (in_pieces) {
-        if (!call.on_piece(got)) return answer;
-        continue;
-      }
-      if (answer.body.size() + got.size() > kMaxWholeBody) {
-        return unavailable("The answer of " + endpoint_.text + " is too long. Ask for less with --limit.");
-      }
+      if (answer.body.size() + got.size() > kMostBody) return too_long();
       answer.body += got;
     }
     return answer;
+  }
+
+  Status too_long() const {
+    return unavailable("The answer of " + endpoint_.text + " is longer than " + bytes_text(kMostBody) +
+                       ". Check that --server and FLINT_SERVER name a Flint server, or ask for less with --limit.");
   }
 
   Status lost(const error_code& error, api::Method method) const {
@@ -198,9 +204,11 @@ class HttpCaller final : public Caller {
 
   Endpoint endpoint_;
   HttpOptions options_;
+  /// At once over TCP; to a Unix socket, which asks for none, only when it asks.
+  bool sends_token_;
   asio::io_context context_;
   beast::basic_stream<asio::generic::stream_protocol> stream_;
-  beast::flat_buffer buffer_;
+  beast::flat_buffer buffer_{kMostReadAhead};
 };
 
 }  // namespace

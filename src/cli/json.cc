@@ -1,17 +1,15 @@
 #include "cli/json.h"
 
+#include <utility>
+
 #include "cli/text.h"
 
 namespace flint::cli {
 
-Result<json::value> parse_json(std::string_view text) {
+std::optional<json::value> parse_json(std::string_view text) {
   boost::system::error_code error;
   json::value value = json::parse(text, error);
-  if (error) {
-    return Status(Code::kUnavailable,
-                  "The answer is not the JSON of a Flint server. Check that --server and FLINT_SERVER name one.");
-  }
-  return value;
+  return error ? std::nullopt : std::optional(std::move(value));
 }
 
 const json::value& member(const json::value& value, std::string_view name) noexcept {

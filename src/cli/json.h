@@ -6,15 +6,13 @@
 #include <string>
 #include <string_view>
 
-#include "flint/status.h"
-
-/// Reading answers. They may come from a stranger: what is absent or of another type reads as nothing.
+/// Reading answers. What is absent or of another type reads as nothing.
 namespace flint::cli {
 
 namespace json = boost::json;
 
-/// kUnavailable when `text` is not one whole JSON value.
-Result<json::value> parse_json(std::string_view text);
+/// Nothing when `text` is not one whole JSON value.
+[[nodiscard]] std::optional<json::value> parse_json(std::string_view text);
 
 /// The member `name` of an object; null when `value` is no object or has none.
 [[nodiscard]] const json::value& member(const json::value& value, std::string_view name) noexcept;

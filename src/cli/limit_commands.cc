@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "api/requests.h"
 #include "base/period.h"
+#include "cli/answers.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/render.h"
@@ -15,6 +17,9 @@ namespace {
 
 /// Statuses in one table of `limit list`.
 constexpr std::size_t kPage = 1'000;
+/// Of history and of top, as their help says.
+constexpr std::uint64_t kDefaultEvents = 100;
+constexpr std::uint64_t kDefaultKeys = 20;
 
 Show sentence(std::string text) {
   return [text = std::move(text)](const json::value&) { return Shown{text}; };
@@ -40,15 +45,10 @@ void add_to_query(std::string& query, std::string_view name, std::optional<std::
   query += std::string(name) + "=" + percent_encode(*value);
 }
 
-/// The query with `--limit`, which must be a whole number.
-Result<std::string> query_with_limit(const Invocation& invocation) {
-  std::string query;
-  if (const auto text = invocation.option("--limit")) {
-    Result<std::uint64_t> limit = parse_integer("--limit", *text);
-    if (!limit.ok()) return limit.status();
-    add_to_query(query, "limit", std::to_string(*limit));
-  }
-  return query;
+/// The value of `--limit`, which must be a whole number.
+Result<std::uint64_t> limit_option(const Invocation& invocation, std::uint64_t otherwise) {
+  const auto text = invocation.option("--limit");
+  return text ? parse_integer("--limit", *text) : Result<std::uint64_t>(otherwise);
 }
 
 /// `prefix` and the key as a path; a key that could not stand there is refused in the API's words.
@@ -78,30 +78,49 @@ std::string rule_as_set(const Invocation& invocation) {
   return text + ", " + printable(algorithm.value_or(algorithm_name(Algorithm::kTokenBucket))) + "\n";
 }
 
-/// Table after table, so that memory and the time to the first line do not depend on the number of limits.
+/// Prints one page of a list: as a table, or as the elements of the one array that --json is.
+void print_page(Session& session, const json::value& statuses, std::string_view text, bool first) {
+  const bool empty = elements(statuses).empty();
+  if (session.json()) {
+    const std::size_t begin = text.find('[') + 1;
+    if (first || !empty) session.print(first ? "[" : ",");
+    session.print(text.substr(begin, text.rfind(']') - begin));
+  } else if (!empty) {
+    session.print(render_statuses(statuses, session.style()).text);
+  } else if (first) {
+    session.print("No limits. Set one with: flint limit add KEY --rate 100 --per 1m\n");
+  }
+}
+
+/// Page after page, so that memory and the time to the first line do not depend on the number of limits, and that each
+/// page is judged before anything of it is printed.
 Exit list_in_pages(Session& session, const Invocation& invocation, std::uint64_t wanted) {
+  const std::string prefix(invocation.option("--prefix").value_or(""));
   std::string after(invocation.option("--after").value_or(""));
-  std::uint64_t seen = 0;
-  while (true) {
+  for (std::uint64_t seen = 0;;) {
     const std::uint64_t page = std::min<std::uint64_t>(kPage, wanted - seen);
     std::string query;
-    add_to_query(query, "prefix", invocation.option("--prefix"));
+    if (!prefix.empty()) add_to_query(query, "prefix", prefix);
     if (!after.empty()) add_to_query(query, "after", after);
     add_to_query(query, "limit", std::to_string(page));
+    const Judge judge = [&](const json::value& answer) { return judge_page(answer, {prefix, after, page}); };
     std::size_t got = 0;
-    const Exit exit = session.ask(Access::kRead, get("/v1/limits", query), [&](const json::value& statuses) {
-      const json::array& rows = elements(statuses);
-      got = rows.size();
-      if (const json::string* key = rows.empty() ? nullptr : member(rows.back(), "key").if_string()) after = *key;
-      if (rows.empty() && seen == 0) {
-        return Shown{"No limits. Set one with: flint limit add KEY --rate 100 --per 1m\n"};
-      }
-      return rows.empty() ? Shown{} : render_statuses(statuses, session.style());
-    });
+    std::string last;
+    const Exit exit = session.take(Access::kRead, get("/v1/limits", query), judge,
+                                   [&](const json::value& statuses, std::string_view text) {
+                                     print_page(session, statuses, text, seen == 0);
+                                     const json::array& rows = elements(statuses);
+                                     got = rows.size();
+                                     if (got > 0) last = rows.back().at("key").as_string();
+                                     return Exit::kDone;
+                                   });
     if (exit != Exit::kDone) return exit;
+    after = std::move(last);
     seen += got;
-    if (got < page || seen >= wanted || session.unheard()) return Exit::kDone;
+    if (got < page || seen >= wanted || session.unheard()) break;
   }
+  if (session.json()) session.print("]\n");
+  return Exit::kDone;
 }
 
 }  // namespace
@@ -114,64 +133,71 @@ Exit limit_add(Session& session, const Invocation& invocation) {
   if (Status status = put_integer(body, "burst", invocation, "--burst"); !status.ok()) return session.fail(status);
   const Call call = post("/v1/limits", body);
   if (Status status = check_limit(call.body); !status.ok()) return session.fail(status);
-  return session.ask(Access::kCreate, call, sentence(rule_as_set(invocation)));
+  return session.ask(Access::kCreate, call, judge_done, sentence(rule_as_set(invocation)));
 }
 
 Exit limit_check(Session& session, const Invocation& invocation) {
   json::object body{{"key", invocation.operands.front()}};
   if (Status status = put_integer(body, "cost", invocation, "--cost"); !status.ok()) return session.fail(status);
-  return session.ask(Access::kChange, post("/v1/check", body), rendered(render_decision, session));
+  const json::value* cost = body.if_contains("cost");
+  const Item asked{invocation.operands.front(), cost == nullptr ? 1 : unsigned_of(*cost).value_or(0)};
+  return session.ask(
+      Access::kChange, post("/v1/check", body),
+      [&](const json::value& answer) { return judge_decision(answer, asked); }, rendered(render_decision, session));
 }
 
 Exit limit_check_all(Session& session, const Invocation& invocation) {
   json::array items;
+  std::vector<Item> asked;
   for (const std::string& operand : invocation.operands) {
     Result<Item> item = parse_item(operand);
     if (!item.ok()) return session.fail(item.status());
     items.push_back(json::object{{"key", item->key}, {"cost", item->cost}});
+    asked.push_back(*std::move(item));
   }
-  return session.ask(Access::kChange, post("/v1/check-all", {{"items", std::move(items)}}),
-                     rendered(render_check_all, session));
+  return session.ask(
+      Access::kChange, post("/v1/check-all", {{"items", std::move(items)}}),
+      [&](const json::value& answer) { return judge_check_all(answer, asked); }, rendered(render_check_all, session));
 }
 
 Exit limit_status(Session& session, const Invocation& invocation) {
   Result<std::string> path = key_path("/v1/limits/", invocation.operands.front());
   if (!path.ok()) return session.fail(path.status());
-  return session.ask(Access::kRead, get(*path), rendered(render_status, session));
+  return session.ask(
+      Access::kRead, get(*path),
+      [&](const json::value& answer) { return judge_status(answer, invocation.operands.front()); },
+      rendered(render_status, session));
 }
 
 Exit limit_list(Session& session, const Invocation& invocation) {
-  Result<std::string> query = query_with_limit(invocation);
-  if (!query.ok()) return session.fail(query.status());
-  if (!session.json()) {
-    const auto limit = invocation.option("--limit");
-    return list_in_pages(session, invocation, limit ? *parse_integer("--limit", *limit) : UINT64_MAX);
-  }
-  add_to_query(*query, "prefix", invocation.option("--prefix"));
-  add_to_query(*query, "after", invocation.option("--after"));
-  return session.relay(Access::kRead, get("/v1/limits", *query));
+  Result<std::uint64_t> wanted = limit_option(invocation, UINT64_MAX);
+  return wanted.ok() ? list_in_pages(session, invocation, *wanted) : session.fail(wanted.status());
 }
 
 Exit limit_reset(Session& session, const Invocation& invocation) {
   const std::string& key = invocation.operands.front();
-  return session.ask(Access::kChange, post("/v1/reset", {{"key", key}}),
+  return session.ask(Access::kChange, post("/v1/reset", {{"key", key}}), judge_done,
                      sentence(quote(key) + " has its full quota again.\n"));
 }
 
 Exit limit_history(Session& session, const Invocation& invocation) {
   Result<std::string> path = key_path("/v1/history/", invocation.operands.front());
   if (!path.ok()) return session.fail(path.status());
-  Result<std::string> query = query_with_limit(invocation);
-  if (!query.ok()) return session.fail(query.status());
-  return session.ask(Access::kRead, get(*path, *query), rendered(render_history, session));
+  Result<std::uint64_t> limit = limit_option(invocation, kDefaultEvents);
+  if (!limit.ok()) return session.fail(limit.status());
+  return session.ask(
+      Access::kRead, get(*path, "limit=" + std::to_string(*limit)),
+      [&](const json::value& answer) { return judge_events(answer, *limit); }, rendered(render_history, session));
 }
 
 Exit limit_top(Session& session, const Invocation& invocation) {
-  Result<std::string> query = query_with_limit(invocation);
-  if (!query.ok()) return session.fail(query.status());
+  Result<std::uint64_t> limit = limit_option(invocation, kDefaultKeys);
+  if (!limit.ok()) return session.fail(limit.status());
   const std::string by(invocation.option("--by").value_or("denied"));
-  add_to_query(*query, "by", by);
-  return session.ask(Access::kRead, get("/v1/top", *query), [&](const json::value& statuses) {
+  std::string query = "limit=" + std::to_string(*limit);
+  add_to_query(query, "by", by);
+  const Judge judge = [&](const json::value& answer) { return judge_ranking(answer, *limit); };
+  return session.ask(Access::kRead, get("/v1/top", query), judge, [&](const json::value& statuses) {
     if (elements(statuses).empty()) return Shown{"No key has been " + printable(by) + " yet.\n"};
     return render_statuses(statuses, session.style());
   });

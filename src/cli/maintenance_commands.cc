@@ -9,10 +9,14 @@
 namespace flint::cli {
 namespace {
 
+Show shown_report(const Session& session) {
+  return [&session](const json::value& answer) { return render_doctor(answer, session.style()); };
+}
+
 Exit print_report(Session& session, const DoctorReport& report) {
   api::Response response = api::doctor_response(report);
-  return session.print_answer({response.status, std::move(response.body)},
-                              [&](const json::value& answer) { return render_doctor(answer, session.style()); });
+  return session.take_answer({response.status, std::move(response.body)}, "this process", judge_report,
+                             session.printing(shown_report(session)));
 }
 
 Exit inspect_files(Session& session) {
@@ -32,14 +36,12 @@ Exit repair(Session& session) {
 
 /// What the server that holds the directory knows; when it does not tell, the files still do.
 Exit examine_directory(Session& session) {
-  const Target& target = session.target();
-  Result<std::unique_ptr<Caller>> holder =
-      session.implementations().connect_server(holder_endpoint(target.data_dir), target.http);
+  Result<std::unique_ptr<Caller>> holder = reach_holder(session.target(), session.implementations().connect_server);
+  if (holder.code() == Code::kPermission) session.warn(printable(holder.status().message()));
   if (!holder.ok()) return inspect_files(session);
   Result<Answer> live = (*holder)->call(get("/v1/doctor"));
   if (live.ok() && live->status == 200) {
-    return session.print_answer(*live,
-                                [&](const json::value& answer) { return render_doctor(answer, session.style()); });
+    return session.take_answer(*live, (*holder)->name(), judge_report, session.printing(shown_report(session)));
   }
   const std::string why = live.ok() ? "HTTP " + std::to_string(live->status) : printable(live.status().message());
   session.warn("The server that holds the directory gave no report (" + why + "). This one is read from its files.");
@@ -49,12 +51,12 @@ Exit examine_directory(Session& session) {
 }  // namespace
 
 Exit log_flush(Session& session, const Invocation&) {
-  return session.ask(Access::kChange, post("/v1/log/flush"),
+  return session.ask(Access::kChange, post("/v1/log/flush"), judge_done,
                      [](const json::value&) { return Shown{"Everything decided so far is on stable storage.\n"}; });
 }
 
 Exit log_compact(Session& session, const Invocation&) {
-  return session.ask(Access::kChange, post("/v1/log/compact"), [](const json::value&) {
+  return session.ask(Access::kChange, post("/v1/log/compact"), judge_done, [](const json::value&) {
     return Shown{"A new snapshot is in place, and the log before the previous one is gone.\n"};
   });
 }
@@ -62,8 +64,7 @@ Exit log_compact(Session& session, const Invocation&) {
 Exit doctor(Session& session, const Invocation& invocation) {
   if (invocation.has("--repair")) return repair(session);
   if (!session.target().server) return examine_directory(session);
-  return session.ask(Access::kRead, get("/v1/doctor"),
-                     [&](const json::value& answer) { return render_doctor(answer, session.style()); });
+  return session.ask(Access::kRead, get("/v1/doctor"), judge_report, shown_report(session));
 }
 
 }  // namespace flint::cli

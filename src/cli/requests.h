@@ -9,12 +9,12 @@
 namespace flint::cli {
 
 [[nodiscard]] inline Call get(std::string path, std::string query = {}) {
-  return {.method = api::Method::kGet, .path = std::move(path), .query = std::move(query), .body = {}, .on_piece = {}};
+  return {.method = api::Method::kGet, .path = std::move(path), .query = std::move(query), .body = {}};
 }
 
 /// Without a body.
 [[nodiscard]] inline Call post(std::string path) {
-  return {.method = api::Method::kPost, .path = std::move(path), .query = {}, .body = {}, .on_piece = {}};
+  return {.method = api::Method::kPost, .path = std::move(path), .query = {}, .body = {}};
 }
 
 [[nodiscard]] inline Call post(std::string path, const json::object& body) {

@@ -7,6 +7,8 @@
 #include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/json.h"
+#include "cli/unix_peer.h"
 #include "flint/version.h"
 
 namespace flint::cli {
@@ -34,6 +36,37 @@ Exit run_command(Session& session, const Command& command, const Invocation& inv
   }
 }
 
+/// What needs no data directory and no server.
+Exit run_nothing(Session& session, const ParsedLine& line) {
+  if (line.wants == ParsedLine::Wants::kVersion) {
+    const std::string number(version());
+    session.print(session.json() ? json::serialize(json::object{{"version", number}}) + "\n"
+                                 : "flint " + number + "\n");
+    return Exit::kDone;
+  }
+  const std::string help = help_text(flint_grammar(), line.command, line.words);
+  if (line.wants == ParsedLine::Wants::kHelp) {
+    session.print(help);
+    return Exit::kDone;
+  }
+  if (session.json()) return session.fail({Code::kInvalidArgument, "A command is missing. Run \"flint help\"."});
+  // Wrong usage: a script whose command is an empty variable must not take it for success.
+  session.print_aside(help);
+  return Exit::kUsage;
+}
+
+/// An answer is worth what the users are who can make it up.
+void warn_of_others(Session& session) {
+  const Target& target = session.target();
+  std::optional<std::string> warning;
+  if (!target.server) {
+    warning = data_dir_warning(target.data_dir);
+  } else if (!target.server->socket_path.empty()) {
+    warning = socket_warning(target.server->socket_path);
+  }
+  if (warning) session.warn(*warning);
+}
+
 /// Also of a line that cannot be taken apart: a program that reads JSON gets its errors as JSON.
 bool asks_for_json(std::span<const std::string> arguments) {
   const auto operands = std::find(arguments.begin(), arguments.end(), "--");
@@ -53,9 +86,7 @@ Exit run(const Implementations& implementations, std::span<const std::string> ar
   const bool json = line.invocation.has("--json");
   if (line.wants != ParsedLine::Wants::kRun) {
     Session session(implementations, {}, json, console);
-    session.print(line.wants == ParsedLine::Wants::kHelp ? help_text(grammar, line.command, line.words)
-                                                         : "flint " + std::string(version()) + "\n");
-    return session.finish(Exit::kDone);
+    return session.finish(run_nothing(session, line));
   }
   Result<Target> target = choose_target_for(*line.command, line.invocation, implementations.environment);
   if (!target.ok()) {
@@ -63,6 +94,7 @@ Exit run(const Implementations& implementations, std::span<const std::string> ar
     return session.finish(session.fail(target.status()));
   }
   Session session(implementations, std::move(*target), json, console);
+  if (!line.command->local) warn_of_others(session);
   return session.finish(run_command(session, *line.command, line.invocation));
 }
 

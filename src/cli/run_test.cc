@@ -39,12 +39,9 @@ class ScriptedCaller final : public Caller {
     if (script_.answers.empty()) return Status(Code::kUnavailable, "no answer");
     Answer answer = script_.answers.front();
     script_.answers.pop_front();
-    if (!call.on_piece || answer.status != 200) return answer;
-    for (std::size_t i = 0; i < answer.body.size(); i += 7) {
-      if (!call.on_piece(std::string_view(answer.body).substr(i, 7))) break;
-    }
-    return Answer{};
+    return answer;
   }
+  std::string name() const override { return "a script"; }
   Status finish() override { return script_.finish; }
 
  private:
@@ -100,8 +97,24 @@ class RunTest : public testing::Test {
   };
 };
 
-constexpr std::string_view kAllowed = R"({"key":"k","allowed":true})";
-constexpr std::string_view kDenied = R"({"key":"k","allowed":false})";
+std::string decision(std::string_view key, std::string_view allowed, int cost = 1) {
+  return R"({"key":)" + json::serialize(json::value(key)) + R"(,"allowed":)" + std::string(allowed) + R"(,"cost":)" +
+         std::to_string(cost) +
+         R"(,"limit":9,"remaining":1,"reset_at":"x","reset_after_ms":1,"retry_after_ms":0,"algorithm":"token_bucket"})";
+}
+const std::string kAllowed = decision("k", "true");
+const std::string kDenied = decision("k", "false");
+const std::string kAllDenied = R"({"allowed":false,"denied_key":"k","results":[)" + kDenied + "]}";
+
+std::string status(std::string_view key) {
+  return R"({"key":")" + std::string(key) +
+         R"(","rate":1,"per_millis":1,"burst":null,"algorithm":"token_bucket","remaining":1,"reset_at":"x",)"
+         R"("total_allowed":0,"total_denied":0,"total_allowed_cost":0,"total_denied_cost":0,)"
+         R"("last_allowed_at":null,"last_denied_at":null,"last_reset_at":null})";
+}
+constexpr std::string_view kReport =
+    R"({"ok":true,"data_dir":"d","limits":0,"aof_bytes":0,"snapshot_exists":false,"snapshot_bytes":0,"last_seq":0,)"
+    R"("durable_seq":0,"failed":false,"degraded":false,"findings":[],"files":[]})";
 
 // Symptom: a server without enough descriptors ended with SIGABRT and "terminate called after throwing an instance of".
 TEST_F(RunTest, WhatTheSystemRefusesIsAFailureLikeAnyOther) {
@@ -125,17 +138,19 @@ TEST_F(RunTest, EachCommandAsksItsEndpoint) {
        Access::kCreate);
   asks({"limit", "add", "k", "--rate=5", "--per=60", "--algorithm=token_bucket", "--burst=9"},
        R"(POST /v1/limits {"key":"k","rate":5,"per":"60","algorithm":"token_bucket","burst":9})", Access::kCreate);
-  asks({"limit", "check", "a\"b"}, R"(POST /v1/check {"key":"a\"b"})", Access::kChange, kAllowed);
-  asks({"limit", "check", "k", "--cost", "3"}, R"(POST /v1/check {"key":"k","cost":3})", Access::kChange, kAllowed);
+  asks({"limit", "check", "a\"b"}, R"(POST /v1/check {"key":"a\"b"})", Access::kChange, decision("a\"b", "true"));
+  asks({"limit", "check", "k", "--cost", "3"}, R"(POST /v1/check {"key":"k","cost":3})", Access::kChange,
+       decision("k", "true", 3));
   asks({"limit", "check-all", "a", "b=2"},
-       R"(POST /v1/check-all {"items":[{"key":"a","cost":1},{"key":"b","cost":2}]})", Access::kChange, kAllowed);
-  asks({"limit", "status", "/v1/x"}, "GET /v1/limits/%2Fv1%2Fx", Access::kRead);
+       R"(POST /v1/check-all {"items":[{"key":"a","cost":1},{"key":"b","cost":2}]})", Access::kChange,
+       R"({"allowed":false,"denied_key":"a","results":[)" + decision("a", "false") + "]}");
+  asks({"limit", "status", "/v1/x"}, "GET /v1/limits/%2Fv1%2Fx", Access::kRead, status("/v1/x"));
   asks({"limit", "list"}, "GET /v1/limits?limit=1000", Access::kRead, "[]");
   asks({"limit", "list", "--json", "--prefix", "a&b", "--after", "c", "--limit", "9"},
-       "GET /v1/limits?limit=9&prefix=a%26b&after=c", Access::kRead, "[]");
+       "GET /v1/limits?prefix=a%26b&after=c&limit=9", Access::kRead, "[]");
   asks({"limit", "reset", "k"}, R"(POST /v1/reset {"key":"k"})", Access::kChange);
   asks({"limit", "history", "k", "--limit", "3"}, "GET /v1/history/k?limit=3", Access::kRead, "[]");
-  asks({"limit", "top"}, "GET /v1/top?by=denied", Access::kRead, "[]");
+  asks({"limit", "top"}, "GET /v1/top?limit=20&by=denied", Access::kRead, "[]");
   asks({"limit", "top", "--by", "allowed", "--limit", "3"}, "GET /v1/top?limit=3&by=allowed", Access::kRead, "[]");
   asks({"log", "flush"}, "POST /v1/log/flush", Access::kChange);
   asks({"log", "compact"}, "POST /v1/log/compact", Access::kChange);
@@ -143,16 +158,17 @@ TEST_F(RunTest, EachCommandAsksItsEndpoint) {
 
 TEST_F(RunTest, TheExitCodeOfACheckIsItsDecisionInBothForms) {
   for (const std::string format : {"--json", "--cost=1"}) {
-    EXPECT_EQ(answered({"limit", "check", "k", format}, {200, std::string(kAllowed)}).exit, Exit::kDone);
-    EXPECT_EQ(answered({"limit", "check", "k", format}, {200, std::string(kDenied)}).exit, Exit::kDenied);
+    EXPECT_EQ(answered({"limit", "check", "k", format}, {200, kAllowed}).exit, Exit::kDone);
+    EXPECT_EQ(answered({"limit", "check", "k", format}, {200, kDenied}).exit, Exit::kDenied);
   }
-  EXPECT_EQ(answered({"limit", "check-all", "k"}, {200, std::string(kDenied)}).exit, Exit::kDenied);
+  EXPECT_EQ(answered({"limit", "check-all", "k"}, {200, kAllDenied}).exit, Exit::kDenied);
 }
 
 TEST_F(RunTest, JsonIsTheAnswerUntouched) {
-  const std::string odd = "{ \"key\" :\t\"\\u0041\",\"allowed\":true, \"later\":[1.50] }";
+  const std::string odd = "{ \"later\" :\t[1.50] , " + kAllowed.substr(1);
   EXPECT_EQ(answered({"limit", "check", "k", "--json"}, {200, odd}).out, odd + "\n");
-  EXPECT_EQ(answered({"limit", "list", "--json"}, {200, odd}).out, odd + "\n");
+  const std::string list = "[ " + status("a") + " ,\t" + status("b") + "]";
+  EXPECT_EQ(answered({"limit", "list", "--json"}, {200, list}).out, list + "\n");
 }
 
 TEST_F(RunTest, AnErrorOfTheApiIsASentenceAndAnExitCode) {
@@ -172,6 +188,28 @@ TEST_F(RunTest, AnErrorOfTheApiIsASentenceAndAnExitCode) {
 TEST_F(RunTest, AnAnswerThatIsNotFlintsIsAFailure) {
   EXPECT_EQ(answered({"limit", "check", "k"}, {502, "<html>"}).exit, Exit::kFailed);
   EXPECT_EQ(answered({"limit", "check", "k"}, {200, "<html>"}).exit, Exit::kFailed);
+  // Symptom: each of these was printed as a denial, or as a decision about the key that was asked.
+  for (const std::string& stranger : {std::string("null"), std::string("{}"), decision("other", "true")}) {
+    for (const std::string format : {"--json", "--cost=1"}) {
+      const Outcome outcome = answered({"limit", "check", "k", format}, {200, stranger});
+      EXPECT_EQ(outcome.exit, Exit::kFailed) << stranger;
+      EXPECT_THAT(outcome.err, HasSubstr("The answer of a script is not to be believed: it "));
+    }
+  }
+  for (const std::vector<std::string>& line :
+       std::vector<std::vector<std::string>>{{"limit", "check-all", "k"},
+                                             {"limit", "add", "k", "--rate", "1", "--per", "1m"},
+                                             {"limit", "status", "k"},
+                                             {"limit", "list"},
+                                             {"limit", "reset", "k"},
+                                             {"limit", "history", "k"},
+                                             {"limit", "top"},
+                                             {"log", "flush"},
+                                             {"log", "compact"}}) {
+    for (const std::string_view stranger : {"null", "{}", "[null]", "true"}) {
+      EXPECT_EQ(answered(line, {200, std::string(stranger)}).exit, Exit::kFailed) << line.back() << " " << stranger;
+    }
+  }
   EXPECT_THAT(answered({"limit", "check", "k"}, {404, "{}"}).err, HasSubstr("HTTP 404"));
 }
 
@@ -193,19 +231,36 @@ TEST_F(RunTest, NumbersThatAreNoneAreRefusedBeforeAnythingIsOpened) {
 }
 
 TEST_F(RunTest, AListIsReadInPages) {
-  std::string full = "[";
-  for (int i = 0; i < 1000; ++i) full += std::string(i == 0 ? "" : ",") + R"({"key":"k)" + std::to_string(i) + "\"}";
-  script_.answers = {{200, full + "]"}, {200, R"([{"key":"last"}])"}};
+  std::string full;
+  for (int i = 1000; i < 2000; ++i) full += (i == 1000 ? "" : ",") + status("k" + std::to_string(i));
+  const std::string last = status("klast");
+  const auto is_asked =
+      ElementsAre("GET /v1/limits?prefix=k&limit=1000", "GET /v1/limits?prefix=k&after=k1999&limit=1000");
+  script_.answers = {{200, "[" + full + "]"}, {200, "[" + last + "]"}};
   const Outcome outcome = run_line({"limit", "list", "--prefix", "k"});
   EXPECT_EQ(outcome.exit, Exit::kDone);
-  EXPECT_THAT(script_.asked,
-              ElementsAre("GET /v1/limits?prefix=k&limit=1000", "GET /v1/limits?prefix=k&after=k999&limit=1000"));
-  EXPECT_THAT(outcome.out, HasSubstr("last"));
+  EXPECT_THAT(script_.asked, is_asked);
+  EXPECT_THAT(outcome.out, HasSubstr("klast"));
+
+  for (const std::string& rest : {last, std::string()}) {
+    script_.asked.clear();
+    script_.answers = {{200, "[" + full + "]"}, {200, "[" + rest + "]"}};
+    const Outcome json = run_line({"limit", "list", "--prefix", "k", "--json"});
+    EXPECT_EQ(json.out, "[" + full + (rest.empty() ? "" : "," + rest) + "]\n");
+    EXPECT_THAT(script_.asked, is_asked);
+  }
+
+  // A list that breaks off is not followed by an error that would make one document of the two.
+  script_.answers = {{200, "[" + full + "]"}, {503, R"({"error":"gone","code":"closed"})"}};
+  const Outcome broken = run_line({"limit", "list", "--json"});
+  EXPECT_EQ(broken.exit, Exit::kFailed);
+  EXPECT_EQ(broken.out, "[" + full);
+  EXPECT_EQ(broken.err, "flint: gone\n");
 }
 
 TEST_F(RunTest, AFailedCloseIsToldAfterTheAnswer) {
   script_.finish = Status(Code::kStorageFailed, "The close failed.");
-  const Outcome outcome = answered({"limit", "check", "k"}, {200, std::string(kAllowed)});
+  const Outcome outcome = answered({"limit", "check", "k"}, {200, kAllowed});
   EXPECT_EQ(outcome.exit, Exit::kFailed);
   EXPECT_THAT(outcome.out, StartsWith("Allowed"));
   EXPECT_EQ(outcome.err, "flint: The close failed.\n");
@@ -234,7 +289,7 @@ TEST_F(RunTest, DoctorPrefersTheHoldersReport) {
     EXPECT_EQ(endpoint.socket_path, "d/flint.sock");
     return Result<std::unique_ptr<Caller>>(std::make_unique<ScriptedCaller>(script_));
   };
-  EXPECT_EQ(answered({"--data-dir", "d", "doctor"}, {200, R"({"ok":true})"}).exit, Exit::kDone);
+  EXPECT_EQ(answered({"--data-dir", "d", "doctor"}, {200, std::string(kReport)}).exit, Exit::kDone);
   EXPECT_THAT(script_.asked, ElementsAre("GET /v1/doctor"));
 
   const Outcome mute = run_line({"--data-dir", "d", "doctor"});

@@ -27,64 +27,71 @@ Result<Answer> Session::call(Access access, const Call& call) {
   return caller_->call(call);
 }
 
-Exit Session::ask(Access access, const Call& call, const Show& show) {
-  Result<Answer> answer = this->call(access, call);
-  return answer.ok() ? print_answer(*answer, show) : fail(answer.status());
+Exit Session::ask(Access access, const Call& call, const Judge& judge, const Show& show) {
+  return take(access, call, judge, printing(show));
 }
 
-Exit Session::relay(Access access, Call call) {
-  bool begun = false;
-  call.on_piece = [&](std::string_view piece) {
-    begun = true;
-    print(piece);
-    return !unheard();
+Exit Session::take(Access access, const Call& call, const Judge& judge, const Use& use) {
+  Result<Answer> answer = this->call(access, call);
+  return answer.ok() ? take_answer(*answer, caller_->name(), judge, use) : fail(answer.status());
+}
+
+Exit Session::take_answer(const Answer& answer, std::string_view from, const Judge& judge, const Use& use) {
+  if (answer.status != 200) return refuse(answer, from);
+  const auto stranger = [&](std::string_view it) {
+    return fail({Code::kUnavailable, "The answer of " + std::string(from) + " is not to be believed: it " +
+                                         std::string(it) +
+                                         ". Check that --server and FLINT_SERVER name a Flint "
+                                         "server."});
   };
-  Result<Answer> answer = this->call(access, call);
-  if (!answer.ok()) {
-    if (!begun) return fail(answer.status());
-    warn(printable(answer.status().message()));
-    return exit_of(answer.code());
-  }
-  if (answer->status != 200) return refuse(*answer);
+  const std::optional<json::value> value = parse_json(answer.body);
+  if (!value) return stranger("is not JSON");
+  if (const Complaint wrong = judge(*value)) return stranger(*wrong);
+  return use(*value, answer.body);
+}
+
+Session::Use Session::printing(const Show& show) {
+  return [this, show](const json::value& value, std::string_view text) {
+    const Shown shown = show(value);
+    print(json_ ? text : shown.text);
+    if (json_) print("\n");
+    return shown.exit;
+  };
+}
+
+void Session::print(std::string_view text) {
+  begun_ = true;
+  console_.out.write(text);
+}
+
+void Session::print_aside(std::string_view text) {
+  console_.err.write(text);
+  console_.err.flush();
+}
+
+void Session::print_error(std::string_view document) {
+  if (!json_ || begun_) return;
+  print(document);
   print("\n");
-  return Exit::kDone;
 }
 
-Exit Session::print_answer(const Answer& answer, const Show& show) {
-  if (answer.status != 200) return refuse(answer);
-  Result<json::value> value = parse_json(answer.body);
-  if (!value.ok()) return fail(value.status());
-  const Shown shown = show(*value);
-  if (json_) {
-    print(answer.body);
-    print("\n");
-  } else {
-    print(shown.text);
+Exit Session::refuse(const Answer& answer, std::string_view from) {
+  const json::value document = parse_json(answer.body).value_or(json::value());
+  const json::value& error = member(document, "error");
+  const json::value& code = member(document, "code");
+  if (!error.is_string() || !code.is_string()) {
+    return fail({Code::kUnavailable, "The answer of " + std::string(from) + " was HTTP " +
+                                         std::to_string(answer.status) +
+                                         " without an error of Flint's. Check that "
+                                         "--server and FLINT_SERVER name a Flint server."});
   }
-  return shown.exit;
-}
-
-Exit Session::refuse(const Answer& answer) {
-  Result<json::value> value = parse_json(answer.body);
-  const json::value error = value.ok() ? member(*value, "error") : json::value();
-  if (!error.is_string()) {
-    return fail({Code::kUnavailable, "The answer was HTTP " + std::to_string(answer.status) +
-                                         " without an error of Flint's. Check that --server and FLINT_SERVER name a "
-                                         "Flint server."});
-  }
-  if (json_) {
-    print(answer.body);
-    print("\n");
-  }
-  warn(shown(error) + std::string(next_step(answer.status, member(*value, "code"))));
+  print_error(answer.body);
+  warn(shown(error) + std::string(next_step(answer.status, code)));
   return exit_of_http(answer.status);
 }
 
 Exit Session::fail(const Status& status) {
-  if (json_) {
-    print(api::failure_response(status).body);
-    print("\n");
-  }
+  print_error(api::failure_response(status).body);
   warn(printable(status.message()));
   return exit_of(status.code());
 }

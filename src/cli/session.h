@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "cli/answers.h"
 #include "cli/caller.h"
 #include "cli/command.h"
 #include "cli/json.h"
@@ -47,13 +48,18 @@ class Session {
   Session(const Implementations& implementations, Target target, bool json, Console console)
       : implementations_(implementations), target_(std::move(target)), json_(json), console_(console) {}
 
-  /// Calls the API and prints its answer.
-  Exit ask(Access access, const Call& call, const Show& show);
-  /// Prints the answer as it comes, whatever its length. For --json.
-  Exit relay(Access access, Call call);
-  /// Prints an answer that was made without a Caller.
-  Exit print_answer(const Answer& answer, const Show& show);
-  void print(std::string_view text) { console_.out.write(text); }
+  /// Calls the API and prints its answer, if `judge` lets it be believed.
+  Exit ask(Access access, const Call& call, const Judge& judge, const Show& show);
+  /// Calls the API and leaves to `use` what becomes of an answer that `judge` lets be believed: its value, its text.
+  using Use = std::function<Exit(const json::value& value, std::string_view text)>;
+  Exit take(Access access, const Call& call, const Judge& judge, const Use& use);
+  /// The same with an answer that is there already; `from` names who gave it.
+  Exit take_answer(const Answer& answer, std::string_view from, const Judge& judge, const Use& use);
+  /// What prints an answer: its text with --json, else what `show` makes of it.
+  [[nodiscard]] Use printing(const Show& show);
+  void print(std::string_view text);
+  /// To standard error.
+  void print_aside(std::string_view text);
   void warn(std::string_view sentence);
   Exit fail(const Status& status);
 
@@ -69,11 +75,14 @@ class Session {
 
  private:
   Result<Answer> call(Access access, const Call& call);
-  Exit refuse(const Answer& answer);
+  void print_error(std::string_view document);
+  Exit refuse(const Answer& answer, std::string_view from);
 
   const Implementations& implementations_;
   Target target_;
   bool json_;
+  /// Standard output has the beginning of a document: an error must not follow it there.
+  bool begun_ = false;
   Console console_;
   std::unique_ptr<Caller> caller_;
 };

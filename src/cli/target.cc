@@ -117,7 +117,10 @@ Result<Target> choose_target(const Invocation& invocation, const Environment& en
   return target;
 }
 
-Endpoint holder_endpoint(std::string_view data_dir) { return unix_endpoint(std::string(data_dir) + "/flint.sock"); }
+Result<std::unique_ptr<Caller>> reach_holder(const Target& target, const ConnectServer& connect_server) {
+  // Without the token, which a directory, perhaps another user's, has no right to.
+  return connect_server(unix_endpoint(target.data_dir + "/flint.sock"), {.token = {}, .timeout = target.http.timeout});
+}
 
 Result<std::unique_ptr<Caller>> reach(const Target& target, Access access, const OpenDirectory& open_directory,
                                       const ConnectServer& connect_server) {
@@ -126,7 +129,8 @@ Result<std::unique_ptr<Caller>> reach(const Target& target, Access access, const
   while (true) {
     Result<std::unique_ptr<Caller>> opened = open_directory(target.data_dir, access);
     if (opened.code() != Code::kDataDirLocked) return opened;
-    Result<std::unique_ptr<Caller>> holder = connect_server(holder_endpoint(target.data_dir), target.http);
+    Result<std::unique_ptr<Caller>> holder = reach_holder(target, connect_server);
+    if (holder.code() == Code::kPermission) return holder;
     if (holder.ok() || std::chrono::steady_clock::now() >= give_up_at)
       return holder.ok() ? std::move(holder) : std::move(opened);
     std::this_thread::sleep_for(kHolderPoll);

@@ -34,11 +34,12 @@ using OpenDirectory = std::function<Result<std::unique_ptr<Caller>>(std::string_
 using ConnectServer =
     std::function<Result<std::unique_ptr<Caller>>(const Endpoint& endpoint, const HttpOptions& options)>;
 
-/// The socket on which the server that holds `data_dir` listens for the commands of its owner.
-[[nodiscard]] Endpoint holder_endpoint(std::string_view data_dir);
+/// The server that holds the data directory, through its socket there. No token is sent to it, also not when it asks.
+Result<std::unique_ptr<Caller>> reach_holder(const Target& target, const ConnectServer& connect_server);
 
 /// The server, or the directory opened in this process, or the server that holds the directory. Waits up to a second
-/// for a holder that is about to be gone or about to listen: another command, or a server that starts.
+/// for a holder that is about to be gone or about to listen: another command, or a server that starts. kPermission when
+/// another user's process listens on the directory's socket.
 Result<std::unique_ptr<Caller>> reach(const Target& target, Access access, const OpenDirectory& open_directory,
                                       const ConnectServer& connect_server);
 

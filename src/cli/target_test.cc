@@ -81,6 +81,7 @@ class NamedCaller final : public Caller {
  public:
   explicit NamedCaller(std::string name) : name_(std::move(name)) {}
   Result<Answer> call(const Call&) override { return Answer{200, name_}; }
+  std::string name() const override { return name_; }
   Status finish() override { return {}; }
 
  private:

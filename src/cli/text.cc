@@ -36,15 +36,19 @@ bool within(const std::array<Range, kSize>& ranges, char32_t value) {
                      [&](const Range& range) { return value >= range.first && value <= range.last; });
 }
 
-bool acts_on_terminal(char32_t value) {
-  constexpr std::array<Range, 7> kRanges = {{{0x00, 0x1f},
-                                             {0x7f, 0x9f},
-                                             {0x61c, 0x61c},
-                                             {0x200b, 0x200f},
-                                             {0x2028, 0x202e},
-                                             {0x2066, 0x2069},
-                                             {0xfeff, 0xfeff}}};
-  return within(kRanges, value);
+/// What a reader cannot see or takes for something else: control, format and default-ignorable characters, every blank
+/// but the space, separators, noncharacters.
+bool is_deceptive(char32_t value) {
+  constexpr std::array<Range, 29> kRanges = {{
+      {0x00, 0x1f},       {0x7f, 0xa0},       {0xad, 0xad},       {0x34f, 0x34f},     {0x600, 0x605},
+      {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},     {0x8e2, 0x8e2},
+      {0x115f, 0x1160},   {0x1680, 0x1680},   {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x2000, 0x200f},
+      {0x2028, 0x202f},   {0x205f, 0x206f},   {0x2800, 0x2800},   {0x3000, 0x3000},   {0x3164, 0x3164},
+      {0xfdd0, 0xfdef},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},
+      {0x110bd, 0x110cd}, {0x13430, 0x1345f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+  }};
+  // The ends of all planes, and plane 14 with its tags and variation selectors.
+  return within(kRanges, value) || (value & 0xfffe) == 0xfffe || (value >> 16) == 0xe;
 }
 
 std::size_t columns_of(char32_t value) {
@@ -84,8 +88,9 @@ std::string printable(std::string_view text) {
     text.remove_prefix(valid.size());
     while (!valid.empty()) {
       const CodePoint point = decode(valid);
-      if (acts_on_terminal(point.value)) {
-        (void)std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(point.value));
+      if (is_deceptive(point.value)) {
+        const char* form = point.value > 0xffff ? "\\U%08x" : "\\u%04x";
+        (void)std::snprintf(escape.data(), escape.size(), form, static_cast<unsigned>(point.value));
         out += escape.data();
       } else {
         out += valid.substr(0, point.size);

@@ -10,8 +10,9 @@
 /// Text for people: nothing here is read by a program.
 namespace flint::cli {
 
-/// `text` with everything that a terminal would act on, or that reorders what stands around it, written as an escape:
-/// control characters, line separators, directional marks, and bytes that are not UTF-8.
+/// `text` with everything that a terminal would act on, that reorders its surroundings, or that nobody can see, written
+/// as an escape: control characters, directional marks, characters without a shape, every blank but the space, and
+/// bytes that are not UTF-8.
 [[nodiscard]] std::string printable(std::string_view text);
 
 /// printable() between double quotes.

@@ -15,6 +15,14 @@ TEST(Printable, EscapesWhatATerminalWouldActOn) {
   EXPECT_EQ(printable("a\xff\xc3"), "a\\xff\\xc3");
 }
 
+// Symptom: a table showed "admin" and "admin" with a zero-width character in it as the same key.
+TEST(Printable, EscapesWhatCannotBeSeen) {
+  EXPECT_EQ(printable("a\u00ad\u00a0\u034f\u115f\u180e\u2060\u206f\u2800\u3000\u3164\ufe0f\uffa0"),
+            "a\\u00ad\\u00a0\\u034f\\u115f\\u180e\\u2060\\u206f\\u2800\\u3000\\u3164\\ufe0f\\uffa0");
+  EXPECT_EQ(printable("\U000e0041\U0001fffe"), "\\U000e0041\\U0001fffe");
+  EXPECT_EQ(printable("\u0301 \u05d0 \u0627 \U0001f600"), "\u0301 \u05d0 \u0627 \U0001f600");
+}
+
 TEST(QuoteGiven, AnErrorRepeatedFiveThousandBytesOfAnArgument) {
   EXPECT_EQ(quote_given("soon"), "\"soon\"");
   EXPECT_EQ(quote_given(std::string(64, 'x')), quote(std::string(64, 'x')));

@@ -187,5 +187,27 @@ class HelpTest(FlintTest):
         self.assertIn("Exit codes:", text)
 
 
+
+class HelpTest(FlintTest):
+    def test_help_is_a_command_too(self):
+        """`flint help` was an error."""
+        for words in ([], ["limit"], ["limit", "check"], ["server", "start"], ["doctor"]):
+            wanted = self.ok(flint(*words, "--help"))
+            after = [[*words, "help"]] if words in ([], ["limit"]) else []
+            for spelling in [["help", *words], *after]:
+                outcome = self.ok(flint(*spelling))
+                self.assertEqual((outcome.out, outcome.err), (wanted.out, ""), spelling)
+
+    def test_a_key_may_be_named_help(self):
+        self.ok(self.local("limit", "add", "help", "--rate", "1", "--per", "1h"))
+        self.assertIn('"help"', self.ok(self.local("limit", "check", "help")).out)
+
+    def test_the_version_as_json(self):
+        """`flint --version --json` printed text."""
+        number = self.ok(flint("--version")).out.split()[1]
+        for spelling in (["--version", "--json"], ["--json", "--version"]):
+            self.assertEqual(self.ok(flint(*spelling)).json(), {"version": number})
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -13,10 +13,13 @@ class UsageTest(FlintTest):
         self.refused(flint(*arguments, cwd=self.folder, **options), USAGE, *words)
 
     def test_words(self):
-        self.usage(words=["A command is missing"])
-        self.usage("limit", words=["flint limit --help"])
-        self.usage("log", words=["flint log --help"])
-        self.usage("server", words=["flint server --help"])
+        for words in ([], ["limit"], ["log"], ["server"]):
+            # Help on standard error, and not for the exit code of a success: a script's variable may be empty.
+            outcome = flint(*words, cwd=self.folder)
+            self.assertEqual((outcome.code, outcome.out), (USAGE, ""))
+            self.assertEqual(outcome.err, flint(*words, "--help").out)
+            self.assertEqual(flint(*words, "--json", cwd=self.folder).json()["code"], "invalid_argument")
+        self.usage("help", "chek", words=['"chek"'])
         self.usage("check", "k", words=["flint limit check"])
         self.usage("limit", "chek", "k", words=["limit chek"])
         self.usage("limit check", "k", words=["limit check"])

@@ -240,7 +240,9 @@ class StrangeServerTest(FlintTest):
             self.refused(self.answered(answer, "limit", "check", "k"), FAILED, "Flint server")
 
     def test_an_answer_may_not_write_to_the_terminal_what_it_likes(self):
-        hostile = rb'[{"key":"\u001b]0;owned\u0007","rate":"\u001b[2J","algorithm":["x"]}]'
+        hostile = (rb'[{"key":"\u001b]0;owned\u0007","rate":1,"per_millis":1,"burst":null,"algorithm":"\u001b[2J",'
+                   rb'"remaining":1,"reset_at":"\u202e","total_allowed":0,"total_denied":0,"total_allowed_cost":0,'
+                   rb'"total_denied_cost":0,"last_allowed_at":"\u001b","last_denied_at":null,"last_reset_at":null}]')
         self.assertNotIn("\x1b", self.ok(self.answered(http(hostile), "limit", "list")).out)
         error = http(rb'{"error":"\u001b[2J","code":"x"}', head="HTTP/1.1 400 Bad Request")
         self.refused(self.answered(error, "limit", "list"), USAGE, "u001b")
