@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from flint_limiter._printable import printable
+
 
 class FlintError(RuntimeError):
     """Something other than an argument was wrong. Base of all that follow."""
@@ -52,7 +54,8 @@ class RateLimitExceeded(FlintError):
     def __init__(
         self, key: str, cost: int, remaining: int, reset_at: datetime, retry_after: float, algorithm: str
     ) -> None:
-        super().__init__(f"rate limit exceeded, {key!r}: {remaining} left, {cost} asked; retry after {retry_after} s")
+        shown = printable(repr(key))
+        super().__init__(f"rate limit exceeded, {shown}: {remaining} left, {cost} asked; retry after {retry_after} s")
         self.key = key
         self.cost = cost
         self.remaining = remaining

@@ -10,6 +10,7 @@ from flint_limiter._errors import (
     LimitNotConfigured,
     StorageError,
 )
+from flint_limiter._printable import printable
 
 EXCEPTIONS: dict[str, type[Exception]] = {
     "invalid_argument": ValueError,
@@ -36,7 +37,7 @@ _TOO_BUSY = frozenset({408, 425, 429})
 
 def exception_for(code: str, message: str) -> Exception:
     """The exception that stands for a failure of the engine."""
-    return EXCEPTIONS[code](message)
+    return EXCEPTIONS[code](printable(message))
 
 
 def exception_from_server(http_status: int, code: str, message: str) -> Exception:
@@ -44,14 +45,14 @@ def exception_from_server(http_status: int, code: str, message: str) -> Exceptio
     if code in EXCEPTIONS and code not in _OF_THE_SERVER:
         error = exception_for(code, message)
     else:
-        error = FlintServerError(http_status, message)
+        error = FlintServerError(http_status, printable(message))
     if isinstance(error, FlintError):
         error._undecided = http_status >= 500 or http_status in _TOO_BUSY
     return error
 
 
-def not_from_flint(http_status: int) -> FlintServerError:
+def not_from_flint(http_status: int, server: str, why: str) -> FlintServerError:
     """The exception for an answer that no Flint server gives: of a proxy, say, or of another program on that port."""
-    error = FlintServerError(http_status, "the answer is none of a Flint server")
+    error = FlintServerError(http_status, printable(f"the answer of {server} is none of a Flint server: {why}"))
     error._undecided = True
     return error

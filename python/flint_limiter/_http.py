@@ -8,18 +8,23 @@ its `_Io` blocks, so that the coroutine never suspends and one step runs it to i
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
 import time
 import weakref
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import h11
 
 from flint_limiter._errors import FlintConnectionError, StorageError
+from flint_limiter._peer import SocketPlace
+from flint_limiter._printable import printable
+
+logger = logging.getLogger("flint")
 
 Answer = TypeVar("Answer")
 _Address = Any  # (host, port, ...) or a path, as the family has it
@@ -28,6 +33,7 @@ _MAX_IDLE = 64
 # Of one event loop to one server, which takes a thousand in all; what is more waits, within its deadline.
 _MAX_AT_ONCE = 64
 _CHUNK = 65_536
+_UNAUTHORIZED = 401
 
 
 class Endpoint(NamedTuple):
@@ -51,11 +57,17 @@ class Request(NamedTuple):
     body: bytes | None
     #: Sending it twice does the same as sending it once.
     repeatable: bool
+    #: The longest answer to it that is read, in bytes.
+    most: int = 1 << 20
 
 
 class Response(NamedTuple):
     status: int
     body: bytes
+
+
+class _TooLong(Exception):
+    """An answer that no Flint server gives, and that is not read to its end."""
 
 
 class _Lost(Exception):
@@ -152,7 +164,7 @@ class _Connection:
         """Whether no request is under way, nor can one be half done."""
         return self._http.our_state is h11.IDLE and self._http.their_state is h11.IDLE
 
-    async def round_trip(self, io: _Io, head: h11.Request, body: bytes | None) -> Response:
+    async def round_trip(self, io: _Io, head: h11.Request, body: bytes | None, most: int) -> Response:
         data = self._http.send(head) or b""
         if body is not None:
             data += self._http.send(h11.Data(data=body)) or b""
@@ -165,7 +177,7 @@ class _Connection:
             if self._used:
                 raise _Lost(complete=False) from None
             raise
-        response = await self._receive(io)
+        response = await self._receive(io, most)
         done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
         # What came behind the answer would be taken for the next one.
         if done and self._http.trailing_data == (b"", False):
@@ -173,7 +185,7 @@ class _Connection:
             self._used = True
         return response
 
-    async def _receive(self, io: _Io) -> Response:
+    async def _receive(self, io: _Io, most: int) -> Response:
         status = 0
         body = bytearray()
         anything = False
@@ -194,8 +206,13 @@ class _Connection:
                 self._http.receive_data(data)
             elif isinstance(event, h11.Response):
                 status = event.status_code
+                for name, value in event.headers:
+                    if name == b"content-length" and int(value) > most:
+                        raise _TooLong(most)
             elif isinstance(event, h11.Data):
                 body += event.data
+                if len(body) > most:
+                    raise _TooLong(most)
             elif isinstance(event, h11.EndOfMessage):
                 return Response(status, bytes(body))
 
@@ -203,14 +220,28 @@ class _Connection:
 class Client:
     """Requests to one server, on connections that are kept. Any thread and process; a forked child makes its own."""
 
-    __slots__ = ("__weakref__", "_closed", "_endpoint", "_gates", "_headers", "_idle", "_pid", "_timeout")
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_endpoint",
+        "_gates",
+        "_headers",
+        "_idle",
+        "_pid",
+        "_shows_token",
+        "_timeout",
+        "_token",
+        "_warned",
+    )
 
     def __init__(self, endpoint: Endpoint, token: str | None, timeout: float) -> None:
         self._endpoint = endpoint
         self._timeout = timeout
         self._headers = [("Host", endpoint.authority)]
-        if token is not None:
-            self._headers.append(("Authorization", f"Bearer {token}"))
+        self._token = [("Authorization", f"Bearer {token}")] if token is not None else []
+        # A Unix socket asks for none, unless it was named for a server that has one.
+        self._shows_token = not endpoint.path
+        self._warned = False
         # Nothing but atomic appends and pops, so that a fork in the middle of them leaves no lock behind.
         self._idle: deque[_Connection] = deque()
         self._pid = os.getpid()
@@ -226,7 +257,7 @@ class Client:
     def send(self, request: Request) -> Response:
         try:
             return _finish(self._exchange(_BlockingIo(self._timeout), request))
-        except (OSError, h11.RemoteProtocolError) as error:
+        except (OSError, h11.RemoteProtocolError, _TooLong) as error:
             raise self._unreachable(error) from error
 
     async def asend(self, request: Request) -> Response:
@@ -236,7 +267,7 @@ class Client:
             gate = self._gates[loop] = asyncio.Semaphore(_MAX_AT_ONCE)
         try:
             return await _within(self._timeout, self._pass(gate, request))
-        except (OSError, asyncio.TimeoutError, h11.RemoteProtocolError) as error:
+        except (OSError, asyncio.TimeoutError, h11.RemoteProtocolError, _TooLong) as error:
             raise self._unreachable(error) from error
 
     async def _pass(self, gate: asyncio.Semaphore, request: Request) -> Response:
@@ -246,15 +277,17 @@ class Client:
     async def _exchange(self, io: _Io, request: Request) -> Response:
         if self._closed:
             raise StorageError("this SharedLimiter is closed")
-        headers = self._headers
-        if request.body is not None:
-            length = ("Content-Length", str(len(request.body)))
-            headers = [*headers, ("Content-Type", "application/json"), length]
-        head = h11.Request(method=request.method, target=request.target, headers=headers)
+        shown = self._shows_token
+        head = self._head(request, shown)
         while True:
             connection = self._take_idle() or await self._connect(io)
             try:
-                return await connection.round_trip(io, head, request.body)
+                response = await connection.round_trip(io, head, request.body, request.most)
+                if response.status != _UNAUTHORIZED or shown or not self._token:
+                    return response
+                # Only a process that may be believed is connected, and it has done nothing yet.
+                self._shows_token = shown = True
+                head = self._head(request, shown)
             except _Lost as lost:
                 # The server ended an idle connection as we took it up. What it cannot have acted on, or may act on
                 # twice, is sent again; each time round a connection is gone, and a new one is never lost like this.
@@ -262,6 +295,13 @@ class Client:
                     raise ConnectionResetError("the connection ended before the answer came") from None
             finally:
                 self._give_back(connection)
+
+    def _head(self, request: Request, with_token: bool) -> h11.Request:
+        headers = self._headers + self._token if with_token else self._headers
+        if request.body is not None:
+            length = ("Content-Length", str(len(request.body)))
+            headers = [*headers, ("Content-Type", "application/json"), length]
+        return h11.Request(method=request.method, target=request.target, headers=headers)
 
     def _take_idle(self) -> _Connection | None:
         if self._pid != os.getpid():
@@ -287,7 +327,7 @@ class Client:
 
     async def _connect(self, io: _Io) -> _Connection:
         if self._endpoint.path:
-            return await _connect_to(io, socket.AF_UNIX, self._endpoint.path)
+            return await self._connect_to_socket(io)
         failure = OSError("the host has no address")
         for family, _, _, _, address in await io.resolve(self._endpoint.host, self._endpoint.port):
             try:
@@ -298,22 +338,42 @@ class Client:
                 failure = error
         raise failure
 
+    async def _connect_to_socket(self, io: _Io) -> _Connection:
+        with SocketPlace(self._endpoint.path) as place:
+            connection = await _connect_to(io, socket.AF_UNIX, place.address, place.check_peer)
+            if place.foreign_owner is not None and not self._warned:
+                self._warned = True
+                words = "The directory of %s belongs to user %d, who decides what is answered there."
+                logger.warning(words, printable(self._endpoint.url), place.foreign_owner)
+            return connection
+
     def _unreachable(self, error: BaseException) -> FlintConnectionError:
         if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
             why = f"there was no answer within {self._timeout:g} s"
         elif isinstance(error, h11.RemoteProtocolError):
             why = f"what answered is not HTTP ({error})"
+        elif isinstance(error, _TooLong):
+            why = f"the answer is longer than {error} bytes"
+        elif isinstance(error, ConnectionRefusedError) and self._endpoint.path:
+            why = (
+                "no server listens there any more, and the socket is left over from one that was killed. "
+                "Start the server again; it replaces the socket"
+            )
         elif isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
             why = os.strerror(error.errno)
         else:
             why = str(error) or type(error).__name__
-        return FlintConnectionError(f"cannot use the Flint server at {self._endpoint.url}: {why}")
+        return FlintConnectionError(printable(f"cannot use the Flint server at {self._endpoint.url}: {why}"))
 
 
-async def _connect_to(io: _Io, family: int, address: _Address) -> _Connection:
+async def _connect_to(
+    io: _Io, family: int, address: _Address, check_peer: Callable[[socket.socket], None] | None = None
+) -> _Connection:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         await io.connect(sock, address)
+        if check_peer is not None:
+            check_peer(sock)
         if family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _Connection(sock)

@@ -35,7 +35,7 @@ class Limiter(AbstractLimiter):
     A child of fork() has nothing: its calls raise StorageError, and the parent keeps the directory.
     """
 
-    __slots__ = ("__weakref__", "_commits", "_handle")
+    __slots__ = ("__weakref__", "_commits", "_handle", "_pid")
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Limiter(AbstractLimiter):
     def _attach(self, handle: LimiterHandle) -> None:
         self._handle = handle
         self._commits = Commits()
+        self._pid = os.getpid()
 
     def limit(
         self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
@@ -104,8 +105,9 @@ class Limiter(AbstractLimiter):
 
     def close(self) -> None:
         """Flush, mark a clean close and release the directory. Later calls raise StorageError, but a second close does
-        nothing."""
-        self._handle.close()
+        nothing, nor does one in a forked child: the limiter is the parent's."""
+        if self._pid == os.getpid():
+            self._handle.close()
 
     # What decides is done inline, for a decision takes less than handing it to a thread, and then the commit is awaited
     # (ticket 0: there is none to wait for). What reads or writes files goes to a thread.

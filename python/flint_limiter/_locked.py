@@ -44,7 +44,7 @@ def wait_for_directory(open_it: Callable[[], Opened], data_dir: str, timeout_s: 
         waited_s = time.monotonic() - began
         left_s = (_DEFAULT_S if timeout_s is None else timeout_s) - waited_s
         if in_vain or left_s <= 0:
-            raise DataDirLocked(f"{message} {_cause(pid, is_server)}{_how_to_share(data_dir)}")
+            raise DataDirLocked(f"{message} {_cause(pid, is_server)}{_how_to_share(data_dir, is_server)}")
         if waited_s >= _REPORT_AFTER_S and not reported:
             reported = True
             logger.warning("Waiting up to %.0f s more for the data directory: %s", left_s, message)
@@ -76,8 +76,8 @@ def _cause(pid: int | None, is_server: bool) -> str:
     )
 
 
-def _how_to_share(data_dir: str) -> str:
+def _how_to_share(data_dir: str, is_server: bool) -> str:
     socket = os.path.abspath(os.path.join(data_dir, "flint.sock"))
-    if os.path.exists(socket):
+    if is_server and os.path.exists(socket):
         return f'Its server can be used from here: flint.SharedLimiter("unix:{socket}").'
     return f"To share it, run `flint --data-dir {data_dir} server start`, and use flint.SharedLimiter everywhere."

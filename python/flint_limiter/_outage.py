@@ -15,6 +15,7 @@ import time
 from types import TracebackType
 
 from flint_limiter._errors import FlintConnectionError, FlintError
+from flint_limiter._printable import printable
 
 logger = logging.getLogger("flint")
 
@@ -81,7 +82,7 @@ class Outage:
     def __init__(self, server: str, timeout_s: float, on_error: str) -> None:
         #: What checks are without the server: "allow" or "deny", or "raise", which leaves everything to the caller.
         self.decision = on_error
-        self._server = server
+        self._server = printable(server)
         # A call that asks again has ended by then, or its thread or event loop has.
         self._probe_s = timeout_s + 1.0
         self._pause: _Pause | None = None

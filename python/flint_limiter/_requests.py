@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -18,7 +18,11 @@ from flint_limiter._types import CheckAllResult, DoctorReport, Event, Events, Li
 
 Answer = TypeVar("Answer")
 
-_STATUS_TIMES = ("reset_at", "last_allowed_at", "last_denied_at", "last_reset_at")
+# Of a list that is asked for in several calls.
+_PAGE = 10_000
+# The longest answers, in bytes: 128 decisions about the longest keys, and 10,000 statuses of them.
+_SHORT = 1 << 20
+_LONG = 64 << 20
 
 
 @dataclass(slots=True)
@@ -26,11 +30,11 @@ class Call(Generic[Answer]):
     """Not a NamedTuple: in Python 3.10 that cannot be generic."""
 
     request: Request
-    #: What the JSON of a 200 means.
+    #: What the JSON of a 200 means, if it is an answer to what was asked; else ValueError, LookupError or TypeError.
     read: Callable[[Any], Answer]
 
-    def answer(self, response: Response) -> Answer:
-        """What the caller gets; raises what the server refused or failed with."""
+    def answer(self, response: Response, server: str) -> Answer:
+        """What the caller gets; raises what `server` refused or failed with."""
         try:
             document = json.loads(response.body)
             if response.status == 200:
@@ -38,9 +42,15 @@ class Call(Generic[Answer]):
             code, message = document["code"], document["error"]
             if not (isinstance(code, str) and isinstance(message, str)):
                 raise TypeError
+        except _Strange as error:
+            raise not_from_flint(response.status, server, str(error)) from None
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise not_from_flint(response.status) from None
+            raise not_from_flint(response.status, server, "it is not what Flint's API answers") from None
         raise exception_from_server(response.status, code, message)
+
+
+class _Strange(Exception):
+    """An answer that has the form of one, but not to what was asked."""
 
 
 def limit(key: str, limit: _arguments.Limit) -> Call[None]:
@@ -56,11 +66,12 @@ def limit(key: str, limit: _arguments.Limit) -> Call[None]:
 
 
 def check(key: str, cost: int) -> Call[CheckResult]:
-    return Call(_post("/v1/check", {"key": key, "cost": cost}), _result)
+    return Call(_post("/v1/check", {"key": key, "cost": cost}), lambda document: _decision(document, key, cost))
 
 
-def check_all(pairs: Iterable[tuple[str, int]]) -> Call[CheckAllResult]:
-    return Call(_post("/v1/check-all", {"items": [{"key": key, "cost": cost} for key, cost in pairs]}), _results)
+def check_all(pairs: Sequence[tuple[str, int]]) -> Call[CheckAllResult]:
+    body = {"items": [{"key": key, "cost": cost} for key, cost in pairs]}
+    return Call(_post("/v1/check-all", body), lambda document: _decisions(document, pairs))
 
 
 def reset(key: str) -> Call[None]:
@@ -68,24 +79,59 @@ def reset(key: str) -> Call[None]:
 
 
 def status(key: str) -> Call[LimitStatus]:
-    return Call(_get(f"/v1/limits/{quote(key, safe='')}"), _status)
+    def read(document: Any) -> LimitStatus:
+        if document["key"] != key:
+            raise _Strange("it is about another key")
+        return _status(document)
+
+    return Call(_get(f"/v1/limits/{quote(key, safe='')}"), read)
 
 
-def list_limits(prefix: str, after: str, limit: int) -> Call[Statuses]:
-    given = {"prefix": prefix, "after": after, "limit": limit}
-    return Call(_get("/v1/limits", {name: value for name, value in given.items() if value}), _statuses)
+class Listing:
+    """A list in pages: each is bounded and judged, and its keys come after those before it, so that there is an end."""
+
+    __slots__ = ("_after", "_left", "_page", "_prefix", "statuses")
+
+    def __init__(self, prefix: str, after: str, limit: int) -> None:
+        self._prefix = prefix
+        self._after = after
+        self._left = limit
+        self.statuses: Statuses = []
+
+    def next_page(self) -> Call[Statuses] | None:
+        """What to ask next. None when `statuses` is all."""
+        if self._left == 0:
+            return None
+        self._page = min(self._left, _PAGE)
+        given = {"prefix": self._prefix, "after": self._after, "limit": self._page}
+        return Call(_get("/v1/limits", {name: value for name, value in given.items() if value}, _LONG), self._read)
+
+    def _read(self, document: Any) -> Statuses:
+        page = _rows(document, self._page, _status)
+        last = self._after.encode()
+        for one in page:
+            key = one["key"].encode()
+            if not one["key"].startswith(self._prefix) or key <= last:
+                raise _Strange("its keys are not those that were asked for, in order")
+            last = key
+        if page:
+            self._after = page[-1]["key"]
+        self._left = self._left - len(page) if len(page) == self._page else 0
+        self.statuses += page
+        return page
 
 
 def history(key: str, limit: int) -> Call[Events]:
-    return Call(_get(f"/v1/history/{quote(key, safe='')}", {"limit": limit}), _events)
+    request = _get(f"/v1/history/{quote(key, safe='')}", {"limit": limit}, _LONG)
+    return Call(request, lambda document: _rows(document, limit, _event))
 
 
 def top(by: str, limit: int) -> Call[Statuses]:
-    return Call(_get("/v1/top", {"by": by, "limit": limit}), _statuses)
+    return Call(_get("/v1/top", {"by": by, "limit": limit}, _LONG), lambda document: _rows(document, limit, _status))
 
 
 def doctor() -> Call[DoctorReport]:
-    return Call(_get("/v1/doctor"), _report)
+    return Call(_get("/v1/doctor", None, _LONG), _report)
 
 
 def flush() -> Call[None]:
@@ -96,9 +142,9 @@ def compact() -> Call[None]:
     return Call(_post("/v1/log/compact", {}, repeatable=True), _nothing)
 
 
-def none_without_limit(call: Call[LimitStatus], response: Response) -> LimitStatus | None:
+def none_without_limit(call: Call[LimitStatus], response: Response, server: str) -> LimitStatus | None:
     try:
-        return call.answer(response)
+        return call.answer(response, server)
     except LimitNotConfigured:
         return None
 
@@ -143,12 +189,12 @@ def _split(authority: str) -> tuple[str, int | None]:
     return host, int(port) if port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65_535 else None
 
 
-def _get(path: str, query: dict[str, Any] | None = None) -> Request:
-    return Request("GET", f"{path}?{urlencode(query)}" if query else path, None, repeatable=True)
+def _get(path: str, query: dict[str, Any] | None = None, most: int = _SHORT) -> Request:
+    return Request("GET", f"{path}?{urlencode(query)}" if query else path, None, repeatable=True, most=most)
 
 
 def _post(path: str, body: dict[str, Any], *, repeatable: bool = False) -> Request:
-    return Request("POST", path, json.dumps(body).encode(), repeatable)
+    return Request("POST", path, json.dumps(body).encode(), repeatable, _SHORT)
 
 
 def _nothing(document: Any) -> None:
@@ -157,14 +203,75 @@ def _nothing(document: Any) -> None:
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if time.tzinfo is None:
+        raise ValueError
+    return time
 
 
-def _result(document: Any) -> CheckResult:
+def _is_text(value: object) -> bool:
+    return type(value) is str
+
+
+def _is_truth(value: object) -> bool:
+    return type(value) is bool
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
+
+
+def _is_count_or_null(value: object) -> bool:
+    return value is None or _is_count(value)
+
+
+_Fields = dict[str, Callable[[object], bool]]
+
+_RULE: _Fields = {
+    "rate": _is_count,
+    "per_millis": _is_count_or_null,
+    "burst": _is_count_or_null,
+    "algorithm": _is_text,
+}
+_DECISION: _Fields = {
+    "allowed": _is_truth,
+    **dict.fromkeys(("limit", "remaining", "reset_after_ms", "retry_after_ms"), _is_count),
+    "algorithm": _is_text,
+}
+_DECISIONS: _Fields = {"allowed": _is_truth}
+_STATUS: _Fields = {
+    "key": _is_text,
+    "remaining": _is_count,
+    **dict.fromkeys(("total_allowed", "total_denied", "total_allowed_cost", "total_denied_cost"), _is_count),
+    **_RULE,
+}
+_EVENT: _Fields = {"seq": _is_count, "kind": _is_text, "cost": _is_count, "count": _is_count}
+_REPORT: _Fields = {
+    **dict.fromkeys(("ok", "snapshot_exists", "failed", "degraded"), _is_truth),
+    **dict.fromkeys(("limits", "aof_bytes", "snapshot_bytes", "last_seq", "durable_seq"), _is_count),
+    "data_dir": _is_text,
+}
+_FINDING: _Fields = {"fatal": _is_truth, "message": _is_text}
+_FILE: _Fields = {
+    **dict.fromkeys(("name", "kind"), _is_text),
+    **dict.fromkeys(("bytes", "first_seq", "last_seq", "records", "valid_bytes"), _is_count),
+}
+
+
+def _members(document: Any, fields: _Fields) -> None:
+    for name, fits in fields.items():
+        if not fits(document[name]):
+            raise TypeError
+
+
+def _decision(document: Any, key: str, cost: int) -> CheckResult:
+    if document["key"] != key or document["cost"] != cost:
+        raise _Strange("it is about another key or cost")
+    _members(document, _DECISION)
     return CheckResult(
-        document["key"],
+        key,
         document["allowed"],
-        document["cost"],
+        cost,
         document["limit"],
         document["remaining"],
         _time(document["reset_at"]),
@@ -174,37 +281,50 @@ def _result(document: Any) -> CheckResult:
     )
 
 
-def _results(document: Any) -> CheckAllResult:
-    return {
-        "allowed": document["allowed"],
-        "denied_key": document["denied_key"],
-        "results": [_result(one) for one in document["results"]],
-    }
+def _decisions(document: Any, asked: Sequence[tuple[str, int]]) -> CheckAllResult:
+    _members(document, _DECISIONS)
+    allowed, denied_key, given = document["allowed"], document["denied_key"], document["results"]
+    if type(given) is not list or not 1 <= len(given) <= len(asked):
+        raise _Strange("it has not the results that were asked for")
+    results = [_decision(one, *item) for one, item in zip(given, asked)]
+    # All pass, or all but the last of those that were decided.
+    whole = denied_key is None and len(given) == len(asked) if allowed else denied_key == results[-1].key
+    if not whole or results[-1].allowed is not allowed or not all(one.allowed for one in results[:-1]):
+        raise _Strange("it contradicts itself")
+    return {"allowed": allowed, "denied_key": denied_key, "results": results}
+
+
+def _rows(document: Any, most: int, read: Callable[[Any], Answer]) -> list[Answer]:
+    if type(document) is not list or len(document) > most:
+        raise _Strange("it is not a list of at most as many as were asked for")
+    return [read(one) for one in document]
 
 
 def _status(document: Any) -> LimitStatus:
-    for name in _STATUS_TIMES:
+    _members(document, _STATUS)
+    document["reset_at"] = _time(document["reset_at"])
+    for name in ("last_allowed_at", "last_denied_at", "last_reset_at"):
         if document[name] is not None:
             document[name] = _time(document[name])
     status: LimitStatus = document
     return status
 
 
-def _statuses(document: Any) -> Statuses:
-    return [_status(one) for one in document]
-
-
 def _event(document: Any) -> Event:
+    _members(document, _EVENT)
+    if document["kind"] == "configured":
+        _members(document, _RULE)
     document["at"] = _time(document["at"])
     event: Event = document
     return event
 
 
-def _events(document: Any) -> Events:
-    return [_event(one) for one in document]
-
-
 def _report(document: Any) -> DoctorReport:
-    document["ok"]
+    _members(document, _REPORT)
+    for name, fields in (("findings", _FINDING), ("files", _FILE)):
+        if type(document[name]) is not list:
+            raise TypeError
+        for one in document[name]:
+            _members(one, fields)
     report: DoctorReport = document
     return report

@@ -27,7 +27,9 @@ class SharedLimiter(AbstractLimiter):
     `server` is `http://HOST:PORT`, or `unix:PATH` for a socket such as the `flint.sock` in the server's data directory;
     `token` is the server's, if it has one. Nothing is asked before the first call.
 
-    `timeout` is for a whole call, in seconds, connecting included (but for looking up a host name, from a thread). When
+    `timeout` is for a whole call, in seconds, connecting included (but for looking up a host name, from a thread); a
+    list is asked for 10,000 keys at a time, each with that time. Answers that are longer than 1 MiB, or 64 MiB where
+    they list something, are refused, and so are those about another key or cost. When
     the server cannot be reached, or does not answer in time, calls raise FlintConnectionError. A check is never sent
     twice when the server may have seen the first: whether it was charged is unknown then.
 
@@ -73,10 +75,10 @@ class SharedLimiter(AbstractLimiter):
         return self._outage.count
 
     def _send(self, call: Call[Answer]) -> Answer:
-        return call.answer(self._client.send(call.request))
+        return call.answer(self._client.send(call.request), self._server)
 
     async def _asend(self, call: Call[Answer]) -> Answer:
-        return call.answer(await self._client.asend(call.request))
+        return call.answer(await self._client.asend(call.request), self._server)
 
     def limit(
         self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
@@ -139,17 +141,23 @@ class SharedLimiter(AbstractLimiter):
 
     def status(self, key: str) -> LimitStatus | None:
         call = _requests.status(_arguments.key(key))
-        return _requests.none_without_limit(call, self._client.send(call.request))
+        return _requests.none_without_limit(call, self._client.send(call.request), self._server)
 
     async def astatus(self, key: str) -> LimitStatus | None:
         call = _requests.status(_arguments.key(key))
-        return _requests.none_without_limit(call, await self._client.asend(call.request))
+        return _requests.none_without_limit(call, await self._client.asend(call.request), self._server)
 
     def list(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
-        return self._send(_requests.list_limits(*_arguments.page(prefix, after, limit)))
+        listing = _requests.Listing(*_arguments.page(prefix, after, limit))
+        while (page := listing.next_page()) is not None:
+            self._send(page)
+        return listing.statuses
 
     async def alist(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
-        return await self._asend(_requests.list_limits(*_arguments.page(prefix, after, limit)))
+        listing = _requests.Listing(*_arguments.page(prefix, after, limit))
+        while (page := listing.next_page()) is not None:
+            await self._asend(page)
+        return listing.statuses
 
     def history(self, key: str, *, limit: int = 100) -> Events:
         return self._send(_requests.history(_arguments.key(key), _arguments.rows(limit)))

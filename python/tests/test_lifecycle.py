@@ -127,6 +127,32 @@ def test_a_forked_child_has_nothing_and_harms_nothing(tmp_path: Path, sync: Any)
         assert reopened.check("k").remaining == 7
 
 
+@pytest.mark.parametrize("leave", ["close", "with", "aclose"])
+def test_a_forked_child_may_leave_what_its_parent_has(tmp_path: Path, leave: str) -> None:
+    """`close()`, and the end of a `with`, raised in a forked child."""
+    limiter = flint.Limiter(tmp_path / "data")
+    limiter.limit("k", rate=10, per="1d")
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if leave == "with":
+                with limiter:
+                    pass
+            elif leave == "close":
+                limiter.close()
+                limiter.close()
+            else:
+                asyncio.run(limiter.aclose())
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert limiter.check("k").remaining == 9
+    limiter.close()
+    with pytest.raises(flint.StorageError):
+        limiter.check("k")
+
+
 def test_a_child_does_not_keep_the_directory_of_a_parent_that_died(tmp_path: Path) -> None:
     program = (
         "import flint, os, sys\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -101,6 +102,15 @@ def test_another_limiter_of_this_process_is_waited_for_when_asked(tmp_path: Path
     with flint.Limiter(tmp_path, lock_timeout=PATIENCE_S) as second:
         second.limit("k", rate=1, per="1d")
     closing.join()
+
+
+def test_nobody_is_sent_to_a_dead_socket(tmp_path: Path) -> None:
+    """DataDirLocked sent people to the flint.sock of a killed server, while a Limiter had its directory."""
+    with flint.Limiter(tmp_path), socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "flint.sock"))
+        with pytest.raises(flint.DataDirLocked, match="server start") as raised:
+            flint.Limiter(tmp_path)
+    assert "unix:" not in str(raised.value)
 
 
 def test_a_path_that_reads_like_a_holder_is_none(tmp_path: Path) -> None:
