@@ -178,7 +178,7 @@ Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::siz
   };
   LogEvent event;
   bool sound = true;
-  Status read = store_->read_log([&](const storage::Record& record) {
+  const auto take = [&](const storage::Record& record) {
     sound = decode_event(record, event);
     for (const KeyEvent& item : event.items) {
       if (!sound || item.id != id) continue;
@@ -186,7 +186,8 @@ Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::siz
       if (event.type != EventType::kDenied) keep(public_event(event, item, record.seq));
     }
     return sound;
-  });
+  };
+  Status read = store_->read_log(take, [&newest] { newest.clear(); });
   if (!read.ok()) return read;
   if (!sound) return Status(Code::kCorruption, "a record of the log cannot be read: run `flint doctor` to see where.");
   return std::vector<flint::Event>(newest.begin(), newest.end());

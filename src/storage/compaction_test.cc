@@ -158,6 +158,42 @@ TEST_F(CompactionTest, EntriesNewerThanThePositionAreDurableBeforeTheSnapshotCou
   EXPECT_EQ(after.owner.records, history_.appended);
 }
 
+// No compaction came to an end in 11 s in which three readers of history took turns: it waited for the readers.
+TEST_F(CompactionTest, AReaderOfTheLogDoesNotHoldItUpAndForgetsWhatIsDropped) {
+  TestStore& store = open();
+  append(300);
+  const Seq last = store->last_seq();
+  Records seen;
+  int forgotten = 0;
+  const auto visit = [&](const Record& record) {
+    // Compacts in the middle of a segment, in the reader's own thread: would wait for ever if it waited for readers.
+    if (record.seq == 150) {
+      EXPECT_TRUE(store->compact().ok() && store->compact().ok());
+    }
+    seen[record.seq] = text_of(record.payload);
+    return true;
+  };
+  ASSERT_TRUE(store->read_log(visit, [&] { seen.clear(), ++forgotten; }).ok());
+  EXPECT_GT(forgotten, 0);
+  EXPECT_TRUE(seen.empty()) << "two compactions drop all that was there before the first";
+
+  append(300);
+  ASSERT_TRUE(store->compact().ok());
+  append(300);
+  const auto visit_again = [&](const Record& record) {
+    if (record.seq == last + 50) {
+      EXPECT_TRUE(store->compact().ok());
+    }
+    seen[record.seq] = text_of(record.payload);
+    return true;
+  };
+  ASSERT_TRUE(store->read_log(visit_again, [&] { seen.clear(); }).ok());
+  const Records retained(history_.appended.find(seen.begin()->first), history_.appended.end());
+  EXPECT_EQ(seen, retained) << "a hole, or an end that came too early";
+  EXPECT_LT(seen.size(), 600U);
+  EXPECT_GE(seen.size(), 300U) << "the log after the older snapshot is retained";
+}
+
 TEST_F(CompactionTest, ABadNewestSnapshotFallsBackToTheOneBeforeAndIsReplaced) {
   TestStore& store = open();
   append(30);

@@ -1,7 +1,6 @@
 #include "storage/compactor.h"
 
 #include <algorithm>
-#include <mutex>
 #include <thread>
 
 #include "storage/errors.h"
@@ -131,14 +130,14 @@ std::uint64_t Compactor::first_needed_segment() {
 }
 
 void Compactor::remove_superseded(const Manifest& before, const Manifest& now) {
-  const std::unique_lock<FilesGate> gate(parts_.gate);
   std::vector<SegmentInfo> complete;
   {
     base::MutexLock lock(parts_.mutex);
     complete = parts_.log.complete();
     parts_.log.drop_before(now.first_segment);
   }
-  // What cannot be removed is removed by the next open.
+  // Readers of the log do not hold this up: they see by the log that the rest of what they read is gone. What cannot be
+  // removed is removed by the next open.
   for (const SegmentInfo& segment : complete) {
     if (segment.number >= now.first_segment) break;
     static_cast<void>(parts_.directory.remove(segment_name(segment.number)));

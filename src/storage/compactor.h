@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <optional>
-#include <shared_mutex>
 
 #include "storage/group_commit.h"
 #include "storage/recovery.h"
@@ -10,9 +9,6 @@
 
 /// Writes snapshots while appends go on, and drops the log that they replace.
 namespace flint::storage {
-
-/// The files of complete segments and old snapshots: readers hold it shared, what removes files exclusively.
-using FilesGate = std::shared_mutex;
 
 /// The steps, and why no crash between any two of them loses anything:
 /// 1. Under the mutex: a new segment is started, so that the position S of the snapshot is the end of a segment.
@@ -31,7 +27,6 @@ class Compactor {
     GroupCommit& commit;
     ManifestFile& manifest;
     Failure& failure;
-    FilesGate& gate;
   };
 
   Compactor(const Parts& parts, const Recovery& recovery, std::uint64_t compact_after_bytes);

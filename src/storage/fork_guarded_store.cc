@@ -30,8 +30,9 @@ Status ForkGuardedStore::flush() { return is_childs() ? belongs_to_parent() : in
 
 Status ForkGuardedStore::compact() { return is_childs() ? belongs_to_parent() : inner_->compact(); }
 
-Status ForkGuardedStore::read_log(const std::function<bool(const Record&)>& visit) const {
-  return is_childs() ? belongs_to_parent() : inner_->read_log(visit);
+Status ForkGuardedStore::read_log(const std::function<bool(const Record&)>& visit,
+                                  const std::function<void()>& forget) const {
+  return is_childs() ? belongs_to_parent() : inner_->read_log(visit, forget);
 }
 
 Status ForkGuardedStore::health() const { return is_childs() ? belongs_to_parent() : inner_->health(); }

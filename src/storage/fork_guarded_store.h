@@ -26,7 +26,7 @@ class ForkGuardedStore final : public Store {
   UnsyncedAge& unsynced() noexcept override { return inner_->unsynced(); }
   Status flush() override;
   Status compact() override;
-  Status read_log(const std::function<bool(const Record&)>& visit) const override;
+  Status read_log(const std::function<bool(const Record&)>& visit, const std::function<void()>& forget) const override;
   Status health() const override;
   StoreStats stats() const override;
   std::vector<Finding> findings() const override;

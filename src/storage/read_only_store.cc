@@ -26,8 +26,11 @@ void ReadOnlyStore::when_durable(Seq seq, std::function<void(const Status&)> don
 
 Status ReadOnlyStore::compact() { return refusal(); }
 
-Status ReadOnlyStore::read_log(const std::function<bool(const Record&)>& visit) const {
-  return read_segments(directory_, recovery_.segments, recovery_.last_seq, visit);
+Status ReadOnlyStore::read_log(const std::function<bool(const Record&)>& visit,
+                               const std::function<void()>& forget) const {
+  // The lock keeps writers out.
+  const auto none_is_dropped = [](std::uint64_t) { return false; };
+  return read_segments(directory_, recovery_.segments, recovery_.last_seq, {visit, forget, none_is_dropped});
 }
 
 Status ReadOnlyStore::health() const {

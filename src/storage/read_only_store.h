@@ -25,7 +25,7 @@ class ReadOnlyStore final : public Store {
   UnsyncedAge& unsynced() noexcept override { return unsynced_; }
   Status flush() override { return health(); }
   Status compact() override;
-  Status read_log(const std::function<bool(const Record&)>& visit) const override;
+  Status read_log(const std::function<bool(const Record&)>& visit, const std::function<void()>& forget) const override;
   Status health() const override;
   StoreStats stats() const override;
   std::vector<Finding> findings() const override { return recovery_.findings; }

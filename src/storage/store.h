@@ -76,6 +76,8 @@ struct StoreOptions {
   std::chrono::milliseconds max_unsynced{1000};
   std::uint64_t compact_after_bytes = std::uint64_t{32} << 20;
   bool allow_network_file_system = false;
+  /// How long open() waits for a directory that another process has.
+  std::chrono::milliseconds lock_timeout{0};
   /// Text of the lock file, for others to read.
   std::string holder;
   /// Segments start small, so that a small store is small on disk. One that follows a full segment is twice as large,
@@ -140,8 +142,10 @@ class Store {
   virtual Status compact() = 0;
 
   /// Shows every retained record up to the last one at the call, oldest first, until `visit` returns false. Reads the
-  /// files beside the writer. Without the mutex; `visit` must not call compact().
-  virtual Status read_log(const std::function<bool(const Record&)>& visit) const = 0;
+  /// files beside the writer and holds up neither it nor a compaction: when one removes what was to be shown next,
+  /// `forget` is called, since what was shown before is not retained any more either. Without the mutex.
+  virtual Status read_log(const std::function<bool(const Record&)>& visit,
+                          const std::function<void()>& forget) const = 0;
 
   /// Ok, or the failure that stopped the store. Does not block.
   [[nodiscard]] virtual Status health() const = 0;

@@ -302,15 +302,17 @@ TEST_F(StoreTest, ReadLogShowsEveryRetainedRecordInOrder) {
   }
   Records seen;
   ASSERT_TRUE(store
-                  ->read_log([&](const Record& record) {
-                    EXPECT_TRUE(seen.empty() || record.seq > seen.rbegin()->first);
-                    seen[record.seq] = text_of(record.payload);
-                    return true;
-                  })
+                  ->read_log(
+                      [&](const Record& record) {
+                        EXPECT_TRUE(seen.empty() || record.seq > seen.rbegin()->first);
+                        seen[record.seq] = text_of(record.payload);
+                        return true;
+                      },
+                      [] { FAIL() << "nothing was compacted"; })
                   .ok());
   EXPECT_EQ(seen, history_.appended);
   int visits = 0;
-  ASSERT_TRUE(store->read_log([&](const Record&) { return ++visits < 5; }).ok());
+  ASSERT_TRUE(store->read_log([&](const Record&) { return ++visits < 5; }, [] {}).ok());
   EXPECT_EQ(visits, 5);
 }
 
@@ -379,7 +381,7 @@ TEST_F(ReadOnlyTest, ShowsAnUncleanStoreAndWritesNothing) {
   EXPECT_EQ(store.append(history_, "two").code(), Code::kPermission);
   EXPECT_EQ(store->compact().code(), Code::kPermission);
   int visits = 0;
-  EXPECT_TRUE(store->read_log([&](const Record&) { return ++visits > 0; }).ok());
+  EXPECT_TRUE(store->read_log([&](const Record&) { return ++visits > 0; }, [] {}).ok());
   EXPECT_EQ(visits, 1);
   EXPECT_TRUE(store->close().ok());
   EXPECT_EQ(disk_.call_count(), calls);

@@ -71,11 +71,13 @@ class Crowd {
     while (!done_) {
       Seq last = 0;
       EXPECT_TRUE(store_
-                      ->read_log([&last](const Record& record) {
-                        EXPECT_GT(record.seq, last);
-                        last = record.seq;
-                        return true;
-                      })
+                      ->read_log(
+                          [&last](const Record& record) {
+                            EXPECT_GT(record.seq, last);
+                            last = record.seq;
+                            return true;
+                          },
+                          [] {})
                       .ok());
       EXPECT_TRUE(store_->health().ok());
       EXPECT_TRUE(store_->findings().size() <= 1);

@@ -35,8 +35,7 @@ WritableStore::WritableStore(io::Directory& directory, StateMachine& state, cons
            options.max_unsynced),
       commit_(mutex_, log_, failure_),
       manifest_(directory, recovery.manifest),
-      compactor_({directory, state, mutex_, log_, commit_, manifest_, failure_, gate_}, recovery,
-                 options.compact_after_bytes),
+      compactor_({directory, state, mutex_, log_, commit_, manifest_, failure_}, recovery, options.compact_after_bytes),
       last_tick_seq_(recovery.last_seq),
       sealed_seq_(recovery.last_seq),
       opened_seq_(recovery.last_seq),
@@ -124,8 +123,8 @@ Status WritableStore::compact() {
   return done;
 }
 
-Status WritableStore::read_log(const std::function<bool(const Record&)>& visit) const {
-  const std::shared_lock<FilesGate> gate(gate_);
+Status WritableStore::read_log(const std::function<bool(const Record&)>& visit,
+                               const std::function<void()>& forget) const {
   std::vector<SegmentInfo> segments;
   Seq last = 0;
   {
@@ -134,7 +133,12 @@ Status WritableStore::read_log(const std::function<bool(const Record&)>& visit) 
     segments.push_back(log_.current_info());
     last = log_.last_seq();
   }
-  return read_segments(directory_, segments, last, visit);
+  const auto dropped = [this](std::uint64_t number) {
+    base::MutexLock lock(mutex_);
+    const std::vector<SegmentInfo>& complete = log_.complete();
+    return number < (complete.empty() ? log_.current()->header().number : complete.front().number);
+  };
+  return read_segments(directory_, segments, last, {visit, forget, dropped});
 }
 
 Status WritableStore::health() const { return refuses() ? refusal() : Status(); }

@@ -41,7 +41,7 @@ class WritableStore final : public Store {
   UnsyncedAge& unsynced() noexcept override { return log_.unsynced(); }
   Status flush() override;
   Status compact() override;
-  Status read_log(const std::function<bool(const Record&)>& visit) const override;
+  Status read_log(const std::function<bool(const Record&)>& visit, const std::function<void()>& forget) const override;
   Status health() const override;
   StoreStats stats() const override;
   std::vector<Finding> findings() const override;
@@ -78,7 +78,6 @@ class WritableStore final : public Store {
 
   mutable base::Mutex mutex_;
   Failure failure_;
-  mutable FilesGate gate_;
   std::unique_ptr<io::DirectoryLock> lock_;
   Log log_;
   GroupCommit commit_;
