@@ -24,6 +24,7 @@ namespace {
 }  // namespace
 
 std::optional<SlidingLog> SlidingLog::from_runs(std::span<const Run> runs) {
+  if (runs.size() > kMostRuns) return std::nullopt;
   SlidingLog log;
   log.entries_.reserve(runs.size());
   std::uint64_t total = 0;
@@ -67,14 +68,22 @@ View SlidingLog::view(const Limit& limit, Time now) const noexcept {
   return {left(total() - total_before(live), limit), time_until_expiry(entries_[live].time, now, limit.per)};
 }
 
-void SlidingLog::append(Time time, Units cost, Nanos per) {
+void SlidingLog::append(Time time, Units cost, Nanos per, std::size_t most_runs) {
   time = seen(time);
   drop_before(first_live(time, per));
   if (!empty() && last_time() == time) {
     entries_.back().total += cost;
   } else {
     entries_.push_back({time, total() + cost});
+    if (size() > most_runs) merge_oldest();
   }
+}
+
+/// An entry's cost is what its total adds to the one before: it takes over the cost of the entry before it when that
+/// one's total becomes what it was before both.
+void SlidingLog::merge_oldest() {
+  entries_[head_].total = total_before(head_);
+  drop_before(head_ + 1);
 }
 
 Units SlidingLog::spent(Time now, Nanos per) const noexcept {

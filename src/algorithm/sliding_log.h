@@ -24,14 +24,19 @@ struct Run {
 /// Bound: at most rate units in any window of length per. The only algorithm with no burst across a boundary, for 16
 /// bytes of memory a run.
 ///
+/// It holds at most kMostRuns runs. Beyond that its two oldest become one, at the later of their times: usage then
+/// counts for longer than it should and never for less, so the bound above holds.
+///
 /// The exact sliding window of the field (often one entry a unit in a sorted set). Here units of one time are one run,
 /// whatever they cost, and each run keeps the sum of the costs up to it, so that a check is a binary search: neither a
 /// denial nor a status walks the runs, and consume() drops each expired run once, in constant time on average.
 class SlidingLog {
  public:
+  static constexpr std::size_t kMostRuns = 1'000'000;
+
   [[nodiscard]] static SlidingLog fresh() noexcept { return {}; }
-  /// Nothing unless times ascend, costs are at least 1, and their sum is at most kMaxUnits: what is read from disk may
-  /// be anything.
+  /// Nothing unless there are at most kMostRuns, times ascend, costs are at least 1, and their sum is at most
+  /// kMaxUnits: what is read from disk may be anything.
   [[nodiscard]] static std::optional<SlidingLog> from_runs(std::span<const Run> runs);
 
   [[nodiscard]] Verdict decide(const Limit& limit, Units cost, Time now) const noexcept;
@@ -39,7 +44,8 @@ class SlidingLog {
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 
   /// What consume() does, without asking whether `cost` is allowed: for replay, where that was decided long ago.
-  void append(Time time, Units cost, Nanos per);
+  /// `most_runs` is for tests.
+  void append(Time time, Units cost, Nanos per, std::size_t most_runs = kMostRuns);
   /// Units of the runs that count at `now`.
   [[nodiscard]] Units spent(Time now, Nanos per) const noexcept;
 
@@ -70,8 +76,9 @@ class SlidingLog {
   [[nodiscard]] std::uint64_t total_before(std::size_t index) const noexcept;
   [[nodiscard]] std::uint64_t total() const noexcept { return total_before(entries_.size()); }
   void drop_before(std::size_t index);
+  void merge_oldest();
 
-  /// Entries before head_ are expired, and less than half of all.
+  /// Entries before head_ are expired or merged into the next one, and less than half of all.
   std::vector<Entry> entries_;
   std::size_t head_ = 0;
   /// Costs of the runs that are not in entries_ any more.

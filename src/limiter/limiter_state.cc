@@ -8,8 +8,8 @@
 namespace flint::limiter {
 namespace {
 
-// A piece of a snapshot that is taken in one hold of the mutex: some tens of microseconds, unless one sliding log alone
-// is larger (its runs must be of one instant).
+// A piece of a snapshot that is taken in one hold of the mutex: some tens of microseconds, or, where it has a sliding
+// log of many runs, the few milliseconds that copying those takes (they must be of one instant).
 constexpr KeyId kKeysAtOnce = 64;
 constexpr std::size_t kBytesAtOnce = 64 * 1024;
 
@@ -110,10 +110,12 @@ bool LimiterState::next_entries(base::Mutex& mutex, const std::function<void(std
   cursor_.started = true;
   {
     base::MutexLock lock(mutex);
-    for (KeyId n = 0; n < kKeysAtOnce && cursor_.next < cursor_.end && piece.bytes() < kBytesAtOnce; ++n) {
+    for (KeyId n = 0;
+         n < kKeysAtOnce && cursor_.next < cursor_.end && piece.bytes() < kBytesAtOnce && !piece.has_copied(); ++n) {
       piece.add_key(*keys.find(cursor_.next++));
     }
   }
+  piece.encode_copied();
   piece.for_each(emit);
   return cursor_.next < cursor_.end;
 }

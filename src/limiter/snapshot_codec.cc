@@ -16,6 +16,7 @@ using algorithm::TokenBucket;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kRunsInEntry = 1024;
+constexpr std::size_t kRunsEncodedAtOnce = 4 * kRunsInEntry;
 constexpr std::size_t kMaxRunBytes = 10 + 6;
 static_assert(16 + kRunsInEntry * kMaxRunBytes <= kMaxEntryBytes, "an entry of runs fits");
 // Type, id, sequence number, key, limit, counters, times, state.
@@ -159,6 +160,7 @@ bool read_runs(base::Reader& in, KeyTable& keys, SnapshotTime& of_snapshot) {
 void EntryBuffer::clear() noexcept {
   bytes_.clear();
   ends_.clear();
+  copied_.reset();
 }
 
 void EntryBuffer::add(std::span<const std::byte> entry) {
@@ -196,7 +198,16 @@ void EntryBuffer::add_key(const KeyEntry& entry) {
   write_state(out, entry.state);
   FLINT_ASSERT(out.ok());
   add(out.written());
-  if (const auto* log = std::get_if<SlidingLog>(&entry.state)) add_runs(entry.id, *log);
+  const auto* log = std::get_if<SlidingLog>(&entry.state);
+  if (log == nullptr) return;
+  if (log->size() <= kRunsEncodedAtOnce) return add_runs(entry.id, *log);
+  FLINT_ASSERT(!copied_);
+  copied_ = Copied{entry.id, *log};
+}
+
+void EntryBuffer::encode_copied() {
+  if (copied_) add_runs(copied_->id, copied_->log);
+  copied_.reset();
 }
 
 void EntryBuffer::add_runs(KeyId id, const SlidingLog& log) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,9 +24,14 @@ class EntryBuffer {
   void clear() noexcept;
   /// The limiter's time, and what else is known of its clocks.
   void add_time(const PersistedTime& time);
+  /// The runs of a long sliding log are only copied, which takes a tenth of the time that encoding them does: such a
+  /// key must be the last one. encode_copied() does the rest, for which the key is not needed.
   void add_key(const KeyEntry& entry);
+  [[nodiscard]] bool has_copied() const noexcept { return copied_.has_value(); }
+  void encode_copied();
 
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
+  /// Everything is encoded.
   template <typename Emit>
   void for_each(const Emit& emit) const {
     std::size_t begin = 0;
@@ -41,6 +47,11 @@ class EntryBuffer {
 
   std::vector<std::byte> bytes_;
   std::vector<std::size_t> ends_;
+  struct Copied {
+    KeyId id;
+    algorithm::SlidingLog log;
+  };
+  std::optional<Copied> copied_;
 };
 
 /// What a snapshot says of the limiter's time.

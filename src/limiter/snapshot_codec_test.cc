@@ -30,7 +30,10 @@ Entries written(const EntryBuffer& buffer) {
 Entries encode(KeyTable& keys) {
   EntryBuffer buffer;
   buffer.add_time({.last = kNow, .ahead = {}, .anchor = {}, .anchored_at = {}});
-  for (KeyId id = 0; id < keys.next_id(); ++id) buffer.add_key(*keys.find(id));
+  for (KeyId id = 0; id < keys.next_id(); ++id) {
+    buffer.add_key(*keys.find(id));
+    buffer.encode_copied();
+  }
   return written(buffer);
 }
 

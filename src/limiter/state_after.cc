@@ -1,5 +1,7 @@
 #include "limiter/state_after.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace flint::limiter {
@@ -20,9 +22,12 @@ bool restore_sliding(const StateAfter& after, const Limit& limit, Units cost, Ti
   if (replaced) state = SlidingLog::fresh();
   auto* log = std::get_if<SlidingLog>(&state);
   if (log == nullptr) return false;
-  const Units added = replaced ? after.first : cost;
+  const Units added =
+      replaced ? after.first : std::min(cost, kMaxUnits - std::min(kMaxUnits, log->spent(at, limit.per)));
   if (added > 0) log->append(at, added, limit.per);
-  return log->spent(at, limit.per) == after.first;
+  const Units spent = log->spent(at, limit.per);
+  // A version that did not bound the runs wrote how much was spent without merging them.
+  return spent == after.first || (log->size() == SlidingLog::kMostRuns && spent > after.first);
 }
 
 }  // namespace
