@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "flint/doctor.h"
 #include "flint/time.h"
 
 namespace flint {
@@ -30,6 +32,7 @@ enum class OpenMode : std::uint8_t {
 inline constexpr std::chrono::milliseconds kLongestFlushEvery{60'000};
 inline constexpr std::uint64_t kMostFlushEveryEvents = 1'000'000;
 inline constexpr std::chrono::milliseconds kLongestMaxUnsynced{3'600'000};
+inline constexpr std::chrono::milliseconds kLongestLockTimeout{86'400'000};
 
 struct Options {
   SyncMode sync = SyncMode::kAlways;
@@ -50,10 +53,15 @@ struct Options {
   bool map_log = true;
   /// Allow a data directory on a network file system, whose locks and syncs may not hold what Flint promises.
   bool allow_network_file_system = false;
+  /// How long open() waits for a directory that another process has; then it fails with kDataDirLocked. 0: not at all.
+  /// Up to kLongestLockTimeout. Who has waited for longer tries more often.
+  std::chrono::milliseconds lock_timeout{0};
   /// How the lock file describes this process to others; empty for an embedded one, else the server's address.
   std::string server_address = {};
   /// Where time is read; must outlive the Limiter.
   const Clock* clock = &system_clock();
+  /// What the program that opens the directory knows and an operator should: doctor() reports it as well.
+  std::vector<Finding> findings = {};
 };
 
 }  // namespace flint

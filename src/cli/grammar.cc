@@ -17,6 +17,7 @@ constexpr std::array kGlobalOptions = std::to_array<OptionSpec>({
     {"--token", "T", "the server's token; prefer FLINT_SERVER_TOKEN or --token-file"},
     {"--token-file", "FILE", "a file that holds the token"},
     {"--timeout", "TIME", "how long to wait for a server, such as 500ms or 30s (default 10s)"},
+    {"--lock-timeout", "TIME", "how long to wait for a directory that another process has, or 0 (default 10s)"},
     {"--json", "", "print the API's JSON"},
     {"--version", "", "print the version"},
     {"--help", "", "print this; after a command, what that command takes"},

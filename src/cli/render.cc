@@ -177,12 +177,13 @@ Shown render_doctor(const json::value& report, const Style& style) {
   const bool opens = std::none_of(findings.begin(), findings.end(),
                                   [](const json::value& finding) { return is_true(member(finding, "fatal")); });
   const bool usable = opens && !is_true(member(report, "failed"));
+  const bool sound = usable && is_true(member(report, "ok"));
   std::string text;
   if (!opens) {
     text = style.red("The data directory does not open.") + "\n";
   } else if (!usable) {
     text = style.red("Storage has failed; no changes are accepted until the directory is reopened.") + "\n";
-  } else if (is_true(member(report, "ok"))) {
+  } else if (sound) {
     text = style.green("The data directory is sound.") + "\n";
   } else {
     text = style.yellow("The data directory opens; see the notices.") + "\n";
@@ -198,7 +199,7 @@ Shown render_doctor(const json::value& report, const Style& style) {
     }
   }
   text += "\n" + fact_lines(facts) + files_text(elements(member(report, "files")), style);
-  return {std::move(text), usable ? Exit::kDone : Exit::kFailed};
+  return {std::move(text), sound ? Exit::kDone : Exit::kFailed};
 }
 
 }  // namespace flint::cli

@@ -93,9 +93,12 @@ TEST(RenderDecision, AnAnswerOfAStrangerReadsAsNothing) {
               ::testing::StartsWith("-\nlimit          1 per -\n"));
 }
 
-TEST(RenderDoctor, ExitsByWhetherTheDirectoryOpens) {
+// It exited with 0 on "ok no", so that a script that asked took a degraded store for a sound one.
+TEST(RenderDoctor, ExitsByWhetherTheDirectoryIsSound) {
   EXPECT_EQ(render_doctor(of(R"({"ok":true,"findings":[]})"), kPlain).exit, Exit::kDone);
-  EXPECT_EQ(render_doctor(of(R"({"ok":false,"findings":[{"fatal":false,"message":"m"}]})"), kPlain).exit, Exit::kDone);
+  EXPECT_EQ(render_doctor(of(R"({"ok":false,"findings":[{"fatal":false,"message":"m"}]})"), kPlain).exit,
+            Exit::kFailed);
+  EXPECT_EQ(render_doctor(of(R"({"ok":true,"findings":[{"fatal":false,"message":"m"}]})"), kPlain).exit, Exit::kDone);
   EXPECT_EQ(render_doctor(of(R"({"ok":false,"findings":[{"fatal":true,"message":"m"}]})"), kPlain).exit, Exit::kFailed);
   EXPECT_EQ(render_doctor(of(R"({"ok":false,"failed":true,"findings":[]})"), kPlain).exit, Exit::kFailed);
 }

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -7,6 +9,7 @@
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/text.h"
 
 namespace flint::cli {
 namespace {
@@ -61,6 +64,18 @@ Status read_log_format(const Invocation& invocation, server::LogFormat& to) {
   return {};
 }
 
+/// A token that other users can read protects nothing from them, and one that they can write is theirs to choose.
+void report_token_file(const Invocation& invocation, std::vector<Finding>& findings) {
+  constexpr mode_t kOthers = 0066;
+  const auto file = invocation.option("--token-file");
+  struct stat status {};
+  if (!file || ::stat(std::string(*file).c_str(), &status) != 0) return;
+  if (!S_ISREG(status.st_mode) || (status.st_mode & kOthers) == 0) return;
+  findings.push_back({.fatal = false,
+                      .message = "other users can read or write the token file " + quote(*file) +
+                                 ". Set its mode to 600, and choose another token."});
+}
+
 Result<server::ServerOptions> server_options(const Target& target, const Invocation& invocation) {
   server::ServerOptions options;
   options.data_dir = target.data_dir;
@@ -80,6 +95,9 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
   }
   options.limiter.map_log = !invocation.has("--no-map");
   options.limiter.flush_every = std::chrono::milliseconds(flush_every_ms);
+  // By default a server does not wait: that another one has the directory is to be seen at once.
+  if (invocation.option("--lock-timeout")) options.limiter.lock_timeout = target.lock_timeout;
+  report_token_file(invocation, options.limiter.findings);
   options.limiter.max_unsynced = std::chrono::milliseconds(max_unsynced_ms);
   return options;
 }

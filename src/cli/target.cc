@@ -6,18 +6,17 @@
 #include <cstdio>
 #include <memory>
 #include <system_error>
-#include <thread>
 #include <utility>
 
+#include "base/patience.h"
 #include "cli/text.h"
 #include "flint/limit.h"
+#include "flint/options.h"
 
 namespace flint::cli {
 namespace {
 
 constexpr std::string_view kDefaultDataDir = ".flint";
-constexpr std::chrono::milliseconds kHolderPatience{1'000};
-constexpr std::chrono::milliseconds kHolderPoll{10};
 
 Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
@@ -54,6 +53,18 @@ Result<std::chrono::milliseconds> choose_timeout(const Invocation& invocation) {
   if (!period.ok()) {
     return invalid("--timeout must be a duration from 1ms to 366d, such as 500ms or 30s, not " + quote_given(*text) +
                    ".");
+  }
+  return std::chrono::duration_cast<std::chrono::milliseconds>(*period);
+}
+
+Result<std::chrono::milliseconds> choose_lock_timeout(const Invocation& invocation) {
+  const auto text = invocation.option("--lock-timeout");
+  if (!text) return Target{}.lock_timeout;
+  if (*text == "0") return std::chrono::milliseconds(0);
+  Result<Nanos> period = parse_period(*text);
+  if (!period.ok() || *period > kLongestLockTimeout) {
+    return invalid("--lock-timeout must be 0 or a duration from 1ms to 1d, such as 500ms or 30s, not " +
+                   quote_given(*text) + ".");
   }
   return std::chrono::duration_cast<std::chrono::milliseconds>(*period);
 }
@@ -114,6 +125,9 @@ Result<Target> choose_target(const Invocation& invocation, const Environment& en
   Result<std::chrono::milliseconds> timeout = choose_timeout(invocation);
   if (!timeout.ok()) return timeout.status();
   target.http.timeout = *timeout;
+  Result<std::chrono::milliseconds> lock_timeout = choose_lock_timeout(invocation);
+  if (!lock_timeout.ok()) return lock_timeout.status();
+  target.lock_timeout = *lock_timeout;
   return target;
 }
 
@@ -125,15 +139,14 @@ Result<std::unique_ptr<Caller>> reach_holder(const Target& target, const Connect
 Result<std::unique_ptr<Caller>> reach(const Target& target, Access access, const OpenDirectory& open_directory,
                                       const ConnectServer& connect_server) {
   if (target.server) return connect_server(*target.server, target.http);
-  const auto give_up_at = std::chrono::steady_clock::now() + kHolderPatience;
+  const base::Patience patience(target.lock_timeout);
   while (true) {
     Result<std::unique_ptr<Caller>> opened = open_directory(target.data_dir, access);
     if (opened.code() != Code::kDataDirLocked) return opened;
     Result<std::unique_ptr<Caller>> holder = reach_holder(target, connect_server);
     if (holder.code() == Code::kPermission) return holder;
-    if (holder.ok() || std::chrono::steady_clock::now() >= give_up_at)
-      return holder.ok() ? std::move(holder) : std::move(opened);
-    std::this_thread::sleep_for(kHolderPoll);
+    if (holder.ok()) return holder;
+    if (!patience.pause()) return opened;
   }
 }
 

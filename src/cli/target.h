@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +22,8 @@ struct Target {
   std::optional<Endpoint> server;
   std::string data_dir;
   HttpOptions http;
+  /// How long a command waits for a data directory that another process has.
+  std::chrono::milliseconds lock_timeout{10'000};
 };
 
 /// From the options, else the environment, else the defaults. --data-dir with --server is an error, also when both come
@@ -37,9 +40,9 @@ using ConnectServer =
 /// The server that holds the data directory, through its socket there. No token is sent to it, also not when it asks.
 Result<std::unique_ptr<Caller>> reach_holder(const Target& target, const ConnectServer& connect_server);
 
-/// The server, or the directory opened in this process, or the server that holds the directory. Waits up to a second
-/// for a holder that is about to be gone or about to listen: another command, or a server that starts. kPermission when
-/// another user's process listens on the directory's socket.
+/// The server, or the directory opened in this process, or the server that holds the directory. Waits for a
+/// holder that does not listen, since it may soon be gone (another command) or listen (a server that starts).
+/// kPermission when another user's process listens on the directory's socket.
 Result<std::unique_ptr<Caller>> reach(const Target& target, Access access, const OpenDirectory& open_directory,
                                       const ConnectServer& connect_server);
 

@@ -50,6 +50,15 @@ TEST(ChooseTarget, TheTimeoutIsADuration) {
   EXPECT_THAT(choose({{"--timeout", "0"}}).status().message(), HasSubstr("--timeout must be a duration"));
 }
 
+TEST(ChooseTarget, TheLockTimeoutIsADurationOrZero) {
+  EXPECT_EQ(choose({})->lock_timeout, std::chrono::seconds(10));
+  EXPECT_EQ(choose({{"--lock-timeout", "0"}})->lock_timeout, std::chrono::milliseconds(0));
+  EXPECT_EQ(choose({{"--lock-timeout", "250ms"}})->lock_timeout, std::chrono::milliseconds(250));
+  for (const char* text : {"", "soon", "-1", "2d"}) {
+    EXPECT_THAT(choose({{"--lock-timeout", text}}).status().message(), HasSubstr("--lock-timeout must be 0 or"));
+  }
+}
+
 TEST(ChooseToken, FromTheOptionTheFileOrTheEnvironment) {
   const std::string file = testing::TempDir() + "flint_target_test_token";
   std::ofstream(file) << "from-file\n";
@@ -123,6 +132,7 @@ TEST(Reach, AServerThatHoldsTheDirectoryIsAskedThroughItsSocket) {
 TEST(Reach, AHolderThatIsNoServerIsNamed) {
   Target target;
   target.data_dir = "d";
+  target.lock_timeout = std::chrono::milliseconds(30);
   EXPECT_EQ(reached(reach(target, Access::kRead, is_locked, refuses)), "held by process 7");
 }
 

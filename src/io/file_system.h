@@ -64,12 +64,14 @@ class DirectoryLock {
   virtual Status still_held() const = 0;
 };
 
-/// What kind of file system a directory is on.
+/// Where a directory is, and who may use it.
 struct FileSystemKind {
   std::string name;        ///< "ext4", "tmpfs", "nfs", ...
   bool network = false;    ///< Locks and syncs may not mean what they say.
   bool volatile_ = false;  ///< Gone when the machine stops (tmpfs, ramfs).
   bool uncertain = false;  ///< Not known to keep what locks, syncs and renames promise (fuse, vfat, unknown ones).
+  /// The directory's own: who may list and change it.
+  std::uint32_t permissions = 0700;
 };
 
 /// A directory that stays the same one, whatever happens to its path. Threads: any.

@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 
 namespace flint::io {
 namespace {
+
+constexpr mode_t kPermissionBits = 0777;
 
 class PosixDirectory final : public Directory {
  public:
@@ -107,6 +110,9 @@ Result<std::string> PosixDirectory::read_lock_holder(std::string_view name) cons
 Result<FileSystemKind> PosixDirectory::kind() const {
   std::optional<MountedFileSystem> mounted = file_system_of(fd());
   if (!mounted) return errno_status(errno, "find out the file system of", path());
+  struct stat status {};
+  if (::fstat(fd(), &status) != 0) return errno_status(errno, "read the mode of", path());
+  mounted->kind.permissions = status.st_mode & kPermissionBits;
   return mounted->kind;
 }
 

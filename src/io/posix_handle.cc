@@ -10,6 +10,16 @@ namespace {
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kPermissionBits = 0777;
 
+/// Without this, one command of root's leaves files that the directory's owner cannot open. By descriptor, so that it
+/// is the file that was just created. Without the privilege to do so the file stays root's, as it would on storage that
+/// knows no owners.
+void give_to_owner_of(int directory_fd, int fd, const struct stat& file) {
+  struct stat directory {};
+  if (::geteuid() != 0 || ::fstat(directory_fd, &directory) != 0) return;
+  if (directory.st_uid == file.st_uid && directory.st_gid == file.st_gid) return;
+  [[maybe_unused]] const int given = ::fchown(fd, directory.st_uid, directory.st_gid);
+}
+
 }  // namespace
 
 base::UniqueFd open_at(int directory_fd, const std::string& name, int flags, mode_t mode) {
@@ -31,6 +41,7 @@ Result<base::UniqueFd> open_regular_file(const DirectoryHandle& directory, std::
   if (Status valid = validate_name(name); !valid.ok()) return valid;
   const std::string entry(name);
   const bool create = (flags & O_CREAT) != 0;
+  const bool write = (flags & O_ACCMODE) != O_RDONLY;
   const char* const operation = create ? "create" : "open";
   // O_NONBLOCK: a FIFO under the name must not make us wait for its other end.
   base::UniqueFd fd = open_at(directory.fd.get(), entry, flags | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, kFileMode);
@@ -44,6 +55,12 @@ Result<base::UniqueFd> open_regular_file(const DirectoryHandle& directory, std::
   }
   if (!fd.valid()) return errno_status(error, operation, directory.path_of(name));
   if (!known) return errno_status(errno, operation, directory.path_of(name));
+  if (write && status.st_nlink > 1) {
+    return Status(Code::kPermission, "cannot " + std::string(operation) + " " + directory.path_of(name) +
+                                         ": the file has other names (hard links), and writing to it would change it "
+                                         "under all of them. Replace it by a copy of its own.");
+  }
+  if (create) give_to_owner_of(directory.fd.get(), fd.get(), status);
   if (create && (status.st_mode & kPermissionBits) != kFileMode && ::fchmod(fd.get(), kFileMode) != 0) {
     return errno_status(errno, "set the mode of", directory.path_of(name));
   }

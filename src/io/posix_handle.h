@@ -40,8 +40,9 @@ struct DirectoryHandle {
   [[nodiscard]] std::string path_of(std::string_view name) const { return join_path(path, name); }
 };
 
-/// A regular file inside the directory; `flags` are openat's, besides those that are always set. With O_CREAT, a file
-/// that is not there is made with mode 0600 whatever the umask.
+/// A regular file inside the directory; `flags` are openat's, besides those that are always set. O_CREAT comes with
+/// O_EXCL: the new file has mode 0600 whatever the umask, and belongs to the directory's owner also when root creates
+/// it. A file that has other names (hard links) is not opened for writing: kPermission.
 [[nodiscard]] Result<base::UniqueFd> open_regular_file(const DirectoryHandle& directory, std::string_view name,
                                                        int flags);
 

@@ -75,10 +75,15 @@ Status PosixLock::still_held() const {
   return is_at_its_name(fd_.get(), *directory_, name_) ? Status() : lock_lost(path());
 }
 
-// In two steps, so that the mode of a lock file that is there stays what it is.
+// In two steps, so that mode and owner of a lock file that is there stay what they are. Another process may create it
+// in between.
 Result<base::UniqueFd> open_or_create(const DirectoryHandle& directory, std::string_view name) {
   Result<base::UniqueFd> file = open_regular_file(directory, name, O_RDWR);
-  return file.code() == Code::kNotFound ? open_regular_file(directory, name, O_RDWR | O_CREAT) : std::move(file);
+  if (file.code() != Code::kNotFound) return file;
+  Result<base::UniqueFd> created = open_regular_file(directory, name, O_RDWR | O_CREAT | O_EXCL);
+  if (created.ok()) return created;
+  file = open_regular_file(directory, name, O_RDWR);
+  return file.code() == Code::kNotFound ? std::move(created) : std::move(file);
 }
 
 enum class Sharing : std::uint8_t { kExclusive, kShared };

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,6 +46,35 @@ TEST_F(PosixLockTest, AKilledHolderLetsGo) {
   EXPECT_EQ(must(directory->read_lock_holder("lock")), "the child");
   kill_and_reap(holder);
   EXPECT_TRUE(must(directory->lock("lock"))->still_held().ok());
+}
+
+// A hard link under the lock's name was overwritten, and with it the other file.
+TEST_F(PosixLockTest, AFileWithAnotherNameIsNotLockedForWriting) {
+  const auto other = must(open()->open("other", OpenFile::kCreateNew));
+  ASSERT_TRUE(other->write_at(0, bytes_of("precious")).ok());
+  ASSERT_EQ(::link(temporary_.path_of("other").c_str(), temporary_.path_of("lock").c_str()), 0);
+  const auto refused = open()->lock("lock");
+  EXPECT_EQ(refused.code(), Code::kPermission);
+  EXPECT_THAT(refused.status().message(), ::testing::HasSubstr("hard links"));
+  EXPECT_EQ(content_of(*other), "precious");
+  EXPECT_EQ(open()->open("other", OpenFile::kReadWrite).code(), Code::kPermission);
+  EXPECT_TRUE(open()->open("other", OpenFile::kRead).ok());
+}
+
+// One command of root's left files that the owner of the directory could not open.
+TEST_F(PosixLockTest, WhatRootCreatesBelongsToTheOwnerOfTheDirectory) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can create files for others";
+  constexpr uid_t kOwner = 12345;
+  ASSERT_EQ(::chown(temporary_.path().c_str(), kOwner, kOwner), 0);
+  const auto lock = must(open()->lock("lock"));
+  must(open()->open("file", OpenFile::kCreateNew));
+  for (const char* name : {"lock", "file"}) {
+    struct stat status {};
+    ASSERT_EQ(::stat(temporary_.path_of(name).c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, kOwner);
+    EXPECT_EQ(status.st_gid, kOwner);
+    EXPECT_EQ(status.st_mode & 0777, 0600U);
+  }
 }
 
 // A worker forked from the process that holds the directory kept it locked for as long as the worker lived.

@@ -67,6 +67,7 @@ DoctorReport Engine::doctor() {
   report.failed = store.failed;
   report.degraded = store.degraded;
   report.findings = store_->findings();
+  report.findings.insert(report.findings.end(), options_.findings.begin(), options_.findings.end());
   map_files(report);
   const Status open = welcome();
   if (open.ok()) {

@@ -52,6 +52,10 @@ Status validate_options(const Options& options) {
     return {Code::kInvalidArgument, "max_unsynced must be from 1 ms to " + std::to_string(kLongestMaxUnsynced.count()) +
                                         " ms, not " + std::to_string(options.max_unsynced.count()) + " ms."};
   }
+  if (options.lock_timeout.count() < 0 || options.lock_timeout > kLongestLockTimeout) {
+    return {Code::kInvalidArgument, "lock_timeout must be from 0 ms to " + std::to_string(kLongestLockTimeout.count()) +
+                                        " ms, not " + std::to_string(options.lock_timeout.count()) + " ms."};
+  }
   if (options.compact_after_bytes < (std::uint64_t{1} << 20) ||
       options.compact_after_bytes > (std::uint64_t{1} << 40)) {
     return {Code::kInvalidArgument, "compact_after_bytes must be from 1048576 (1 MiB) to 1099511627776 (1 TiB), not " +

@@ -119,6 +119,9 @@ TEST(LimiterContract, OptionsOutOfRangeAreNamedAndOpenNothing) {
   accepted([](Options& options) { options.max_unsynced = 1h; });
   refused("max_unsynced ", [](Options& options) { options.max_unsynced = 0ms; });
   refused("max_unsynced ", [](Options& options) { options.max_unsynced = 3'600'001ms; });
+  accepted([](Options& options) { options.lock_timeout = 24h; });
+  refused("lock_timeout", [](Options& options) { options.lock_timeout = -1ms; });
+  refused("lock_timeout", [](Options& options) { options.lock_timeout = 24h + 1ms; });
   accepted([](Options& options) { options.compact_after_bytes = 1 << 20; });
   accepted([](Options& options) { options.compact_after_bytes = std::uint64_t{1} << 40; });
   refused("compact_after_bytes", [](Options& options) { options.compact_after_bytes = (1 << 20) - 1; });

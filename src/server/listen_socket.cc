@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -19,7 +21,7 @@ constexpr std::string_view kSocketName = "flint.sock";
 
 Status failure(std::string_view what, const std::string& where, int error) {
   const bool denied = error == EACCES || error == EPERM || error == EADDRINUSE || error == EADDRNOTAVAIL ||
-                      error == ENOTDIR || error == EROFS;
+                      error == ENOTDIR || error == EROFS || error == EOPNOTSUPP || error == ENAMETOOLONG;
   std::string message =
       "Cannot " + std::string(what) + " " + where + ": " + std::generic_category().message(error) + ".";
   if (error == EADDRINUSE) message += " Stop what listens there, or listen elsewhere with --bind.";
@@ -72,6 +74,23 @@ const sockaddr* generic(const Address& address) {
 bool is_refused(const sockaddr_un& address) {
   const base::UniqueFd probe = open_socket(AF_UNIX);
   return probe.valid() && ::connect(probe.get(), generic(address), sizeof(address)) != 0 && errno == ECONNREFUSED;
+}
+
+bool bind_at(int socket, const sockaddr_un& address) { return ::bind(socket, generic(address), sizeof(address)) == 0; }
+
+/// Binds so that the name belongs to the directory's owner, also when root does it. Root takes the owner's identity for
+/// files during the call, rather than give the name away afterwards: by then the owner could have put another file
+/// there. The owner may not reach the directory by its path. Where that does not work, the name is root's.
+bool bind_as_owner(int socket, const sockaddr_un& address, int directory, const std::string& name) {
+  struct stat owner {};
+  if (geteuid() != 0 || fstat(directory, &owner) != 0 || owner.st_uid == 0) return bind_at(socket, address);
+  const std::string too_long(sizeof(address.sun_path), '/');
+  setfsgid(owner.st_gid);
+  setfsuid(owner.st_uid);
+  const bool bound = bind_at(socket, unix_address(too_long, directory, name));
+  setfsuid(geteuid());
+  setfsgid(getegid());
+  return bound || bind_at(socket, address);
 }
 
 }  // namespace
@@ -129,9 +148,10 @@ Result<ListenSocket> ListenSocket::bind_name(const std::string& path, bool holds
 
   if (Status free = socket.replace_abandoned(address, holds_lock); !free.ok()) return free;
   // The mode of the socket before bind is the mode that the name gets: at no time can others connect.
-  if (fchmod(socket.fd(), 0600) != 0 || ::bind(socket.fd(), generic(address), sizeof(address)) != 0) {
-    return failure("listen on", socket.url_, errno);
-  }
+  const bool bound = fchmod(socket.fd(), 0600) == 0 &&
+                     (holds_lock ? bind_as_owner(socket.fd(), address, socket.directory_.get(), socket.name_)
+                                 : bind_at(socket.fd(), address));
+  if (!bound) return failure("listen on", socket.url_, errno);
   struct stat there {};
   if (fstatat(socket.directory_.get(), socket.name_.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0) {
     socket.device_ = there.st_dev;

@@ -24,6 +24,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::size_t kShortestStrongToken = 16;
 constexpr std::size_t kMostTokenBytes = 512;
 
 // Once storage has failed, the process ends within a second, so that its supervisor reopens the directory: so long it
@@ -132,6 +133,14 @@ Status Run::open() {
     public_socket_.emplace(std::move(*tcp));
   }
   Options limiter_options = options_.limiter;
+  if (!address_.is_local() && options_.token.size() < kShortestStrongToken) {
+    limiter_options.findings.push_back(
+        {.fatal = false,
+         .message =
+             fmt::format("the token of {} has fewer than {} characters, and others can try many. Use a longer one, "
+                         "such as `openssl rand -hex 32` makes.",
+                         address_.url(), kShortestStrongToken)});
+  }
   limiter_options.server_address = public_socket_ ? public_socket_->url() : address_.url();
   notifier_.status("opening the data directory " + options_.data_dir);
   Result<std::unique_ptr<Limiter>> limiter = Limiter::open(options_.data_dir, limiter_options);
@@ -163,7 +172,14 @@ Status Run::listen() {
     http_->add(std::move(socket), std::move(rules));
   };
   Result<ListenSocket> local = ListenSocket::bind_in_data_dir(options_.data_dir);
-  if (!local.ok()) return local.status();
+  // Other failures pass, such as too many open files: started again, the server will have its socket.
+  if (!local.ok() && local.code() != Code::kPermission) return local.status();
+  if (!local.ok()) {
+    log_.warning("no_local_socket",
+                 fmt::format("{} Commands in the data directory do not find this server by themselves: give them "
+                             "--server.",
+                             local.status().message()));
+  }
   if (!public_socket_) {
     Result<ListenSocket> named = ListenSocket::bind_unix(address_.path);
     if (!named.ok()) return named.status();
@@ -171,7 +187,7 @@ Status Run::listen() {
   }
   const std::string url = public_socket_->url();
   add(*std::move(public_socket_), address_.is_unix() ? unix_rules(options_.token) : tcp_rules(options_.token));
-  add(std::move(*local), owner_rules());
+  if (local.ok()) add(std::move(*local), owner_rules());
   if (Status started = http_->start(); !started.ok()) return started;
   for (const std::string& line : listening) log_.info("listening", line);
   notifier_.ready("serving " + options_.data_dir + " on " + url);

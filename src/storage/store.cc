@@ -5,11 +5,13 @@
 
 #include <algorithm>
 
+#include "base/patience.h"
 #include "storage/errors.h"
 #include "storage/file_names.h"
 #include "storage/fork_guarded_store.h"
 #include "storage/read_only_store.h"
 #include "storage/settle.h"
+#include "storage/surroundings.h"
 #include "storage/writable_store.h"
 
 namespace flint::storage {
@@ -23,35 +25,19 @@ constexpr std::uint64_t kLeastSegmentBytes = 1024;
 Result<Lock> take_lock(io::Directory& directory, bool read_only) {
   Result<Lock> lock = read_only ? directory.lock_shared(kLockName) : directory.lock(kLockName);
   if (lock.ok()) return lock;
-  if (lock.code() == Code::kDataDirLocked) return with_holder(directory, lock.status());
   // No lock file: nobody who writes was ever here.
   if (read_only && lock.code() == Code::kNotFound) return Lock();
   return lock;
 }
 
-Status check_file_system(io::Directory& directory, const StoreOptions& options, std::vector<Finding>& findings) {
-  const Result<io::FileSystemKind> kind = directory.kind();
-  if (!kind.ok()) return kind.status();
-  if (kind->network && !options.allow_network_file_system) {
-    return {Code::kPermission,
-            fmt::format("{} is on a network file system ({}), whose locks and syncs may not hold what Flint promises. "
-                        "Use a local directory, or allow it explicitly.",
-                        directory.path(), kind->name)};
+/// Each try is a short one: a process that is forked meanwhile must not have a copy of a lock that it does not know of.
+Result<Lock> wait_for_lock(io::Directory& directory, const StoreOptions& options) {
+  const base::Patience patience(options.lock_timeout);
+  for (;;) {
+    Result<Lock> lock = take_lock(directory, options.read_only);
+    if (lock.code() != Code::kDataDirLocked) return lock;
+    if (!patience.pause()) return with_holder(directory, lock.status());
   }
-  if (kind->volatile_) {
-    findings.push_back({.fatal = false,
-                        .message = fmt::format("{} is on {}: nothing there outlives the machine. Use a directory on a "
-                                               "disk if limits are to be remembered across restarts of the machine.",
-                                               directory.path(), kind->name)});
-  }
-  if (kind->uncertain) {
-    findings.push_back({.fatal = false,
-                        .message = fmt::format("{} is on a file system ({}) that may not keep what locks, syncs and "
-                                               "renames promise. Use ext4, XFS or btrfs on a local disk, unless you "
-                                               "know that it does.",
-                                               directory.path(), kind->name)});
-  }
-  return {};
 }
 
 std::string describe_holder(const StoreOptions& options) {
@@ -94,8 +80,10 @@ Result<std::unique_ptr<Store>> open_writable(io::Directory& directory, StateMach
 
 Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, StateMachine& state, const StoreOptions& options) {
   std::vector<Finding> findings;
-  if (Status usable = check_file_system(directory, options, findings); !usable.ok()) return usable;
-  Result<Lock> lock = take_lock(directory, options.read_only);
+  if (Status usable = check_surroundings(directory, options.allow_network_file_system, findings); !usable.ok()) {
+    return usable;
+  }
+  Result<Lock> lock = wait_for_lock(directory, options);
   if (!lock.ok()) return lock.status();
   Result<Recovery> recovery = recover(directory, state);
   if (!recovery.ok()) return recovery.status();

@@ -54,6 +54,7 @@ ARGUMENTS = [
     *[(["limit", verb, "--"], "key", argument_key(), "{}") for verb in ("check", "status", "reset", "history")],
     (["limit", "check-all", "a", "--"], "items[1].key", argument_key(), "{}"),
     (["limit", "list"], "--timeout", cases((), ["", " ", "0", "0s", "-1s", "1.5s", "soon", "1w"]), "--timeout={}"),
+    (["limit", "list"], "--lock-timeout", cases((), ["", " ", "-1s", "1.5s", "soon", "1w", "2d"]), "--lock-timeout={}"),
     (["server", "start"], "--flush-every-ms", server_numbers(1, 60_000), "--flush-every-ms={}"),
     (["server", "start"], "--flush-every-events", server_numbers(1, 10**6),
      "--flush-every-events={}"),
@@ -228,7 +229,7 @@ class CommandTest(InputTest):
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), self.files)
 
     RIGHT = {"per": "1s", "algorithm": "token_bucket", "by": "denied", "--sync": "batch", "--log-level": "info",
-             "--log-format": "text", "--bind": "127.0.0.1:1", "--timeout": "1s"}
+             "--log-format": "text", "--bind": "127.0.0.1:1", "--timeout": "1s", "--lock-timeout": "1s"}
 
 
 if __name__ == "__main__":

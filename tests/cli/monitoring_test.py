@@ -138,10 +138,10 @@ class LogTest(FlintTest):
             finding = [json.loads(line) for line in server.logged().splitlines() if '"finding"' in line]
             self.assertEqual([line["level"] for line in finding], ["warning"])
             self.assertIn(oldest.name, finding[0]["message"])
-            report = self.ok(self.local("doctor", "--json")).json()
+            report = self.ok(self.local("doctor", "--json"), FAILED).json()
             self.assertEqual([found["message"] for found in report["findings"]], [finding[0]["message"]])
             self.assertIn(oldest.name, [file["name"] for file in report["files"]])
-            self.assertIn(oldest.name, self.ok(self.local("doctor")).out)
+            self.assertIn(oldest.name, self.ok(self.local("doctor"), FAILED).out)
 
     def test_a_full_disk_is_told(self):
         # Symptom: with a full disk each check was answered with 507, and the log said nothing.

@@ -110,7 +110,7 @@ class HeldDirectoryTest(FlintTest):
             self.assertEqual(holder.stdout.readline(), b"held\n")
             for arguments in READS[:-1] + CHANGES:
                 with self.subTest(arguments=arguments):
-                    self.refused(self.local(*arguments), FAILED, str(self.data_dir))
+                    self.refused(self.local("--lock-timeout", "0", *arguments), FAILED, str(self.data_dir))
             self.ok(self.local("doctor"))
         finally:
             holder.communicate()

@@ -1,0 +1,52 @@
+#include "storage/surroundings.h"
+
+#include <fmt/format.h>
+
+namespace flint::storage {
+namespace {
+
+constexpr std::uint32_t kOthersWrite = 0022;
+constexpr std::uint32_t kOthersRead = 0055;
+
+}  // namespace
+
+void check_permissions(const io::Directory& directory, std::vector<Finding>& findings) {
+  const Result<io::FileSystemKind> kind = directory.kind();
+  if (!kind.ok()) return;
+  const std::uint32_t permissions = kind->permissions;
+  if ((permissions & (kOthersWrite | kOthersRead)) == 0) return;
+  const std::string_view what = (permissions & kOthersWrite) != 0 ? "write to" : "read";
+  findings.push_back(
+      {.fatal = false,
+       .message = fmt::format("other users can {} the data directory {} (its mode is {:03o}). Set its mode to 700, "
+                              "unless they are meant to.",
+                              what, directory.path(), permissions)});
+}
+
+Status check_surroundings(const io::Directory& directory, bool allow_network, std::vector<Finding>& findings) {
+  const Result<io::FileSystemKind> kind = directory.kind();
+  if (!kind.ok()) return kind.status();
+  if (kind->network && !allow_network) {
+    return {Code::kPermission,
+            fmt::format("{} is on a network file system ({}), whose locks and syncs may not hold what Flint promises. "
+                        "Use a local directory, or allow it explicitly.",
+                        directory.path(), kind->name)};
+  }
+  if (kind->volatile_) {
+    findings.push_back({.fatal = false,
+                        .message = fmt::format("{} is on {}: nothing there outlives the machine. Use a directory on a "
+                                               "disk if limits are to be remembered across restarts of the machine.",
+                                               directory.path(), kind->name)});
+  }
+  if (kind->uncertain) {
+    findings.push_back({.fatal = false,
+                        .message = fmt::format("{} is on a file system ({}) that may not keep what locks, syncs and "
+                                               "renames promise. Use ext4, XFS or btrfs on a local disk, unless you "
+                                               "know that it does.",
+                                               directory.path(), kind->name)});
+  }
+  check_permissions(directory, findings);
+  return {};
+}
+
+}  // namespace flint::storage
