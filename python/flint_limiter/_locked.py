@@ -18,8 +18,9 @@ logger = logging.getLogger("flint")
 _DEFAULT_S = 10.0
 # A wait this long is reported: the program has not hung.
 _REPORT_AFTER_S = 1.0
-_FIRST_PAUSE_S = 0.005
-_LONGEST_PAUSE_S = 0.1
+# Who has waited for longer tries more often, so that nobody is overtaken for ever by those who came later.
+_FIRST_PAUSE_S = 0.02
+_SHORTEST_PAUSE_S = 0.002
 
 # What the message of the engine says of who has the lock.
 _HOLDER = re.compile(r"process ([0-9]+), (embedded|server)")
@@ -32,7 +33,6 @@ def wait_for_directory(open_it: Callable[[], Opened], data_dir: str, timeout_s: 
     that does not: this process, its parent, or a server.
     """
     began = time.monotonic()
-    pause_s = _FIRST_PAUSE_S
     reported = False
     while True:
         try:
@@ -48,8 +48,7 @@ def wait_for_directory(open_it: Callable[[], Opened], data_dir: str, timeout_s: 
         if waited_s >= _REPORT_AFTER_S and not reported:
             reported = True
             logger.warning("Waiting up to %.0f s more for the data directory: %s", left_s, message)
-        time.sleep(min(pause_s, left_s))
-        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        time.sleep(min(max(_FIRST_PAUSE_S - waited_s / 100, _SHORTEST_PAUSE_S), left_s))
 
 
 def _holder(message: str) -> tuple[int | None, bool]:

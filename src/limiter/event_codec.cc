@@ -28,7 +28,7 @@ bool read_moment(base::Reader& in, Moment& at) {
   const auto wall =
       base::checked_add<std::int64_t>(at.time.time_since_epoch().count(), Nanos(milliseconds(offset_ms)).count());
   at.wall = WallTime(Nanos(wall.value_or(-1)));
-  return wall && at.wall >= WallTime{} - milliseconds(1) && at.wall <= kLatestWall;
+  return wall && is_wall_time(at.wall);
 }
 
 bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
@@ -36,7 +36,7 @@ bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
   denials.cost = in.varint();
   const auto last = base::checked_add<std::int64_t>(at.wall.time_since_epoch().count(), base::unzigzag(in.varint()));
   denials.last = WallTime(Nanos(last.value_or(0)));
-  return in.ok() && last && denials.count > 0;
+  return in.ok() && last && is_wall_time(denials.last) && denials.count > 0 && denials.count <= kMostCounted;
 }
 
 bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {

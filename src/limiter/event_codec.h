@@ -62,6 +62,13 @@ using KeyId = std::uint32_t;
 inline constexpr WallTime kLatestWall{Nanos(std::int64_t{1} << 62)};
 inline constexpr Time kLatestTime{Nanos((std::int64_t{1} << 62) + (std::int64_t{1} << 61))};
 
+/// More than any limiter counts; beyond it a counter could wrap around.
+inline constexpr std::uint64_t kMostCounted = std::uint64_t{1} << 62;
+/// Wall times that a limiter logs are whole milliseconds before or at the reading of the clock.
+[[nodiscard]] constexpr bool is_wall_time(WallTime wall) noexcept {
+  return wall >= WallTime{} - std::chrono::milliseconds(1) && wall <= kLatestWall;
+}
+
 /// One instant on both time lines: `time` from 0 to kLatestTime, `wall` from 0 (less a millisecond) to kLatestWall.
 struct Moment {
   Time time{};

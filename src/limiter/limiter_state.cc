@@ -33,7 +33,10 @@ Status LimiterState::load(std::span<const std::byte> entry) {
     return newer(fmt::format("an entry of type {}", std::to_integer<unsigned>(entry.front())));
   }
   SnapshotTime loaded{time, newest_loaded_};
-  if (!load_entry(entry, keys, loaded)) return {Code::kCorruption, "an entry of the snapshot cannot be read"};
+  if (!load_entry(entry, keys, loaded))
+    return {Code::kCorruption,
+            "an entry of the snapshot cannot be read, or holds what no limiter writes (a key twice or out of "
+            "order, a limit, count or time out of range, runs out of order)"};
   time = loaded.at_position;
   newest_loaded_ = loaded.newest;
   return {};
@@ -45,7 +48,8 @@ Status LimiterState::replay(const storage::Record& record) {
     return newer(fmt::format("record {} is of kind {}{}", record.seq, record.kind,
                              name.empty() ? "" : fmt::format(" ({})", name)));
   }
-  if (!decode_event(record, event_)) return contradiction("cannot be read as an event", record.seq);
+  if (!decode_event(record, event_))
+    return contradiction("cannot be read as an event, or holds a time or a count that no limiter writes", record.seq);
   if (event_.at.time < time.last) return contradiction("is earlier than the record before it", record.seq);
   time.note(event_.at);
   if (event_.type == EventType::kClock) time.note_anchor(event_.at, event_.boot);

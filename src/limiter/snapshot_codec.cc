@@ -68,7 +68,10 @@ bool read_counters(base::Reader& in, Counters& counters) {
   counters.last_allowed_at = read_time(in, (present & kHasLastAllowed) != 0);
   counters.last_denied_at = read_time(in, (present & kHasLastDenied) != 0);
   counters.last_reset_at = read_time(in, (present & kHasLastReset) != 0);
-  return in.ok() && present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset);
+  const auto is_possible = [](const std::optional<WallTime>& time) { return !time || is_wall_time(*time); };
+  return in.ok() && present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset) && counters.allowed <= kMostCounted &&
+         counters.denied <= kMostCounted && is_possible(counters.last_allowed_at) &&
+         is_possible(counters.last_denied_at) && is_possible(counters.last_reset_at);
 }
 
 bool read_limit(base::Reader& in, Limit& limit) {

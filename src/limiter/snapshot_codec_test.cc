@@ -249,7 +249,9 @@ struct KeyFields {
   std::uint64_t rate = 10;
   std::uint64_t per_ms = 1000;
   std::uint64_t burst = 0;
+  std::uint64_t counted = 0;
   std::uint8_t times = 0;
+  std::int64_t last_allowed_at = 0;
   std::int64_t updated_at = kNow.time_since_epoch().count();
   std::uint64_t used = 1;
   std::uint64_t fraction = 0;
@@ -264,8 +266,9 @@ Bytes key_entry(const KeyFields& fields) {
     out.varint(fields.rate);
     out.varint(fields.per_ms);
     out.varint(fields.burst);
-    for (int i = 0; i < 4; ++i) out.varint(0);
+    for (int i = 0; i < 4; ++i) out.varint(fields.counted);
     out.fixed(fields.times);
+    if (fields.times == 1) out.fixed(fields.last_allowed_at);
     if (fields.algorithm == 2) return;
     out.fixed(fields.updated_at);
     out.varint(fields.used);
@@ -292,6 +295,16 @@ Bytes continued(Bytes bytes) {
 
 const std::int64_t kCount = kNow.time_since_epoch().count();
 const Bytes kLogKey = key_entry({.algorithm = 2});
+
+// A directory made by hand had counters that the next check wrapped around, and times that no clock shows.
+TEST(SnapshotCodec, CountersAndWallTimesThatNoLimiterHasAreRefused) {
+  EXPECT_TRUE(loads({key_entry({.counted = kMostCounted})}));
+  EXPECT_FALSE(loads({key_entry({.counted = kMostCounted + 1})}));
+  EXPECT_FALSE(loads({key_entry({.counted = UINT64_MAX})}));
+  EXPECT_TRUE(loads({key_entry({.times = 1, .last_allowed_at = kLatestWall.time_since_epoch().count()})}));
+  EXPECT_FALSE(loads({key_entry({.times = 1, .last_allowed_at = kLatestWall.time_since_epoch().count() + 1})}));
+  EXPECT_FALSE(loads({key_entry({.times = 1, .last_allowed_at = INT64_MIN})}));
+}
 
 TEST(SnapshotCodec, TheHandMadeEntriesOfTheseTestsAreSoundButForWhatTheyShow) {
   EXPECT_TRUE(loads({meta_entry(kCount), key_entry({})}));
