@@ -19,8 +19,8 @@ struct Decision {
   Units limit = 0;
   /// Whole units left after the decision.
   Units remaining = 0;
-  /// Wall-clock time at which the key is back to what its algorithm promises: a full bucket, the oldest entry of the
-  /// sliding log expired, the end of the fixed window. Rounded up to a millisecond; now when nothing is in use.
+  /// Wall-clock time at which the key has its full quota back if nothing more is used: a full bucket, the newest entry
+  /// of the sliding log expired, the end of the fixed window. Rounded up to a millisecond; now when nothing is in use.
   WallTime reset_at{};
   std::uint64_t reset_after_ms = 0;
   /// 0 when allowed; when denied, the exact earliest time at which this cost could pass, rounded up (so at least 1).

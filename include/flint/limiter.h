@@ -70,7 +70,7 @@ class Limiter {
   Limiter& operator=(const Limiter&) = delete;
 
   /// Sets the limit of a key; a new key starts with full quota. With the values that it already has nothing is written.
-  /// With others, what was used stays used: remaining becomes the new capacity less what is in use, never below 0.
+  /// With others, usage stays, up to the new capacity: remaining is the new capacity less what is in use, at least 0.
   Status limit(std::string_view key, const Limit& limit);
 
   /// Decides whether `cost` units of `key` may pass now and, if so, consumes them. kLimitNotFound without a limit;

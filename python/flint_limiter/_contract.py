@@ -42,8 +42,9 @@ class AbstractLimiter(ABC):
         """Set the limit of a key: `rate` units per `per` (an int of seconds, a str like `"1m"`, or a timedelta).
 
         A new key starts with full quota. With the values that it already has, nothing is written. With others, what was
-        used stays used: remaining becomes the new capacity less what is in use. `burst` is the capacity of a token
-        bucket, `rate` when left out.
+        used stays used, up to the new capacity: remaining becomes the new capacity less what is in use, and no wait is
+        longer than the new limit takes from empty to full. `burst` is the capacity of a token bucket, `rate` when left
+        out.
         """
 
     @abstractmethod

@@ -47,6 +47,13 @@ namespace {
   base::assertion_failed("the algorithm of a limit is one of Algorithm", __FILE__, __LINE__);
 }
 
+/// No more in use than `limit` allows; entries and window stay otherwise.
+[[nodiscard]] State cut(State state, const Limit& limit, Time now) {
+  if (auto* log = std::get_if<SlidingLog>(&state)) log->keep_newest(limit.rate, now, limit.per);
+  if (auto* window = std::get_if<FixedWindow>(&state)) window->count = std::min(window->count, limit.rate);
+  return state;
+}
+
 }  // namespace
 
 State fresh(const Limit& limit, Time now) { return with_in_use(limit, {now, 0}); }
@@ -70,9 +77,11 @@ State reconfigure(const State& state, const Limit& from, const Limit& to, Time n
   FLINT_ASSERT(matches(state, from));
   if (from.algorithm == to.algorithm) {
     if (const auto* bucket = std::get_if<TokenBucket>(&state)) return bucket->reconfigured(from, to, now);
-    if (from.per == to.per) return state;
+    if (from.per == to.per) return cut(state, to, now);
   }
-  return with_in_use(to, std::visit([&](const auto& s) { return in_use(s, from, now); }, state));
+  Run run = std::visit([&](const auto& s) { return in_use(s, from, now); }, state);
+  run.cost = std::min(run.cost, to.capacity());
+  return with_in_use(to, run);
 }
 
 bool is_valid(const State& state, const Limit& limit) noexcept {

@@ -29,11 +29,13 @@ void consume(State& state, const Limit& limit, Units cost, Time now);
 
 [[nodiscard]] View view(const State& state, const Limit& limit, Time now);
 
-/// The state under a new limit: what was used stays used. The new remaining is the new capacity less what is in use at
-/// `now`, never below 0; what is in use beyond a smaller capacity stays in use too, and is there when it grows again.
+/// The state under a new limit: what was used stays used, up to the new capacity. The new remaining is the new capacity
+/// less what is in use at `now`, never below 0, and the full quota is back no later than the new limit takes from empty
+/// to full.
 /// - Token bucket to token bucket: in use is what is missing from full, exactly; the part of a token that is refilled
 ///   is carried over, rounded down to the new period's unit.
-/// - Same algorithm, same period (windows): entries and window stay as they are.
+/// - Same algorithm, same period (windows): entries and window stay as they are; beyond the new capacity the oldest
+///   units are dropped.
 /// - Else (another algorithm, or a window of another length): what is in use, in whole units, is one entry at `now`, so
 ///   that no window of the new length can forget it early.
 [[nodiscard]] State reconfigure(const State& state, const Limit& from, const Limit& to, Time now);

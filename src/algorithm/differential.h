@@ -183,7 +183,13 @@ class Differential {
     expect(is_valid(state_, limit_), "state after a reconfiguration");
     const Units remaining = view(state_, limit_, now_).remaining;
     expect(remaining == (to.capacity() > in_use ? to.capacity() - in_use : 0), "remaining after a reconfiguration");
+    expect(view(state_, limit_, now_).reset_after <= empty_to_full(to), "the wait after a reconfiguration");
     look();
+  }
+
+  [[nodiscard]] static Nanos empty_to_full(const Limit& limit) {
+    if (limit.algorithm != Algorithm::kTokenBucket) return limit.per;
+    return base::saturating_nanos(base::div_ceil(base::multiply(limit.capacity(), count(limit.per)), limit.rate));
   }
 
   void expect(bool holds, const std::string& what) {

@@ -14,7 +14,7 @@ namespace flint::algorithm {
 struct FixedWindow {
   /// When the window started; with count 0, the time that the state has seen.
   Time start{};
-  /// Units in the window; 0: there is none. More than the rate after the rate shrank.
+  /// Units in the window; 0: there is none. More than the rate only where 0.1.0 left it so.
   Units count = 0;
 
   [[nodiscard]] static FixedWindow fresh(Time now) noexcept { return {now, 0}; }

@@ -75,12 +75,14 @@ class Model {
       const Int128 part = missing % per();
       const Int128 old_per = per();
       limit_ = to;
-      tokens_ = full() - whole * per() - (part * per() + old_per - 1) / old_per;
+      tokens_ = std::max<Int128>(full() - whole * per() - (part * per() + old_per - 1) / old_per, 0);
       seen_ = at;
     } else if (limit_.algorithm == to.algorithm && limit_.per == to.per) {
+      const Units used = in_use(now);
       limit_ = to;
+      if (used > to.capacity()) forget_oldest(used - to.capacity(), at);
     } else {
-      restart(to, at, in_use(now));
+      restart(to, at, std::min(in_use(now), to.capacity()));
     }
   }
 
@@ -109,7 +111,18 @@ class Model {
     seen_ = limit.algorithm == Algorithm::kSlidingWindowLog && in_use == 0 ? kNever : at;
   }
 
-  /// In 1/per of a token; below 0 after the burst shrank.
+  /// The grants stay, also those of which nothing counts any more: they say where a window begins.
+  void forget_oldest(Units units, Int128 at) {
+    const Int128 start = limit_.algorithm == Algorithm::kFixedWindowCounter ? window().start : at - per() + 1;
+    for (Grant& grant : grants_) {
+      if (grant.time < start) continue;
+      const Units forgotten = std::min(grant.cost, units);
+      grant.cost -= forgotten;
+      units -= forgotten;
+    }
+  }
+
+  /// In 1/per of a token.
   [[nodiscard]] Int128 tokens_at(Int128 at) const { return std::min(full(), tokens_ + (at - seen_) * limit_.rate); }
 
   [[nodiscard]] Units spent(Int128 at) const {
@@ -154,8 +167,7 @@ class Model {
       case Algorithm::kTokenBucket:
         return shortest([&](Int128 wait) { return tokens_at(at + wait) == full(); });
       case Algorithm::kSlidingWindowLog:
-        if (live_grants(at) == 0) return Nanos::zero();
-        return shortest([&](Int128 wait) { return live_grants(at + wait) < live_grants(at); });
+        return shortest([&](Int128 wait) { return live_grants(at + wait) == 0; });
       case Algorithm::kFixedWindowCounter:
         return shortest([&](Int128 wait) { return window_ended(at + wait); });
     }

@@ -44,16 +44,13 @@ Verdict SlidingLog::decide(const Limit& limit, Units cost, Time now) const noexc
   const std::uint64_t before = total_before(live);
   const Units spent = total() - before;
   const Units remaining = left(spent, limit);
-  const Nanos reset_after =
-      live < entries_.size() ? time_until_expiry(entries_[live].time, now, limit.per) : Nanos::zero();
-  if (cost <= remaining) {
-    return {true, remaining - cost, live < entries_.size() ? reset_after : limit.per, Nanos::zero()};
-  }
+  if (cost <= remaining) return {true, remaining - cost, limit.per, Nanos::zero()};
   // The cost fits once enough of the oldest units have expired, and with them the run that holds the last of those.
   const Units excess = spent - (limit.rate - cost);
   const auto last = std::partition_point(entries_.begin() + static_cast<std::ptrdiff_t>(live), entries_.end(),
                                          [&](const Entry& entry) { return entry.total - before < excess; });
-  return {false, remaining, reset_after, time_until_expiry(last->time, now, limit.per)};
+  return {false, remaining, time_until_expiry(last_time(), now, limit.per),
+          time_until_expiry(last->time, now, limit.per)};
 }
 
 void SlidingLog::consume(const Limit& limit, Units cost, Time now) {
@@ -65,7 +62,7 @@ View SlidingLog::view(const Limit& limit, Time now) const noexcept {
   now = seen(now);
   const std::size_t live = first_live(now, limit.per);
   if (live == entries_.size()) return {limit.rate, Nanos::zero()};
-  return {left(total() - total_before(live), limit), time_until_expiry(entries_[live].time, now, limit.per)};
+  return {left(total() - total_before(live), limit), time_until_expiry(last_time(), now, limit.per)};
 }
 
 void SlidingLog::append(Time time, Units cost, Nanos per, std::size_t most_runs) {
@@ -84,6 +81,19 @@ void SlidingLog::append(Time time, Units cost, Nanos per, std::size_t most_runs)
 void SlidingLog::merge_oldest() {
   entries_[head_].total = total_before(head_);
   drop_before(head_ + 1);
+}
+
+void SlidingLog::keep_newest(Units most, Time now, Nanos per) {
+  const Units units = spent(now, per);
+  if (units <= most) return;
+  const std::size_t live = first_live(seen(now), per);
+  const std::uint64_t dropped = total_before(live) + (units - most);
+  const auto kept = std::partition_point(
+      entries_.begin() + static_cast<std::ptrdiff_t>(live), entries_.end(),
+      [&, before = total_before(live)](const Entry& entry) { return entry.total - before <= units - most; });
+  entries_.erase(entries_.begin(), kept);
+  head_ = 0;
+  forgotten_ = dropped;
 }
 
 Units SlidingLog::spent(Time now, Nanos per) const noexcept {

@@ -46,6 +46,8 @@ class SlidingLog {
   /// What consume() does, without asking whether `cost` is allowed: for replay, where that was decided long ago.
   /// `most_runs` is for tests.
   void append(Time time, Units cost, Nanos per, std::size_t most_runs = kMostRuns);
+  /// Drops the oldest units that count at `now`, so that at most `most` are left.
+  void keep_newest(Units most, Time now, Nanos per);
   /// Units of the runs that count at `now`.
   [[nodiscard]] Units spent(Time now, Nanos per) const noexcept;
 

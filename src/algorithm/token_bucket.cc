@@ -55,6 +55,7 @@ View TokenBucket::view(const Limit& limit, Time now) const noexcept {
 
 TokenBucket TokenBucket::reconfigured(const Limit& from, const Limit& to, Time now) const noexcept {
   TokenBucket bucket = refilled(from, now);
+  if (bucket.used > to.capacity()) return {bucket.updated_at, to.capacity(), 0};
   const Uint128 scaled = base::div_floor(base::multiply(bucket.fraction, ticks(to.per)), ticks(from.per));
   bucket.fraction = static_cast<std::uint64_t>(scaled);
   return bucket;

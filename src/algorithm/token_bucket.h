@@ -15,13 +15,12 @@ namespace flint::algorithm {
 /// Magazine 24(10), 1986 (the leaky bucket as a meter), here in exact integers: what is short of a whole token is kept
 /// as a count of rate-nanoseconds, so that nothing is lost however often the bucket is refilled.
 ///
-/// The state says what is in use, not what is left: it then means the same under every burst, and a burst that shrinks
-/// and grows again forgets nothing (a bucket that holds tokens would have to cut them off at 0, and hand them out
-/// anew).
+/// The state says what is in use, not what is left: it then means the same under every burst.
 struct TokenBucket {
   /// Up to when the refill is accounted for.
   Time updated_at{};
-  /// Tokens that are missing, the one that is being refilled included. More than the capacity after the burst shrank.
+  /// Tokens that are missing, the one that is being refilled included.
+  /// More than the capacity only where 0.1.0 left it so.
   Units used = 0;
   /// How far that one is refilled, in 1/per of a token with `per` in nanoseconds. Less than per; 0 when used is 0.
   std::uint64_t fraction = 0;
@@ -34,7 +33,8 @@ struct TokenBucket {
 
   /// The same bucket at `now`, under the same limit.
   [[nodiscard]] TokenBucket refilled(const Limit& limit, Time now) const noexcept;
-  /// The same bucket under another limit: what is in use stays in use; `fraction` is rounded down to 1/to.per.
+  /// The same bucket under another limit: what is in use stays in use, up to the capacity; `fraction` is rounded down
+  /// to 1/to.per.
   [[nodiscard]] TokenBucket reconfigured(const Limit& from, const Limit& to, Time now) const noexcept;
 
   /// Whether this is a state that `limit` can lead to; what is read from disk must be checked before it is used.

