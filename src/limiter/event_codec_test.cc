@@ -177,7 +177,7 @@ TEST(EventCodec, TheLargestEventsFit) {
   const Moment at{kLatestTime, WallTime{}};
   KeyEvent item{.id = ~KeyId{0},
                 .cost = kMaxUnits,
-                .denials = {.count = kHuge, .cost = kHuge, .last = WallTime(Nanos(std::int64_t{1} << 62))},
+                .denials = {.count = kMostCounted, .cost = kHuge, .last = WallTime(Nanos(std::int64_t{1} << 62))},
                 .after = {Algorithm::kFixedWindowCounter, kHuge, kHuge}};
   LogEvent event{.type = EventType::kAllowed, .at = at, .items = {}, .key = {}, .limit = {}};
   event.items.assign(kMaxCheckAllItems, item);
@@ -213,9 +213,9 @@ KeyEvent random_item(Random& random, EventType type, const Moment& at) {
     item.after.second = random.any_up_to(~std::uint64_t{0});
   }
   if (type == EventType::kDenied || random.one_in(2)) {
-    item.denials.count = 1 + random.any_up_to(~std::uint64_t{0} - 1);
+    item.denials.count = 1 + random.any_up_to(kMostCounted - 1);
     item.denials.cost = random.any_up_to(~std::uint64_t{0});
-    item.denials.last = at.wall - Nanos(static_cast<std::int64_t>(random.any_up_to(1U << 30)));
+    item.denials.last = std::max(at.wall - Nanos(static_cast<std::int64_t>(random.any_up_to(1U << 30))), WallTime{});
   }
   return item;
 }
