@@ -256,7 +256,7 @@ class AnswersTest(LiveTest):
                 self.described(operation, connection.receive(), 408)
 
     def full_disk_and_no_descriptors(self):
-        for what, most, status in ((resource.RLIMIT_FSIZE, 4096, 507), (resource.RLIMIT_NOFILE, 3, 500)):
+        for what, most, status in ((resource.RLIMIT_FSIZE, 1, 507), (resource.RLIMIT_NOFILE, 3, 500)):
             server = self.server(f"without-{status}", "--sync", "batch")
             client = self.filled(server)
             client.call("POST", "/v1/limits", {"key": "spent", "rate": 1, "per": "1d"})
