@@ -232,24 +232,22 @@ Deferred<Response> openapi(const EndpointCall& call) {
 
 constexpr bool kBody = true;
 constexpr bool kNoBody = false;
-constexpr bool kBlocks = true;
-constexpr bool kQuick = false;
 constexpr bool kDecides = true;
 
 constexpr Endpoint kEndpoints[] = {
-    {Method::kPost, "/v1/check", kBody, kQuick, check, kDecides},
-    {Method::kPost, "/v1/check-all", kBody, kQuick, check_all, kDecides},
-    {Method::kPost, "/v1/reset", kBody, kQuick, reset},
-    {Method::kGet, "/v1/limits", kNoBody, kBlocks, list},
-    {Method::kPost, "/v1/limits", kBody, kQuick, configure},
-    {Method::kGet, "/v1/limits/", kNoBody, kQuick, status},
-    {Method::kGet, "/v1/history/", kNoBody, kBlocks, history},
-    {Method::kGet, "/v1/top", kNoBody, kBlocks, top},
-    {Method::kPost, "/v1/log/flush", kNoBody, kBlocks, flush},
-    {Method::kPost, "/v1/log/compact", kNoBody, kBlocks, compact},
-    {Method::kGet, "/v1/doctor", kNoBody, kBlocks, doctor},
-    {Method::kGet, "/v1/health", kNoBody, kQuick, health},
-    {Method::kGet, "/v1/openapi.json", kNoBody, kQuick, openapi},
+    {Method::kPost, "/v1/check", kBody, Work::kQuick, check, kDecides},
+    {Method::kPost, "/v1/check-all", kBody, Work::kQuick, check_all, kDecides},
+    {Method::kPost, "/v1/reset", kBody, Work::kQuick, reset},
+    {Method::kGet, "/v1/limits", kNoBody, Work::kReads, list},
+    {Method::kPost, "/v1/limits", kBody, Work::kQuick, configure},
+    {Method::kGet, "/v1/limits/", kNoBody, Work::kQuick, status},
+    {Method::kGet, "/v1/history/", kNoBody, Work::kReads, history},
+    {Method::kGet, "/v1/top", kNoBody, Work::kReads, top},
+    {Method::kPost, "/v1/log/flush", kNoBody, Work::kFlushes, flush},
+    {Method::kPost, "/v1/log/compact", kNoBody, Work::kExamines, compact},
+    {Method::kGet, "/v1/doctor", kNoBody, Work::kExamines, doctor},
+    {Method::kGet, "/v1/health", kNoBody, Work::kQuick, health},
+    {Method::kGet, "/v1/openapi.json", kNoBody, Work::kQuick, openapi},
 };
 
 }  // namespace

@@ -24,7 +24,7 @@ struct Endpoint {
   /// Ends with '/' when a key follows.
   std::string_view path;
   bool takes_body;
-  bool blocks;
+  Work work;
   Deferred<Response> (*handle)(const EndpointCall& call);
   bool decides = false;
 

@@ -49,7 +49,7 @@ Service::Route Service::route(Method method, std::string_view path) const {
     return route;
   }
   route.takes_body = match.endpoint->takes_body;
-  route.blocks = match.endpoint->blocks;
+  route.work = match.endpoint->work;
   route.decides = match.endpoint->decides;
   return route;
 }

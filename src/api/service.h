@@ -20,6 +20,18 @@ enum class Method : std::uint8_t {
   kOther,
 };
 
+/// How an endpoint works, so that a server can keep what is slow away from what should be quick.
+enum class Work : std::uint8_t {
+  /// Waits for nothing.
+  kQuick,
+  /// Waits for a sync.
+  kFlushes,
+  /// Reads a page of keys, or the log.
+  kReads,
+  /// Reads or writes everything.
+  kExamines,
+};
+
 struct Request {
   Method method = Method::kGet;
   /// As sent: percent-encoded, from '/' up to '?' or the end.
@@ -55,8 +67,8 @@ class Service {
   struct Route {
     Response error;
     bool takes_body = false;
-    /// May wait on storage or read files: not for an I/O thread.
-    bool blocks = false;
+    /// Other than kQuick: not for an I/O thread.
+    Work work = Work::kQuick;
     /// Makes decisions. How long those take is what an operator wants to know.
     bool decides = false;
   };

@@ -147,8 +147,8 @@ TEST_F(ServiceTest, SaysWhatAPathNeedsBeforeABodyIsRead) {
   const auto status = [&](Method method, std::string_view path) { return service_->route(method, path).error.status; };
   EXPECT_EQ(status(Method::kPost, "/v1/check"), 200);
   EXPECT_TRUE(service_->route(Method::kPost, "/v1/check").takes_body);
-  EXPECT_FALSE(service_->route(Method::kPost, "/v1/check").blocks);
-  EXPECT_TRUE(service_->route(Method::kPost, "/v1/log/compact").blocks);
+  EXPECT_EQ(service_->route(Method::kPost, "/v1/check").work, Work::kQuick);
+  EXPECT_EQ(service_->route(Method::kPost, "/v1/log/compact").work, Work::kExamines);
   EXPECT_FALSE(service_->route(Method::kPost, "/v1/log/compact").takes_body);
   EXPECT_EQ(status(Method::kGet, "/v1/check"), 405);
   EXPECT_EQ(service_->route(Method::kOther, "/v1/limits").error.allow, "GET, HEAD, POST");

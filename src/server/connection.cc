@@ -1,5 +1,7 @@
 #include "server/connection.h"
 
+#include <poll.h>
+
 #include <array>
 #include <utility>
 
@@ -12,6 +14,8 @@ namespace {
 constexpr std::size_t kMostUnsent = 64 * 1024;
 /// What a lingering connection reads and forgets, at most: a body that was refused, say.
 constexpr std::size_t kMostDiscarded = 1024 * 1024;
+/// So long a request waits for a worker although its client has ended its side.
+constexpr auto kPatience = std::chrono::seconds(1);
 constexpr int kDone = 200;
 constexpr int kUnavailable = 503;
 constexpr int kInsufficientStorage = 507;
@@ -43,6 +47,7 @@ void Connection::drain() {
 
 void Connection::close() {
   if (!std::exchange(open_, false)) return;
+  closed_ = true;
   error_code ignored;
   socket_.close(ignored);
   more_ = nullptr;
@@ -65,6 +70,7 @@ void Connection::give_way() {
 void Connection::enforce_deadlines() {
   const SteadyClock::time_point now = loop_.now();
   if (now >= write_deadline_) return abort();
+  if (in_worker_ && is_abandoned()) return close();
   if (now < input_deadline_) return;
   if (lingering_) return close();
   if (!reading_ || ending_) return;
@@ -160,7 +166,7 @@ void Connection::admit() {
 }
 
 void Connection::serve() {
-  if (route_.blocks) return run_on_worker();
+  if (route_.work != api::Work::kQuick) return run_on_worker();
   if (route_.takes_body && !loop_.enter_gate(shared_from_this())) {
     stalled_ = true;
     return;
@@ -183,11 +189,15 @@ void Connection::serve() {
 
 void Connection::run_on_worker() {
   in_worker_ = true;
+  in_worker_since_ = loop_.now();
+  worker_has_begun_ = false;
   const RequestHead& head = reader_.head();
   // What the request refers to stays as it is: nothing is read meanwhile, and the connection is kept.
   const api::Request request{.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()};
-  loop_.core().workers.submit([self = shared_from_this(), request]() mutable {
+  loop_.core().workers(route_.work).submit([self = shared_from_this(), request]() mutable {
     IoLoop& loop = self->loop_;
+    self->worker_has_begun_ = true;
+    if (self->closed_) return;
     auto response = std::make_shared<api::Response>(loop.core().routes.handle(request).value);
     asio::post(loop.context(), [self = std::move(self), response] {
       self->in_worker_ = false;
@@ -199,10 +209,20 @@ void Connection::run_on_worker() {
   });
 }
 
+bool Connection::is_abandoned() {
+  pollfd events{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+  if (::poll(&events, 1, 0) <= 0) return false;
+  if ((events.revents & (POLLHUP | POLLERR)) != 0) return true;
+  // TCP does not tell a client that has gone from one that only sends nothing more and waits for its answer. The latter
+  // is rare, and a queue that is longer than a second is too.
+  return !worker_has_begun_ && loop_.now() - in_worker_since_ >= kPatience;
+}
+
 void Connection::next_piece() {
   if (std::exchange(in_worker_, true)) return;
-  loop_.core().workers.submit([self = shared_from_this(), more = more_]() mutable {
+  loop_.core().workers(route_.work).submit([self = shared_from_this(), more = more_]() mutable {
     IoLoop& loop = self->loop_;
+    if (self->closed_) return;
     auto piece = std::make_shared<std::string>();
     Result<bool> result = more(*piece);
     asio::post(loop.context(), [self = std::move(self), piece, result = std::move(result)] {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -47,6 +48,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void admit();
   void serve();
   void run_on_worker();
+  /// Whether nobody waits any more for what a worker is to do.
+  [[nodiscard]] bool is_abandoned();
   void next_piece();
   void take_piece(Result<bool> more, const std::string& piece);
 
@@ -86,6 +89,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool awaiting_commit_ = false;
   bool stalled_ = false;
   bool in_worker_ = false;
+  SteadyClock::time_point in_worker_since_;
+  /// Set by the worker.
+  std::atomic<bool> worker_has_begun_ = false;
+  /// Set when the connection closes: what has not begun by then is not done.
+  std::atomic<bool> closed_ = false;
   /// The last answer is in the outbox: nothing more is read.
   bool ending_ = false;
   bool lingering_ = false;

@@ -3,17 +3,10 @@
 #include <algorithm>
 
 namespace flint::server {
-namespace {
-
-/// Requests that may read files or wait for a compaction run on so many threads at most.
-constexpr std::size_t kMostWorkers = 4;
-
-}  // namespace
 
 HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, Log& log)
     : log_(log),
-      core_(limiter, settings.deadlines, settings.max_connections, settings.max_blocking,
-            std::min(settings.max_blocking, kMostWorkers)),
+      core_(limiter, settings.deadlines, settings.max_connections, settings.max_blocking),
       accept_work_(accept_context_.get_executor()),
       turned_away_(log, "connections_refused", "Connections were refused: as many are open as the server serves"),
       dropped_(log, "connections_dropped",
@@ -68,7 +61,8 @@ bool HttpServer::stop(std::chrono::milliseconds drain) {
   for (const std::unique_ptr<IoLoop>& loop : loops_) loop->drain();
   const bool drained = wait_for_connections(0, drain);
   for (const std::unique_ptr<IoLoop>& loop : loops_) loop->join();
-  core_.workers.stop();
+  for (const api::Work work : {api::Work::kFlushes, api::Work::kReads, api::Work::kExamines})
+    core_.workers(work).stop();
   listeners_.clear();
   return drained;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -34,6 +35,9 @@ class HttpServer {
   /// Stops accepting and takes the sockets' names away, finishes what is in flight, closes what is not done by `drain`
   /// from now, and returns when no thread is left. Whether all was done in time.
   bool stop(std::chrono::milliseconds drain);
+
+  /// Runs `job` as requests of that kind are run.
+  void submit(api::Work work, std::function<void()> job) { core_.workers(work).submit(std::move(job)); }
 
   /// Whether at most `count` connections were left before `timeout` had passed.
   bool wait_for_connections(std::size_t count, std::chrono::milliseconds timeout) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <deque>
@@ -27,15 +28,15 @@ class Connection;
 
 /// What all loops and connections of one server share. Outlives them.
 struct ServerCore {
-  ServerCore(Limiter& over, const Deadlines& limits, std::size_t max_connections, std::size_t max_blocking,
-             std::size_t worker_threads)
+  ServerCore(Limiter& over, const Deadlines& limits, std::size_t max_connections, std::size_t max_blocking)
       : limiter(over),
         connections(max_connections),
         monitor(over, connections),
         routes(over, monitor),
         deadlines(limits),
         gate(max_blocking),
-        workers(worker_threads) {}
+        reading_workers(std::min(max_blocking, kMostWorkers)),
+        examining_workers(std::min(max_blocking, kMostWorkers)) {}
 
   Limiter& limiter;
   ConnectionTable connections;
@@ -43,7 +44,16 @@ struct ServerCore {
   Routes routes;
   const Deadlines deadlines;
   StorageGate gate;
-  WorkerPool workers;
+
+  /// Each kind of work has threads of its own: in one queue, doctors and rankings held up a flush.
+  static constexpr std::size_t kMostWorkers = 2;
+  WorkerPool flushing_workers{1};
+  WorkerPool reading_workers;
+  WorkerPool examining_workers;
+  [[nodiscard]] WorkerPool& workers(api::Work work) {
+    if (work == api::Work::kFlushes) return flushing_workers;
+    return work == api::Work::kReads ? reading_workers : examining_workers;
+  }
 };
 
 /// One I/O thread with its event loop and its connections, which no other thread touches. It never waits for storage:

@@ -40,6 +40,8 @@ class TestClient {
   std::string receive_all();
   void shrink_receive_buffer(int bytes);
   void set_no_delay();
+  /// Closes so that the server sees it at once (RST).
+  void reset();
 
  private:
   explicit TestClient(base::UniqueFd socket);
