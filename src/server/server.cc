@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <cstring>
 #include <thread>
 
 #include "flint/limiter.h"
@@ -77,6 +78,13 @@ void prepare_process() {
   allow_descriptors();
   umask(0077);
   std::signal(SIGPIPE, SIG_IGN);
+  // Until they are handled, these must not end a server that starts.
+  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
+}
+
+std::string signal_name(int number) {
+  const char* name = sigabbrev_np(number);
+  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("SIG{}", name);
 }
 
 /// Ends the process with the exit code of a storage failure, unless it has ended by then.
@@ -107,6 +115,7 @@ class Run {
  private:
   Status listen();
   void watch_signals();
+  void await_signal();
   void watch_health();
   Status stop();
   Status end_failed(const Status& failure);
@@ -117,7 +126,7 @@ class Run {
   Log& log_;
   IoContext context_{1};
   asio::signal_set signals_;
-  std::string_view stop_signal_;
+  std::string stop_signal_;
   Timer health_timer_;
   /// The one beside the data directory's.
   std::optional<ListenSocket> public_socket_;
@@ -157,7 +166,7 @@ Status Run::open() {
 }
 
 Status Run::listen() {
-  // From here on a signal stops the server in order; until here it ends the process, which recovery withstands.
+  // From here on a signal stops the server in order. An earlier SIGTERM ends the process, which recovery withstands.
   watch_signals();
   http_ = std::make_unique<HttpServer>(*limiter_,
                                        HttpSettings{.max_blocking = options_.max_blocking,
@@ -194,13 +203,30 @@ Status Run::listen() {
   return {};
 }
 
+/// Every signal that ends a process by default and can be caught, except those that report a fault of the program: none
+/// of them ends the server without a line in the log and a clean close.
 void Run::watch_signals() {
   error_code error;
-  signals_.add(SIGTERM, error);
-  signals_.add(SIGINT, error);
-  signals_.async_wait([this](error_code failed, int signal) {
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGIO, SIGPWR, SIGSTKFLT,
+                           SIGHUP, SIGUSR1, SIGUSR2}) {
+    signals_.add(number, error);
+  }
+  for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) signals_.add(number, error);
+  await_signal();
+}
+
+void Run::await_signal() {
+  signals_.async_wait([this](error_code failed, int number) {
     if (failed) return;
-    stop_signal_ = signal == SIGINT ? "SIGINT" : "SIGTERM";
+    if (number == SIGHUP) {
+      log_.info("signal", "SIGHUP: there is nothing to read again; options and the token are read at the start only");
+      return await_signal();
+    }
+    if (number == SIGUSR1 || number == SIGUSR2) {
+      log_.info("signal", fmt::format("{}: ignored", signal_name(number)));
+      return await_signal();
+    }
+    stop_signal_ = signal_name(number);
     context_.stop();
   });
 }
@@ -222,8 +248,8 @@ Status Run::serve() {
 }
 
 Status Run::stop() {
-  // The next signal has its default effect: it ends the process at once.
-  signals_.clear();
+  // The next signal to stop has its default effect: it ends the process at once. Others stay without effect.
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT}) signals_.remove(number);
   notifier_.stopping("finishing what is in flight");
   log_.info("stopping", fmt::format("{}: no more connections are accepted; finishing what is in flight", stop_signal_));
   if (!http_->stop(options_.deadlines.drain)) {

@@ -61,8 +61,9 @@ struct ServerOptions {
   Deadlines deadlines;
 };
 
-/// Serves until SIGTERM or SIGINT: then stops accepting, finishes what is in flight, flushes, closes the data directory
-/// and returns Ok. A second signal ends the process at once. Logs to standard error.
+/// Serves until SIGTERM, SIGINT or another signal that would end a process: then stops accepting, finishes what is in
+/// flight, flushes, closes the data directory and returns Ok. A second SIGTERM, SIGINT or SIGQUIT ends the process at
+/// once. SIGHUP, SIGUSR1 and SIGUSR2 only leave a line in the log, which goes to standard error.
 ///
 /// Beside `bind` it listens on `<data_dir>/flint.sock`, which only the owner can connect to and which asks no token.
 ///

@@ -23,6 +23,28 @@ class EndTest(FlintTest):
                 self.assertEqual(server.stop(number), DONE, server.logged())
             self.ok(self.local("limit", "status", "k"))
 
+    def test_it_survives_what_asks_for_no_end(self):
+        # Symptom: SIGHUP, SIGUSR1 and SIGUSR2 ended the server without a line, and systemd left it down.
+        with Server(self.data_dir) as server:
+            self.ok(self.local("limit", "add", "k", "--rate", "9", "--per", "1h"))
+            asked = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+            for number in (*asked, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP):
+                server.process.send_signal(number)
+                self.ok(self.local("limit", "check", "k"))
+            self.assertEqual(server.stop(), DONE, server.logged())
+            for number in asked:
+                self.assertIn(number.name, server.logged())
+
+    def test_every_other_signal_that_can_be_caught_stops_it_cleanly(self):
+        # Symptom: any signal but two ended the server without a line and without a clean close.
+        names = ["QUIT", "ALRM", "VTALRM", "PROF", "XCPU", "POLL", "PWR", "STKFLT"]
+        numbers = {name: getattr(signal, f"SIG{name}") for name in names if hasattr(signal, f"SIG{name}")}
+        for name, number in {**numbers, "40": 40}.items():
+            with self.subTest(name), Server(self.data_dir) as server:
+                self.assertEqual(server.stop(number), DONE, server.logged())
+                self.assertIn(name, server.logged())
+                self.assertIn("stopped", server.logged())
+
     def test_a_clean_stop_loses_no_denial(self):
         with Server(self.data_dir) as server:
             self.ok(self.local("limit", "add", "k", "--rate", "1", "--per", "1h"))
