@@ -44,8 +44,8 @@ class EmbeddedCaller final : public Caller {
   std::string name_;
 };
 
-/// False where opening for writing would make a store of any directory. One that lost its manifest is a store still:
-/// what is to be done is told by what opens it.
+/// False where opening for writing would make a store of any directory. One that lost its manifest is a store still,
+/// and so is one of the original Flint: what opens it says what to do.
 bool is_store(const std::filesystem::path& data_dir) {
   std::error_code error;
   for (std::filesystem::directory_iterator entry(data_dir, error), end; !error && entry != end;
@@ -53,7 +53,8 @@ bool is_store(const std::filesystem::path& data_dir) {
     const std::string name = entry->path().filename().string();
     const bool is_log = name.starts_with("log-") && name.ends_with(".flog");
     const bool is_snapshot = name.starts_with("snapshot-") && name.ends_with(".fsnap");
-    if (name == "manifest" || is_log || is_snapshot) return true;
+    const bool is_the_originals = name == "flint.aof" || name == "flint.snapshot";
+    if (name == "manifest" || is_log || is_snapshot || is_the_originals) return true;
   }
   return error && error != std::errc::no_such_file_or_directory;
 }

@@ -41,6 +41,14 @@ class Recoverer {
   Status replay_last();
   Status note_end(SegmentReader& reader);
   Status apply(const SegmentReader& reader, const ParsedRecord& parsed, std::uint64_t offset);
+  /// Taking the directory as empty would grant every key a full quota again.
+  [[nodiscard]] Status of_the_original() const {
+    return {
+        Code::kUnsupportedFormat,
+        fmt::format("{} holds flint.aof or flint.snapshot, the files of the original Flint in Rust, whose format this "
+                    "Flint does not read. Nothing was changed. Choose another data directory.",
+                    directory_.path())};
+  }
   [[nodiscard]] Status missing(const std::string& name) const {
     return corruption({directory_, name}, "the file is missing");
   }
@@ -76,6 +84,7 @@ Status Recoverer::find_files() {
   if (!manifest.ok() && manifest.code() != Code::kNotFound) return manifest.status();
   // Without a manifest there can be only the first steps of a store's creation.
   const bool began = listing->segments.empty() || listing->segments == std::vector<std::uint64_t>{1};
+  if (!manifest.ok() && listing->is_the_originals) return of_the_original();
   if (!manifest.ok() && (!began || !listing->snapshots.empty())) return missing(std::string(kManifestName));
   if (manifest.ok()) result_.manifest = std::move(*manifest);
 
@@ -297,6 +306,7 @@ Result<Listing> list_store(io::Directory& directory) {
   if (!names.ok()) return names.status();
   Listing listing;
   for (std::string& name : *names) {
+    if (name == "flint.aof" || name == "flint.snapshot") listing.is_the_originals = true;
     const FileName file = classify(name);
     if (file.kind == FileKind::kSegment) listing.segments.push_back(file.number);
     if (file.kind == FileKind::kSnapshot) listing.snapshots.push_back(file.number);

@@ -16,6 +16,8 @@ struct Listing {
   std::vector<std::uint64_t> snapshots;
   std::vector<std::string> temporaries;
   std::vector<std::string> tails;
+  /// There is a file of the original Flint, the one in Rust.
+  bool is_the_originals = false;
 };
 /// Of the copies of tails that crashes left unfinished, the newest ones are kept.
 inline constexpr std::size_t kKeptTails = 4;

@@ -70,6 +70,24 @@ class UsageTest(FlintTest):
         self.assertEqual(list(self.folder.iterdir()), [], "wrong usage made something")
 
 
+class OriginalTest(FlintTest):
+    def test_a_directory_of_the_original_is_refused_and_left_alone(self):
+        # Symptom: a directory of the Rust original was taken as empty, and everybody was forgiven.
+        self.data_dir.mkdir(mode=0o700)
+        for name in ("flint.aof", "flint.snapshot"):
+            with self.subTest(name):
+                (self.data_dir / name).write_text("{}\n")
+                for command in (["limit", "add", "k", "--rate", "1", "--per", "1s"], ["limit", "check", "k"],
+                                ["limit", "status", "k"], ["limit", "list"], ["server", "start"]):
+                    self.refused(self.local(*command), FAILED, "flint.aof", "original Flint")
+                doctor = self.local("doctor")
+                self.assertEqual(doctor.code, FAILED, doctor.out)
+                self.assertIn("original Flint", doctor.out)
+                left = {path.name for path in self.data_dir.iterdir()} - {"flint.lock"}
+                self.assertEqual(left, {name})
+                (self.data_dir / name).unlink()
+
+
 class ArgumentTest(FlintTest):
     """What the API refuses, it refuses in the same words wherever it runs."""
 
