@@ -69,7 +69,7 @@ _METRICS = (
     _Metric(
         "limit_reset_at_seconds",
         "gauge",
-        "When the quota is back to what it promises, in seconds since 1970.",
+        "When the full quota is back if nothing more is used, in seconds since 1970.",
         lambda s: (s["reset_at"] - _EPOCH) // _MILLISECOND,
         max,
         1000,
