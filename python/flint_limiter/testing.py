@@ -34,7 +34,10 @@ class ManualClock:
         return self._native.now()
 
     def advance(self, by: Period) -> None:
-        """Let time pass: an int of seconds, a str such as `"250ms"` or `"1m"`, or a timedelta; up to 366 days."""
+        """Let time pass: an int of seconds, a str such as `"250ms"` or `"1m"`, or a timedelta; up to 366 days.
+
+        A ValueError beyond the year 2116, where the limiter's time ends; the clock then stays where it is.
+        """
         self._native.advance(_arguments.period(by, "by") * 1_000_000)
 
 

@@ -13,7 +13,8 @@ namespace flint::python {
 class ManualClock final : public Clock {
  public:
   [[nodiscard]] ClockReading read() const noexcept override;
-  void advance(std::int64_t nanos) noexcept { elapsed_.fetch_add(nanos, std::memory_order_relaxed); }
+  /// Raises ValueError beyond 2116, where the limiter's time ends: a clock past it would wrap to the past.
+  void advance(std::int64_t nanos);
 
   static void define(nanobind::module_& module);
 

@@ -67,6 +67,17 @@ def test_a_clock_goes_forward_only(flint_limiter: MemoryLimiter) -> None:
             flint_limiter.clock.advance(by)
 
 
+def test_a_clock_does_not_wrap_to_the_past(flint_limiter: MemoryLimiter) -> None:
+    # Symptom: 250 years ahead, the clock showed the 18th century.
+    flint_limiter.limit("k", rate=1, per="1m")
+    before = flint_limiter.clock.now()
+    with pytest.raises(ValueError, match="2116"):
+        for _ in range(250):
+            flint_limiter.clock.advance("366d")
+    assert flint_limiter.clock.now() > before
+    assert flint_limiter.allow("k")
+
+
 def test_the_limiter_outlives_its_last_use_of_the_clock() -> None:
     limiter = MemoryLimiter()
     limiter.limit("k", rate=1, per="1m")
