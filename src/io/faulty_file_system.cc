@@ -112,6 +112,18 @@ void FaultyDisk::write_back_by_itself(std::uint64_t seed) {
   state_->write_back_dice.emplace(seed);
 }
 
+void FaultyDisk::fail_write_back(std::uint64_t seed) {
+  const MutexLock lock(state_->mutex);
+  Dice dice(seed);
+  state_->fail_write_back(dice);
+}
+
+void FaultyDisk::forget_clean_pages(std::uint64_t seed) {
+  const MutexLock lock(state_->mutex);
+  Dice dice(seed);
+  state_->forget_clean_pages(dice);
+}
+
 FaultyDisk FaultyDisk::crash(std::uint64_t seed, CrashPolicy policy) const {
   const MutexLock lock(state_->mutex);
   return FaultyDisk(state_->crash(seed, policy));

@@ -20,7 +20,8 @@
 /// - A sector is written whole or not at all. Unsynced sectors reach the disk in any order, or never.
 /// - A file's sync covers its content and length; a name is durable only after the directory's sync. Names that were
 ///   not synced are kept or lost one by one; a rename is there or not, and leaves the file under one of its names.
-/// - After a failed sync, what was dirty is lost for good: a later sync that succeeds does not write it.
+/// - After a failed sync, what was dirty is lost for good: a later sync that succeeds does not write it. So it is after
+///   a failed write-back of the kernel's own.
 /// - Stores through a map are not seen when they happen, so a crash "between two stores" is had only through the
 ///   sectors that it leaves behind.
 namespace flint::io {
@@ -112,6 +113,13 @@ class FaultyDisk {
   /// Before every counted call, now and then, some of what is dirty is written, as a kernel does at any time. So a
   /// crash can also show a state between the last sync and the last store.
   void write_back_by_itself(std::uint64_t seed);
+
+  /// The kernel writes now, and the disk fails some of it: what was dirty and is not written stays lost, as after a
+  /// failed sync. A file that is open hears of it from its next sync; nobody hears of one that is not.
+  void fail_write_back(std::uint64_t seed);
+  /// The kernel gives memory back: of some files, what is seen from now on is what the disk holds, as far as it
+  /// believes that to be the same.
+  void forget_clean_pages(std::uint64_t seed);
 
   /// The disk that is found after a crash now, or at the call where the process died: unlocked, everything on it
   /// durable, without faults, of the same options. This one is as before, so many crashes can be had of one moment.

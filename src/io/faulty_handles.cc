@@ -22,7 +22,7 @@ class FaultyFile final : public File {
   }
   ~FaultyFile() override {
     const MutexLock lock(state_->mutex);
-    --inode_->open_handles;
+    if (--inode_->open_handles == 0) inode_->write_back_failed = false;
     if (mapped_) content().unmap();
   }
   FaultyFile(const FaultyFile&) = delete;
@@ -127,7 +127,8 @@ Status FaultyFile::sync_at_once() {
   } else {
     inode_->stored.sync_failed(now, attempt.dice());
   }
-  return state_->finish(attempt, shown_);
+  if (Status status = state_->finish(attempt, shown_); !status.ok()) return status;
+  return std::exchange(inode_->write_back_failed, false) ? failed(EIO, Call::kSync) : Status();
 }
 
 Result<std::span<std::byte>> FaultyFile::map(std::uint64_t size) {

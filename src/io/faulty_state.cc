@@ -56,7 +56,7 @@ Status FaultyState::check_read(Call call, std::string_view name) {
 void FaultyState::track(const std::shared_ptr<MemoryInode>& seen) {
   // Those that no name, no change of a name and no handle refers to any more.
   std::erase_if(inodes_, [](const auto& inode) { return inode->open_handles == 0 && inode->seen.use_count() == 1; });
-  inodes_.push_back(std::make_shared<FaultyInode>(FaultyInode{seen, {}, 0, {}}));
+  inodes_.push_back(std::make_shared<FaultyInode>(FaultyInode{.seen = seen, .stored = {}, .at_death = {}}));
 }
 
 const std::shared_ptr<FaultyInode>& FaultyState::inode_of(const std::shared_ptr<MemoryInode>& seen) const {
@@ -98,7 +98,8 @@ std::shared_ptr<FaultyState> FaultyState::crash(std::uint64_t seed, CrashPolicy 
     const PageImage content = content_after(*inode_of(seen), dice, policy);
     auto file = std::make_shared<MemoryInode>();
     content.write_to(file->content);
-    inodes.push_back(std::make_shared<FaultyInode>(FaultyInode{file, StoredFile(content), 0, {}}));
+    inodes.push_back(
+        std::make_shared<FaultyInode>(FaultyInode{.seen = file, .stored = StoredFile(content), .at_death = {}}));
     inodes.back()->unreadable = inode_of(seen)->unreadable;
     after.emplace(name, std::move(file));
   }
@@ -108,6 +109,21 @@ std::shared_ptr<FaultyState> FaultyState::crash(std::uint64_t seed, CrashPolicy 
 void FaultyState::write_back() {
   for (const auto& inode : inodes_) inode->stored.write_back(seen_now(*inode), *write_back_dice);
   names.write_back(*write_back_dice);
+}
+
+void FaultyState::fail_write_back(Dice& dice) {
+  for (const auto& inode : inodes_) {
+    const PageImage seen = seen_now(*inode);
+    if (!inode->stored.is_dirty(seen) || dice.chance(kWriteBackPercent)) continue;
+    inode->stored.sync_failed(seen, &dice);
+    inode->write_back_failed = inode->open_handles > 0;
+  }
+}
+
+void FaultyState::forget_clean_pages(Dice& dice) {
+  for (const auto& inode : inodes_) {
+    if (dice.chance(50)) inode->stored.forget_clean(seen_now(*inode)).write_to(inode->seen->content);
+  }
 }
 
 FaultyState::Names FaultyState::names_after(Dice& dice, CrashPolicy policy) const {

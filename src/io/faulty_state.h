@@ -22,6 +22,7 @@ struct FaultyInode {
   std::shared_ptr<MemoryInode> seen;
   StoredFile stored;
   int open_handles = 0;
+  bool write_back_failed = false;                                        ///< The next sync says so.
   PageImage at_death;                                                    ///< Set when the process died.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable = {};  ///< From, to: as far as the file reaches.
 };
@@ -85,6 +86,8 @@ class FaultyState {
   [[nodiscard]] std::uint64_t room_at(const FaultyInode& inode, std::uint64_t offset, std::uint64_t size)
       FLINT_REQUIRES(mutex);
   [[nodiscard]] std::uint64_t used_bytes() const FLINT_REQUIRES(mutex);
+  void fail_write_back(Dice& dice) FLINT_REQUIRES(mutex);
+  void forget_clean_pages(Dice& dice) FLINT_REQUIRES(mutex);
   [[nodiscard]] std::shared_ptr<FaultyState> crash(std::uint64_t seed, CrashPolicy policy) const FLINT_REQUIRES(mutex);
 
   StoredNames names FLINT_GUARDED_BY(mutex);

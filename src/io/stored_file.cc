@@ -54,7 +54,7 @@ PageImage mix(const PageImage& old, const PageImage& current, const Cut& cut, st
 }
 
 /// Whether the sector at `offset` was changed since it was as in `clean`; one that was cut off in between was.
-bool is_dirty(const PageImage& current, const PageImage& clean, const Cut& cut, std::uint64_t offset) {
+bool is_sector_dirty(const PageImage& current, const PageImage& clean, const Cut& cut, std::uint64_t offset) {
   const auto page = static_cast<std::size_t>(offset / kPageBytes);
   const auto at = static_cast<std::size_t>(offset % kPageBytes);
   return offset + kSectorBytes > cut.old_end ||
@@ -72,7 +72,7 @@ void StoredFile::sync(const PageImage& current) {
   Cut cut = cut_at(sizes_, sizes_.size() - 1);
   if (!resized) cut.size = durable_.size();  // a length that a failed sync lost stays lost
   durable_ = mix(durable_, current, cut, kSectorBytes,
-                 [&](std::uint64_t offset) { return is_dirty(current, clean_, cut, offset); });
+                 [&](std::uint64_t offset) { return is_sector_dirty(current, clean_, cut, offset); });
   clean_ = current;
   sizes_ = {current.size()};
 }
@@ -81,6 +81,30 @@ void StoredFile::sync_failed(const PageImage& current, Dice* some) {
   if (some != nullptr) durable_ = after_power_loss(current, kSectorBytes, *some);
   clean_ = current;
   sizes_ = {current.size()};
+}
+
+bool StoredFile::is_dirty(const PageImage& current) const {
+  if (sizes_.size() > 1) return true;
+  for (std::size_t page = 0; page < current.page_count(); ++page) {
+    if (!current.shares_page(clean_, page) && !PageImage::equal(current.page(page), clean_.page(page))) return true;
+  }
+  return false;
+}
+
+PageImage StoredFile::forget_clean(const PageImage& current) {
+  PageImage seen(current.size());
+  for (std::size_t index = 0; index < seen.page_count(); ++index) {
+    PageImage::Page page = current.page(index);
+    PageImage::Page clean = clean_.page(index);
+    for (std::size_t at = 0; at < kPageBytes; at += kSectorBytes) {
+      if (std::memcmp(page.data() + at, clean.data() + at, kSectorBytes) != 0) continue;
+      std::memcpy(page.data() + at, durable_.page(index).data() + at, kSectorBytes);
+      std::memcpy(clean.data() + at, page.data() + at, kSectorBytes);
+    }
+    seen.set_page(index, page);
+    if (index < clean_.page_count()) clean_.set_page(index, clean);
+  }
+  return seen;
 }
 
 void StoredFile::write_back(const PageImage& current, Dice& dice) {
@@ -93,7 +117,7 @@ void StoredFile::write_back(const PageImage& current, Dice& dice) {
   Cut durable_cut = cut;
   if (chosen == 0) durable_cut.size = durable_.size();
   durable_ = mix(durable_, current, durable_cut, kSectorBytes,
-                 [&](std::uint64_t offset) { return picked(offset) && is_dirty(current, clean_, cut, offset); });
+                 [&](std::uint64_t offset) { return picked(offset) && is_sector_dirty(current, clean_, cut, offset); });
   clean_ = mix(clean_, current, cut, kSectorBytes, picked);
   sizes_.erase(sizes_.begin(), sizes_.begin() + static_cast<std::ptrdiff_t>(chosen));
 }

@@ -27,6 +27,9 @@ class StoredFile {
   void sync(const PageImage& current);
   /// None of what was dirty will be written. With dice, some of it was.
   void sync_failed(const PageImage& current, Dice* some);
+  [[nodiscard]] bool is_dirty(const PageImage& current) const;
+  /// What readers see once nothing that is clean is in memory any more: there, what the disk holds.
+  [[nodiscard]] PageImage forget_clean(const PageImage& current);
   /// Some of what is dirty is written, as the kernel may do at any time.
   void write_back(const PageImage& current, Dice& dice);
 

@@ -301,7 +301,7 @@ INSTANTIATE_TEST_SUITE_P(Images, DamageTest, testing::Values(&closed, &killed_wh
                          });
 
 // A record for which no caller had waited was durable with the seal after it, was then damaged, and was dropped in
-// silence as one that had never been durable.
+// silence as one that nothing proved durable.
 TEST(SealedLog, ProvesAlsoWhatNoCallerWaitedFor) {
   FaultyDisk disk;
   History history;
@@ -312,12 +312,66 @@ TEST(SealedLog, ProvesAlsoWhatNoCallerWaitedFor) {
     ASSERT_TRUE(store.wait(history).ok());
     ASSERT_TRUE(store.append(history, "not so").ok());
     ASSERT_TRUE(store->tick().ok());
+    const std::string manifest = *disk.content(kManifestName);
     ASSERT_TRUE(store->tick().ok());
+    disk.put(kManifestName, manifest);  // killed between the seal and the manifest
   }
   const std::string segment = segment_name(1);
   const std::size_t at = disk.content(segment)->find("not so");
   ASSERT_NE(at, std::string::npos);
   ASSERT_TRUE(disk.overwrite(segment, at, "damage").ok());
+  TestStore store(disk, tiny_options());
+  EXPECT_EQ(store.open().code(), Code::kCorruption);
+}
+
+// 1,000 checks were acknowledged, the idle log was sealed, its tail then read as zeros: 498 came back without a
+// finding, since the seal was the only proof and was among the zeros.
+TEST(SealedLog, IsDamagedWhereItsTailReadsAsZeros) {
+  FaultyDisk disk;
+  History history;
+  {
+    TestStore store(disk, tiny_options());
+    ASSERT_TRUE(store.open().ok());
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_TRUE(store.append(history, "record " + std::to_string(i)).ok());
+      ASSERT_TRUE(store.wait(history).ok());
+    }
+    for (int i = 0; i < 2; ++i) ASSERT_TRUE(store->tick().ok());
+  }
+  const std::string segment = segment_name(1);
+  const std::string content = *disk.content(segment);
+  for (int record = 0; record < 10; ++record) {
+    SCOPED_TRACE(testing::Message() << "zeros from record " << record << " on");
+    FaultyDisk zeroed = disk.crash(0, {.survives = Survives::kEverything});
+    const std::size_t from = content.find("record " + std::to_string(record)) - record_header::kSize;
+    ASSERT_TRUE(zeroed.overwrite(segment, from, std::string(content.size() - from, '\0')).ok());
+    TestStore store(zeroed, tiny_options());
+    EXPECT_EQ(store.open().code(), Code::kCorruption);
+  }
+}
+
+// A log that was cut at the clean-close mark of the session before lost seven acknowledged records in silence: it
+// looked like one that was closed there.
+TEST(SealedLog, IsDamagedWhereItIsCutAtAnEarlierCleanClose) {
+  FaultyDisk disk;
+  History history;
+  {
+    TestStore store(disk, tiny_options());
+    ASSERT_TRUE(store.open().ok());
+    ASSERT_TRUE(store.append(history, "one").ok());
+    ASSERT_TRUE(store->close().ok());
+  }
+  const std::string segment = segment_name(1);
+  const std::size_t closed_at = disk.content(segment)->size();
+  {
+    TestStore store(disk, tiny_options());
+    ASSERT_TRUE(store.open().ok());
+    for (int i = 0; i < 7; ++i) ASSERT_TRUE(store.append(history, "later").ok());
+    ASSERT_TRUE(store.wait(history).ok());
+    ASSERT_TRUE(store->tick().ok());
+  }
+  ASSERT_GT(disk.content(segment)->size(), closed_at) << "the second session appended to the same file";
+  ASSERT_TRUE(disk.cut(segment, closed_at).ok());
   TestStore store(disk, tiny_options());
   EXPECT_EQ(store.open().code(), Code::kCorruption);
 }

@@ -33,9 +33,9 @@ void describe(const Recovery& recovery, const io::Directory& directory, DoctorRe
   report.findings.push_back(
       {.fatal = false,
        .message =
-           fmt::format("{}/{}: behind record {}, at offset {}, stand {} bytes of a record that was never durable. "
-                       "The next open for writing copies them aside and goes on without them; nothing is to be "
-                       "done.",
+           fmt::format("{}/{}: after record {}, at offset {}, there are {} bytes of an incomplete record. Nothing "
+                       "shows that it had been durable. The next open for writing copies them aside and continues "
+                       "without them; you need not do anything.",
                        directory.path(), segment_name(recovery.last->header.number), recovery.last_seq,
                        recovery.last->used, recovery.last->nonzero_end - recovery.last->used)});
 }

@@ -30,6 +30,7 @@ Result<LastSegment> judge_log_end(SegmentReader& reader, const ProvenDurable& pr
   return LastSegment{.header = reader.header(),
                      .used = reader.offset(),
                      .nonzero_end = rest->nonzero_end,
+                     .bytes = reader.file_bytes(),
                      .ends_clean = reader.ends_clean()};
 }
 

@@ -17,11 +17,16 @@ struct LastSegment {
   std::uint64_t used = 0;
   /// Behind the last byte that is not zero. More than `used`: something was being written when the machine stopped.
   std::uint64_t nonzero_end = 0;
+  /// Of the file, but not more than the size in its head.
+  std::uint64_t bytes = 0;
   bool ends_clean = false;
 
-  /// Holds nothing, or was closed in order: may be appended to. An old tail never is, nor is a file of version 1.
+  /// Holds nothing, or was closed in order: may be appended to. An old tail never is, nor is a file of version 1. Nor
+  /// is one that is longer than its clean-close mark says: a later process gave it that length and appended, and none
+  /// of that may have reached the disk, not even the length.
   [[nodiscard]] bool is_reusable() const noexcept {
-    return header.version == kFormatVersion && nonzero_end == used && (ends_clean || used == file_header::kSize);
+    return header.version == kFormatVersion && nonzero_end == used &&
+           (used == file_header::kSize || (ends_clean && bytes == used));
   }
 };
 

@@ -43,7 +43,8 @@ TEST(LogEnd, AnEmptySegmentAndAClosedOneMayBeAppendedTo) {
   EXPECT_TRUE(judge(SegmentBytes(), kNothingMore)->is_reusable());
   SegmentBytes closed = two_records();
   add_clean_close(closed);
-  EXPECT_TRUE(judge(closed, kNothingMore)->is_reusable());
+  EXPECT_TRUE(judge(closed, kNothingMore, closed.end())->is_reusable());
+  EXPECT_FALSE(judge(closed, kNothingMore)->is_reusable()) << "a later process had begun to append, and was killed";
 }
 
 TEST(LogEnd, ATornRecordThatNothingProvesIsNoPartOfTheLog) {

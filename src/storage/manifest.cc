@@ -126,6 +126,12 @@ Result<Manifest> read_manifest(io::Directory& directory) {
   return manifest;
 }
 
+ManifestFile::ManifestFile(io::Directory& directory, Manifest current)
+    : directory_(directory),
+      current_(std::move(current)),
+      durable_seq_(current_.durable_seq),
+      last_segment_(current_.last_segment) {}
+
 Manifest ManifestFile::current() const {
   base::MutexLock lock(mutex_);
   return current_;
@@ -144,6 +150,8 @@ Status ManifestFile::update(const std::function<void(Manifest&)>& change) {
   if (Status renamed = rename_temporary(directory_, kManifestName); !renamed.ok()) return after_failed_sync(renamed);
   if (Status synced = directory_.sync(); !synced.ok()) return after_failed_sync(synced);
   current_ = std::move(next);
+  durable_seq_.store(current_.durable_seq, std::memory_order_release);
+  last_segment_.store(current_.last_segment, std::memory_order_release);
   return {};
 }
 

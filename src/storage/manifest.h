@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -49,9 +50,12 @@ inline constexpr std::size_t kKeptSnapshots = 2;
 /// The manifest of an open store. Threads: any.
 class ManifestFile {
  public:
-  ManifestFile(io::Directory& directory, Manifest current) : directory_(directory), current_(std::move(current)) {}
+  ManifestFile(io::Directory& directory, Manifest current);
 
   [[nodiscard]] Manifest current() const;
+  /// The durable_seq and the last_segment of current(), without waiting for an update that runs.
+  [[nodiscard]] Seq durable_seq() const noexcept { return durable_seq_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t last_segment() const noexcept { return last_segment_.load(std::memory_order_acquire); }
   /// Applies `change` and replaces the file; durable when it returns. On kDiskFull, or when no file can be created, the
   /// manifest is as before; after kStorageFailed it may be either.
   Status update(const std::function<void(Manifest&)>& change);
@@ -60,6 +64,8 @@ class ManifestFile {
   io::Directory& directory_;
   mutable base::Mutex mutex_;
   Manifest current_ FLINT_GUARDED_BY(mutex_);
+  std::atomic<Seq> durable_seq_;
+  std::atomic<std::uint64_t> last_segment_;
 };
 
 }  // namespace flint::storage

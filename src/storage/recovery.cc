@@ -40,7 +40,7 @@ class Recoverer {
   Status replay_complete(std::size_t index);
   Status replay_last();
   Status note_end(SegmentReader& reader);
-  Status apply(const SegmentReader& reader, const ParsedRecord& parsed, std::uint64_t offset);
+  Status apply(const SegmentReader& reader, std::size_t index, const ParsedRecord& parsed, std::uint64_t offset);
   /// Taking the directory as empty would grant every key a full quota again.
   [[nodiscard]] Status of_the_original() const {
     return {
@@ -242,15 +242,19 @@ Status Recoverer::replay() {
   const auto behind = std::find_if(headers_.begin(), headers_.end(),
                                    [this](const FileHeader& header) { return header.seq > position_ + 1; });
   FLINT_ASSERT(behind != headers_.begin());
+  // What 0.1.0 said to be durable could be in the page cache alone.
+  result_.proven_seq = result_.manifest.version == kFormatVersion1 ? position_ : proven_.seq;
   for (auto index = static_cast<std::size_t>(behind - headers_.begin()) - 1; index + 1 < headers_.size(); ++index) {
     if (Status replayed = replay_complete(index); !replayed.ok()) return replayed;
   }
   return replay_last();
 }
 
-Status Recoverer::apply(const SegmentReader& reader, const ParsedRecord& parsed, std::uint64_t offset) {
+Status Recoverer::apply(const SegmentReader& reader, std::size_t index, const ParsedRecord& parsed,
+                        std::uint64_t offset) {
   if (parsed.record.seq <= position_) return {};
   result_.replayed_bytes += parsed.bytes;
+  if (parsed.record.seq > result_.proven_seq) result_.unproven.add(parsed, index, offset);
   if (parsed.record.kind >= kFirstStoreKind) return {};
   Status replayed = state_.replay(parsed.record);
   return replayed.ok() ? replayed : at_place({directory_, reader.name(), offset}, replayed);
@@ -269,21 +273,22 @@ Status Recoverer::replay_complete(std::size_t index) {
       return reader->damaged(fmt::format("there is no valid record {} there, and the next segment begins with {}",
                                          reader->expected(), next_first));
     }
-    if (Status applied = apply(*reader, **parsed, offset); !applied.ok()) return applied;
+    if (Status applied = apply(*reader, index, **parsed, offset); !applied.ok()) return applied;
   }
   result_.segments[index].bytes = reader->offset();
   return {};
 }
 
 Status Recoverer::replay_last() {
-  Result<SegmentReader> reader = SegmentReader::open(directory_, result_.segments.back().number);
+  const std::size_t index = result_.segments.size() - 1;
+  Result<SegmentReader> reader = SegmentReader::open(directory_, result_.segments[index].number);
   if (!reader.ok()) return reader.status();
   while (true) {
     const std::uint64_t offset = reader->offset();
     const Result<std::optional<ParsedRecord>> parsed = reader->next();
     if (!parsed.ok()) return parsed.status();
     if (!*parsed) break;
-    if (Status applied = apply(*reader, **parsed, offset); !applied.ok()) return applied;
+    if (Status applied = apply(*reader, index, **parsed, offset); !applied.ok()) return applied;
   }
   return note_end(*reader);
 }

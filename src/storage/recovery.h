@@ -7,6 +7,7 @@
 #include "storage/log.h"
 #include "storage/log_end.h"
 #include "storage/manifest.h"
+#include "storage/rewrite.h"
 
 /// Reads a directory back into the state that it holds. Writes nothing, and is the same for every way of opening.
 namespace flint::storage {
@@ -33,6 +34,10 @@ struct Recovery {
   /// Nothing when there is no segment yet.
   std::optional<LastSegment> last;
   Seq last_seq = 0;
+  /// Everything up to here is on stable storage: a manifest or a snapshot that was written after it was synced says so.
+  Seq proven_seq = 0;
+  /// What comes after.
+  Unproven unproven;
   /// The snapshot that was loaded, and its size.
   std::optional<SnapshotRef> snapshot;
   std::uint64_t snapshot_bytes = 0;

@@ -12,12 +12,16 @@
 namespace flint::storage {
 namespace {
 
-/// The whole new file under its temporary name, durable.
-Status fill_new(io::File& file, const FileHeader& header) {
-  if (Status allocated = file.allocate(header.bytes); !allocated.ok()) return allocated;
+/// The whole new file under its temporary name, durable. Returns where its records end.
+Result<std::uint64_t> fill_new(io::File& file, const FileHeader& header, const Segment::FirstRecords& first) {
+  if (Status allocated = file.allocate(header.bytes); !allocated.ok()) return after_failed_write(allocated);
   const auto bytes = encode_header(kSegmentMagic, header);
-  if (Status written = file.write_at(0, bytes); !written.ok()) return written;
-  return file.sync();
+  if (Status written = file.write_at(0, bytes); !written.ok()) return after_failed_write(written);
+  Result<std::uint64_t> used = file_header::kSize;
+  if (first) used = first(file);
+  if (!used.ok()) return used;
+  if (Status synced = file.sync(); !synced.ok()) return after_failed_write(synced);
+  return used;
 }
 
 /// A rename that failed may have been done all the same. Left there, a new segment without records would end the log
@@ -30,21 +34,25 @@ Status undo_rename(io::Directory& directory, std::string_view name) {
 
 }  // namespace
 
-Result<std::shared_ptr<Segment>> Segment::create(io::Directory& directory, const FileHeader& header) {
+Result<std::shared_ptr<Segment>> Segment::create(io::Directory& directory, const FileHeader& header,
+                                                 const FirstRecords& first) {
   const std::string name = segment_name(header.number);
   Result<std::unique_ptr<io::File>> file = create_temporary(directory, name);
   if (!file.ok()) return file.status();
-  Result<std::shared_ptr<Segment>> segment = create_in(directory, header, std::move(*file), temporary_name(name));
+  Result<std::shared_ptr<Segment>> segment =
+      create_in(directory, header, std::move(*file), temporary_name(name), first);
   return segment.code() == Code::kNotFound ? after_failed_write(segment.status()) : std::move(segment);
 }
 
 Result<std::shared_ptr<Segment>> Segment::create_in(io::Directory& directory, const FileHeader& header,
-                                                    std::unique_ptr<io::File> file, std::string_view temporary) {
+                                                    std::unique_ptr<io::File> file, std::string_view temporary,
+                                                    const FirstRecords& first) {
   std::string name = segment_name(header.number);
   file->show_as(name);
-  if (Status filled = fill_new(*file, header); !filled.ok()) {
+  const Result<std::uint64_t> used = fill_new(*file, header, first);
+  if (!used.ok()) {
     static_cast<void>(directory.remove(temporary));
-    return after_failed_write(filled);
+    return used.status();
   }
   if (Status renamed = directory.rename(temporary, name); !renamed.ok()) {
     if (renamed.code() == Code::kNotFound) return renamed;
@@ -53,7 +61,7 @@ Result<std::shared_ptr<Segment>> Segment::create_in(io::Directory& directory, co
     return after_failed_write(renamed);
   }
   if (Status synced = directory.sync(); !synced.ok()) return after_failed_sync(synced);
-  return std::make_shared<Segment>(std::move(file), std::move(name), header, file_header::kSize);
+  return std::make_shared<Segment>(std::move(file), std::move(name), header, *used);
 }
 
 Result<std::shared_ptr<Segment>> Segment::reopen(io::Directory& directory, const FileHeader& header,

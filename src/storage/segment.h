@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,14 +15,19 @@ namespace flint::storage {
 /// Threads: append(), seal_off() and the getters under the log's mutex; sync() from any.
 class Segment {
  public:
-  /// Creates the file with all its blocks, empty, and makes content and name durable: a segment that is seen under its
-  /// name has a whole header, so that one without is damage. On failure nothing is left of it. kStorageFailed when it
-  /// is unknown whether that worked, or when the disk failed.
-  static Result<std::shared_ptr<Segment>> create(io::Directory& directory, const FileHeader& header);
+  /// Writes the records that a new segment begins with, and returns where they end.
+  using FirstRecords = std::function<Result<std::uint64_t>(io::File&)>;
+
+  /// Creates the file with all its blocks and, if any, its first records, and makes content and name durable: a segment
+  /// that is seen under its name has a whole header and these records, so that one without is damage. On failure
+  /// nothing is left of it. kStorageFailed when it is unknown whether that worked, or when the disk failed.
+  static Result<std::shared_ptr<Segment>> create(io::Directory& directory, const FileHeader& header,
+                                                 const FirstRecords& first = {});
   /// The same in an empty file that the caller holds open under `temporary`: needs no descriptor. kNotFound, with
   /// nothing changed, when that name is gone.
   static Result<std::shared_ptr<Segment>> create_in(io::Directory& directory, const FileHeader& header,
-                                                    std::unique_ptr<io::File> file, std::string_view temporary);
+                                                    std::unique_ptr<io::File> file, std::string_view temporary,
+                                                    const FirstRecords& first = {});
 
   /// Goes on where the records of an existing segment end. Writes nothing before the first append.
   static Result<std::shared_ptr<Segment>> reopen(io::Directory& directory, const FileHeader& header,

@@ -39,6 +39,11 @@ class SegmentReader {
   /// The next record, or nothing where no valid one stands in place. A valid one with a sequence number that is not the
   /// next is kCorruption, one of a kind that is not known kUnsupportedFormat. The payload is valid until the next call.
   Result<std::optional<ParsedRecord>> next();
+  /// Goes on where an earlier reader of the same file stood.
+  void resume(std::uint64_t offset, Seq expected) noexcept {
+    offset_ = offset;
+    expected_ = expected;
+  }
   /// Where next() looks, and the number that it expects there.
   [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
   [[nodiscard]] Seq expected() const noexcept { return expected_; }

@@ -19,10 +19,11 @@ class Settler {
   Result<std::shared_ptr<Segment>> run();
 
  private:
-  [[nodiscard]] bool is_settled() const;
+  [[nodiscard]] bool goes_on_in_last() const;
   Result<std::shared_ptr<Segment>> find_segment();
-  Status make_recovered_durable();
   Status copy_tail();
+  [[nodiscard]] std::uint64_t segment_bytes() const;
+  void drop_superseded();
   Result<std::shared_ptr<Segment>> start_segment();
   Status write_manifest();
   void undo();
@@ -33,18 +34,20 @@ class Settler {
   std::vector<std::string> created_;
 };
 
-/// Closed in order, and the manifest, which is written last, says so: every byte is on stable storage.
-bool Settler::is_settled() const {
-  return recovery_.exists && recovery_.manifest.version == kFormatVersion && recovery_.last->is_reusable() &&
-         recovery_.manifest.durable_seq == recovery_.last_seq &&
-         recovery_.manifest.last_segment == recovery_.last->header.number && recovery_.leftovers.empty();
+/// Whether the newest segment may be appended to: it ends in order, and the manifest, which is written after a sync,
+/// proves all of it and its name. The clean-close mark alone proves nothing: it may be in the page cache alone.
+bool Settler::goes_on_in_last() const {
+  const Manifest& manifest = recovery_.manifest;
+  return recovery_.exists && recovery_.last && manifest.version == kFormatVersion && recovery_.last->is_reusable() &&
+         manifest.durable_seq == recovery_.last_seq && manifest.last_segment == recovery_.last->header.number;
 }
 
 Result<std::shared_ptr<Segment>> Settler::run() {
-  if (recovery_.last && is_settled()) return Segment::reopen(directory_, recovery_.last->header, recovery_.last->used);
   Result<std::shared_ptr<Segment>> segment = find_segment();
   Status status = segment.status();
-  if (status.ok()) status = write_manifest();
+  // Before what it does not name is removed, the manifest must be on stable storage: the one that was read may not be.
+  const bool is_settled = goes_on_in_last() && recovery_.leftovers.empty();
+  if (status.ok() && !is_settled) status = write_manifest();
   if (status.ok()) return segment;
   // After a failure of the disk the new manifest may be in place, and name what was created.
   if (status.code() != Code::kStorageFailed) undo();
@@ -52,23 +55,11 @@ Result<std::shared_ptr<Segment>> Settler::run() {
 }
 
 Result<std::shared_ptr<Segment>> Settler::find_segment() {
-  if (!recovery_.last) return start_segment();
-  if (Status durable = make_recovered_durable(); !durable.ok()) return durable;
-  if (recovery_.last->is_reusable()) {
-    return Segment::reopen(directory_, recovery_.last->header, recovery_.last->used);
+  if (goes_on_in_last()) return Segment::reopen(directory_, recovery_.last->header, recovery_.last->used);
+  if (recovery_.last) {
+    if (Status copied = copy_tail(); !copied.ok()) return copied;
   }
-  if (Status copied = copy_tail(); !copied.ok()) return copied;
   return start_segment();
-}
-
-/// What recovery read may be in the page cache only, and so may the names: a process that was killed synced neither.
-Status Settler::make_recovered_durable() {
-  Result<std::unique_ptr<io::File>> file =
-      directory_.open(segment_name(recovery_.last->header.number), io::OpenFile::kReadWrite);
-  if (!file.ok()) return file.status();
-  if (Status synced = (*file)->sync(); !synced.ok()) return after_failed_sync(synced);
-  if (Status synced = directory_.sync(); !synced.ok()) return after_failed_sync(synced);
-  return {};
 }
 
 Status Settler::copy_tail() {
@@ -90,25 +81,58 @@ Status Settler::copy_tail() {
   created_.push_back(name);
   recovery_.findings.push_back(
       {.fatal = false,
-       .message = fmt::format("{}/{}: the machine stopped while record {} at offset {} was being written. What was "
-                              "there had never been durable; it was dropped, and its {} bytes are in {}, which you may "
-                              "delete.",
+       .message = fmt::format("{}/{}: record {} at offset {} is incomplete: it was being written when the process or "
+                              "the machine stopped, and nothing shows that it had been durable. It is not part of the "
+                              "log, and its {} bytes are in {}, which you may delete.",
                               directory_.path(), segment, recovery_.last_seq + 1, last.used, *got, name)});
   return {};
 }
 
+/// Doubled until there is room for what is written again and something more.
+std::uint64_t Settler::segment_bytes() const {
+  const std::uint64_t least = file_header::kSize + recovery_.unproven.bytes + kMaxRecordBytes + kSegmentReserve;
+  std::uint64_t bytes = sizes_.first;
+  if (recovery_.unproven.bytes == 0) return bytes;
+  while (bytes < least && bytes < sizes_.largest) bytes *= 2;
+  return std::max(bytes, least);
+}
+
+/// Segments that hold nothing but what is written again into the next one. The empty one of a store that was not
+/// completed is replaced under its own name.
+void Settler::drop_superseded() {
+  while (!recovery_.segments.empty() && recovery_.segments.back().first_seq > recovery_.proven_seq) {
+    if (recovery_.exists) recovery_.leftovers.push_back(segment_name(recovery_.segments.back().number));
+    recovery_.segments.pop_back();
+  }
+  const Unproven& unproven = recovery_.unproven;
+  if (unproven.bytes > 0 && unproven.segment + 1 == recovery_.segments.size()) {
+    recovery_.segments.back().bytes = unproven.offset;
+  }
+}
+
+/// A store that never was completed begins anew, under the same name: only a new file is known to be on the disk.
 Result<std::shared_ptr<Segment>> Settler::start_segment() {
-  const std::uint64_t number = recovery_.last ? recovery_.last->header.number + 1 : recovery_.manifest.first_segment;
+  const bool begins = !recovery_.exists || !recovery_.last;
+  const std::uint64_t number = begins ? recovery_.manifest.first_segment : recovery_.last->header.number + 1;
+  const std::vector<SegmentInfo> recovered = recovery_.segments;
+  drop_superseded();
   const FileHeader header{.file_id = random_file_id(),
                           .number = number,
-                          .seq = recovery_.last_seq + 1,
-                          .bytes = sizes_.first,
-                          .previous = recovery_.last ? recovery_.last->header.number : 0};
-  Result<std::shared_ptr<Segment>> segment = create_what_fits(
-      header, kStoreRecordBytes, [this](const FileHeader& fitting) { return Segment::create(directory_, fitting); });
+                          .seq = recovery_.proven_seq + 1,
+                          .bytes = segment_bytes(),
+                          .previous = recovery_.segments.empty() ? 0 : recovery_.segments.back().number};
+  Segment::FirstRecords again;
+  if (recovery_.unproven.bytes > 0) {
+    again = [&](io::File& file) {
+      return write_again(directory_, recovered, recovery_.unproven, recovery_.last_seq, file, header);
+    };
+  }
+  Result<std::shared_ptr<Segment>> segment =
+      create_what_fits(header, recovery_.unproven.bytes + kStoreRecordBytes,
+                       [&](const FileHeader& fitting) { return Segment::create(directory_, fitting, again); });
   if (!segment.ok()) return segment;
   created_.push_back(segment_name(number));
-  recovery_.segments.push_back({.number = number, .first_seq = header.seq, .bytes = file_header::kSize});
+  recovery_.segments.push_back({.number = number, .first_seq = header.seq, .bytes = (*segment)->used()});
   return segment;
 }
 
@@ -116,6 +140,7 @@ Status Settler::write_manifest() {
   ManifestFile file(directory_, recovery_.manifest);
   Status written = file.update([this](Manifest& manifest) {
     manifest.durable_seq = recovery_.last_seq;
+    manifest.first_segment = recovery_.segments.front().number;
     manifest.last_segment = recovery_.segments.back().number;
   });
   recovery_.manifest = file.current();
@@ -129,15 +154,16 @@ void Settler::undo() {
 }  // namespace
 
 Result<std::shared_ptr<Segment>> settle(io::Directory& directory, const SegmentSizes& sizes, Recovery& recovery) {
-  Recovery attempt = recovery;
-  Result<std::shared_ptr<Segment>> segment = Settler(directory, sizes, attempt).run();
-  if (segment.code() == Code::kDiskFull) {  // what the segment left may have been too little for the manifest
-    attempt = recovery;
-    const SegmentSizes smallest{std::min(sizes.first, kUsualBlockBytes), sizes.largest};
-    segment = Settler(directory, smallest, attempt).run();
-  }
-  recovery = std::move(attempt);
-  return segment;
+  const auto attempt = [&](const SegmentSizes& with) {
+    Recovery settled = recovery;
+    Result<std::shared_ptr<Segment>> segment = Settler(directory, with, settled).run();
+    if (segment.ok()) recovery = std::move(settled);
+    return segment;
+  };
+  Result<std::shared_ptr<Segment>> segment = attempt(sizes);
+  if (segment.code() != Code::kDiskFull) return segment;
+  // What the segment left may have been too little for the manifest.
+  return attempt({std::min(sizes.first, kUsualBlockBytes), sizes.largest});
 }
 
 void give_back_room(io::Directory& directory, const Recovery& recovery) {

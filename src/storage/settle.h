@@ -9,10 +9,12 @@
 namespace flint::storage {
 
 /// When it returns, everything that was recovered is on stable storage and stays what it is: also for the opens after a
-/// crash at any of its steps. It makes the recovered end durable, copies an old tail aside, starts a new segment unless
-/// the newest may be appended to, and brings the manifest up to date; after a clean close it writes nothing at all.
-/// `recovery.manifest` and `recovery.segments` then say what is so. On failure, what was created is removed again,
-/// unless the disk itself failed.
+/// crash at any of its steps. Records that nothing proves durable are written again into a new segment, which takes the
+/// place of those that hold nothing else; an old tail is copied aside; the manifest is brought up to date. After a
+/// clean close it writes nothing at all. `recovery.manifest`, `segments` and `leftovers` then say what is so.
+///
+/// On failure `recovery` is as it was, and what was created is removed again unless the disk itself failed. kDiskFull:
+/// there is no room for the new segment; what recovery showed can be read, and a later call may succeed.
 Result<std::shared_ptr<Segment>> settle(io::Directory& directory, const SegmentSizes& sizes, Recovery& recovery);
 
 /// Gives back the room behind the records of complete segments: a process that was killed could not. What cannot be

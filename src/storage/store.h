@@ -84,6 +84,10 @@ struct StoreOptions {
   /// up to the largest; one that a compaction starts is small again.
   std::uint64_t first_segment_bytes = std::uint64_t{1} << 20;
   std::uint64_t max_segment_bytes = std::uint64_t{64} << 20;
+  /// How much of the log, in bytes and in time, an open may have to write again because the manifest does not prove it
+  /// yet; an idle log and the first commit of a segment are noted there at once.
+  std::uint64_t prove_after_bytes = std::uint64_t{4} << 20;
+  std::chrono::milliseconds prove_after{5000};
   /// False: no thread is started, and a test drives tick() by hand.
   bool background = true;
 };

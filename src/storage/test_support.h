@@ -189,6 +189,8 @@ class TestStore {
   options.first_segment_bytes = 1024;
   options.max_segment_bytes = 4096;
   options.compact_after_bytes = std::uint64_t{1} << 30;
+  options.prove_after_bytes = 2000;
+  options.prove_after = std::chrono::hours(24);
   return options;
 }
 

@@ -73,7 +73,8 @@ class Workload {
   void step(const std::function<Status()>& action) {
     if (result_.stopped) return;
     note(action());
-    result_.stopped = store_->stats().failed;
+    ++result_.steps;
+    result_.stopped = store_->stats().failed || result_.steps >= options_.steps;
     if (!result_.stopped && options_.after_step) options_.after_step(result_.history);
   }
   void note(const Status& status) {

@@ -9,7 +9,9 @@ namespace flint::storage {
 struct WorkloadOptions {
   StoreOptions store = tiny_options();
   /// After each step, when nothing is in the middle of anything.
-  std::function<void(const History&)> after_step;
+  std::function<void(const History&)> after_step = {};
+  /// The process is killed after so many steps.
+  std::size_t steps = SIZE_MAX;
 };
 
 /// What a step said that did not succeed.
@@ -19,6 +21,7 @@ struct WorkloadResult {
   Status first_failure;
   /// The store had failed, or an open did.
   bool stopped = false;
+  std::size_t steps = 0;
   /// Where health() was not Ok.
   bool failed = false;
 };

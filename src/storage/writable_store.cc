@@ -39,6 +39,7 @@ WritableStore::WritableStore(io::Directory& directory, StateMachine& state, cons
       last_tick_seq_(recovery.last_seq),
       sealed_seq_(recovery.last_seq),
       opened_seq_(recovery.last_seq),
+      proved_at_(steady_clock::now()),
       findings_(std::move(recovery.findings)),
       degraded_(recovery.degraded) {}
 
@@ -46,6 +47,7 @@ WritableStore::~WritableStore() {
   committer_.stop();
   compactor_.stop();
   compacting_.stop();
+  proving_.stop();
   commit_.stop();
 }
 
@@ -53,6 +55,12 @@ Status WritableStore::start_background() {
   has_background_ = true;
   next_tick_ = steady_clock::now() + tick_every_;
   if (Status started = committer_.start([this] { return committer_turn(); }); !started.ok()) return started;
+  const Status started = proving_.start([this] {
+    // As in committer_turn().
+    if (proof_is_due() && !refuses()) static_cast<void>(prove());
+    return kUntilWoken;
+  });
+  if (!started.ok()) return started;
   return compacting_.start([this] {
     if (compactor_.is_due() && !refuses()) static_cast<void>(compact());
     return kUntilWoken;
@@ -172,8 +180,12 @@ Status WritableStore::tick() {
   Status status = ticked.status;
   if (batch_) status = first_failure(std::move(status), commit_.wait(ticked.last_seq));
   status = first_failure(std::move(status), seal_if_quiet(ticked.last_seq));
-  status = first_failure(std::move(status), note_segment());
-  if (!has_background_ && compactor_.is_due()) status = first_failure(std::move(status), compact());
+  if (has_background_) {
+    if (proof_is_due()) proving_.wake();
+  } else {
+    if (proof_is_due()) status = first_failure(std::move(status), prove());
+    if (compactor_.is_due()) status = first_failure(std::move(status), compact());
+  }
   base::MutexLock guard(mutex_);
   log_.hold_spare();
   idle_ = log_.durable_seq() == log_.last_seq();
@@ -198,18 +210,40 @@ Status WritableStore::seal_if_quiet(Seq last_seq) {
   return commit_.wait(seal);
 }
 
-Status WritableStore::note_segment() {
+bool WritableStore::proof_is_due() const {
+  const Seq durable = log_.durable_seq();
+  const Seq proven = manifest_.durable_seq();
   std::uint64_t current = 0;
   {
     base::MutexLock lock(mutex_);
     current = log_.current()->header().number;
   }
-  if (manifest_.current().last_segment >= current) return {};
+  if (current > manifest_.last_segment()) return true;
+  if (durable <= proven) return false;
+  return proven == opened_seq_ || durable == sealed_seq_ ||
+         log_.appended_bytes() - proved_bytes_ >= options_.prove_after_bytes ||
+         steady_clock::now() - proved_at_.load() >= options_.prove_after;
+}
+
+/// What is written was true when it was read, whatever fails meanwhile: durable_seq() advances only after a sync.
+Status WritableStore::prove() {
+  Seq durable = 0;
+  std::uint64_t current = 0;
+  {
+    base::MutexLock lock(mutex_);
+    durable = log_.durable_seq();
+    current = log_.current()->header().number;
+  }
+  const std::uint64_t appended = log_.appended_bytes();
   if (Status held = log_.check_lock(); !held.ok()) return held;
-  return failure_.note(manifest_.update([&](Manifest& manifest) {
+  Status updated = failure_.note(manifest_.update([&](Manifest& manifest) {
     manifest.last_segment = std::max(manifest.last_segment, current);
-    manifest.durable_seq = log_.durable_seq();
+    manifest.durable_seq = std::max(manifest.durable_seq, durable);
   }));
+  if (!updated.ok()) return updated;
+  proved_bytes_ = appended;
+  proved_at_ = steady_clock::now();
+  return {};
 }
 
 bool WritableStore::batch_is_full() {
@@ -241,6 +275,7 @@ Status WritableStore::close() {
   committer_.stop();
   compactor_.stop();
   compacting_.stop();
+  proving_.stop();
   Ticked ticked = tick_owner();
   {
     base::MutexLock guard(mutex_);

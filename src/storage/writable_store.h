@@ -15,8 +15,8 @@
 /// The store of a directory that this process owns: puts log, group commit, compaction and background work together.
 namespace flint::storage {
 
-/// Two background threads: the committer syncs for those who do not block, ticks, and seals a log that fell silent; the
-/// compactor writes snapshots.
+/// Three background threads: the committer syncs for those who do not block, ticks, and seals a log that fell silent;
+/// the compactor writes snapshots; the prover advances the manifest, whose syncs no answer is to wait for.
 ///
 /// Order of locks, outermost first: close_mutex_, tick_mutex_, the compactor's turn, the manifest's, the commit's turn,
 /// mutex(), and under it only leaves.
@@ -61,8 +61,12 @@ class WritableStore final : public Store {
   void serve_waiting();
   /// If nothing came since the last tick: proves to later opens that everything so far had been durable.
   Status seal_if_quiet(Seq last_seq) FLINT_REQUIRES(tick_mutex_);
-  /// Names a segment that was started since in the manifest, so that its loss would be noticed.
-  Status note_segment();
+  /// Whether the manifest is to say that more of the log is durable: all of an idle log, the first commit of this store
+  /// and of each segment, and some every few seconds or megabytes. What it does not say, the next open writes again,
+  /// and damage there may look like a record that never became durable.
+  [[nodiscard]] bool proof_is_due() const;
+  /// Advances the manifest.
+  Status prove();
   /// After each append in batch mode, under the mutex.
   void wake_when_batch_is_due(Seq appended);
   [[nodiscard]] bool batch_is_full();
@@ -90,9 +94,13 @@ class WritableStore final : public Store {
   base::Mutex tick_mutex_;
   Seq last_tick_seq_ FLINT_GUARDED_BY(tick_mutex_) = 0;
   /// Up to here the log's end is provable.
-  Seq sealed_seq_ FLINT_GUARDED_BY(tick_mutex_) = 0;
+  std::atomic<Seq> sealed_seq_;
   /// The log ended here at open, in order: nothing is to be marked as long as it does.
   const Seq opened_seq_;
+
+  /// Of the last prove(): how much had been appended, and when it was.
+  std::atomic<std::uint64_t> proved_bytes_ = 0;
+  std::atomic<std::chrono::steady_clock::time_point> proved_at_;
 
   base::Mutex close_mutex_;
   std::optional<Status> closed_with_ FLINT_GUARDED_BY(close_mutex_);
@@ -106,6 +114,7 @@ class WritableStore final : public Store {
   bool has_background_ = false;
   Worker committer_;
   Worker compacting_;
+  Worker proving_;
 };
 
 }  // namespace flint::storage
