@@ -88,9 +88,9 @@ Status Settler::copy_tail() {
   return {};
 }
 
-/// Doubled until there is room for what is written again and something more.
+/// Doubled until there is room for what is written again.
 std::uint64_t Settler::segment_bytes() const {
-  const std::uint64_t least = file_header::kSize + recovery_.unproven.bytes + kMaxRecordBytes + kSegmentReserve;
+  const std::uint64_t least = file_header::kSize + recovery_.unproven.bytes + kSegmentReserve;
   std::uint64_t bytes = sizes_.first;
   if (recovery_.unproven.bytes == 0) return bytes;
   while (bytes < least && bytes < sizes_.largest) bytes *= 2;
