@@ -64,6 +64,7 @@ class Unsynced(TraceTest):
                     sent = time.time()
                     self.ok(server.check(connection=connection))
                     checks.append((sent, time.time()))
+                    time.sleep(0.02)  # else all of them wait already when an event is surely too old
                 connection.close()
 
             threads = [threading.Thread(target=check) for _ in range(4)]
