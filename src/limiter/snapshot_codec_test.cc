@@ -171,12 +171,12 @@ TEST(SnapshotCodec, EveryAlgorithmComesBackAsItWas) {
   add_sliding_log(keys, "log", 3);
   add_sliding_log(keys, "empty log", 0);
   add(keys, std::string(kMaxKeyBytes, 'k'), {.rate = kMaxUnits, .per = kMaxPeriod, .burst = kMaxUnits}).counters = {
-      .allowed = ~std::uint64_t{0},
+      .allowed = kMostCounted,
       .allowed_cost = ~std::uint64_t{0},
-      .denied = ~std::uint64_t{0},
+      .denied = kMostCounted,
       .denied_cost = ~std::uint64_t{0},
-      .last_allowed_at = WallTime::max(),
-      .last_denied_at = WallTime::min(),
+      .last_allowed_at = kLatestWall,
+      .last_denied_at = WallTime{} - 1ms,
       .last_reset_at = WallTime{}};
   keys.find(KeyId{4})->last_seq = ~std::uint64_t{0};
   expect_round_trip(keys);
@@ -339,7 +339,7 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"burst_too_high", {key_entry({.burst = kMaxUnits + 1})}},
         Malformed{"burst_of_a_window", {key_entry({.algorithm = 3, .burst = 2})}},
         Malformed{"unknown_time", {key_entry({.times = 8})}},
-        Malformed{"time_that_is_not_there", {key_entry({.algorithm = 2, .times = 1})}},
+        Malformed{"time_that_is_not_there", {key_entry({.algorithm = 2, .times = 2})}},
         Malformed{"updated_before_0", {key_entry({.updated_at = -1})}},
         Malformed{"updated_after_the_end", {key_entry({.updated_at = INT64_MAX})}},
         Malformed{"window_after_the_end", {key_entry({.algorithm = 3, .updated_at = INT64_MAX})}},
