@@ -34,19 +34,6 @@ Time LimiterClock::start(const ClockReading& reading, const PersistedTime& persi
   return std::min(std::max(by_wall, persisted.last), kLatestTime);
 }
 
-Moment LimiterClock::now() noexcept {
-  const ClockReading reading = read();
-  now_ = std::max(now_, std::min(base::saturating_add(origin_, reading.boot - origin_boot_), kLatestTime));
-  const Nanos offset = reading.wall.time_since_epoch() - now_.time_since_epoch();
-  return {now_, WallTime(now_.time_since_epoch() + std::chrono::floor<std::chrono::milliseconds>(offset))};
-}
-
-/// What the log cannot hold is not believed, nor that the machine has yet to boot: differences of what is left fit.
-ClockReading LimiterClock::read() const noexcept {
-  const ClockReading reading = clock_.read();
-  return {std::clamp(reading.wall, WallTime{}, kLatestWall), std::max(reading.boot, Nanos(0))};
-}
-
 std::vector<Finding> LimiterClock::findings() {
   std::vector<Finding> findings;
   const Moment at = now();

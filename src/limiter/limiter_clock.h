@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
+#include "base/arithmetic.h"
 #include "flint/doctor.h"
 #include "flint/time.h"
 #include "limiter/persisted_time.h"
@@ -19,7 +21,12 @@ class LimiterClock {
 
   /// Reads the clock, once. The wall clock is taken as a whole number of milliseconds from the limiter's time: that is
   /// what the log keeps of it, so that a time shown before a restart is shown again after it.
-  [[nodiscard]] Moment now() noexcept;
+  [[nodiscard]] Moment now() noexcept {
+    const ClockReading reading = read();
+    now_ = std::max(now_, std::min(base::saturating_add(origin_, reading.boot - origin_boot_), kLatestTime));
+    const Nanos offset = reading.wall.time_since_epoch() - now_.time_since_epoch();
+    return {now_, WallTime(now_.time_since_epoch() + std::chrono::floor<std::chrono::milliseconds>(offset))};
+  }
 
   /// The boot-time clock at `at`, which now() returned, in the boot of this process.
   [[nodiscard]] BootTime boot_time(const Moment& at) const noexcept {
@@ -42,7 +49,11 @@ class LimiterClock {
   [[nodiscard]] static Nanos offset(const Moment& at) noexcept {
     return at.wall.time_since_epoch() - at.time.time_since_epoch();
   }
-  [[nodiscard]] ClockReading read() const noexcept;
+  /// What the log cannot hold is not believed, nor that the machine has yet to boot: differences of what is left fit.
+  [[nodiscard]] ClockReading read() const noexcept {
+    const ClockReading reading = clock_.read();
+    return {std::clamp(reading.wall, WallTime{}, kLatestWall), std::max(reading.boot, Nanos(0))};
+  }
   [[nodiscard]] Time start(const ClockReading& reading, const PersistedTime& persisted);
 
   const Clock& clock_;
