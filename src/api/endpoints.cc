@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "api/answers.h"
+#include "api/audit.h"
 #include "api/openapi.h"
 #include "api/requests.h"
 #include "api/url.h"
@@ -133,10 +134,12 @@ Deferred<Response> configure(const EndpointCall& call) {
   if (Status status = takes_no_query(call); !status.ok()) return failed(status);
   Result<LimitRequest> request = read_limit(*call.body);
   if (!request.ok()) return failed(request.status());
+  const Result<LimitStatus> before = call.limiter.status(request->key);
   Ticket ticket;
   if (Status status = call.limiter.limit_deferred(request->key, request->limit, &ticket); !status.ok()) {
     return failed(status);
   }
+  if (call.request.audit != nullptr) note_limit(*call.request.audit, request->key, before, request->limit);
   return {done(), ticket};
 }
 
@@ -174,6 +177,7 @@ Deferred<Response> reset(const EndpointCall& call) {
   if (!key.ok()) return failed(key.status());
   Ticket ticket;
   if (Status status = call.limiter.reset_deferred(*key, &ticket); !status.ok()) return failed(status);
+  if (call.request.audit != nullptr) note_reset(*call.request.audit, *key);
   return {done(), ticket};
 }
 

@@ -40,6 +40,9 @@ struct Request {
   std::string_view query;
   /// JSON; the caller has checked the content type.
   std::string_view body;
+  /// Where to write what was changed, for the log of a server: not a sentence, since who did it follows. Null for
+  /// nowhere; left as it is when nothing was changed.
+  std::string* audit = nullptr;
 };
 
 struct Response {

@@ -166,6 +166,25 @@ TEST_F(ServiceTest, RefusesWhatItWouldIgnore) {
   EXPECT_EQ(get("/v1/history/a", "limit=10001").status, 400);
 }
 
+// Limit changes and resets left no trace in the server's log.
+TEST_F(ServiceTest, SaysWhatWasChanged) {
+  const auto audited = [&](std::string_view path, std::string_view body) {
+    std::string audit;
+    service_->handle({.method = Method::kPost, .path = path, .query = {}, .body = body, .audit = &audit});
+    return audit;
+  };
+  EXPECT_EQ(audited("/v1/limits", R"({"key":"a\"\\é","rate":100,"per":60})"),
+            R"(limit of "a\x22\x5c\xc3\xa9" set to 100 per 1m, token_bucket)");
+  EXPECT_EQ(audited("/v1/limits", R"({"key":"a\"\\é","rate":100,"per":60})"), "") << "nothing was changed";
+  EXPECT_EQ(audited("/v1/limits", R"({"key":"a\"\\é","rate":100,"per":"1m","burst":100})"), "");
+  EXPECT_EQ(audited("/v1/limits", R"({"key":"a\"\\é","rate":5,"per":"1h","burst":7})"),
+            R"(limit of "a\x22\x5c\xc3\xa9" set to 5 per 1h, token_bucket, burst 7, from 100 per 1m, token_bucket)");
+  EXPECT_EQ(audited("/v1/reset", R"({"key":"a\"\\é"})"), R"(usage of "a\x22\x5c\xc3\xa9" reset)");
+  EXPECT_EQ(audited("/v1/reset", R"({"key":"nobody"})"), "");
+  EXPECT_EQ(audited("/v1/limits", R"({"key":"b","rate":0,"per":60})"), "");
+  EXPECT_EQ(audited("/v1/check", R"({"key":"a\"\\é"})"), "");
+}
+
 // Bad JSON and a wrong field had the same code, so that a program could not tell its own fault from its user's.
 TEST_F(ServiceTest, TellsBadJsonFromAWrongField) {
   add_limits();

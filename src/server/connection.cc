@@ -172,10 +172,12 @@ void Connection::serve() {
     return;
   }
   const RequestHead& head = reader_.head();
+  std::string audit;
   Deferred<api::Response> deferred = loop_.core().routes.handle(
-      {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()});
+      {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = &audit});
   const bool waits = deferred.ticket.seq != 0 && !loop_.core().limiter.is_durable(deferred.ticket);
   if (route_.takes_body && !waits) loop_.core().gate.leave(1);
+  if (!audit.empty()) loop_.audit(audit, socket_.native_handle());
   const bool decided = route_.decides && deferred.value.status == kDone;
   const std::uint64_t begin = outbox_.end();
   answer(std::move(deferred.value));
@@ -193,7 +195,8 @@ void Connection::run_on_worker() {
   worker_has_begun_ = false;
   const RequestHead& head = reader_.head();
   // What the request refers to stays as it is: nothing is read meanwhile, and the connection is kept.
-  const api::Request request{.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()};
+  const api::Request request{
+      .method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = nullptr};
   loop_.core().workers(route_.work).submit([self = shared_from_this(), request]() mutable {
     IoLoop& loop = self->loop_;
     self->worker_has_begun_ = true;

@@ -1,5 +1,6 @@
 #include "server/io_loop.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -25,6 +26,24 @@ int family_of(int socket) {
   return getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0 ? address.ss_family : AF_UNIX;
 }
 
+/// `127.0.0.1:53412`, or `user 1000, process 4711` of a Unix socket.
+std::string peer_of(int socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "a client that has left";
+  if (const std::optional<IpAddress> ip = IpAddress::of(address)) {
+    const std::string text = ip->text();
+    const bool v6 = text.find(':') != text.npos;
+    // The port is at the same place in both kinds of address.
+    const auto port = ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+    return (v6 ? "[" + text + "]" : text) + ":" + std::to_string(port);
+  }
+  ucred peer{};
+  size = sizeof(peer);
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "a local client";
+  return "user " + std::to_string(peer.uid) + ", process " + std::to_string(peer.pid);
+}
+
 }  // namespace
 
 /// Where other threads reach the loop, also after it is gone: a commit that ends late finds nobody at home.
@@ -42,6 +61,7 @@ struct IoLoop::Mailbox {
 IoLoop::IoLoop(ServerCore& core, Log& log)
     : core_(core),
       traffic_(core.monitor.add_loop()),
+      log_(log),
       disk_full_(log, "disk_full", "Requests were answered with 507, and not applied: the disk has no room"),
       work_(context_.get_executor()),
       timer_(context_),
@@ -105,6 +125,10 @@ void IoLoop::join() {
 
 void IoLoop::remove(const std::shared_ptr<Connection>& connection) {
   if (connections_.erase(connection) == 1) forget(connection->visitor());
+}
+
+void IoLoop::audit(std::string_view what, int socket) {
+  log_.info("changed", std::string(what) + ", by " + peer_of(socket));
 }
 
 void IoLoop::forget(Visitor& visitor) {

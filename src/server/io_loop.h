@@ -92,6 +92,8 @@ class IoLoop {
   [[nodiscard]] bool is_draining() const { return draining_; }
   [[nodiscard]] Traffic& traffic() { return traffic_; }
   void note_full_disk() { disk_full_.happened(); }
+  /// Logs `what` with the peer of `socket`, which did it.
+  void audit(std::string_view what, int socket);
   void remove(const std::shared_ptr<Connection>& connection);
   /// Calls Connection::on_commit once the log may be durable up to `seq`.
   void await_commit(std::shared_ptr<Connection> connection, std::uint64_t seq);
@@ -114,6 +116,7 @@ class IoLoop {
 
   ServerCore& core_;
   Traffic& traffic_;
+  Log& log_;
   RepeatedWarning disk_full_;
   IoContext context_{1};
   asio::executor_work_guard<IoContext::executor_type> work_;

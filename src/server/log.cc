@@ -3,7 +3,10 @@
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cstdlib>
 
 #include "api/json_writer.h"
 #include "base/utf8.h"
@@ -24,6 +27,28 @@ spdlog::level::level_enum level_of(LogLevel level) {
   }
   return spdlog::level::info;
 }
+
+/// Whether standard error goes to systemd's journal. The variable names it by device and inode, because a process whose
+/// standard error was redirected has the variable still.
+bool is_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe): nobody sets any
+  struct stat error {};
+  if (stream == nullptr || fstat(STDERR_FILENO, &error) != 0) return false;
+  return stream == std::to_string(error.st_dev) + ":" + std::to_string(error.st_ino);
+}
+
+/// The priorities of syslog(3).
+class Priority final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& to) override {
+    const std::string_view prefix = message.level >= spdlog::level::err    ? "<3>"
+                                    : message.level == spdlog::level::warn ? "<4>"
+                                    : message.level == spdlog::level::info ? "<6>"
+                                                                           : "<7>";
+    to.append(prefix.data(), prefix.data() + prefix.size());
+  }
+  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Priority>(); }
+};
 
 /// Of an object whose other members stand before them.
 std::string json_members(std::string_view event, std::string_view text) {
@@ -57,9 +82,12 @@ std::string escaped_for_log(std::string_view text) {
 Log::Log(LogLevel level, LogFormat format)
     : json_(format == LogFormat::kJson || (format == LogFormat::kAuto && isatty(STDERR_FILENO) == 0)),
       logger_(std::make_unique<spdlog::logger>("flint", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
-  logger_->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v",
-      spdlog::pattern_time_type::utc));
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  formatter->add_flag<Priority>('*');
+  const std::string line =
+      json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v";
+  formatter->set_pattern((is_journal() ? "%*" : "") + line);
+  logger_->set_formatter(std::move(formatter));
   logger_->set_level(level_of(level));
   logger_->flush_on(spdlog::level::debug);
 }

@@ -16,7 +16,8 @@ class logger;
 namespace flint::server {
 
 /// The server's log on standard error: one line an event that an operator may need, none a request. Control bytes are
-/// escaped, so that no text of a stranger makes a line of its own. Threads: any.
+/// escaped, so that no text of a stranger makes a line of its own. Where standard error is the journal
+/// (JOURNAL_STREAM), each line begins with its priority as sd-daemon(3) has it, `<4>`. Threads: any.
 class Log {
  public:
   Log(LogLevel level, LogFormat format);

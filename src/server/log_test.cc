@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
 
 namespace flint::server {
 namespace {
@@ -51,6 +54,26 @@ TEST(Log, WritesALineOfJsonForPrograms) {
 
 TEST(Log, IsJsonWhereNobodyLooks) {
   EXPECT_THAT(logged(LogLevel::kInfo, LogFormat::kAuto, say_hello), StartsWith("{")) << "captured in a file";
+}
+
+// Lines in the journal had no priority, so that `journalctl -p warning` showed none.
+TEST(Log, TellsTheJournalThePriorityOfEachLine) {
+  const auto to_journal = [](LogFormat format, std::string stream) {
+    return logged(LogLevel::kInfo, format, [&](Log&) {
+      struct stat error {};
+      EXPECT_EQ(fstat(STDERR_FILENO, &error), 0);
+      if (stream.empty()) stream = std::to_string(error.st_dev) + ":" + std::to_string(error.st_ino);
+      setenv("JOURNAL_STREAM", stream.c_str(), 1);
+      Log log(LogLevel::kInfo, format);
+      unsetenv("JOURNAL_STREAM");
+      log.info("a", "1");
+      log.warning("b", "2");
+      log.error("c", "3");
+    });
+  };
+  EXPECT_THAT(to_journal(LogFormat::kText, ""), MatchesRegex("<6>2.* info: 1\n<4>2.* warning: 2\n<3>2.* error: 3\n"));
+  EXPECT_THAT(to_journal(LogFormat::kJson, ""), MatchesRegex("<6>[{].*[}]\n<4>[{].*[}]\n<3>[{].*[}]\n"));
+  EXPECT_THAT(to_journal(LogFormat::kText, "1:2"), StartsWith("2")) << "standard error is not the journal any more";
 }
 
 TEST(Log, LeavesOutWhatIsBelowItsLevel) { EXPECT_EQ(logged(LogLevel::kError, LogFormat::kText, say_hello), ""); }

@@ -157,6 +157,28 @@ TEST(RunServer, AsksForTheTokenOnItsAddressAndNotInItsDirectory) {
   EXPECT_EQ(local.receive()->status, 200);
 }
 
+// Limit changes and resets were not in the log, nor who made them.
+TEST(RunServer, LogsWhoChangedWhat) {
+  const TestDirectory directory;
+  ServerProcess server(options_for(directory.path()));
+  TestClient client = TestClient::connect_tcp(server.port());
+  client.send(post("/v1/limits", R"({"key":"k","rate":9,"per":"1h"})") + post("/v1/check", R"({"key":"k"})"));
+  EXPECT_EQ(client.receive()->status, 200);
+  EXPECT_EQ(client.receive()->status, 200);
+  TestClient local = TestClient::connect_unix(directory.path() + "/flint.sock");
+  local.send(post("/v1/reset", R"({"key":"k"})"));
+  EXPECT_EQ(local.receive()->status, 200);
+  server.signal(SIGTERM);
+  const std::string log = server.log_until("returned");
+  EXPECT_THAT(log,
+              HasSubstr(R"("event":"changed","message":"limit of \"k\" set to 9 per 1h, token_bucket, by 127.0.0.1:)"));
+  const std::string user = std::to_string(getuid()) + ", process " + std::to_string(getpid());
+  EXPECT_THAT(log, HasSubstr(R"(usage of \"k\" reset, by user )" + user));
+  std::size_t changes = 0;
+  for (std::size_t at = 0; (at = log.find("\"changed\"", at)) != log.npos; ++at) ++changes;
+  EXPECT_EQ(changes, 2U) << "a check is not logged";
+}
+
 // A core dump held the token, and /proc/PID/mem showed it to other processes of the same user.
 TEST(RunServer, KeepsItsMemoryToItselfWhenItHoldsAToken) {
   for (const char* token : {"", "s3cret"}) {

@@ -1,0 +1,48 @@
+#include "api/audit.h"
+
+#include <algorithm>
+
+#include "base/period.h"
+
+namespace flint::api {
+namespace {
+
+std::string quoted_key(std::string_view key) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  constexpr auto is_plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  std::string quoted = "\"";
+  while (!key.empty()) {
+    const std::size_t plain =
+        static_cast<std::size_t>(std::find_if_not(key.begin(), key.end(), is_plain) - key.begin());
+    quoted += key.substr(0, plain);
+    key.remove_prefix(plain);
+    if (key.empty()) break;
+    const auto byte = static_cast<unsigned char>(key.front());
+    quoted += "\\x";
+    quoted += kHex.substr(byte >> 4, 1);
+    quoted += kHex.substr(byte & 0xf, 1);
+    key.remove_prefix(1);
+  }
+  return quoted + "\"";
+}
+
+/// Equal for equal limits only.
+std::string limit_text(const Limit& limit) {
+  std::string text = std::to_string(limit.rate) + " per " + base::format_period(limit.per) + ", ";
+  text += algorithm_name(limit.algorithm);
+  if (limit.burst && *limit.burst != limit.rate) text += ", burst " + std::to_string(*limit.burst);
+  return text;
+}
+
+}  // namespace
+
+void note_limit(std::string& audit, std::string_view key, const Result<LimitStatus>& before, const Limit& limit) {
+  const std::string was = before.ok() ? limit_text(before->limit) : "";
+  const std::string is = limit_text(limit);
+  if (is == was) return;
+  audit = "limit of " + quoted_key(key) + " set to " + is + (was.empty() ? "" : ", from " + was);
+}
+
+void note_reset(std::string& audit, std::string_view key) { audit = "usage of " + quoted_key(key) + " reset"; }
+
+}  // namespace flint::api
