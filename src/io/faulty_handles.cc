@@ -37,6 +37,7 @@ class FaultyFile final : public File {
   Status allocate(std::uint64_t size) override;
   Status truncate(std::uint64_t size) override;
   Result<std::uint64_t> size() const override;
+  Result<FileId> id() const override { return memory_id(*inode_->seen); }
   Status sync() override;
   bool can_map() const override { return state_->options.can_map; }
   Result<std::span<std::byte>> map(std::uint64_t size) override;
@@ -184,6 +185,7 @@ class FaultyDirectory final : public Directory {
   const std::string& path() const override { return state_->options.path; }
   Result<std::unique_ptr<File>> open(std::string_view name, OpenFile how) override;
   Result<std::vector<std::string>> list() const override;
+  Result<FileId> id_of(std::string_view name) const override { return state_->tree->id_of(name); }
   Status rename(std::string_view from, std::string_view to) override;
   Status remove(std::string_view name) override;
   Status sync() override;

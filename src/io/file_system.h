@@ -22,6 +22,14 @@ namespace flint::io {
 
 enum class OpenFile : std::uint8_t { kRead, kReadWrite, kCreateNew };
 
+/// What tells two files of one machine apart while either of them exists, whatever their names.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
 /// A file, by position. Threads: one writer at a time; sync() may run beside writes and map stores.
 class File {
  public:
@@ -38,6 +46,7 @@ class File {
   virtual Status allocate(std::uint64_t size) = 0;
   virtual Status truncate(std::uint64_t size) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> size() const = 0;
+  [[nodiscard]] virtual Result<FileId> id() const = 0;
   /// fdatasync: contents and length are durable. Not the directory entry. A failure leaves the contents unknown for
   /// good.
   virtual Status sync() = 0;
@@ -86,6 +95,8 @@ class Directory {
   virtual Result<std::unique_ptr<File>> open(std::string_view name, OpenFile how) = 0;
   /// All names, sorted, without "." and "..".
   [[nodiscard]] virtual Result<std::vector<std::string>> list() const = 0;
+  /// Of what is at this name now. kNotFound.
+  [[nodiscard]] virtual Result<FileId> id_of(std::string_view name) const = 0;
   /// Replaces `to` in one step. Durable after sync().
   virtual Status rename(std::string_view from, std::string_view to) = 0;
   virtual Status remove(std::string_view name) = 0;

@@ -94,6 +94,17 @@ TEST_P(FileSystemTest, AWritePastTheEndLeavesZerosBetween) {
   EXPECT_EQ(content_of(*file), std::string("x\0\0\0y", 5));
 }
 
+TEST_P(FileSystemTest, KnowsAFileByWhatItIsAndNotByItsName) {
+  const std::unique_ptr<File> file = create("a", "x");
+  EXPECT_EQ(must(file->id()), must(directory_->id_of("a")));
+  ASSERT_TRUE(directory_->rename("a", "b").ok());
+  EXPECT_EQ(must(file->id()), must(directory_->id_of("b")));
+  EXPECT_EQ(directory_->id_of("a").code(), Code::kNotFound);
+  ASSERT_TRUE(directory_->remove("b").ok());
+  const std::unique_ptr<File> other = create("b", "x");
+  EXPECT_NE(must(file->id()), must(directory_->id_of("b")));
+}
+
 TEST_P(FileSystemTest, AnEmptyWriteChangesNothing) {
   const std::unique_ptr<File> file = create("a", "x");
   ASSERT_TRUE(file->write_at(100, {}).ok());

@@ -40,6 +40,7 @@ class MemoryFile final : public File {
     return {};
   }
   Result<std::uint64_t> size() const override { return inode_->content.size(); }
+  Result<FileId> id() const override { return memory_id(*inode_); }
   Status sync() override { return {}; }
   bool can_map() const override { return true; }
   Result<std::span<std::byte>> map(std::uint64_t size) override;
@@ -77,6 +78,7 @@ class MemoryDirectory final : public Directory {
     for (const auto& [name, inode] : tree_->names()) names.push_back(name);
     return names;
   }
+  Result<FileId> id_of(std::string_view name) const override { return tree_->id_of(name); }
   Status rename(std::string_view from, std::string_view to) override { return tree_->rename(from, to); }
   Status remove(std::string_view name) override { return tree_->remove(name); }
   Status sync() override { return {}; }

@@ -66,6 +66,12 @@ Result<std::shared_ptr<MemoryInode>> MemoryTree::open(std::string_view name, Ope
   return names_.emplace(std::string(name), std::make_shared<MemoryInode>()).first->second;
 }
 
+Result<FileId> MemoryTree::id_of(std::string_view name) const {
+  const std::shared_ptr<MemoryInode> inode = find(name);
+  if (inode == nullptr) return errno_status(ENOENT, "look at", path_of(name));
+  return memory_id(*inode);
+}
+
 Status MemoryTree::rename(std::string_view from, std::string_view to) {
   if (Status valid = validate_name(from); !valid.ok()) return valid;
   if (Status valid = validate_name(to); !valid.ok()) return valid;

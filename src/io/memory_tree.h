@@ -70,6 +70,10 @@ struct MemoryInode {
   int shared_locks = 0;
 };
 
+[[nodiscard]] inline FileId memory_id(const MemoryInode& inode) {
+  return {.device = 0, .inode = reinterpret_cast<std::uintptr_t>(&inode)};
+}
+
 /// The names. Threads: any.
 class MemoryTree : public std::enable_shared_from_this<MemoryTree> {
  public:
@@ -84,6 +88,7 @@ class MemoryTree : public std::enable_shared_from_this<MemoryTree> {
   Result<std::shared_ptr<MemoryInode>> open(std::string_view name, OpenFile how);
   /// Null when there is none.
   [[nodiscard]] std::shared_ptr<MemoryInode> find(std::string_view name) const;
+  [[nodiscard]] Result<FileId> id_of(std::string_view name) const;
   Status rename(std::string_view from, std::string_view to);
   Status remove(std::string_view name);
 

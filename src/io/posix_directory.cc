@@ -23,6 +23,7 @@ class PosixDirectory final : public Directory {
   const std::string& path() const override { return handle_->path; }
   Result<std::unique_ptr<File>> open(std::string_view name, OpenFile how) override;
   Result<std::vector<std::string>> list() const override;
+  Result<FileId> id_of(std::string_view name) const override;
   Status rename(std::string_view from, std::string_view to) override;
   Status remove(std::string_view name) override;
   Status sync() override;
@@ -78,6 +79,14 @@ Result<std::vector<std::string>> PosixDirectory::list() const {
   if (errno != 0) return errno_status(errno, "list", path());
   std::sort(names.begin(), names.end());
   return names;
+}
+
+Result<FileId> PosixDirectory::id_of(std::string_view name) const {
+  struct stat status {};
+  if (::fstatat(fd(), std::string(name).c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    return FileId{status.st_dev, status.st_ino};
+  }
+  return errno_status(errno, "look at", handle_->path_of(name));
 }
 
 Status PosixDirectory::rename(std::string_view from, std::string_view to) {

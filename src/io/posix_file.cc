@@ -26,6 +26,7 @@ class PosixFile final : public File {
   Status allocate(std::uint64_t size) override;
   Status truncate(std::uint64_t size) override;
   Result<std::uint64_t> size() const override;
+  Result<FileId> id() const override;
   Status sync() override;
   bool can_map() const override { return mappable_; }
   Result<std::span<std::byte>> map(std::uint64_t size) override;
@@ -99,6 +100,12 @@ Result<std::uint64_t> PosixFile::size() const {
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) return failed("read the length of");
   return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<FileId> PosixFile::id() const {
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) return failed("look at");
+  return FileId{status.st_dev, status.st_ino};
 }
 
 // Never tried again after a real failure: the kernel has marked the pages clean by then, so a second call would

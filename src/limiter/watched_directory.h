@@ -28,6 +28,7 @@ class WatchedDirectory final : public io::Directory {
     return file;
   }
   [[nodiscard]] Result<std::vector<std::string>> list() const override { return directory_->list(); }
+  [[nodiscard]] Result<io::FileId> id_of(std::string_view name) const override { return directory_->id_of(name); }
   Status rename(std::string_view from, std::string_view to) override { return directory_->rename(from, to); }
   Status remove(std::string_view name) override { return directory_->remove(name); }
   Status sync() override { return directory_->sync(); }

@@ -387,5 +387,35 @@ TEST_P(FaultTest, WithoutItsLockACompactionChangesNothing) {
 INSTANTIATE_TEST_SUITE_P(Paths, FaultTest, testing::Bool(),
                          [](const auto& param) { return param.param ? "Mapped" : "Written"; });
 
+/// 500 grants were acknowledged in a segment that had been deleted or replaced under the store, and were gone after a
+/// kill.
+TEST(SegmentUnderItsWriter, ThatIsGoneStopsTheNextCommit) {
+  for (const bool replaced : {false, true}) {
+    for (const bool rotates : {false, true}) {
+      SCOPED_TRACE(testing::Message() << "replaced: " << replaced << ", a segment is completed first: " << rotates);
+      FaultyDisk disk;
+      History history;
+      TestStore store(disk, tiny_options());
+      ASSERT_TRUE(store.open().ok());
+      ASSERT_TRUE(store.append(history, "before").ok());
+      ASSERT_TRUE(store.wait(history).ok());
+      const std::string content = *disk.content(segment_name(1));
+      ASSERT_TRUE(disk.directory()->remove(segment_name(1)).ok());
+      if (replaced) disk.put(segment_name(1), content);
+      Status stopped;
+      if (rotates) {
+        stopped = store->compact();
+      } else {
+        ASSERT_TRUE(store.append(history, "after").ok());
+        stopped = store.wait(history);
+      }
+      EXPECT_EQ(stopped.code(), Code::kStorageFailed);
+      EXPECT_NE(stopped.message().find("log-000000000001.flog was deleted or replaced"), std::string::npos);
+      EXPECT_EQ(store->health().code(), Code::kStorageFailed);
+      EXPECT_EQ(store.append(history, "refused").code(), Code::kStorageFailed);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace flint::storage

@@ -61,6 +61,7 @@ Status Log::rotate() { return is_empty() ? Status() : start_next(sizes_.first, k
 Status Log::start_next(std::uint64_t bytes, std::size_t wanted) {
   unsynced_.sync_begins();
   if (Status committed = commit(*current_, last_seq()); !committed.ok()) return committed;
+  if (Status there = failure_.note(current_->still_there(directory_)); !there.ok()) return there;
 
   const FileHeader& old = current_->header();
   const std::uint64_t within_limits = std::clamp(bytes, sizes_.first, std::max(sizes_.first, sizes_.largest));
@@ -119,11 +120,20 @@ Status Log::commit(Segment& segment, Seq seq) {
   if (Status synced = segment.sync(); !synced.ok()) return failure_.note(std::move(synced));
   const Nanos took = std::chrono::steady_clock::now() - begin;
   if (Status held = check_lock(); !held.ok()) return held;
+  if (Status there = check_name(segment, seq); !there.ok()) return there;
   const std::uint64_t records = advance_durable(seq);
   base::MutexLock lock(recording_);
   sync_nanos_.record(static_cast<std::uint64_t>(took.count()));
   if (records > 0) sync_records_.record(records);
   return {};
+}
+
+/// A compaction may remove the segment while a late caller still syncs it. By then a later segment was started, and
+/// that made durable everything in this one: so only a loss of what no other commit has covered counts.
+Status Log::check_name(const Segment& segment, Seq seq) {
+  Status there = segment.still_there(directory_);
+  if (there.ok() || durable_seq() >= seq) return {};
+  return failure_.note(std::move(there));
 }
 
 Status Log::check_lock() { return failure_.note(lock_.still_held()); }

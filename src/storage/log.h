@@ -62,8 +62,9 @@ class Log {
   [[nodiscard]] Seq last_seq() const noexcept { return last_seq_.load(std::memory_order_acquire); }
   /// Any thread: everything up to here is on stable storage.
   [[nodiscard]] Seq durable_seq() const noexcept { return durable_seq_.load(std::memory_order_acquire); }
-  /// Any thread: makes everything up to `seq` durable, the last record of `segment` or one before it. The lock is
-  /// checked in between: nothing is claimed for a directory that another process may own by now.
+  /// Any thread: makes everything up to `seq` durable, the last record of `segment` or one before it. The lock and
+  /// the segment's name are checked in between: nothing is claimed for a directory that another process may own by now,
+  /// nor for a file that is not in it.
   Status commit(Segment& segment, Seq seq);
   /// Any thread: Ok while this process owns the directory, else kStorageFailed. Before the manifest is replaced.
   Status check_lock();
@@ -81,6 +82,7 @@ class Log {
   Status start_next(std::uint64_t bytes, std::size_t wanted);
   Result<Seq> put(RecordKind kind, std::span<const std::byte> payload);
   [[nodiscard]] bool is_empty() const noexcept { return current_->used() == file_header::kSize; }
+  [[nodiscard]] Status check_name(const Segment& segment, Seq seq);
   /// Returns by how many records. A sync that began later may have been first.
   std::uint64_t advance_durable(Seq seq) noexcept;
 

@@ -78,6 +78,7 @@ class GatedFile final : public io::File {
   Status allocate(std::uint64_t size) override { return file_->allocate(size); }
   Status truncate(std::uint64_t size) override { return file_->truncate(size); }
   Result<std::uint64_t> size() const override { return file_->size(); }
+  Result<io::FileId> id() const override { return file_->id(); }
   Status sync() override { return gate_.pass(*file_); }
   bool can_map() const override { return file_->can_map(); }
   Result<std::span<std::byte>> map(std::uint64_t size) override { return file_->map(size); }
@@ -99,6 +100,7 @@ class GatedDirectory final : public io::Directory {
     return std::unique_ptr<io::File>(std::make_unique<GatedFile>(std::move(*file), gate_));
   }
   Result<std::vector<std::string>> list() const override { return directory_->list(); }
+  Result<io::FileId> id_of(std::string_view name) const override { return directory_->id_of(name); }
   Status rename(std::string_view from, std::string_view to) override { return directory_->rename(from, to); }
   Status remove(std::string_view name) override { return directory_->remove(name); }
   Status sync() override { return directory_->sync(); }

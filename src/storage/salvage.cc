@@ -36,6 +36,7 @@ class SalvagingFile final : public io::File {
     if (!size.ok() && salvage_.not_opened.ok()) salvage_.not_opened = size.status();
     return size;
   }
+  Result<io::FileId> id() const override { return file_->id(); }
   Status sync() override { return file_->sync(); }
   bool can_map() const override { return file_->can_map(); }
   Result<std::span<std::byte>> map(std::uint64_t size) override { return file_->map(size); }
@@ -80,6 +81,7 @@ class SalvagingDirectory final : public io::Directory {
     return std::unique_ptr<io::File>(std::make_unique<SalvagingFile>(std::move(*file), std::string(name), salvage_));
   }
   Result<std::vector<std::string>> list() const override { return directory_.list(); }
+  Result<io::FileId> id_of(std::string_view name) const override { return directory_.id_of(name); }
   Status rename(std::string_view from, std::string_view to) override { return directory_.rename(from, to); }
   Status remove(std::string_view name) override { return directory_.remove(name); }
   Status sync() override { return directory_.sync(); }

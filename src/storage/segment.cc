@@ -73,7 +73,7 @@ Result<std::shared_ptr<Segment>> Segment::reopen(io::Directory& directory, const
 }
 
 Segment::Segment(std::unique_ptr<io::File> file, std::string name, const FileHeader& header, std::uint64_t used)
-    : file_(std::move(file)), name_(std::move(name)), header_(header), used_(used) {}
+    : file_(std::move(file)), id_(file_->id()), name_(std::move(name)), header_(header), used_(used) {}
 
 Status Segment::prepare() {
   // However long the file is: a copy that cp or a backup made has holes where the records are to go.
@@ -125,6 +125,17 @@ Status Segment::sync() {
     sync_failure_ = after_failed_sync(synced);
   }
   return sync_failure_;
+}
+
+Status Segment::still_there(const io::Directory& directory) const {
+  if (!id_.ok()) return after_failed_sync(id_.status());
+  const Result<io::FileId> named = directory.id_of(name_);
+  if (!named.ok() && named.code() != Code::kNotFound) return after_failed_sync(named.status());
+  if (named.ok() && *named == *id_) return {};
+  return {Code::kStorageFailed,
+          fmt::format("{}/{} was deleted or replaced while it was written to, so what was decided since then may be "
+                      "lost. Leave the files alone, and open the directory again.",
+                      directory.path(), name_)};
 }
 
 Status Segment::seal_off() { return file_->truncate(used_); }

@@ -45,6 +45,9 @@ class Segment {
   /// one that comes second could be told that all is well.
   Status sync() FLINT_EXCLUDES(sync_mutex_);
 
+  /// Ok while the file at its name is still this one, else kStorageFailed: what is synced here is not in the directory.
+  [[nodiscard]] Status still_there(const io::Directory& directory) const;
+
   /// Gives back the blocks behind the last record. Nothing is appended afterwards.
   Status seal_off();
 
@@ -57,6 +60,7 @@ class Segment {
   Status write(std::span<const std::byte> bytes);
 
   std::unique_ptr<io::File> file_;
+  const Result<io::FileId> id_;
   std::string name_;
   FileHeader header_;
   std::uint64_t used_;

@@ -1,5 +1,6 @@
-"""The real program when the kernel says that a sync failed, and when its lock file is replaced."""
+"""The real program when the kernel says that a sync failed, and when its files are replaced."""
 
+import shutil
 import threading
 import unittest
 
@@ -92,6 +93,24 @@ class Failures(TraceTest):
             status, answer = server.check()
             self.assertEqual((status, answer["code"]), (FAILED, "storage_failed"))
             self.assertEqual(server.wait(), EXIT_STORAGE)
+
+    def test_a_segment_that_is_gone_stops_the_server_at_its_next_change(self):
+        """500 grants were acknowledged after the log had been replaced under the server, and were gone after a kill."""
+        segment = self.data_dir / "log-000000000001.flog"
+        copy = self.data_dir.parent / "copy"
+        for replaced in (False, True):
+            with self.subTest(replaced=replaced), Server(self.data_dir) as server:
+                self.ok(server.post("/v1/limits", KEY))
+                self.ok(server.check())
+                shutil.copy(segment, copy)
+                segment.unlink()
+                if replaced:
+                    shutil.copy(copy, segment)
+                status, answer = server.check()
+                self.assertEqual((status, answer["code"]), (FAILED, "storage_failed"))
+                self.assertIn(segment.name, answer["error"])
+                self.assertEqual(server.wait(), EXIT_STORAGE)
+            shutil.rmtree(self.data_dir)
 
 
 if __name__ == "__main__":
