@@ -93,7 +93,7 @@ void Engine::map_files(DoctorReport& report) {
   }
   report.files = std::move(*files);
   report.degraded = report.degraded || !damage.empty();
-  for (Finding& finding : damage) report.findings.push_back(std::move(finding));
+  storage::add_untold(*directory_, report.findings, std::move(damage));
 }
 
 void Engine::report_slow_disk(DoctorReport& report) {

@@ -1,5 +1,8 @@
 #include "storage/file_map.h"
 
+#include <algorithm>
+
+#include "storage/errors.h"
 #include "storage/file_names.h"
 #include "storage/segment_reader.h"
 #include "storage/snapshot_reader.h"
@@ -89,6 +92,14 @@ Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Fin
     files.push_back(std::move(map));
   }
   return files;
+}
+
+void add_untold(const io::Directory& directory, std::vector<Finding>& told, std::vector<Finding> in_files) {
+  for (Finding& finding : in_files) {
+    const std::string wrong = what_is_wrong(directory, {Code::kCorruption, finding.message});
+    const auto tells_it = [&wrong](const Finding& known) { return known.message.starts_with(wrong); };
+    if (std::none_of(told.begin(), told.end(), tells_it)) told.push_back(std::move(finding));
+  }
 }
 
 }  // namespace flint::storage

@@ -12,4 +12,7 @@ namespace flint::storage {
 /// is left out, and a record that it is just writing is not there yet.
 Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Finding>& findings);
 
+/// Adds what map_files() found, but for the damage of which the open told: that says as well what it means.
+void add_untold(const io::Directory& directory, std::vector<Finding>& told, std::vector<Finding> in_files);
+
 }  // namespace flint::storage

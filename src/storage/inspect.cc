@@ -14,13 +14,6 @@ namespace {
 /// several times in a row. Damage stays, and stays the same.
 constexpr int kAttempts = 20;
 
-void add_new(std::vector<Finding>& findings, std::vector<Finding> more) {
-  for (Finding& finding : more) {
-    const auto says_the_same = [&finding](const Finding& known) { return known.message == finding.message; };
-    if (std::none_of(findings.begin(), findings.end(), says_the_same)) findings.push_back(std::move(finding));
-  }
-}
-
 void describe(const Recovery& recovery, const io::Directory& directory, DoctorReport& report) {
   report.log_bytes = recovery.replayed_bytes;
   report.snapshot_exists = recovery.snapshot.has_value();
@@ -91,7 +84,7 @@ Result<DoctorReport> inspect_once(io::Directory& directory, StateMachine& state)
   report.files = std::move(*files);
   if (recovery.ok()) check_older_segments(*recovery, report.files, in_files);
   report.degraded = report.degraded || !in_files.empty();
-  add_new(report.findings, std::move(in_files));
+  add_untold(directory, report.findings, std::move(in_files));
   report.ok = !report.degraded && !has_fatal(report.findings);
   return report;
 }
