@@ -78,7 +78,8 @@ class Model {
       tokens_ = std::max<Int128>(full() - whole * per() - (part * per() + old_per - 1) / old_per, 0);
       seen_ = at;
     } else if (limit_.algorithm == to.algorithm && limit_.per == to.per) {
-      const Units used = in_use(now);
+      // What a window counted is cut whether or not it has ended: a clock that steps back finds it going on.
+      const Units used = to.algorithm == Algorithm::kFixedWindowCounter ? window().count : in_use(now);
       limit_ = to;
       if (used > to.capacity()) forget_oldest(used - to.capacity(), at);
     } else {
@@ -115,7 +116,8 @@ class Model {
   void forget_oldest(Units units, Int128 at) {
     const Int128 start = limit_.algorithm == Algorithm::kFixedWindowCounter ? window().start : at - per() + 1;
     for (Grant& grant : grants_) {
-      if (grant.time < start) continue;
+      // What has expired goes as well: a clock that steps back finds none of it.
+      if (grant.time < start) grant.cost = 0;
       const Units forgotten = std::min(grant.cost, units);
       grant.cost -= forgotten;
       units -= forgotten;
