@@ -101,7 +101,8 @@ class LogTest(FlintTest):
             self.ok(self.local("limit", "add", "k", "--rate", "2", "--per", "1h"))
             self.assertEqual(server.stop(), 0)
             lines = of_the_store(json.loads(line) for line in server.logged().splitlines())
-        self.assertEqual([line["event"] for line in lines], ["opened", "listening", "listening", "changed", "stopping", "stopped"])
+        events = ["opened", "listening", "listening", "changed", "stopping", "stopped"]
+        self.assertEqual([line["event"] for line in lines], events)
         for line in lines:
             self.assertEqual(set(line), {"time", "level", "event", "message"})
             self.assertEqual(line["level"], "info")
