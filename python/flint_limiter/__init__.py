@@ -1,6 +1,6 @@
 """Flint: a rate limiter that remembers.
 
-`Limiter` opens a data directory in this process; `SharedLimiter` asks a server that owns one. Both do the same, see
+`Limiter` opens a data directory in this process; `SharedLimiter` asks a server that owns one. Both have the methods of
 `AbstractLimiter`.
 
     limiter = flint.Limiter(".flint")
@@ -63,7 +63,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "Limiter":
-        # On demand, so that SharedLimiter can be used where the extension cannot.
+        # Imported on demand, so that SharedLimiter works where the extension cannot be loaded.
         try:
             from flint_limiter._limiter import Limiter
         except ImportError as error:

@@ -1,4 +1,4 @@
-"""What every limiter does, whether it is embedded or talks to a server: the contract, and what follows from it."""
+"""The contract of every limiter, embedded or talking to a server, and the methods that build on it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _ALWAYS = nullcontext()
 
 
 class AbstractLimiter(ABC):
-    """A rate limiter that remembers: what `Limiter` and `SharedLimiter` have in common.
+    """A rate limiter that remembers: the common interface of `Limiter` and `SharedLimiter`.
 
-    Keys are 1 to 512 bytes of UTF-8 without control characters; rates, bursts and costs are ints from 1 to 2**40.
-    Arguments of a wrong type raise TypeError, of a wrong value ValueError; both name the argument, and nothing has
-    happened. A denial is an answer, not an exception. Times are aware datetimes in UTC.
+    Keys are 1 to 512 bytes of UTF-8 without control characters; rates, bursts and costs are ints from 1 to 2**40. An
+    argument of a wrong type raises TypeError, a wrong value ValueError; both name the argument, and the call has no
+    effect. A denial is a result, not an exception. Times are aware datetimes in UTC.
 
-    Threads: any method may be called from any thread. Each has an asyncio twin with a leading `a` that never
-    blocks the event loop. Cancelling one stops the waiting, not what was asked for: a check may have been charged.
+    Threads: any method may be called from any thread. Each method has an asyncio twin with a leading `a` that never
+    blocks the event loop. Cancelling a call stops the wait, not the operation: a check may have been charged.
     """
 
     __slots__ = ()
@@ -41,86 +41,87 @@ class AbstractLimiter(ABC):
     ) -> None:
         """Set the limit of a key: `rate` units per `per` (an int of seconds, a str like `"1m"`, or a timedelta).
 
-        A new key starts with full quota. With the values that it already has, nothing is written. With others, what was
-        used stays used, up to the new capacity: remaining becomes the new capacity less what is in use, and no wait is
-        longer than the new limit takes from empty to full. `burst` is the capacity of a token bucket, `rate` when left
-        out.
+        A new key starts with full quota. If the key already has these values, nothing is written. If the values differ,
+        the units in use stay in use, up to the new capacity: remaining becomes the new capacity minus the units in use,
+        and no wait is longer than the new limit takes from empty to full. `burst` is the capacity of a token bucket;
+        the default is `rate`.
         """
 
     @abstractmethod
     def check(self, key: str, *, cost: int = 1) -> CheckResult:
         """Decide whether `cost` units of `key` may pass now and, if so, consume them. The result is true when allowed.
 
-        Raises LimitNotConfigured for a key without a limit, ValueError for a cost above its capacity (it could never
-        pass).
+        Raises LimitNotConfigured for a key without a limit, and ValueError for a cost above the key's capacity (it
+        could never pass).
         """
 
     @abstractmethod
     def check_all(self, items: Items) -> CheckAllResult:
-        """One decision over 1 to 128 distinct keys: all are consumed, or none.
+        """Make one decision over 1 to 128 distinct keys: consume from all of them, or from none.
 
-        An item is `"key"`, `("key", cost)` or `{"key": ..., "cost": ...}`. Answers
+        An item is `"key"`, `("key", cost)` or `{"key": ..., "cost": ...}`. Returns
         `{"allowed": bool, "denied_key": str | None, "results": [CheckResult, ...]}`: `denied_key` is the first key, in
-        the order given, that denied, and `results` end with it. An error in any item fails the whole, with nothing
-        consumed.
+        the given order, that denied, and its result is the last of `results`. If any item is in error, the whole call
+        fails and nothing is consumed.
         """
 
     def allow(self, key: str, *, cost: int = 1) -> bool:
-        """Whether `check(key, cost=cost)` allowed it."""
+        """Return whether `check(key, cost=cost)` is allowed."""
         return self.check(key, cost=cost).allowed
 
     def allow_all(self, items: Items) -> bool:
-        """Whether `check_all(items)` allowed them."""
+        """Return whether `check_all(items)` is allowed."""
         return self.check_all(items)["allowed"]
 
     @abstractmethod
     def reset(self, key: str) -> None:
         """Give `key` its full quota back. Its counters stay. Raises LimitNotConfigured for a key without a limit."""
 
-    # --- Questions, which change nothing
+    # --- Queries, which change nothing
 
     @abstractmethod
     def status(self, key: str) -> LimitStatus | None:
-        """What is known of `key`; None for a key without a limit. Polling does not slow a refill."""
+        """Return the status of `key`, or None for a key without a limit. Polling does not slow a refill."""
 
     @abstractmethod
     def list(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
-        """The statuses of all keys in byte order: those with `prefix`, after the key `after`, at most `limit`.
+        """Return statuses in byte order of the keys: those with `prefix`, after the key `after`, at most `limit`.
 
-        Checks go on meanwhile: each status is exact, the list is not one instant.
+        Checks continue concurrently: each status is exact, but the list does not show one instant.
         """
 
     @abstractmethod
     def history(self, key: str, *, limit: int = 100) -> Events:
-        """The newest `limit` (at most 10,000) events of `key` that the log on disk still retains, newest last.
+        """Return the newest `limit` (at most 10,000) events of `key` that the log on disk still retains, newest last.
 
         Raises LimitNotConfigured for a key without a limit.
         """
 
     @abstractmethod
     def top(self, *, by: str = "denied", limit: int = 20) -> Statuses:
-        """The `limit` (at most 10,000) keys with the most denials, or with `by="allowed"` grants; most first.
+        """Return the `limit` (at most 10,000) keys with the most denials, or with `by="allowed"` the most grants; most
+        first.
 
-        Keys that have none are left out.
+        Keys that have none are omitted.
         """
 
     @abstractmethod
     def doctor(self) -> DoctorReport:
-        """How the data directory is doing. `ok` is false when an operator should look."""
+        """Report the state of the data directory. `ok` is false if an operator should look at it."""
 
     # --- Storage
 
     @abstractmethod
     def flush(self) -> None:
-        """When it returns, everything decided before the call is on stable storage, denial counts included."""
+        """Put everything decided before the call on stable storage, denial counts included, and then return."""
 
     @abstractmethod
     def compact(self) -> None:
-        """Write a snapshot and drop the log before the previous one. This happens by itself, too."""
+        """Write a snapshot and drop the log before the previous snapshot. This also happens automatically."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of everything that is held. Later calls raise StorageError, but a second close does nothing."""
+        """Release all resources. Later calls raise StorageError, but a second close does nothing."""
 
     def __enter__(self: Self) -> Self:
         return self
@@ -133,7 +134,7 @@ class AbstractLimiter(ABC):
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(f"a {type(self).__name__} cannot be pickled: make one in each process, see SharedLimiter")
 
-    # --- The same for asyncio
+    # --- The same methods for asyncio
 
     @abstractmethod
     async def alimit(
@@ -204,11 +205,11 @@ class AbstractLimiter(ABC):
     # --- As a decorator
 
     def _without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
-        """What a check answers that met `error`: raises it, unless the limiter has another policy."""
+        """Return the result of a check that met `error`. Raises `error`, unless the limiter has another policy."""
         raise error
 
     def _attempt(self) -> AbstractContextManager[None]:
-        """Around a call that serves a check: raises at once when it is known that the call would fail."""
+        """A context for a call that serves a check. Raises at once if it is known that the call would fail."""
         return _ALWAYS
 
     def rate_limit(
@@ -220,10 +221,10 @@ class AbstractLimiter(ABC):
         algorithm: Algorithm = "token_bucket",
         cost: int = 1,
     ) -> Callable[[Function], Function]:
-        """Limit the calls of a function: one that is denied raises RateLimitExceeded and does not run.
+        """Limit the calls of a function: a denied call raises RateLimitExceeded, and the function does not run.
 
-        For functions, coroutine functions, generators and asynchronous generators; the latter three are checked when
-        they begin to run, not when they are made. `key` may be a function of the call's arguments that returns the key.
-        The limit of each key is configured before its first check in this process.
+        Works on functions, coroutine functions, generators and asynchronous generators; the last three are checked when
+        they begin to run, not when they are created. `key` may be a function of the call's arguments that returns the
+        key. The limit of each key is configured before its first check in this process.
         """
         return Guard(self, key, rate=rate, per=per, algorithm=algorithm, cost=cost).wrap

@@ -1,7 +1,7 @@
-"""The exceptions of Flint: each means the same with an embedded Limiter and with a SharedLimiter.
+"""The exceptions of Flint. Each means the same with an embedded Limiter and with a SharedLimiter.
 
-Arguments of a wrong type raise TypeError, of a wrong value ValueError; both name the argument, and nothing happened.
-A denial is no exception, except for functions that `rate_limit` wraps.
+An argument of a wrong type raises TypeError, a wrong value ValueError; both name the argument, and the call has no
+effect. A denial is not an exception, except for functions that `rate_limit` wraps.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from flint_limiter._printable import printable
 
 
 class FlintError(RuntimeError):
-    """Something other than an argument was wrong. Base of all that follow."""
+    """The base of all exceptions of Flint: something other than an argument was wrong."""
 
-    #: A server gave neither a decision nor a reason that lies in the call: `on_error` of SharedLimiter applies.
+    #: The server gave neither a decision nor an error that the call itself caused: `on_error` of SharedLimiter applies.
     _undecided = False
 
 
 class DataDirLocked(FlintError):
-    """Another process owns the data directory; the message says who, and how to share with it."""
+    """Another process owns the data directory; the message names the owner, and says how to share the directory."""
 
 
 class LimitNotConfigured(FlintError):
@@ -31,7 +31,7 @@ class StorageError(FlintError):
 
 
 class FlintServerError(FlintError):
-    """The server refused or failed: `status` is the HTTP status, `message` its sentence."""
+    """The server refused the request or failed. `status` is the HTTP status, `message` the server's message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{message} (HTTP {status})")
@@ -49,7 +49,7 @@ class FlintConnectionError(FlintError):
 
 
 class RateLimitExceeded(FlintError):
-    """A function that `rate_limit` wraps was called when its limit denied it."""
+    """The limit denied a call of a function that `rate_limit` wraps."""
 
     def __init__(
         self, key: str, cost: int, remaining: int, reset_at: datetime, retry_after: float, algorithm: str

@@ -19,20 +19,22 @@ class Limiter(AbstractLimiter):
     """A limiter in this process, which owns the data directory until it is closed or its last reference is dropped.
 
     `sync="always"`: when an allowed check, a limit or a reset returns, it is on stable storage; threads and coroutines
-    that wait at the same time share one sync. `sync="batch"`: it is in the operating system's hands, so that the death
-    of this process loses nothing. A flush starts after `flush_every_ms` (1 to 60,000) or `flush_every_events` (1 to
-    1,000,000), whichever comes first; a crash of the machine loses what came after the last completed one. Changes wait
-    while the oldest event that is not durable is older than `max_unsynced_ms` (1 to 3,600,000), so a crash loses at
-    most that plus what one sync takes.
+    that wait at the same time share one sync.
 
-    Raises DataDirLocked when another process, or another Limiter of this one, has the directory: its message says who,
-    and what to do. Before, it waits `lock_timeout` seconds for the directory, blocking the thread. By default that is
-    ten, which is enough for the old worker of a reload to end, and none when the directory is held by a process that
-    does not end soon: this one, its parent, or a server.
+    `sync="batch"`: when one of these calls returns, the operating system has its event, so the death of this process
+    loses nothing. A flush starts after `flush_every_ms` (1 to 60,000) or `flush_every_events` (1 to 1,000,000),
+    whichever comes first; a crash of the machine loses the events after the last completed flush. Changes wait while
+    the oldest event that is not durable is older than `max_unsynced_ms` (1 to 3,600,000), so a crash loses at most that
+    plus the duration of one sync.
 
-    Raises StorageError when the directory cannot be used, and when it is damaged: nothing is changed then.
+    Raises DataDirLocked if another process, or another Limiter of this process, has the directory: the message names
+    the owner and says what to do. Before that, it waits `lock_timeout` seconds for the directory, blocking the thread.
+    The default is ten seconds, which is enough for the old worker to end during a reload; it is zero if the owner is a
+    process that will not end soon: this process, its parent, or a server.
 
-    A child of fork() has nothing: its calls raise StorageError, and the parent keeps the directory.
+    Raises StorageError if the directory cannot be used or is damaged; the directory is then unchanged.
+
+    A child of fork() cannot use the limiter: its calls raise StorageError, and the parent keeps the directory.
     """
 
     __slots__ = ("__weakref__", "_commits", "_handle", "_pid")
@@ -105,12 +107,12 @@ class Limiter(AbstractLimiter):
 
     def close(self) -> None:
         """Flush, mark a clean close and release the directory. Later calls raise StorageError, but a second close does
-        nothing, nor does one in a forked child: the limiter is the parent's."""
+        nothing. A close in a forked child does nothing either: the limiter belongs to the parent."""
         if self._pid == os.getpid():
             self._handle.close()
 
-    # What decides is done inline, for a decision takes less than handing it to a thread, and then the commit is awaited
-    # (ticket 0: there is none to wait for). What reads or writes files goes to a thread.
+    # Decisions are made inline, because a decision takes less time than handing it to a thread; then the commit is
+    # awaited (ticket 0: there is no commit to wait for). Calls that read or write files run in a thread.
 
     async def alimit(
         self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None

@@ -1,4 +1,4 @@
-"""The limiter that a server shares between processes."""
+"""The client of a server, which shares one limiter between processes."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events
 
 Answer = TypeVar("Answer")
 
-# What a check that nobody could decide says about when to ask again.
+# The retry time in the result of a check without a decision.
 _RETRY_UNAVAILABLE_MS = 1_000
 _ON_ERROR = ("raise", "allow", "deny")
 
 
 class SharedLimiter(AbstractLimiter):
-    """A limiter that asks a server: `flint server start`. Any number of processes share its limits.
+    """A limiter that asks a server (`flint server start`). Any number of processes share the server's limits.
 
-    `server` is `http://HOST:PORT`, or `unix:PATH` for a socket such as the `flint.sock` in the server's data directory;
-    `token` is the server's, if it has one. Nothing is asked before the first call.
+    `server` is `http://HOST:PORT`, or `unix:PATH` for a socket such as `flint.sock` in the server's data directory.
+    `token` is the server's token, if it has one. Nothing is sent before the first call.
 
-    `timeout` is for a whole call, in seconds, connecting included (but for looking up a host name, from a thread); a
-    list is asked for 10,000 keys at a time, each with that time. Answers that are longer than 1 MiB, or 64 MiB where
-    they list something, are refused, and so are those about another key or cost. When
-    the server cannot be reached, or does not answer in time, calls raise FlintConnectionError. A check is never sent
-    twice when the server may have seen the first: whether it was charged is unknown then.
+    `timeout` applies to a whole call, in seconds, connecting included (except the lookup of a host name in a
+    synchronous call). `list` requests 10,000 keys at a time, and each request has that timeout. An answer longer than
+    1 MiB, or 64 MiB if it lists something, is refused, and so is an answer about another key or cost. If the server
+    cannot be reached, or does not answer in time, calls raise FlintConnectionError. A check is never sent again if the
+    server may have received it; in that case, whether it was charged is unknown.
 
-    `on_error` says what a check is that gets no decision, because the server cannot be reached, or because it or a
-    proxy answers with something else (a status from 500, a page of HTML): `"raise"`, or the answer `"allow"` or
-    `"deny"`, a result that is `degraded`. Such results are counted (`degraded_checks`) and reported to the logger
-    `flint`, at most once a minute. After the first of them checks are answered at once, without asking, while one asks
-    again from time to time (after 0.5 s, then twice as long each time, at most 10 s). Wrong arguments, a key without a
-    limit and a wrong token always raise, and so do all other calls.
+    `on_error` defines the outcome of a check that gets no decision, because the server cannot be reached, or because
+    the server or a proxy answers with something else (a status of 500 or above, an HTML page). `"raise"` raises;
+    `"allow"` and `"deny"` return that answer as a result that is `degraded`. Such results are counted
+    (`degraded_checks`) and reported to the logger `flint`, at most once a minute. After the first one, checks are
+    answered at once without asking the server, while one check asks again from time to time (after 0.5 s, then twice as
+    long each time, at most 10 s). Wrong arguments, a key without a limit and a wrong token always raise, and so do
+    errors of all other calls.
 
-    A child of fork() uses connections of its own.
+    A child of fork() uses its own connections.
     """
 
     __slots__ = ("__weakref__", "_client", "_outage", "_server", "_timeout")
@@ -61,17 +62,17 @@ class SharedLimiter(AbstractLimiter):
 
     @property
     def server(self) -> str:
-        """As it was given."""
+        """The server's address, as it was given."""
         return self._server
 
     @property
     def timeout(self) -> float:
-        """Of a whole call, in seconds."""
+        """The timeout of a whole call, in seconds."""
         return self._timeout
 
     @property
     def degraded_checks(self) -> int:
-        """How many checks `on_error` has answered in place of the server; a check_all counts once."""
+        """The number of checks that `on_error` has answered in place of the server; a check_all counts once."""
         return self._outage.count
 
     def _send(self, call: Call[Answer]) -> Answer:

@@ -1,4 +1,4 @@
-"""The shapes of what limiters take and answer. Field names are those of the HTTP API; times are aware UTC datetimes."""
+"""The types of arguments and results. Field names are those of the HTTP API; times are aware UTC datetimes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING or sys.version_info >= (3, 12):
     from typing import TypedDict
 else:
     try:
-        # Before Python 3.12 pydantic, and so FastAPI, takes only these as the type of an answer.
+        # Before Python 3.12, pydantic (and so FastAPI) accepts only these as the type of a response.
         from typing_extensions import TypedDict
     except ImportError:
         from typing import TypedDict
@@ -39,14 +39,14 @@ class CheckAllResult(TypedDict):
     """One decision over several keys."""
 
     allowed: bool
-    #: The first key, in the order given, that denied; None when all allowed.
+    #: The first key, in the given order, that denied; None if all allowed.
     denied_key: str | None
-    #: In the order given, up to and including the denied one. When denied, nothing was consumed.
+    #: In the given order, up to and including the key that denied. If one denied, nothing was consumed.
     results: list[CheckResult]
 
 
 class LimitStatus(TypedDict):
-    """What is known of a key. A time is None until it has happened."""
+    """The status of a key. A time is None until its event has happened."""
 
     key: str
     rate: int
@@ -69,14 +69,14 @@ class _EventAlways(TypedDict):
     seq: int
     at: datetime
     kind: Literal["configured", "allowed", "denied", "reset"]
-    #: Units consumed or, for `denied`, refused; else 0.
+    #: Units consumed or, for `denied`, refused; otherwise 0.
     cost: int
-    #: How many denials this event sums up; else 1.
+    #: The number of denials that this event sums up; otherwise 1.
     count: int
 
 
 class Event(_EventAlways, total=False):
-    """One thing that the log remembers of a key. The limit's fields are there when `kind` is `configured`."""
+    """One event of a key in the log. The fields of the limit are present if `kind` is `configured`."""
 
     rate: int
     per_millis: int
@@ -101,12 +101,12 @@ class FileMap(TypedDict):
 
 
 class DoctorReport(TypedDict):
-    """How the data directory is doing."""
+    """The state of the data directory."""
 
     ok: bool
     data_dir: str
     limits: int
-    #: Bytes of records in the log that a reopen would read.
+    #: The size in bytes of the log records that a reopen would read.
     aof_bytes: int
     snapshot_exists: bool
     snapshot_bytes: int
@@ -114,12 +114,12 @@ class DoctorReport(TypedDict):
     durable_seq: int
     #: Storage failed: no changes are accepted until the directory is reopened.
     failed: bool
-    #: Something is not as it should be, yet everything acknowledged is there.
+    #: Something is wrong, but all acknowledged data is present.
     degraded: bool
     findings: list[Finding]
     files: list[FileMap]
 
 
-# Under names of their own, because inside a limiter's class `list` is a method.
+# These have their own names because `list` is a method inside a limiter's class.
 Statuses = list[LimitStatus]
 Events = list[Event]

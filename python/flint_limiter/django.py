@@ -1,4 +1,4 @@
-"""For Django: what `rate_limit` denies in a view is answered with 429 instead of 500.
+"""Django middleware that answers a denial by `rate_limit` in a view with 429 instead of 500.
 
     MIDDLEWARE = [..., "flint.django.RateLimitExceededMiddleware"]
 
@@ -19,7 +19,7 @@ __all__ = ["RateLimitExceededMiddleware"]
 
 
 class RateLimitExceededMiddleware:
-    """For views of either kind, without a thread between."""
+    """Works with synchronous and asynchronous views, without an extra thread."""
 
     sync_capable = True
     async_capable = True

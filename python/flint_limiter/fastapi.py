@@ -1,4 +1,4 @@
-"""Rate limits for FastAPI, Starlette and whatever else speaks ASGI.
+"""Rate limits for FastAPI, Starlette and other ASGI frameworks.
 
     app.add_middleware(FlintMiddleware, limiter=limiter, key_func=client_address(), rate=100, per="1m")
 
@@ -6,9 +6,9 @@
                                                         rate=5, per="1m"))])
 
 Responses carry `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10) and `X-RateLimit-Limit`,
-`-Remaining` and `-Reset` (Unix time, seconds). A denied request is answered with 429 and `Retry-After`.
+`-Remaining` and `-Reset` (Unix time, seconds). A denied request gets a 429 response with `Retry-After`.
 
-Needs Starlette, which FastAPI brings.
+Needs Starlette, which FastAPI includes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 try:
-    # FastAPI has exceptions of its own, derived from those of Starlette: its users catch these.
+    # FastAPI derives its own exceptions from those of Starlette, and its users catch these.
     from fastapi import HTTPException, WebSocketException
 except ImportError:
     from starlette.exceptions import HTTPException, WebSocketException  # type: ignore[assignment]
@@ -47,12 +47,13 @@ CostFunc = Callable[[Request], _Cost]
 def client_address(
     *, trusted_hops: int = 0, ipv6_prefix: int = 64, prefix: str = ""
 ) -> Callable[[HTTPConnection], str]:
-    """A `key_func`: the address of the client, behind `prefix`.
+    """Return a `key_func` whose key is `prefix` followed by the address of the client.
 
-    By default that is the peer of the socket. Behind proxies of your own say how many in `trusted_hops`: then the
-    address is the one that the outermost of them wrote into `X-Forwarded-For`. Further entries are ignored, for anybody
-    can send them. (A server that puts such an address in the place of the peer by itself, as uvicorn does for proxies
-    on 127.0.0.1, needs 0.) IPv6 addresses are cut to `ipv6_prefix` bits: whoever has one has a network of them.
+    By default, the address is that of the socket's peer. If the application runs behind your own proxies, set
+    `trusted_hops` to their number: the address is then the one that the outermost of them wrote into `X-Forwarded-For`.
+    Further entries are ignored, because any client can send them. (Use 0 with a server that itself replaces the peer by
+    such an address, as uvicorn does for proxies on 127.0.0.1.) IPv6 addresses are cut to `ipv6_prefix` bits, because a
+    client that has one address has a whole network of them.
     """
     reader = ClientAddress(trusted_hops, ipv6_prefix, prefix)
 
@@ -67,21 +68,23 @@ def client_address(
 class FlintMiddleware:
     """ASGI middleware that checks each HTTP request before the application sees it.
 
-    `key` is one key for all requests; `key_func` makes one of a Starlette `Request` (without its body) and may be a
-    coroutine function; None from it lets the request pass without a check, and any text is made a valid key by the rule
-    of `flint.valid_key`. `rate`, `per`, `algorithm` and `burst` are the limit of each key, configured before its first
-    check in this process; keys of one limiter that have different limits must differ. Without `rate` and `per` the
-    limits are configured elsewhere, and a key that has none raises LimitNotConfigured. `cost` is in units, or a
-    function of the request that returns them; above the capacity the request is denied, without `Retry-After`.
+    `key` is one key for all requests. `key_func` takes a Starlette `Request` (without its body) and returns a key; it
+    may be a coroutine function. If it returns None, the request passes without a check; `flint.valid_key` makes any
+    text that it returns a valid key.
 
-    `exempt_paths` are paths below `root_path`; `/static/*` stands for all below, but for those with a `..` in them.
-    `policy` is the name of the limit in `RateLimit`. `problem_json` answers a denial with application/problem+json
-    instead of `{"detail": ...}`.
+    `rate`, `per`, `algorithm` and `burst` are the limit of each key, configured before its first check in this process.
+    Different limits of one limiter need different keys. Without `rate` and `per`, the limits are configured elsewhere,
+    and a key without a limit raises LimitNotConfigured. `cost` is a number of units, or a function of the request that
+    returns one. If the cost is above the capacity, the request is denied, without `Retry-After`.
 
-    Nothing but the start of a response is touched: bodies stream, background tasks run, context variables reach the
-    application and back. Websockets, lifespan and the preflight requests of browsers are not limited. What the limiter,
-    `key_func` or `cost` raise goes to the server, which answers 500; see `on_error` of SharedLimiter for a server that
-    gives no decisions.
+    `exempt_paths` are paths below `root_path`; `/static/*` matches all paths below `/static/`, except those that
+    contain `..`. `policy` is the name of the limit in `RateLimit`. With `problem_json`, a denial is answered with
+    application/problem+json instead of `{"detail": ...}`.
+
+    The middleware changes only the start of a response: bodies stream, background tasks run, and context variables
+    reach the application and come back. Websockets, lifespan and the preflight requests of browsers are not limited. An
+    exception from the limiter, `key_func` or `cost` goes to the server, which answers 500; for a Flint server that
+    gives no decisions, see `on_error` of SharedLimiter.
     """
 
     def __init__(
@@ -143,13 +146,13 @@ class FlintMiddleware:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-#: The name that it had first.
+#: The original name of FlintMiddleware.
 FlintRateLimitMiddleware = FlintMiddleware
 
 
 async def rate_limit_exceeded(request: HTTPConnection, error: Exception) -> Any:
-    """An exception handler: what `rate_limit` denies in a route is answered with 429 instead of 500, and a websocket is
-    closed with the code 1008.
+    """Exception handler: answers a denial by `rate_limit` in a route with 429 instead of 500, and closes a websocket
+    with the code 1008.
 
     app.add_exception_handler(flint.RateLimitExceeded, rate_limit_exceeded)
     """
@@ -164,14 +167,15 @@ async def rate_limit_exceeded(request: HTTPConnection, error: Exception) -> Any:
 class RateLimit:
     """The same limit as a dependency of routes: `Depends(RateLimit(limiter, key=..., rate=5, per="1m"))`.
 
-    Takes what FlintMiddleware takes; `key_func` and `cost` see path parameters, too. Answers the CheckResult (None when
-    `key_func` says None). A denied request raises HTTPException with status 429 and the fields that FlintMiddleware
-    would send. With an allowed one they are added to what the route returns, unless that is a `Response` of its own.
+    Takes the limit arguments of FlintMiddleware; `key_func` and `cost` also see path parameters. The dependency returns
+    the CheckResult, or None if `key_func` returns None. A denied request raises HTTPException with status 429 and the
+    header fields that FlintMiddleware would send. For an allowed request, these fields are added to the response,
+    unless the route returns its own `Response`.
 
-    As a dependency of a websocket's route it limits the handshakes, and `await limit(websocket)` in the route limits
-    what it is called for, each message, say. A denial raises WebSocketException: the handshake is refused (403), and a
-    connection that has been accepted is closed with the code 1008, unless the route catches it. `key_func` and `cost`
-    are given the WebSocket.
+    As a dependency of a websocket route, it limits the handshakes. Inside the route, `await limit(websocket)` limits
+    any operation, such as each message. A denial raises WebSocketException: the handshake is refused (403), and an
+    accepted connection is closed with the code 1008 unless the route catches the exception. `key_func` and `cost`
+    receive the WebSocket.
     """
 
     def __init__(
@@ -200,8 +204,8 @@ class RateLimit:
             policy=policy,
         )
 
-    # FastAPI reads these annotations: what it is to give us, and nothing of the answer. A route of a websocket has no
-    # Request, but both kinds have an HTTPConnection.
+    # FastAPI reads the annotations of the parameters to know what to pass; it does not use the one of the result. A
+    # websocket route has no Request, but both kinds of route have an HTTPConnection.
     async def __call__(
         self,
         connection: HTTPConnection,
@@ -246,6 +250,6 @@ def _route_path(scope: Scope) -> str:
 
 
 def _merged(headers: list[tuple[bytes, bytes]], fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """`RateLimit` lists limits; of the older fields those of the innermost limit, which are there already, stay."""
+    """`RateLimit` lists all limits. The older fields hold one limit: if an inner limit has set them, they stay."""
     there = {name for name, _ in headers if name.startswith(b"x-ratelimit-")}
     return headers + [field for field in fields if field[0] not in there]

@@ -1,12 +1,12 @@
-"""The limits of a limiter as metrics for Prometheus.
+"""Prometheus metrics of the limits of a limiter.
 
     flint.add_prometheus_route(app, limiter)              # FastAPI and Starlette: GET /metrics
     REGISTRY.register(flint.prometheus_collector(limiter)) # with the package prometheus_client
     text = flint.prometheus_metrics(limiter)              # anywhere else; serve it as flint.CONTENT_TYPE
 
-Limits of one algorithm are one series: counts, rates and what remains are added up, and of periods and times it is
-the greatest. `include_key_label=True` makes a series of every key, with its name as a label: only for few keys, which
-may be shown. `key_label_func` makes coarser labels of keys, and a series of each.
+All limits of one algorithm form one series: counts, rates and remaining units are added up; for periods and times, the
+series has the largest value. `include_key_label=True` makes one series per key, with the key as a label: use it only if
+there are few keys and they may be shown. `key_label_func` turns keys into coarser labels, and makes one series of each.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _DEGRADED_HELP = "Checks that on_error of this process answered in place of the 
 _PREFIX = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
-# Statuses that are asked for at once, so that a scrape of very many keys holds neither server nor client for long.
+# Number of statuses per request, so that a scrape of very many keys occupies neither server nor client for long.
 _PAGE = 10_000
 
 
@@ -53,7 +53,7 @@ class _Metric(NamedTuple):
     help: str
     value: Callable[[LimitStatus], int]
     merged: Callable[[int, int], int]
-    #: In how many parts of a unit the value counts; 1 or 1000.
+    #: The number of steps of the value that make one unit: 1 or 1000.
     scale: int = 1
 
 
@@ -99,10 +99,10 @@ def prometheus_metrics(
     include_key_label: bool = False,
     key_label_func: Callable[[str], str] | None = None,
 ) -> str:
-    """All limits in the text format 0.0.4, with the label `algorithm` and, if `include_key_label` or `key_label_func`,
-    `key`: the key, or what `key_label_func` makes of it.
+    """Return all limits in the text format 0.0.4, with the label `algorithm`. With `include_key_label` or
+    `key_label_func`, there is also the label `key`: the key, or the result of `key_label_func` for it.
 
-    Reads every status, and changes nothing. Blocks: from a coroutine call it with `asyncio.to_thread`.
+    Reads every status, and changes nothing. Blocks: from a coroutine, call it with `asyncio.to_thread`.
     """
     selection = _Selection(prefix, include_key_label, key_label_func)
     series = selection.series(limiter)
@@ -126,10 +126,10 @@ def prometheus_collector(
     include_key_label: bool = False,
     key_label_func: Callable[[str], str] | None = None,
 ) -> Collector:
-    """The same for the package prometheus_client: `REGISTRY.register(prometheus_collector(limiter))`.
+    """Return the same metrics for the package prometheus_client: `REGISTRY.register(prometheus_collector(limiter))`.
 
     Each scrape reads every status. While the limits cannot be read, the program's other metrics are still served:
-    `{prefix}_up` is 0, and a warning goes to the logger `flint`.
+    `{prefix}_up` is 0, and the logger `flint` gets a warning.
     """
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
     from prometheus_client.registry import Collector
@@ -138,7 +138,7 @@ def prometheus_collector(
 
     class LimitsCollector(Collector):
         def describe(self) -> list[Metric]:
-            return []  # else registering it would read the limits
+            return []  # otherwise registering it would read the limits
 
         def collect(self) -> Iterator[Metric]:
             up = GaugeMetricFamily(f"{prefix}_up", "Whether the limits can be read.")
@@ -171,9 +171,9 @@ def add_prometheus_route(
     include_key_label: bool = False,
     key_label_func: Callable[[str], str] | None = None,
 ) -> None:
-    """Let a FastAPI or Starlette application answer `GET path` with `prometheus_metrics(limiter, ...)`.
+    """Make a FastAPI or Starlette application answer `GET path` with `prometheus_metrics(limiter, ...)`.
 
-    The path is for you to protect, and to name in `exempt_paths` of a FlintMiddleware.
+    Protect the path yourself, and name it in `exempt_paths` of a FlintMiddleware.
     """
     from starlette.responses import Response
 
@@ -185,7 +185,7 @@ def add_prometheus_route(
 
 
 class _Selection:
-    """Which series there are, and what is in them."""
+    """Selects the series and computes their values."""
 
     def __init__(self, prefix: str, include_key_label: bool, key_label_func: Callable[[str], str] | None) -> None:
         if not _PREFIX.fullmatch(_arguments.text(prefix, "prefix")):
@@ -198,7 +198,7 @@ class _Selection:
         self.labels = ["key", "algorithm"] if self._label_of else ["algorithm"]
 
     def series(self, limiter: AbstractLimiter) -> dict[tuple[str, ...], list[int]]:
-        """The values of the labels -> those of the metrics, added up."""
+        """Map the label values of each series to the merged values of its metrics."""
         series: dict[tuple[str, ...], list[int]] = {}
         for status in _statuses(limiter):
             labels: tuple[str, ...] = (status["algorithm"],)

@@ -1,6 +1,6 @@
 """For tests of code that uses Flint: a limiter in memory, and a clock that stands still until the test moves it.
 
-With pytest the fixture `flint_limiter` is there without an import:
+With pytest, the fixture `flint_limiter` is available without an import:
 
     def test_the_fourth_request_waits(flint_limiter):
         flint_limiter.limit("k", rate=3, per="1m")
@@ -23,7 +23,7 @@ __all__ = ["ManualClock", "MemoryLimiter"]
 
 
 class ManualClock:
-    """The time of a MemoryLimiter. It begins at 2030-01-01T00:00:00Z and stands still. Threads: any."""
+    """The clock of a MemoryLimiter. It starts at 2030-01-01T00:00:00Z and stands still. Threads: any."""
 
     __slots__ = ("_native",)
 
@@ -34,17 +34,18 @@ class ManualClock:
         return self._native.now()
 
     def advance(self, by: Period) -> None:
-        """Let time pass: an int of seconds, a str such as `"250ms"` or `"1m"`, or a timedelta; up to 366 days.
+        """Move the clock forward by an int of seconds, a str such as `"250ms"` or `"1m"`, or a timedelta; up to 366
+        days.
 
-        A ValueError beyond the year 2116, where the limiter's time ends; the clock then stays where it is.
+        Raises ValueError beyond the year 2116, where the limiter's time ends; the clock is then unchanged.
         """
         self._native.advance(_arguments.period(by, "by") * 1_000_000)
 
 
 class MemoryLimiter(Limiter):
-    """A Limiter that writes no file: the same engine over a directory in memory, by the clock `clock`.
+    """A Limiter that writes no files: the same engine over a directory in memory, using the clock `clock`.
 
-    Several may share one clock. What is in it ends with it.
+    Several limiters may share one clock. The contents of a limiter end with it.
     """
 
     __slots__ = ("clock",)

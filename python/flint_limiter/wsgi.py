@@ -1,11 +1,11 @@
-"""Rate limits for Flask, Django and whatever else speaks WSGI (PEP 3333).
+"""Rate limits for Flask, Django and other WSGI frameworks (PEP 3333).
 
     # Flask
     app.wsgi_app = FlintMiddleware(app.wsgi_app, limiter=limiter, key_func=client_address(), rate=100, per="1m")
     # Django, in wsgi.py
     application = FlintMiddleware(get_wsgi_application(), limiter=limiter, key="all", rate=100, per="1s")
 
-Header fields and denials are those of flint.fastapi. Needs the standard library only.
+Header fields and denials are the same as in flint.fastapi. Needs only the standard library.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Environ = dict[str, Any]
 
 
 def client_address(*, trusted_hops: int = 0, ipv6_prefix: int = 64, prefix: str = "") -> Callable[[Environ], str]:
-    """A `key_func`: the address of the client, behind `prefix`. As in flint.fastapi."""
+    """Return a `key_func` whose key is `prefix` followed by the address of the client, as in flint.fastapi."""
     reader = ClientAddress(trusted_hops, ipv6_prefix, prefix)
 
     def address_of(environ: Environ) -> str:
@@ -38,7 +38,7 @@ def client_address(*, trusted_hops: int = 0, ipv6_prefix: int = 64, prefix: str 
 
 
 def rate_limit_exceeded(error: RateLimitExceeded) -> tuple[dict[str, str], int, list[tuple[str, str]]]:
-    """An error handler of Flask: what `rate_limit` denies in a view is answered with 429 instead of 500.
+    """Flask error handler: answers a denial by `rate_limit` in a view with 429 instead of 500.
 
     app.register_error_handler(flint.RateLimitExceeded, rate_limit_exceeded)
     """
@@ -49,10 +49,10 @@ def rate_limit_exceeded(error: RateLimitExceeded) -> tuple[dict[str, str], int, 
 class FlintMiddleware:
     """WSGI middleware that checks each request before the application sees it.
 
-    The arguments are those of flint.fastapi.FlintMiddleware, but `key_func` and `cost` are functions of the WSGI
-    environment. Responses are passed on as they are made, with fields added to their heads. What the limiter,
-    `key_func` or `cost` raise goes to the server. Threads: any; an embedded `Limiter` serves one process, so that
-    servers with several need a SharedLimiter.
+    The arguments are those of flint.fastapi.FlintMiddleware, except that functions for `key_func` and `cost` take the
+    WSGI environment. Responses are passed on as they are produced, with header fields added. An exception from the
+    limiter, `key_func` or `cost` goes to the server. Threads: any. An embedded `Limiter` serves one process, so servers
+    with several processes need a SharedLimiter.
     """
 
     def __init__(
