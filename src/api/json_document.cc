@@ -181,27 +181,32 @@ class JsonDocument::Builder {
   bool too_long_ = false;
 };
 
-Status JsonDocument::parse(std::string_view text) {
+Status JsonDocument::parse(std::string_view text, std::string_view subject) {
   json::basic_parser<Builder> parser(strict_options(), *this, text);
   json::error_code error;
   const std::size_t parsed = parser.write_some(false, text.data(), text.size(), error);
   if (!error && parsed == text.size()) return {};
 
-  const auto invalid = [](std::string message) { return Status(Code::kInvalidArgument, std::move(message)); };
-  if (text.empty()) return invalid("The body is empty, and should be JSON.");
+  const auto invalid = [subject](const std::string& message) {
+    return Status(Code::kInvalidArgument, std::string(subject) + message);
+  };
+  if (text.empty()) return invalid(" is empty, and should be JSON.");
   if (!error) {
-    return invalid("There is something behind the body's JSON value, at byte " + std::to_string(parsed) + ".");
+    return {Code::kInvalidArgument,
+            subject == "The body"
+                ? "There is something behind the body's JSON value, at byte " + std::to_string(parsed) + "."
+                : std::string(subject) + " goes on behind its JSON value, at byte " + std::to_string(parsed) + "."};
   }
   if (parser.handler().too_long()) {
-    return invalid("The body holds more than " + std::to_string(kMaxJsonValues) + " JSON values.");
+    return invalid(" holds more than " + std::to_string(kMaxJsonValues) + " JSON values.");
   }
   if (error == json::error::too_deep) {
-    return invalid("The body's JSON is nested more than " + std::to_string(kMaxJsonDepth) + " levels deep.");
+    return invalid(" is nested more than " + std::to_string(kMaxJsonDepth) + " levels deep.");
   }
   const std::string path = parser.handler().path();
   const std::size_t not_utf8 = base::find_invalid_utf8(text);
   const bool is_utf8 = not_utf8 > parsed || not_utf8 == text.size();
-  return invalid("The body is not valid " + std::string(is_utf8 ? "JSON at byte " : "UTF-8 at byte ") +
+  return invalid(" is not valid " + std::string(is_utf8 ? "JSON at byte " : "UTF-8 at byte ") +
                  std::to_string(is_utf8 ? parsed : not_utf8) + (path.empty() ? "" : ", in ") + path +
                  (is_utf8 ? ": " + error.message() : "") + ".");
 }

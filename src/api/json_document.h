@@ -47,8 +47,8 @@ class JsonDocument {
  public:
   /// Strict RFC 8259: valid UTF-8, no lone surrogates, nothing behind the value, at most kMaxJsonDepth deep and
   /// kMaxJsonValues long. kInvalidArgument says what is wrong, and in which field and at which byte. `text` must
-  /// outlive what is read from the document.
-  Status parse(std::string_view text);
+  /// outlive what is read from the document. `subject` is what messages call it.
+  Status parse(std::string_view text, std::string_view subject = "The body");
 
   /// Index 0 is the root.
   [[nodiscard]] const JsonNode& operator[](std::size_t index) const { return nodes_[index]; }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "flint/time.h"
 
@@ -9,5 +11,9 @@ namespace flint::base {
 /// `2026-11-23T18:22:02.123Z`: UTC with milliseconds, always 24 characters. Rounded down to a millisecond, so that no
 /// event seems later than it was; a time that is promised for later (reset_at) is rounded up before it comes here.
 [[nodiscard]] std::string format_rfc3339(WallTime time);
+
+/// `2026-11-23T18:22:02Z`, `2026-11-23T18:22:02.123456789+01:00`: up to nine digits of a second, of which none is
+/// dropped. Nothing if `text` is not such a time, or before 1970, or after what WallTime can say (in 2262).
+[[nodiscard]] std::optional<WallTime> parse_rfc3339(std::string_view text) noexcept;
 
 }  // namespace flint::base

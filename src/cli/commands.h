@@ -18,6 +18,7 @@ Exit limit_history(Session& session, const Invocation& invocation);
 Exit limit_top(Session& session, const Invocation& invocation);
 Exit log_flush(Session& session, const Invocation& invocation);
 Exit log_compact(Session& session, const Invocation& invocation);
+Exit import_original(Session& session, const Invocation& invocation);
 Exit doctor(Session& session, const Invocation& invocation);
 Exit server_start(Session& session, const Invocation& invocation);
 

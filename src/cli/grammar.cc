@@ -166,6 +166,20 @@ constexpr std::array kCommands = std::to_array<Command>({
      .example = "  flint log compact\n",
      .exit_codes = kUsualExits,
      .run = log_compact},
+    {.words = "import",
+     .operands = "DIR",
+     .min_operands = 1,
+     .max_operands = 1,
+     .options = {},
+     .summary = "Bring limits over from the original Flint in Rust",
+     .details = "Reads DIR/flint.snapshot and DIR/flint.aof, which stay as they are, and writes limits, what is used\n"
+                "of them and their counters into the data directory: a new one, or one without limits. The original\n"
+                "must not run. All or nothing: after a crash the data directory does not open before another import\n"
+                "is complete.\n",
+     .example = "  flint --data-dir /var/lib/flint import /srv/app/.flint\n",
+     .exit_codes = "0 done, 2 wrong usage, no such files or limits there already, 3 the files or storage failed.",
+     .run = import_original,
+     .local = true},
     {.words = "doctor",
      .operands = "",
      .min_operands = 0,

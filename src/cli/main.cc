@@ -8,6 +8,7 @@
 #include "cli/embedded_caller.h"
 #include "cli/http_caller.h"
 #include "cli/run.h"
+#include "original/import.h"
 
 /// The one place that picks implementations.
 int main(int argc, char** argv) {
@@ -29,6 +30,7 @@ int main(int argc, char** argv) {
                                         .connect_server = connect_http,
                                         .inspect = flint::inspect,
                                         .repair = flint::repair,
+                                        .import_original = flint::original::import_directory,
                                         .run_server = flint::server::run_server,
                                         .environment = environment};
   Output out(STDOUT_FILENO);

@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "original/import.h"
 
 namespace flint::cli {
 namespace {
@@ -92,6 +93,9 @@ class RunTest : public testing::Test {
         return Status(Code::kNotFound, "nothing at " + std::string(data_dir));
       },
       .repair = [](std::string_view) -> Result<DoctorReport> { return DoctorReport{}; },
+      .import_original = [](const original::ImportOptions&) -> Result<original::ImportReport> {
+        return original::ImportReport{};
+      },
       .run_server = [](const server::ServerOptions&) { return Status(); },
       .environment = [](std::string_view) { return std::optional<std::string>(); },
   };

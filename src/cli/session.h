@@ -15,6 +15,11 @@
 #include "flint/doctor.h"
 #include "server/server.h"
 
+namespace flint::original {
+struct ImportOptions;
+struct ImportReport;
+}  // namespace flint::original
+
 namespace flint::cli {
 
 /// What a command works on. main() is the one place that picks them.
@@ -23,6 +28,7 @@ struct Implementations {
   ConnectServer connect_server;
   std::function<Result<DoctorReport>(std::string_view data_dir)> inspect;
   std::function<Result<DoctorReport>(std::string_view data_dir)> repair;
+  std::function<Result<original::ImportReport>(const original::ImportOptions& options)> import_original;
   std::function<Status(const server::ServerOptions& options)> run_server;
   Environment environment;
 };

@@ -10,6 +10,7 @@ namespace flint::storage {
 
 inline constexpr std::string_view kLockName = "flint.lock";
 inline constexpr std::string_view kManifestName = "manifest";
+inline constexpr std::string_view kImportMarkName = "import.unfinished";
 
 enum class FileKind : std::uint8_t { kLock, kManifest, kSegment, kSnapshot, kTail, kTemporary, kRepairCopy, kOther };
 

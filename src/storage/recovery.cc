@@ -23,7 +23,8 @@ Result<bool> no_use_or_why_not(const Status& damage) {
 
 class Recoverer {
  public:
-  Recoverer(io::Directory& directory, StateMachine& state) : directory_(directory), state_(state) {}
+  Recoverer(io::Directory& directory, StateMachine& state, UnfinishedImport unfinished)
+      : directory_(directory), state_(state), unfinished_(unfinished) {}
 
   Result<Recovery> run();
 
@@ -46,8 +47,16 @@ class Recoverer {
     return {
         Code::kUnsupportedFormat,
         fmt::format("{} holds flint.aof or flint.snapshot, the files of the original Flint in Rust, whose format this "
-                    "Flint does not read. Nothing was changed. Choose another data directory.",
-                    directory_.path())};
+                    "Flint reads only to import it. Nothing was changed. Choose another data directory; \"flint "
+                    "--data-dir OTHER import {}\" carries the limits and what is used of them over to it.",
+                    directory_.path(), directory_.path())};
+  }
+  /// Half of an import would grant the keys of the other half a full quota again.
+  [[nodiscard]] Status of_an_unfinished_import() const {
+    return {Code::kUnsupportedFormat,
+            fmt::format("an import into {} did not finish. Nothing was changed. Run \"flint import\" again with this "
+                        "data directory, or choose another one.",
+                        directory_.path())};
   }
   [[nodiscard]] Status missing(const std::string& name) const {
     return corruption({directory_, name}, "the file is missing");
@@ -55,6 +64,7 @@ class Recoverer {
 
   io::Directory& directory_;
   StateMachine& state_;
+  const UnfinishedImport unfinished_;
   Recovery result_;
   std::vector<FileHeader> headers_;
   /// The log must reach this: it is known to have been durable.
@@ -76,6 +86,7 @@ Result<Recovery> Recoverer::run() {
 Status Recoverer::find_files() {
   Result<Listing> listing = list_store(directory_);
   if (!listing.ok()) return listing.status();
+  if (listing->is_unfinished_import && unfinished_ == UnfinishedImport::kRefuse) return of_an_unfinished_import();
   result_.leftovers = std::move(listing->temporaries);
   for (std::size_t i = 0; i + kKeptTails < listing->tails.size(); ++i) result_.leftovers.push_back(listing->tails[i]);
 
@@ -312,6 +323,7 @@ Result<Listing> list_store(io::Directory& directory) {
   Listing listing;
   for (std::string& name : *names) {
     if (name == "flint.aof" || name == "flint.snapshot") listing.is_the_originals = true;
+    if (name == kImportMarkName) listing.is_unfinished_import = true;
     const FileName file = classify(name);
     if (file.kind == FileKind::kSegment) listing.segments.push_back(file.number);
     if (file.kind == FileKind::kSnapshot) listing.snapshots.push_back(file.number);
@@ -324,6 +336,8 @@ Result<Listing> list_store(io::Directory& directory) {
   return listing;
 }
 
-Result<Recovery> recover(io::Directory& directory, StateMachine& state) { return Recoverer(directory, state).run(); }
+Result<Recovery> recover(io::Directory& directory, StateMachine& state, UnfinishedImport unfinished) {
+  return Recoverer(directory, state, unfinished).run();
+}
 
 }  // namespace flint::storage

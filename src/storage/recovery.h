@@ -19,6 +19,8 @@ struct Listing {
   std::vector<std::string> tails;
   /// There is a file of the original Flint, the one in Rust.
   bool is_the_originals = false;
+  /// An import into it was begun and not ended.
+  bool is_unfinished_import = false;
 };
 /// Of the copies of tails that crashes left unfinished, the newest ones are kept.
 inline constexpr std::size_t kKeptTails = 4;
@@ -50,8 +52,12 @@ struct Recovery {
   std::vector<std::string> leftovers;
 };
 
+/// What to make of a directory that holds a part of an import (import_mark.h).
+enum class UnfinishedImport : std::uint8_t { kRefuse, kAccept };
+
 /// kCorruption if anything is missing that had been durable (the rule is in docs/log_format.md), kUnsupportedFormat,
 /// what `state` said, or what the file system said.
-[[nodiscard]] Result<Recovery> recover(io::Directory& directory, StateMachine& state);
+[[nodiscard]] Result<Recovery> recover(io::Directory& directory, StateMachine& state,
+                                       UnfinishedImport unfinished = UnfinishedImport::kRefuse);
 
 }  // namespace flint::storage

@@ -85,7 +85,8 @@ Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, StateMachin
   }
   Result<Lock> lock = wait_for_lock(directory, options);
   if (!lock.ok()) return lock.status();
-  Result<Recovery> recovery = recover(directory, state);
+  Result<Recovery> recovery = recover(
+      directory, state, options.accept_unfinished_import ? UnfinishedImport::kAccept : UnfinishedImport::kRefuse);
   if (!recovery.ok()) return recovery.status();
   recovery->findings.insert(recovery->findings.begin(), findings.begin(), findings.end());
 

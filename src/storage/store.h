@@ -78,6 +78,8 @@ struct StoreOptions {
   bool allow_network_file_system = false;
   /// How long open() waits for a directory that another process has.
   std::chrono::milliseconds lock_timeout{0};
+  /// Open a directory that holds a part of an import (import_mark.h), which is refused otherwise.
+  bool accept_unfinished_import = false;
   /// Text of the lock file, for others to read.
   std::string holder;
   /// Segments start small, so that a small store is small on disk. One that follows a full segment is twice as large,

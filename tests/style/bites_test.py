@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 STYLE_TEST = Path(__file__).with_name("style_test.py")
-LAYERS = ("base", "io", "algorithm", "storage", "limiter", "api", "server", "cli")
+LAYERS = ("base", "io", "algorithm", "storage", "limiter", "api", "original", "server", "cli")
 
 SOUND = {
     **{f"src/{layer}/CMakeLists.txt": f"flint_layer({layer} SOURCES a.cc)\n" for layer in LAYERS},

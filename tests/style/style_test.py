@@ -21,7 +21,8 @@ LAYERS = {
     "limiter": {"base", "io", "algorithm", "storage"},
     "api": {"base", "limiter"},
     "server": {"base", "api"},
-    "cli": {"base", "api", "server"},
+    "original": {"base", "io", "algorithm", "limiter", "api"},
+    "cli": {"base", "api", "server", "original"},
 }
 
 MAX_LINES = 600

@@ -1,0 +1,88 @@
+#include "original/import.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "io/posix_file_system.h"
+#include "limiter/engine.h"
+
+namespace flint::original {
+namespace {
+
+/// The original holds this lock, exclusively, as long as it runs.
+constexpr std::string_view kOriginalsLock = "flint.lock";
+
+Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+
+Result<std::unique_ptr<io::Directory>> open_original(const ImportOptions& options) {
+  Result<std::unique_ptr<io::Directory>> from = io::open_posix_directory(options.from, io::OpenDirectory::kMustExist);
+  if (from.code() == Code::kNotFound) return invalid(std::string(from.status().message()));
+  if (!from.ok()) return from;
+  std::error_code error;
+  if (std::filesystem::equivalent(options.from, options.data_dir, error) && !error) {
+    return invalid(
+        fmt::format("{} is also the data directory: the original's files stay as they are, so give another "
+                    "one with --data-dir.",
+                    options.from));
+  }
+  return from;
+}
+
+/// So that nothing is granted there while it is read. Null where the original never ran.
+Result<std::unique_ptr<io::DirectoryLock>> keep_original_out(io::Directory& from) {
+  Result<std::unique_ptr<io::DirectoryLock>> lock = from.lock_shared(kOriginalsLock);
+  if (lock.code() == Code::kNotFound) return std::unique_ptr<io::DirectoryLock>();
+  if (lock.code() == Code::kDataDirLocked) {
+    return Status(Code::kDataDirLocked, fmt::format("a process has {}, and what it grants from now on would be missing "
+                                                    "here. Stop the original Flint first.",
+                                                    from.path()));
+  }
+  return lock;
+}
+
+Status store(limiter::KeyTable keys, const ImportOptions& options) {
+  auto directory = io::open_posix_directory(options.data_dir, io::OpenDirectory::kCreate);
+  if (!directory.ok()) return directory.status();
+  storage::StoreOptions tuning;
+  tuning.accept_unfinished_import = true;
+  auto engine = limiter::Engine::open(std::move(*directory), {.lock_timeout = options.lock_timeout}, tuning);
+  if (!engine.ok()) return engine.status();
+  const Status adopted = (*engine)->adopt(std::move(keys));
+  const Status closed = (*engine)->close();
+  return adopted.ok() ? closed : adopted;
+}
+
+}  // namespace
+
+Result<Content> read_directory(io::Directory& from, WallTime now, const Progress& progress) {
+  Content content;
+  Usage usage(now);
+  const Result<SnapshotReport> snapshot = read_snapshot(from, usage, progress);
+  if (!snapshot.ok()) return snapshot.status();
+  const Result<LogReport> log = read_log(from, snapshot->log_offset, usage, progress);
+  if (!log.ok()) return log.status();
+  if (!snapshot->exists && !log->exists) {
+    return invalid(
+        fmt::format("{} holds neither {} nor {}: it is no directory of the original Flint. Nothing was "
+                    "changed.",
+                    from.path(), kSnapshotName, kLogName));
+  }
+  content.report = {.keys = usage.size(), .snapshot = *snapshot, .log = *log, .late_times = usage.late()};
+  content.keys = usage.take();
+  return content;
+}
+
+Result<ImportReport> import_directory(const ImportOptions& options) {
+  Result<std::unique_ptr<io::Directory>> from = open_original(options);
+  if (!from.ok()) return from.status();
+  const Result<std::unique_ptr<io::DirectoryLock>> lock = keep_original_out(**from);
+  if (!lock.ok()) return lock.status();
+  Result<Content> content = read_directory(**from, system_clock().read().wall, options.progress);
+  if (!content.ok()) return content.status();
+  if (Status stored = store(std::move(content->keys), options); !stored.ok()) return stored;
+  return content->report;
+}
+
+}  // namespace flint::original

@@ -1,0 +1,104 @@
+#include "original/usage.h"
+
+#include <fmt/format.h>
+
+namespace flint::original {
+namespace {
+
+using algorithm::FixedWindow;
+using algorithm::SlidingLog;
+using algorithm::TokenBucket;
+
+Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+
+/// Takes `cost` whether or not it is there: that was decided long ago. What is not there is not owed.
+void charge(algorithm::State& state, const Limit& limit, Units cost, Time now) {
+  if (auto* bucket = std::get_if<TokenBucket>(&state)) {
+    *bucket = bucket->refilled(limit, now);
+    bucket->used = std::min(bucket->used + cost, limit.capacity());
+  } else if (auto* window = std::get_if<FixedWindow>(&state)) {
+    *window = window->current(now, limit.per);
+    if (window->count == 0) window->start = std::max(window->start, now);
+    window->count = std::min(window->count + cost, limit.capacity());
+  } else {
+    auto& log = std::get<SlidingLog>(state);
+    const Units room = kMaxUnits - std::min(kMaxUnits, log.spent(now, limit.per));
+    if (const Units added = std::min(cost, room); added > 0) log.append(now, added, limit.per);
+  }
+}
+
+/// What the limiter's own times are: whole milliseconds, rounded down.
+WallTime shown(WallTime at) noexcept { return std::chrono::floor<std::chrono::milliseconds>(at); }
+
+Status validate(std::string_view key, const Limit& limit) {
+  if (Status valid = validate_key(key); !valid.ok()) return valid;
+  return validate_limit(limit);
+}
+
+}  // namespace
+
+Result<limiter::KeyEntry*> Usage::find(std::string_view key) {
+  limiter::KeyEntry* entry = keys_.find(key);
+  if (entry != nullptr) return entry;
+  if (Status valid = validate_key(key); !valid.ok()) return valid;
+  return invalid(
+      fmt::format("key \"{}\" has no limit: nothing before this sets one. Is flint.snapshot, or the beginning "
+                  "of flint.aof, missing?",
+                  key));
+}
+
+Status Usage::configure(std::string_view key, const Limit& limit, WallTime at) {
+  if (Status valid = validate(key, limit); !valid.ok()) return valid;
+  const Time now = time_of(at);
+  limiter::KeyEntry* entry = keys_.find(key);
+  if (entry == nullptr) {
+    if (keys_.full()) return invalid("there are more keys than a data directory can hold.");
+    entry = &keys_.add(key);
+    entry->state = algorithm::fresh(limit, now);
+  } else if (entry->limit != limit) {
+    entry->state = algorithm::reconfigure(entry->state, entry->limit, limit, now);
+  }
+  entry->limit = limit;
+  return {};
+}
+
+Status Usage::allow(std::string_view key, Units cost, WallTime at) {
+  const Result<limiter::KeyEntry*> entry = find(key);
+  if (!entry.ok()) return entry.status();
+  charge((*entry)->state, (*entry)->limit, cost, time_of(at));
+  (*entry)->counters.add_allowed(cost, shown(std::min(at, now_)));
+  return {};
+}
+
+Status Usage::deny(std::string_view key, Units cost, WallTime at) {
+  const Result<limiter::KeyEntry*> entry = find(key);
+  if (!entry.ok()) return entry.status();
+  (*entry)->counters.add_denied({.count = 1, .cost = cost, .last = shown(not_after_now(at))});
+  return {};
+}
+
+Status Usage::reset(std::string_view key, WallTime at) {
+  const Result<limiter::KeyEntry*> entry = find(key);
+  if (!entry.ok()) return entry.status();
+  (*entry)->state = algorithm::fresh((*entry)->limit, time_of(at));
+  (*entry)->counters.last_reset_at = shown(std::min(at, now_));
+  return {};
+}
+
+Status Usage::restore(std::string_view key, const Limit& limit, algorithm::State state,
+                      const limiter::Counters& counters) {
+  if (Status valid = validate(key, limit); !valid.ok()) return valid;
+  if (keys_.find(key) != nullptr) return invalid(fmt::format("key \"{}\" is there already.", key));
+  if (keys_.full()) return invalid("there are more keys than a data directory can hold.");
+  limiter::KeyEntry& entry = keys_.add(key);
+  entry.limit = limit;
+  entry.state = std::move(state);
+  entry.counters = counters;
+  for (std::optional<WallTime>* time :
+       {&entry.counters.last_allowed_at, &entry.counters.last_denied_at, &entry.counters.last_reset_at}) {
+    if (*time) *time = shown(std::min(**time, now_));
+  }
+  return {};
+}
+
+}  // namespace flint::original
