@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -56,6 +57,9 @@ struct DoctorReport {
 /// `repair-<n>-<name>` (durable before anything else is touched; nothing reads or removes these copies), then keeps the
 /// longest undamaged prefix: the newest good snapshot and the log behind it up to the first damage. What was dropped is
 /// in the findings. A directory that opens is left as it is. kUnsupportedFormat: nothing was touched.
-[[nodiscard]] Result<DoctorReport> repair(std::string_view data_dir);
+///
+/// Waits up to `lock_timeout` for a directory that another process has, then fails with kDataDirLocked.
+[[nodiscard]] Result<DoctorReport> repair(std::string_view data_dir,
+                                          std::chrono::milliseconds lock_timeout = std::chrono::milliseconds(0));
 
 }  // namespace flint

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,6 +57,9 @@ struct Options {
   /// How long open() waits for a directory that another process has; then it fails with kDataDirLocked. 0: not at all.
   /// Up to kLongestLockTimeout. Who has waited for longer tries more often.
   std::chrono::milliseconds lock_timeout{0};
+  /// Asked before each further try of that wait, on the thread that opens; false ends it, as the end of `lock_timeout`
+  /// does. So a program can stop waiting when it is asked to end. Must not throw. Empty: never.
+  std::function<bool()> keep_waiting = {};
   /// How the lock file describes this process to others; empty for an embedded one, else the server's address.
   std::string server_address = {};
   /// Where time is read; must outlive the Limiter.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import Literal
 
 from flint_limiter import _arguments
@@ -56,8 +57,8 @@ class Limiter(AbstractLimiter):
         unsynced_ms = _arguments.integer(max_unsynced_ms, "max_unsynced_ms", 3_600_000)
         wait_s = None if lock_timeout is None else _arguments.wait(lock_timeout, "lock_timeout")
 
-        def open_it() -> LimiterHandle:
-            return LimiterHandle.open(path, always, every_ms, every_events, unsynced_ms)
+        def open_it(timeout_ms: int, while_waiting: Callable[[], None] | None) -> LimiterHandle:
+            return LimiterHandle.open(path, always, every_ms, every_events, unsynced_ms, timeout_ms, while_waiting)
 
         self._attach(wait_for_directory(open_it, os.fsdecode(path), wait_s))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import time
@@ -18,37 +19,44 @@ logger = logging.getLogger("flint")
 _DEFAULT_S = 10.0
 # A wait this long is reported: the program has not hung.
 _REPORT_AFTER_S = 1.0
-# Who has waited for longer tries more often, so that nobody is overtaken for ever by those who came later.
-_FIRST_PAUSE_S = 0.02
-_SHORTEST_PAUSE_S = 0.002
 
 # What the message of the engine says of who has the lock.
 _HOLDER = re.compile(r"process ([0-9]+), (embedded|server)")
 
 
-def wait_for_directory(open_it: Callable[[], Opened], data_dir: str, timeout_s: float | None) -> Opened:
-    """What `open_it` opens, tried again while another process has the directory, up to `timeout_s`.
+def wait_for_directory(
+    open_it: Callable[[int, Callable[[], None] | None], Opened], data_dir: str, timeout_s: float | None
+) -> Opened:
+    """What `open_it` opens; it takes how long to wait for a directory that another process has, in milliseconds, and
+    what to call while it waits.
 
-    None waits ten seconds for a process that may end soon, such as the old worker of a reload, and not at all for one
-    that does not: this process, its parent, or a server.
+    `timeout_s` None waits ten seconds for a process that may end soon, such as the old worker of a reload, and not at
+    all for one that does not: this process, its parent, or a server.
     """
     began = time.monotonic()
-    reported = False
-    while True:
+    try:
+        return open_it(0, None)
+    except DataDirLocked as locked:
+        message = str(locked)
+    pid, is_server = _holder(message)
+    in_vain = timeout_s is None and (is_server or pid in (os.getpid(), os.getppid()))
+    most_s = _DEFAULT_S if timeout_s is None else timeout_s
+    if most_s > 0 and not in_vain:
+        reported = False
+
+        def report() -> None:
+            nonlocal reported
+            waited_s = time.monotonic() - began
+            if waited_s >= _REPORT_AFTER_S and not reported:
+                reported = True
+                logger.warning("Waiting up to %.0f s more for the data directory: %s", most_s - waited_s, message)
+
         try:
-            return open_it()
+            return open_it(math.ceil(most_s * 1000), report)
         except DataDirLocked as locked:
             message = str(locked)
-        pid, is_server = _holder(message)
-        in_vain = timeout_s is None and (is_server or pid in (os.getpid(), os.getppid()))
-        waited_s = time.monotonic() - began
-        left_s = (_DEFAULT_S if timeout_s is None else timeout_s) - waited_s
-        if in_vain or left_s <= 0:
-            raise DataDirLocked(f"{message} {_cause(pid, is_server)}{_how_to_share(data_dir, is_server)}")
-        if waited_s >= _REPORT_AFTER_S and not reported:
-            reported = True
-            logger.warning("Waiting up to %.0f s more for the data directory: %s", left_s, message)
-        time.sleep(min(max(_FIRST_PAUSE_S - waited_s / 100, _SHORTEST_PAUSE_S), left_s))
+            pid, is_server = _holder(message)
+    raise DataDirLocked(f"{message} {_cause(pid, is_server)}{_how_to_share(data_dir, is_server)}")
 
 
 def _holder(message: str) -> tuple[int | None, bool]:

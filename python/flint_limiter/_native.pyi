@@ -1,5 +1,6 @@
 """The extension module: python/native. Private; the arguments of everything but checks have passed _arguments.py."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from flint_limiter._result import PythonCheckResult as CheckResult
@@ -23,7 +24,14 @@ class ManualClock:
 class LimiterHandle:
     @classmethod
     def open(
-        cls, data_dir: bytes, always: bool, flush_every_ms: int, flush_every_events: int, max_unsynced_ms: int
+        cls,
+        data_dir: bytes,
+        always: bool,
+        flush_every_ms: int,
+        flush_every_events: int,
+        max_unsynced_ms: int,
+        lock_timeout_ms: int,
+        while_waiting: Callable[[], None] | None,
     ) -> LimiterHandle: ...
     @classmethod
     def in_memory(cls, clock: ManualClock) -> LimiterHandle: ...

@@ -30,15 +30,47 @@ Limit make_limit(Units rate, std::int64_t per_millis, std::string_view algorithm
   return {.rate = rate, .per = std::chrono::milliseconds(per_millis), .algorithm = *parsed, .burst = burst};
 }
 
-/// Raises as Limiter::open fails.
+/// Lets Python have its signals, and `told` its call, each time that a wait begins anew. What they raise ends the wait.
+class PythonWait {
+ public:
+  explicit PythonWait(nb::object told) : told_(std::move(told)) {}
+
+  /// Called without the GIL.
+  bool goes_on() {
+    const nb::gil_scoped_acquire gil;
+    try {
+      if (PyErr_CheckSignals() != 0) nb::raise_python_error();
+      if (!told_.is_none()) told_();
+      return true;
+    } catch (nb::python_error& raised) {
+      raised_.emplace(std::move(raised));
+      return false;
+    }
+  }
+  void raise_what_ended_it() {
+    if (raised_) throw std::move(*raised_);
+  }
+
+ private:
+  nb::object told_;
+  std::optional<nb::python_error> raised_;
+};
+
+/// Raises as Limiter::open fails, and what a signal's handler or `while_waiting` raises during the wait.
 std::unique_ptr<LimiterHandle> open(nb::bytes data_dir, bool always, std::uint64_t flush_every_ms,
-                                    std::uint64_t flush_every_events, std::uint64_t max_unsynced_ms) {
+                                    std::uint64_t flush_every_events, std::uint64_t max_unsynced_ms,
+                                    std::uint64_t lock_timeout_ms, nb::object while_waiting) {
+  PythonWait wait(std::move(while_waiting));
   const Options options{.sync = always ? SyncMode::kAlways : SyncMode::kBatch,
                         .flush_every = std::chrono::milliseconds(flush_every_ms),
                         .flush_every_events = flush_every_events,
-                        .max_unsynced = std::chrono::milliseconds(max_unsynced_ms)};
+                        .max_unsynced = std::chrono::milliseconds(max_unsynced_ms),
+                        .lock_timeout = std::chrono::milliseconds(lock_timeout_ms),
+                        .keep_waiting = [&wait] { return wait.goes_on(); }};
   const std::string_view path(data_dir.c_str(), data_dir.size());
-  return std::make_unique<LimiterHandle>(value_or_raise(without_gil([&] { return Limiter::open(path, options); })));
+  auto opened = without_gil([&] { return Limiter::open(path, options); });
+  wait.raise_what_ended_it();
+  return std::make_unique<LimiterHandle>(value_or_raise(std::move(opened)));
 }
 
 std::unique_ptr<LimiterHandle> in_memory(std::shared_ptr<ManualClock> clock) {
@@ -166,7 +198,7 @@ void LimiterHandle::define(nb::module_& module) {
   using Handle = LimiterHandle;
   nb::class_<Handle>(module, "LimiterHandle")
       .def_static("open", open, "data_dir"_a, "always"_a, "flush_every_ms"_a, "flush_every_events"_a,
-                  "max_unsynced_ms"_a)
+                  "max_unsynced_ms"_a, "lock_timeout_ms"_a, "while_waiting"_a.none())
       .def_static("in_memory", in_memory, "clock"_a)
       .def("check", &Handle::check, "key"_a.none(), "cost"_a.none())
       .def("check_deferred", &Handle::check_deferred, "key"_a.none(), "cost"_a.none())

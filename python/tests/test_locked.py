@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from support import PATIENCE_S, Server
 
 import flint
 from flint_limiter import _locked
+from flint_limiter._native import LimiterHandle
 
 HOLDER = """
 import flint, sys
@@ -77,6 +79,40 @@ def test_a_wait_that_was_in_vain_names_several_workers(tmp_path: Path, lock_time
     message = str(raised.value)
     assert f"process {holder.pid}" in message
     assert "uvicorn --workers" in message and "lock_timeout" in message and "SharedLimiter" in message
+
+
+WAITER = """
+import flint, sys
+from flint_limiter import _locked
+
+_locked._REPORT_AFTER_S = 0  # says on standard error that the wait has begun
+try:
+    flint.Limiter(sys.argv[1], lock_timeout=86_400)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_wait_can_be_interrupted(tmp_path: Path) -> None:
+    """The engine waits without the GIL; a wait that did not look at signals would hold Ctrl-C up until its end."""
+    command = [sys.executable, "-c", WAITER, str(tmp_path)]
+    with (
+        holder_of(tmp_path),
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiter,
+    ):
+        assert waiter.stderr
+        assert "Waiting" in waiter.stderr.readline()
+        waiter.send_signal(signal.SIGINT)
+        out, err = waiter.communicate(timeout=PATIENCE_S)
+    assert out == "interrupted\n", err
+
+
+def test_what_is_raised_while_waiting_ends_the_wait(tmp_path: Path) -> None:
+    def give_up() -> None:
+        raise LookupError("enough")
+
+    with holder_of(tmp_path), pytest.raises(LookupError, match="enough"):
+        LimiterHandle.open(os.fsencode(tmp_path), True, 100, 100, 1000, 86_400_000, give_up)
 
 
 def test_a_parent_is_not_waited_for(tmp_path: Path) -> None:

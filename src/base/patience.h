@@ -16,7 +16,8 @@ class Patience {
   [[nodiscard]] bool pause() const {
     const auto now = Clock::now();
     if (now >= end_) return false;
-    const Duration pause = std::clamp<Duration>(kFirst - (now - begin_) / 100, kLast, kFirst);
+    const Duration waited = now - begin_;
+    const Duration pause = waited < kCrowded ? kFirst : std::clamp<Duration>(kSlowest - waited / 50, kLast, kSlowest);
     std::this_thread::sleep_for(std::min<Duration>(pause, end_ - now));
     return true;
   }
@@ -25,7 +26,11 @@ class Patience {
   using Clock = std::chrono::steady_clock;
   using Duration = Clock::duration;
   static constexpr Duration kFirst = std::chrono::milliseconds(20);
-  static constexpr Duration kLast = std::chrono::milliseconds(2);
+  /// A directory that is still held by then has many that wait for it. A hundred of them, each trying every 2 ms, took
+  /// the processor from the one that had what they waited for.
+  static constexpr Duration kCrowded = std::chrono::milliseconds(60);
+  static constexpr Duration kSlowest = std::chrono::milliseconds(100);
+  static constexpr Duration kLast = std::chrono::milliseconds(5);
 
   Clock::time_point begin_;
   Clock::time_point end_;

@@ -30,7 +30,8 @@ Exit repair(Session& session) {
                          "--repair works on the files of a data directory that no server holds. Stop the server, then "
                          "run \"flint --data-dir DIR doctor --repair\" on its machine."});
   }
-  Result<DoctorReport> report = session.implementations().repair(session.target().data_dir);
+  Result<DoctorReport> report =
+      session.implementations().repair(session.target().data_dir, session.target().lock_timeout);
   return report.ok() ? print_report(session, *report) : session.fail(report.status());
 }
 

@@ -92,7 +92,7 @@ class RunTest : public testing::Test {
       .inspect = [](std::string_view data_dir) -> Result<DoctorReport> {
         return Status(Code::kNotFound, "nothing at " + std::string(data_dir));
       },
-      .repair = [](std::string_view) -> Result<DoctorReport> { return DoctorReport{}; },
+      .repair = [](std::string_view, std::chrono::milliseconds) -> Result<DoctorReport> { return DoctorReport{}; },
       .import_original = [](const original::ImportOptions&) -> Result<original::ImportReport> {
         return original::ImportReport{};
       },

@@ -27,7 +27,7 @@ struct Implementations {
   OpenDirectory open_directory;
   ConnectServer connect_server;
   std::function<Result<DoctorReport>(std::string_view data_dir)> inspect;
-  std::function<Result<DoctorReport>(std::string_view data_dir)> repair;
+  std::function<Result<DoctorReport>(std::string_view data_dir, std::chrono::milliseconds lock_timeout)> repair;
   std::function<Result<original::ImportReport>(const original::ImportOptions& options)> import_original;
   std::function<Status(const server::ServerOptions& options)> run_server;
   Environment environment;

@@ -148,10 +148,12 @@ Result<DoctorReport> inspect(std::string_view data_dir) {
   return examine(**directory, storage::inspect);
 }
 
-Result<DoctorReport> repair(std::string_view data_dir) {
+Result<DoctorReport> repair(std::string_view data_dir, std::chrono::milliseconds lock_timeout) {
   auto directory = io::open_posix_directory(data_dir, io::OpenDirectory::kMustExist);
   if (!directory.ok()) return directory.status();
-  return examine(**directory, storage::repair);
+  return examine(**directory, [&](io::Directory& files, storage::StateMachine& state) {
+    return storage::repair(files, state, {.most = lock_timeout});
+  });
 }
 
 }  // namespace flint

@@ -5,6 +5,7 @@
 #include "storage/errors.h"
 #include "storage/file_names.h"
 #include "storage/fitting.h"
+#include "storage/lock_wait.h"
 #include "storage/publish.h"
 #include "storage/recovery.h"
 #include "storage/repair_choice.h"
@@ -209,11 +210,10 @@ Finding Repairer::describe(const Kept& kept) const {
 
 }  // namespace
 
-Result<DoctorReport> repair(io::Directory& directory, StateMachine& state) {
+Result<DoctorReport> repair(io::Directory& directory, StateMachine& state, const LockWait& wait) {
   // Before the lock: taking it creates its file, and a mistyped path must not look like a store afterwards.
   if (const Result<DoctorReport> before = inspect(directory, state); before.code() == Code::kNotFound) return before;
-  const Result<std::unique_ptr<io::DirectoryLock>> lock = directory.lock(kLockName);
-  if (lock.code() == Code::kDataDirLocked) return with_holder(directory, lock.status());
+  const Result<std::unique_ptr<io::DirectoryLock>> lock = wait_for_lock(directory, LockFor::kWriting, wait);
   if (!lock.ok()) return lock.status();
   std::vector<Finding> done;
   const Status damage = recover(directory, state).status();

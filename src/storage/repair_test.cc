@@ -162,5 +162,22 @@ TEST_F(RepairTest, ADegradedStoreNeedsNoRepair) {
   EXPECT_NE(said.find("Nothing is lost"), std::string::npos) << said;
 }
 
+/// `doctor --repair` beside another command failed at once, however long --lock-timeout was.
+TEST_F(RepairTest, WaitsForTheProcessThatHasTheDirectory) {
+  live(5, true);
+  auto holder = std::make_unique<TestStore>(disk_, tiny_options());
+  ASSERT_TRUE(holder->open().ok());
+  TestOwner scratch;
+  EXPECT_EQ(repair(*disk_.directory(), scratch).code(), Code::kDataDirLocked);
+  int tries = 0;
+  const Result<DoctorReport> report =
+      repair(*disk_.directory(), scratch, {.most = std::chrono::hours(1), .keep_waiting = [&] {
+                                             if (++tries == 2) holder.reset();
+                                             return true;
+                                           }});
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_EQ(tries, 2);
+}
+
 }  // namespace
 }  // namespace flint::storage

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
-#include "base/patience.h"
 #include "storage/errors.h"
 #include "storage/file_names.h"
 #include "storage/fork_guarded_store.h"
+#include "storage/lock_wait.h"
 #include "storage/read_only_store.h"
 #include "storage/settle.h"
 #include "storage/surroundings.h"
@@ -21,24 +21,6 @@ using Lock = std::unique_ptr<io::DirectoryLock>;
 
 /// Below this a segment could not hold a header and a few records.
 constexpr std::uint64_t kLeastSegmentBytes = 1024;
-
-Result<Lock> take_lock(io::Directory& directory, bool read_only) {
-  Result<Lock> lock = read_only ? directory.lock_shared(kLockName) : directory.lock(kLockName);
-  if (lock.ok()) return lock;
-  // No lock file: nobody who writes was ever here.
-  if (read_only && lock.code() == Code::kNotFound) return Lock();
-  return lock;
-}
-
-/// Each try is a short one: a process that is forked meanwhile must not have a copy of a lock that it does not know of.
-Result<Lock> wait_for_lock(io::Directory& directory, const StoreOptions& options) {
-  const base::Patience patience(options.lock_timeout);
-  for (;;) {
-    Result<Lock> lock = take_lock(directory, options.read_only);
-    if (lock.code() != Code::kDataDirLocked) return lock;
-    if (!patience.pause()) return with_holder(directory, lock.status());
-  }
-}
 
 std::string describe_holder(const StoreOptions& options) {
   const std::string role = options.holder.empty() ? "embedded" : "server at " + options.holder;
@@ -83,7 +65,7 @@ Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, StateMachin
   if (Status usable = check_surroundings(directory, options.allow_network_file_system, findings); !usable.ok()) {
     return usable;
   }
-  Result<Lock> lock = wait_for_lock(directory, options);
+  Result<Lock> lock = wait_for_lock(directory, options.read_only ? LockFor::kReading : LockFor::kWriting, options.lock);
   if (!lock.ok()) return lock.status();
   Result<Recovery> recovery = recover(
       directory, state, options.accept_unfinished_import ? UnfinishedImport::kAccept : UnfinishedImport::kRefuse);

@@ -14,6 +14,7 @@
 #include "flint/stats.h"
 #include "flint/status.h"
 #include "io/file_system.h"
+#include "storage/lock_wait.h"
 #include "storage/unsynced_age.h"
 
 /// Remembers: an append-only log in segments, snapshots of the state at a log position, recovery, group commit and
@@ -76,8 +77,7 @@ struct StoreOptions {
   std::chrono::milliseconds max_unsynced{1000};
   std::uint64_t compact_after_bytes = std::uint64_t{32} << 20;
   bool allow_network_file_system = false;
-  /// How long open() waits for a directory that another process has.
-  std::chrono::milliseconds lock_timeout{0};
+  LockWait lock;
   /// Open a directory that holds a part of an import (import_mark.h), which is refused otherwise.
   bool accept_unfinished_import = false;
   /// Text of the lock file, for others to read.
@@ -170,6 +170,6 @@ class Store {
 /// flint::inspect and flint::repair for the storage part (DoctorReport::limits is the caller's to fill in); `state` is
 /// a scratch owner that checks what the payloads say, and holds afterwards what an open would recover.
 Result<DoctorReport> inspect(io::Directory& directory, StateMachine& state);
-Result<DoctorReport> repair(io::Directory& directory, StateMachine& state);
+Result<DoctorReport> repair(io::Directory& directory, StateMachine& state, const LockWait& wait = {});
 
 }  // namespace flint::storage

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "io/file_system.h"
+
+namespace flint::storage {
+
+/// How to wait for a directory that another process has.
+struct LockWait {
+  std::chrono::milliseconds most{0};
+  /// Asked before each further try; false ends the wait.
+  std::function<bool()> keep_waiting = {};
+};
+
+enum class LockFor : std::uint8_t { kWriting, kReading };
+
+/// The lock of the directory. Null for reading where there is no lock file: no writer was ever there. kDataDirLocked,
+/// with what the holder says of itself, when the wait was in vain.
+///
+/// A directory may be wanted by many: those that have waited for longer try more often.
+Result<std::unique_ptr<io::DirectoryLock>> wait_for_lock(io::Directory& directory, LockFor use, const LockWait& wait);
+
+}  // namespace flint::storage
