@@ -40,6 +40,10 @@ class Compactor {
   /// Whether the log has grown enough, in bytes or in segments. After a failure not before it has grown some more.
   [[nodiscard]] bool is_due() const FLINT_EXCLUDES(parts_.mutex);
 
+  /// Any thread, without the mutex: Ok while the newest snapshot and the complete segments after it are in the
+  /// directory, else kStorageFailed. Looks at their names only; does not wait for a compaction that runs.
+  Status check_files() FLINT_EXCLUDES(parts_.mutex);
+
   /// Any thread: bytes of records that a reopen would replay; the newest snapshot's size, 0 without one.
   [[nodiscard]] std::uint64_t log_bytes() const noexcept;
   [[nodiscard]] std::uint64_t snapshot_bytes() const noexcept {
@@ -70,6 +74,8 @@ class Compactor {
   /// The newest one that is known to be good: what the next one falls back to.
   std::optional<SnapshotRef> newest_ FLINT_GUARDED_BY(turn_);
 
+  /// Of newest_; 0 without one.
+  std::atomic<std::uint64_t> generation_;
   std::atomic<Seq> position_;
   std::atomic<std::uint64_t> snapshot_bytes_;
   /// Bytes replayed at open that no snapshot made since then covers.

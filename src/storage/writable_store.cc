@@ -14,6 +14,8 @@ using std::chrono::steady_clock;
 constexpr Nanos kIdlePause = std::chrono::milliseconds(100);
 /// The longest that the committer sleeps, so that compaction becomes due in time whatever flush_every is.
 constexpr Nanos kLongestPause = std::chrono::seconds(1);
+/// How soon it is noticed that a file is gone which nobody writes to.
+constexpr Nanos kBetweenLooks = std::chrono::seconds(1);
 /// The compactor sleeps until it is woken.
 constexpr Nanos kUntilWoken = std::chrono::hours(24);
 
@@ -58,7 +60,8 @@ Status WritableStore::start_background() {
   const Status started = proving_.start([this] {
     // As in committer_turn().
     if (proof_is_due() && !refuses()) static_cast<void>(prove());
-    return kUntilWoken;
+    if (!refuses()) static_cast<void>(compactor_.check_files());
+    return kBetweenLooks;
   });
   if (!started.ok()) return started;
   return compacting_.start([this] {
@@ -185,6 +188,7 @@ Status WritableStore::tick() {
   } else {
     if (proof_is_due()) status = first_failure(std::move(status), prove());
     if (compactor_.is_due()) status = first_failure(std::move(status), compact());
+    status = first_failure(std::move(status), compactor_.check_files());
   }
   base::MutexLock guard(mutex_);
   log_.hold_spare();
