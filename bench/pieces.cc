@@ -81,7 +81,7 @@ void encode(benchmark::State& state) {
 class NoState final : public storage::StateMachine {
  public:
   void clear() override {}
-  Status load(std::span<const std::byte>) override { return {}; }
+  Status load(std::span<const std::byte>, storage::Seq) override { return {}; }
   Status replay(const storage::Record&) override { return {}; }
   void begin_snapshot() override {}
   bool next_entries(base::Mutex&, const std::function<void(std::span<const std::byte>)>&) override { return false; }

@@ -52,7 +52,7 @@ void require_one_encoding(const flint::storage::Record& record) {
 std::vector<Bytes> snapshot(LimiterState& state) {
   std::vector<Bytes> entries;
   EntryBuffer buffer;
-  buffer.add_meta(state.last_time);
+  buffer.add_time(state.time);
   for (KeyId id = 0; id < state.keys.next_id(); ++id) buffer.add_key(*state.keys.find(id));
   buffer.for_each([&](std::span<const std::byte> entry) { entries.emplace_back(entry.begin(), entry.end()); });
   return entries;
@@ -61,16 +61,17 @@ std::vector<Bytes> snapshot(LimiterState& state) {
 void require_snapshot_comes_back(LimiterState& state) {
   const std::vector<Bytes> entries = snapshot(state);
   LimiterState loaded([] { return flint::Status(); });
-  for (const Bytes& entry : entries) require(loaded.load(entry).ok(), "an entry that was written does not load");
+  for (const Bytes& entry : entries)
+    require(loaded.load(entry, UINT64_MAX).ok(), "an entry that was written does not load");
   require(snapshot(loaded) == entries, "a snapshot loads as another state");
 }
 
 void require_keys_work(LimiterState& state) {
   for (KeyId id = 0; id < state.keys.next_id(); ++id) {
     const KeyEntry& entry = *state.keys.find(id);
-    const auto view = flint::algorithm::view(entry.state, entry.limit, state.last_time);
+    const auto view = flint::algorithm::view(entry.state, entry.limit, state.time.last);
     require(view.remaining <= entry.limit.capacity(), "more remains than there is");
-    static_cast<void>(flint::algorithm::decide(entry.state, entry.limit, 1, state.last_time));
+    static_cast<void>(flint::algorithm::decide(entry.state, entry.limit, 1, state.time.last));
   }
 }
 
@@ -88,7 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Bytes piece(rest.begin() + 3, rest.begin() + 3 + static_cast<std::ptrdiff_t>(length));
     rest = rest.subspan(3 + length);
     if (kind == 0) {
-      sound = seq == 0 && state.load(piece).ok();
+      sound = seq == 0 && state.load(piece, UINT64_MAX).ok();
     } else {
       const flint::storage::Record record{.kind = kind, .seq = ++seq, .payload = piece};
       require_one_encoding(record);

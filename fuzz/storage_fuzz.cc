@@ -38,8 +38,9 @@ class Owner final : public StateMachine {
   std::map<Seq, std::vector<std::byte>> records;
 
   void clear() override { records.clear(); }
-  Status load(std::span<const std::byte> entry) override {
+  Status load(std::span<const std::byte> entry, Seq max_seq) override {
     if (entry.size() < sizeof(Seq)) return {Code::kCorruption, "an entry that is too short"};
+    if (base::load_fixed<Seq>(entry.data()) > max_seq) return {Code::kCorruption, "an entry newer than its snapshot"};
     keep(base::load_fixed<Seq>(entry.data()), entry.subspan(sizeof(Seq)));
     return {};
   }

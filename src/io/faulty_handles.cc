@@ -33,6 +33,7 @@ class FaultyFile final : public File {
     shown_ = name;
   }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const override;
+  Result<std::uint64_t> next_data(std::uint64_t offset) const override;
   Status write_at(std::uint64_t offset, std::span<const std::byte> data) override;
   Status allocate(std::uint64_t size) override;
   Status truncate(std::uint64_t size) override;
@@ -69,6 +70,17 @@ Result<std::size_t> FaultyFile::read_at(std::uint64_t offset, std::span<std::byt
     if (offset < to && from < end) return failed(EIO, Call::kRead);
   }
   return content().read(offset, out);
+}
+
+/// What cannot be read is no hole, whatever it holds.
+Result<std::uint64_t> FaultyFile::next_data(std::uint64_t offset) const {
+  const MutexLock lock(state_->mutex);
+  if (Status status = state_->check_read(Call::kRead, name_); !status.ok()) return status;
+  std::uint64_t data = content().next_data(offset);
+  for (const auto& [from, to] : inode_->unreadable) {
+    if (to > offset) data = std::min(data, std::max(offset, from));
+  }
+  return data;
 }
 
 Result<std::uint64_t> FaultyFile::size() const {

@@ -40,6 +40,9 @@ class File {
 
   /// Reads up to out.size() bytes; fewer only at the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const = 0;
+  /// Where bytes that may not be zero begin, from `offset` on; the end of the file when there are none. Reads nothing:
+  /// what is skipped are holes, of which a short file can have a terabyte. `offset` where holes are not known.
+  [[nodiscard]] virtual Result<std::uint64_t> next_data(std::uint64_t offset) const = 0;
   /// Writes all of `data`, or fails; after a failure the bytes there are unknown.
   virtual Status write_at(std::uint64_t offset, std::span<const std::byte> data) = 0;
   /// Reserves blocks for [0, size) and makes the file at least that long; the new part reads as zeros.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <functional>
@@ -92,6 +93,40 @@ TEST_P(FileSystemTest, AWritePastTheEndLeavesZerosBetween) {
   const std::unique_ptr<File> file = create("a", "x");
   ASSERT_TRUE(file->write_at(4, bytes_of("y")).ok());
   EXPECT_EQ(content_of(*file), std::string("x\0\0\0y", 5));
+}
+
+/// A file of a terabyte of holes kept every reader busy for minutes. What is skipped is never anything but zeros, and
+/// where holes are not known, nothing is skipped.
+TEST_P(FileSystemTest, NextDataSkipsNothingButZeros) {
+  constexpr std::uint64_t kEnd = std::uint64_t{8} << 20;
+  const std::vector<std::uint64_t> places = {0, 5000, 1 << 20, (4 << 20) - 1, kEnd - 1};
+  const std::unique_ptr<File> file = create("a");
+  ASSERT_TRUE(file->truncate(kEnd).ok());
+  for (const std::uint64_t place : places) ASSERT_TRUE(file->write_at(place, bytes_of("x")).ok());
+  const std::unique_ptr<File> reader = must(directory_->open("a", OpenFile::kRead));
+  for (std::uint64_t offset = 0; offset < kEnd; offset += 4096 + 512) {
+    const std::uint64_t data = must(reader->next_data(offset));
+    const auto next = std::lower_bound(places.begin(), places.end(), offset);
+    EXPECT_GE(data, offset);
+    EXPECT_LE(data, *next) << offset;
+  }
+  EXPECT_EQ(must(reader->next_data(places[1])), places[1]);
+  EXPECT_EQ(must(reader->next_data(kEnd)), kEnd);
+  ASSERT_TRUE(file->truncate(5001).ok());
+  EXPECT_EQ(must(reader->next_data(5000)), 5000U);
+  EXPECT_EQ(must(reader->next_data(5001)), 5001U);
+}
+
+/// Records in reserved room that only a map has been told of: to skip them would lose them.
+TEST_P(FileSystemTest, WhatWasStoredThroughAMapIsData) {
+  const std::unique_ptr<File> file = create("a");
+  ASSERT_TRUE(file->allocate(1 << 20).ok());
+  if (!file->can_map()) return;
+  const std::span<std::byte> map = must(file->map(1 << 20));
+  map[500'000] = std::byte{1};
+  const std::unique_ptr<File> reader = must(directory_->open("a", OpenFile::kRead));
+  EXPECT_LE(must(reader->next_data(400'000)), 500'000U);
+  EXPECT_EQ(must(reader->next_data(500'000)), 500'000U);
 }
 
 TEST_P(FileSystemTest, KnowsAFileByWhatItIsAndNotByItsName) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/assert.h"
@@ -91,6 +92,21 @@ bool MemoryContent::equals(std::uint64_t offset, std::span<const std::byte> byte
     other += piece;
   });
   return equal;
+}
+
+std::uint64_t MemoryContent::next_data(std::uint64_t offset) const {
+  static constexpr std::array<std::byte, kPage> kZeros{};
+  const base::MutexLock lock(mutex_);
+  while (offset < size_) {
+    const std::uint64_t count = std::min(kPage - offset % kPage, size_ - offset);
+    bool is_zero = true;
+    for_pieces(offset, count, [&](const std::byte* shared, std::size_t piece) {
+      is_zero = is_zero && equal_shared(shared, kZeros.data(), piece);
+    });
+    if (!is_zero) return offset;
+    offset += count;
+  }
+  return offset;
 }
 
 void MemoryContent::write(std::uint64_t offset, std::span<const std::byte> data) {

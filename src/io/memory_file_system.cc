@@ -24,6 +24,7 @@ class MemoryFile final : public File {
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     return inode_->content.read(offset, out);
   }
+  Result<std::uint64_t> next_data(std::uint64_t offset) const override { return inode_->content.next_data(offset); }
   Status write_at(std::uint64_t offset, std::span<const std::byte> data) override {
     if (!writable_) return errno_status(EBADF, "write", path_);
     if (!data.empty()) inode_->content.write(offset, data);

@@ -29,6 +29,8 @@ class MemoryContent {
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) const;
   /// Whether all of `bytes` stand at `offset`.
   [[nodiscard]] bool equals(std::uint64_t offset, std::span<const std::byte> bytes) const;
+  /// As File::next_data: pages of zeros are holes.
+  [[nodiscard]] std::uint64_t next_data(std::uint64_t offset) const;
   /// Extends the file if needed.
   void write(std::uint64_t offset, std::span<const std::byte> data);
   /// What is added reads as zeros, also after it was cut off before.

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -22,6 +23,7 @@ class PosixFile final : public File {
 
   void show_as(std::string_view name) override { path_.replace(path_.rfind('/') + 1, std::string::npos, name); }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const override;
+  Result<std::uint64_t> next_data(std::uint64_t offset) const override;
   Status write_at(std::uint64_t offset, std::span<const std::byte> data) override;
   Status allocate(std::uint64_t size) override;
   Status truncate(std::uint64_t size) override;
@@ -50,6 +52,16 @@ Result<std::size_t> PosixFile::read_at(std::uint64_t offset, std::span<std::byte
     done += static_cast<std::size_t>(got);
   }
   return done;
+}
+
+// Pages of reserved room that were stored to through a map are data, before they are written too.
+Result<std::uint64_t> PosixFile::next_data(std::uint64_t offset) const {
+  const off_t data = ::lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);
+  if (data >= 0) return static_cast<std::uint64_t>(data);
+  if (errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS) return offset;
+  if (errno != ENXIO) return failed("look for data in");
+  const Result<std::uint64_t> end = this->size();
+  return end.ok() ? std::max(offset, *end) : end;
 }
 
 Status PosixFile::write_at(std::uint64_t offset, std::span<const std::byte> data) {

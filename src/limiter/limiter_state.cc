@@ -28,7 +28,7 @@ void LimiterState::clear() {
   newest_loaded_ = Time{};
 }
 
-Status LimiterState::load(std::span<const std::byte> entry) {
+Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq) {
   if (!entry.empty() && entry.front() > static_cast<std::byte>(EntryType::kClock)) {
     return newer(fmt::format("an entry of type {}", std::to_integer<unsigned>(entry.front())));
   }
@@ -37,6 +37,10 @@ Status LimiterState::load(std::span<const std::byte> entry) {
     return {Code::kCorruption,
             "an entry of the snapshot cannot be read, or holds what no limiter writes (a key twice or out of "
             "order, a limit, count or time out of range, runs out of order)"};
+  if (const KeyId count = keys.next_id(); count > 0 && keys.find(count - 1)->last_seq > max_seq) {
+    return {Code::kCorruption, fmt::format("the snapshot ends with record {}, and one of its keys with record {}",
+                                           max_seq, keys.find(count - 1)->last_seq)};
+  }
   time = loaded.at_position;
   newest_loaded_ = loaded.newest;
   return {};

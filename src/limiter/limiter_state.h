@@ -26,7 +26,7 @@ class LimiterState final : public storage::StateMachine {
   PersistedTime time;
 
   void clear() override;
-  Status load(std::span<const std::byte> entry) override;
+  Status load(std::span<const std::byte> entry, storage::Seq max_seq) override;
   Status replay(const storage::Record& record) override;
   void begin_snapshot() override;
   bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) override;

@@ -59,6 +59,41 @@ TEST_F(ReplayTest, AStateIsOneThatTheLimitCanLeadTo) {
   EXPECT_EQ(allow(0, 1, 300, Algorithm::kFixedWindowCounter), Code::kCorruption) << "of another algorithm";
 }
 
+// A key with the highest sequence number of all got its quota back at each restart: replay skipped what came after.
+TEST_F(ReplayTest, NoKeyOfASnapshotIsNewerThanTheSnapshot) {
+  base::Mutex mutex;
+  state_.begin_snapshot();
+  const auto load_under = [&](storage::Seq max_seq) {
+    LimiterState loaded([] { return Status(); });
+    Status status;
+    state_.begin_snapshot();
+    EXPECT_FALSE(state_.next_entries(mutex, [&](std::span<const std::byte> entry) {
+      if (status.ok()) status = loaded.load(entry, max_seq);
+    }));
+    return status;
+  };
+  EXPECT_TRUE(load_under(2).ok());
+  EXPECT_EQ(load_under(1).code(), Code::kCorruption);
+  EXPECT_EQ(load_under(1).message(), "the snapshot ends with record 1, and one of its keys with record 2");
+}
+
+// Counts that add up beyond the most that is read back made the next snapshot one that no open took.
+TEST_F(ReplayTest, WhatIsCountedBeyondAllBoundsStillMakesASnapshotThatLoads) {
+  for (int i = 0; i < 5; ++i) {
+    EventWriter event(EventType::kDenied, at(300));
+    event.denied({.id = 0,
+                  .cost = 0,
+                  .denials = {.count = kMostCounted, .cost = 1, .last = at(300).wall},
+                  .after = {Algorithm::kTokenBucket, 0, 0}});
+    ASSERT_EQ(replay(event), Code::kOk);
+  }
+  base::Mutex mutex;
+  LimiterState loaded([] { return Status(); });
+  state_.begin_snapshot();
+  EXPECT_FALSE(state_.next_entries(
+      mutex, [&](std::span<const std::byte> entry) { EXPECT_EQ(loaded.load(entry, seq_).code(), Code::kOk); }));
+}
+
 // Where a repair dropped the records behind a snapshot, time began again at its position: before what its keys hold.
 TEST_F(ReplayTest, TimeGoesOnFromTheNewestKeyOfASnapshotWithoutALogBehindIt) {
   base::Mutex mutex;
@@ -66,7 +101,7 @@ TEST_F(ReplayTest, TimeGoesOnFromTheNewestKeyOfASnapshotWithoutALogBehindIt) {
   state_.begin_snapshot();
   ASSERT_EQ(allow(0, 2, 500), Code::kOk);
   EXPECT_FALSE(state_.next_entries(
-      mutex, [&](std::span<const std::byte> entry) { EXPECT_EQ(repaired.load(entry).code(), Code::kOk); }));
+      mutex, [&](std::span<const std::byte> entry) { EXPECT_EQ(repaired.load(entry, seq_).code(), Code::kOk); }));
   EXPECT_EQ(repaired.time.last, at(200).time);
   repaired.catch_up_time();
   EXPECT_EQ(repaired.time.last, at(500).time);

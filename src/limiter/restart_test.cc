@@ -295,9 +295,9 @@ TEST(Restart, WhatANewerVersionWroteIsNotCalledDamage) {
   }
   EXPECT_EQ(state.replay({.kind = 10, .seq = 9, .payload = {}}).message(), "record 9 is of kind 10 (charged)");
   EXPECT_EQ(state.replay({.kind = 6, .seq = 1, .payload = {}}).code(), Code::kCorruption);
-  EXPECT_EQ(state.load(std::array{std::byte{5}}).code(), Code::kUnsupportedFormat);
-  EXPECT_EQ(state.load(std::array{std::byte{4}}).code(), Code::kCorruption);
-  EXPECT_EQ(state.load({}).code(), Code::kCorruption);
+  EXPECT_EQ(state.load(std::array{std::byte{5}}, 1).code(), Code::kUnsupportedFormat);
+  EXPECT_EQ(state.load(std::array{std::byte{4}}, 1).code(), Code::kCorruption);
+  EXPECT_EQ(state.load({}, 1).code(), Code::kCorruption);
 }
 
 }  // namespace

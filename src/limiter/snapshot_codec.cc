@@ -31,9 +31,10 @@ void write_time(base::Writer& out, const std::optional<WallTime>& time) {
 }
 
 void write_counters(base::Writer& out, const Counters& counters) {
-  out.varint(counters.allowed);
+  // What is read back is at most this; one who writes a log by hand can have it counted beyond.
+  out.varint(std::min(counters.allowed, kMostCounted));
   out.varint(counters.allowed_cost);
-  out.varint(counters.denied);
+  out.varint(std::min(counters.denied, kMostCounted));
   out.varint(counters.denied_cost);
   out.fixed(static_cast<std::uint8_t>((counters.last_allowed_at ? kHasLastAllowed : 0) |
                                       (counters.last_denied_at ? kHasLastDenied : 0) |

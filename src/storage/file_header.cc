@@ -12,6 +12,23 @@ namespace flint::storage {
 
 namespace at = file_header;
 
+namespace {
+
+/// A head whose checksum matches was written by somebody, not by chance: yet it may not have been Flint.
+Status judge_numbers(const FileHeader& header, bool is_segment) {
+  if (header.number == 0) return {Code::kCorruption, "no file has the number 0"};
+  if (header.seq > kHighestSeq) {
+    return {Code::kCorruption, fmt::format("no log reaches sequence number {}", header.seq)};
+  }
+  if (is_segment && header.seq == 0) return {Code::kCorruption, "its first record would have the number 0"};
+  const bool has_possible_size =
+      is_segment ? header.bytes >= at::kSize && header.bytes <= kMaxSegmentBytes : header.bytes == 0;
+  if (has_possible_size) return {};
+  return {Code::kCorruption, fmt::format("the header says that the file is written to up to {} bytes", header.bytes)};
+}
+
+}  // namespace
+
 std::uint64_t random_file_id() {
   std::random_device entropy;
   return (static_cast<std::uint64_t>(entropy()) << 32) | entropy();
@@ -58,9 +75,7 @@ Result<FileHeader> parse_header(std::span<const std::byte> bytes, std::string_vi
   if (header.number != number) {
     return Status(Code::kCorruption, fmt::format("the header says number {}, the name {}", header.number, number));
   }
-  if (header.seq > kHighestSeq) {
-    return Status(Code::kCorruption, fmt::format("no log reaches sequence number {}", header.seq));
-  }
+  if (Status possible = judge_numbers(header, magic == kSegmentMagic); !possible.ok()) return possible;
   if (magic == kSegmentMagic && version == kFormatVersion1 && number > 0) header.previous = number - 1;
   if (header.previous != 0 && (magic != kSegmentMagic || header.previous >= number)) {
     return Status(Code::kCorruption, fmt::format("the header says that it follows file {}", header.previous));

@@ -15,9 +15,6 @@ constexpr std::string_view kTailPrefix = "tail-";
 constexpr std::string_view kRepairPrefix = "repair-";
 constexpr std::string_view kTemporarySuffix = ".tmp";
 
-/// No store comes this far, and beyond, counting on would wrap around. A name with a higher number is none of ours.
-constexpr std::uint64_t kHighestNumber = std::uint64_t{1} << 62;
-
 std::optional<std::uint64_t> parse_number(std::string_view digits) {
   std::uint64_t number = 0;
   const char* end = digits.data() + digits.size();

@@ -8,6 +8,12 @@
 /// The names in a data directory, and which kind of file each one is.
 namespace flint::storage {
 
+/// No store comes this far, and beyond, counting on would wrap around. A name with a higher number is none of ours.
+inline constexpr std::uint64_t kHighestNumber = std::uint64_t{1} << 62;
+/// No store comes half as far either: one that says so is not opened, so that none which is open gets to the number
+/// above, whose files would be none of ours.
+inline constexpr std::uint64_t kHighestNumberAtOpen = kHighestNumber / 2;
+
 inline constexpr std::string_view kLockName = "flint.lock";
 inline constexpr std::string_view kManifestName = "manifest";
 inline constexpr std::string_view kImportMarkName = "import.unfinished";

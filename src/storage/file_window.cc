@@ -18,4 +18,10 @@ Result<std::span<const std::byte>> FileWindow::at(std::uint64_t offset, std::siz
                                                      filled_ - static_cast<std::size_t>(offset - begin_));
 }
 
+Result<std::uint64_t> FileWindow::next_data(std::uint64_t offset) const {
+  if (offset >= end_ || (offset >= begin_ && offset < begin_ + filled_)) return std::min(offset, end_);
+  const Result<std::uint64_t> data = file_.next_data(offset);
+  return data.ok() ? std::min(*data, end_) : data;
+}
+
 }  // namespace flint::storage

@@ -17,6 +17,9 @@ class FileWindow {
   /// At least `wanted` bytes from `offset` on, fewer only at the end; usually many more. Valid until the next call.
   Result<std::span<const std::byte>> at(std::uint64_t offset, std::size_t wanted);
 
+  /// Where bytes that may not be zero begin, from `offset` on; end() when there are none. Invalidates nothing.
+  [[nodiscard]] Result<std::uint64_t> next_data(std::uint64_t offset) const;
+
   [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
 
  private:

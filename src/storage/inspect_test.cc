@@ -37,7 +37,7 @@ class BusyWriter final : public StateMachine {
     if (begun_ < readings_) flip(begun_ + 1);
     ++begun_;
   }
-  Status load(std::span<const std::byte>) override { return {}; }
+  Status load(std::span<const std::byte>, Seq) override { return {}; }
   Status replay(const Record&) override { return {}; }
   void begin_snapshot() override {}
   bool next_entries(base::Mutex&, const std::function<void(std::span<const std::byte>)>&) override { return false; }

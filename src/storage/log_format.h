@@ -19,6 +19,11 @@ inline constexpr std::uint32_t kFormatVersion1 = 1;
 
 /// No log comes this far: a higher number in a file is damage, and none that is counted on from here wraps around.
 inline constexpr Seq kHighestSeq = Seq{1} << 63;
+/// No log comes half as far either: one that says so is not opened, so that none which is open gets to the number
+/// above.
+inline constexpr Seq kHighestSeqAtOpen = kHighestSeq / 2;
+/// As long as it is written to. Twice that is no size that wraps around.
+inline constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 60;
 
 /// Head of a segment and of a snapshot: 64 bytes at offset 0.
 namespace file_header {

@@ -70,6 +70,15 @@ bool is_plausible(const Manifest& manifest) {
   return std::adjacent_find(snapshots.begin(), snapshots.end(), out_of_order) == snapshots.end();
 }
 
+/// As above, and far enough from the ends of their ranges that what is counted on from there stays plausible.
+bool is_possible(const Manifest& manifest) {
+  const auto is_of_a_snapshot = [](const SnapshotRef& ref) { return ref.generation != 0; };
+  return is_plausible(manifest) && manifest.last_segment <= kHighestNumberAtOpen &&
+         manifest.generation <= kHighestNumberAtOpen && manifest.durable_seq <= kHighestSeqAtOpen &&
+         (manifest.generation == 0) == manifest.snapshots.empty() &&
+         std::all_of(manifest.snapshots.begin(), manifest.snapshots.end(), is_of_a_snapshot);
+}
+
 }  // namespace
 
 std::string encode_manifest(const Manifest& manifest) {
@@ -110,7 +119,9 @@ Result<Manifest> parse_manifest(std::string_view text) {
     lines.word("\n");
     manifest.snapshots.push_back(snapshot);
   }
-  if (!lines.done() || !is_plausible(manifest)) return damaged("its lines contradict each other or are not known");
+  if (!lines.done() || !is_possible(manifest)) {
+    return damaged("its lines contradict each other, hold numbers that no store reaches, or are not known");
+  }
   return manifest;
 }
 

@@ -72,6 +72,7 @@ class GatedFile final : public io::File {
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     return file_->read_at(offset, out);
   }
+  Result<std::uint64_t> next_data(std::uint64_t offset) const override { return file_->next_data(offset); }
   Status write_at(std::uint64_t offset, std::span<const std::byte> data) override {
     return file_->write_at(offset, data);
   }

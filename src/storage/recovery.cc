@@ -121,6 +121,9 @@ Status Recoverer::follow_chain(const std::vector<std::uint64_t>& numbers) {
   if (result_.exists && newest < result_.manifest.last_segment) {
     return missing(segment_name(result_.manifest.last_segment));
   }
+  if (newest > kHighestNumberAtOpen) {
+    return corruption({directory_, segment_name(newest)}, "no store has as many segments as its name says");
+  }
   auto end = numbers.end();
   for (std::uint64_t number = newest; number != 0 && number >= result_.manifest.first_segment;) {
     const auto file = std::lower_bound(numbers.begin(), end, number);
@@ -143,8 +146,7 @@ Status Recoverer::follow_chain(const std::vector<std::uint64_t>& numbers) {
   }
   std::reverse(headers_.begin(), headers_.end());
   std::reverse(result_.segments.begin(), result_.segments.end());
-  if (headers_.empty() || headers_.front().seq >= 1) return {};
-  return corruption({directory_, segment_name(headers_.front().number)}, "its first record would have the number 0");
+  return {};
 }
 
 Status Recoverer::read_header(std::uint64_t number) {
@@ -235,7 +237,7 @@ Result<bool> Recoverer::load_snapshot(const SnapshotRef& ref, Status& damage) {
       return no_use_or_why_not(damage);
     }
     if (!*entry) break;
-    Status loaded = state_.load(**entry);
+    Status loaded = state_.load(**entry, reader->max_seq());
     if (!loaded.ok()) {
       damage = at_place({directory_, reader->name(), reader->offset()}, loaded);
       return no_use_or_why_not(damage);
@@ -309,6 +311,9 @@ Status Recoverer::note_end(SegmentReader& reader) {
   if (!last.ok()) return last.status();
   const bool holds_something = reader.expected() > 1 || last->nonzero_end > last->used;
   if (!result_.exists && holds_something) return missing(std::string(kManifestName));
+  if (reader.expected() - 1 >= kHighestSeqAtOpen) {
+    return reader.damaged(fmt::format("no log reaches sequence number {}", reader.expected()));
+  }
   result_.segments.back().bytes = last->used;
   result_.last_seq = reader.expected() - 1;
   result_.last = *last;

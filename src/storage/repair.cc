@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/copy_bytes.h"
 #include "storage/errors.h"
 #include "storage/file_names.h"
 #include "storage/fitting.h"
@@ -17,7 +18,14 @@ namespace flint::storage {
 namespace {
 
 constexpr std::uint64_t kSegmentBytes = std::uint64_t{1} << 20;
-constexpr std::size_t kCopyBytes = std::size_t{1} << 20;
+
+/// Files with numbers that no store reaches: the next number would be further on still.
+Listing without_impossible(Listing listing) {
+  const auto is_impossible = [](std::uint64_t number) { return number >= kHighestNumberAtOpen; };
+  std::erase_if(listing.segments, is_impossible);
+  std::erase_if(listing.snapshots, is_impossible);
+  return listing;
+}
 
 class Repairer {
  public:
@@ -41,6 +49,8 @@ class Repairer {
   io::Directory& directory_;
   const Salvage& salvage_;
   StateMachine& state_;
+  /// What is there, and of that what may be kept.
+  Listing all_;
   Listing listing_;
   std::uint64_t repair_ = 1;
   std::vector<std::string> copies_;
@@ -49,7 +59,8 @@ class Repairer {
 Result<std::vector<Finding>> Repairer::run(const Status& damage) {
   Result<Listing> listing = list_store(directory_);
   if (!listing.ok()) return listing.status();
-  listing_ = std::move(*listing);
+  all_ = *listing;
+  listing_ = without_impossible(std::move(*listing));
   Result<Kept> kept = choose_what_to_keep(directory_, listing_, state_);
   if (!kept.ok()) return kept.status();
   if (!salvage_.not_opened.ok()) return salvage_.not_opened;
@@ -75,7 +86,13 @@ Result<std::vector<Finding>> Repairer::run(const Status& damage) {
 Status Repairer::copy_everything() {
   const Result<std::vector<std::string>> names = directory_.list();
   if (!names.ok()) return names.status();
-  for (const std::string& name : *names) repair_ = std::max(repair_, repair_number(name).value_or(0) + 1);
+  // After the latest repair; never under the number of one whose copies are there, wherever its number is.
+  for (const std::string& name : *names) {
+    const std::uint64_t number = repair_number(name).value_or(0);
+    if (number <= kHighestNumberAtOpen) repair_ = std::max(repair_, number + 1);
+  }
+  const auto is_taken = [this](const std::string& name) { return name.starts_with(repair_copy_name(repair_, "")); };
+  while (std::any_of(names->begin(), names->end(), is_taken)) ++repair_;
   for (const std::string& name : *names) {
     const FileKind kind = classify(name).kind;
     if (kind != FileKind::kManifest && kind != FileKind::kSegment && kind != FileKind::kSnapshot) continue;
@@ -84,8 +101,7 @@ Status Repairer::copy_everything() {
   return directory_.sync();
 }
 
-/// Under a temporary name first: a copy that is seen is whole. Zeros become holes, so that a copy takes no more room
-/// than what there is to keep.
+/// Under a temporary name first: a copy that is seen is whole.
 Status Repairer::copy_file(const std::string& name) {
   Result<std::unique_ptr<io::File>> from = directory_.open(name, io::OpenFile::kRead);
   if (!from.ok()) return from.status();
@@ -93,19 +109,7 @@ Status Repairer::copy_file(const std::string& name) {
   Result<std::unique_ptr<io::File>> to = create_temporary(directory_, copy);
   if (!to.ok()) return to.status();
   copies_.push_back(temporary_name(copy));
-  std::vector<std::byte> buffer(kCopyBytes);
-  std::uint64_t offset = 0;
-  while (true) {
-    const Result<std::size_t> got = (*from)->read_at(offset, buffer);
-    if (!got.ok()) return got.status();
-    if (*got == 0) break;
-    const std::span<const std::byte> bytes = std::span(buffer).first(*got);
-    if (std::any_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte != std::byte{0}; })) {
-      if (Status written = (*to)->write_at(offset, bytes); !written.ok()) return written;
-    }
-    offset += *got;
-  }
-  if (Status sized = (*to)->truncate(offset); !sized.ok()) return sized;
+  if (const Result<std::uint64_t> size = copy_bytes(**from, 0, UINT64_MAX, **to); !size.ok()) return size.status();
   if (Status synced = (*to)->sync(); !synced.ok()) return synced;
   if (Status renamed = rename_temporary(directory_, copy); !renamed.ok()) return renamed;
   copies_.back() = copy;
@@ -122,7 +126,7 @@ Status Repairer::rebuild(Kept& kept) {
       kept.first_segment > kept.last_segment) {
     if (Status rebased = rebase_snapshot(kept); !rebased.ok()) return rebased;
   }
-  for (const std::uint64_t number : listing_.segments) {
+  for (const std::uint64_t number : all_.segments) {
     if (number >= kept.first_segment && number <= kept.last_segment) continue;
     if (Status removed = directory_.remove(segment_name(number)); !removed.ok()) return removed;
   }
@@ -145,7 +149,7 @@ Status Repairer::rebuild(Kept& kept) {
       !written.ok()) {
     return written;
   }
-  for (const std::uint64_t generation : listing_.snapshots) {
+  for (const std::uint64_t generation : all_.snapshots) {
     if (kept.snapshot && kept.snapshot->generation == generation) continue;
     static_cast<void>(directory_.remove(snapshot_name(generation)));
   }

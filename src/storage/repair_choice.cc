@@ -108,7 +108,7 @@ std::optional<Kept> Chooser::try_from(std::optional<std::uint64_t> generation) {
       const Result<std::optional<std::span<const std::byte>>> entry = reader->next();
       if (!entry.ok()) return std::nullopt;
       if (!*entry) break;
-      if (const Status loaded = state_.load(**entry); !loaded.ok()) {
+      if (const Status loaded = state_.load(**entry, reader->max_seq()); !loaded.ok()) {
         if (loaded.code() == Code::kUnsupportedFormat) newer_format_ = at_place({directory_, reader->name()}, loaded);
         return std::nullopt;
       }
@@ -192,6 +192,7 @@ bool Chooser::follow_segment(std::uint64_t number, std::optional<std::uint64_t> 
       kept.ends.back().second = reader->offset();
       continue;
     }
+    if (record.seq >= kHighestSeqAtOpen) return ends_because(reader->damaged("no log reaches the record there"));
     const Status replayed = record.kind < kFirstStoreKind ? state_.replay(record) : Status();
     if (!replayed.ok()) return ends_because(at_place({directory_, reader->name(), offset}, replayed));
     kept.last_seq = record.seq;

@@ -26,6 +26,10 @@ class SalvagingFile final : public io::File {
     Result<std::size_t> got = file_->read_at(offset, out);
     return got.code() == Code::kIoError ? read_blocks(offset, out) : std::move(got);
   }
+  Result<std::uint64_t> next_data(std::uint64_t offset) const override {
+    Result<std::uint64_t> data = file_->next_data(offset);
+    return data.code() == Code::kIoError ? Result<std::uint64_t>(offset) : std::move(data);
+  }
   Status write_at(std::uint64_t offset, std::span<const std::byte> data) override {
     return file_->write_at(offset, data);
   }

@@ -11,6 +11,12 @@
 namespace flint::storage {
 namespace {
 
+/// How many bytes the checksum is taken of in vain: some, and so many for each byte of a word that is not zero. Torn
+/// records do not overlap and stay far below. Bytes that were made to look like heads of long records all over would
+/// keep an open busy for half a second a megabyte.
+constexpr std::uint64_t kMostWasted = std::uint64_t{16} << 20;
+constexpr std::uint64_t kMostWastedAByte = 64;
+
 bool is_known(const ParsedRecord& parsed) {
   const RecordKind kind = parsed.record.kind;
   return parsed.flags == 0 && (kind < kFirstStoreKind || kind == static_cast<RecordKind>(StoreKind::kSeal) ||
@@ -72,6 +78,9 @@ Result<std::optional<ParsedRecord>> SegmentReader::next() {
 
 Result<std::uint64_t> SegmentReader::skip_zeros(std::uint64_t offset) {
   while (offset < window_.end()) {
+    const Result<std::uint64_t> data = window_.next_data(offset);
+    if (!data.ok()) return data;
+    offset = *data;
     Result<std::span<const std::byte>> bytes = window_.at(offset, 1);
     if (!bytes.ok()) return bytes.status();
     if (bytes->empty()) break;
@@ -85,7 +94,7 @@ Result<std::uint64_t> SegmentReader::skip_zeros(std::uint64_t offset) {
 /// A record that stands at `offset` behind a bad one with number s has a number that fits between: each record from s
 /// on takes at least kStoreRecordBytes. This keeps random bytes, of which one in 2^32 passes the checksum, from
 /// counting.
-Result<std::optional<SegmentRest::Proof>> SegmentReader::proof_at(std::uint64_t offset) {
+Result<std::optional<SegmentRest::Proof>> SegmentReader::proof_at(std::uint64_t offset, Search& search) {
   const Seq highest = expected_ + (offset - offset_) / kStoreRecordBytes;
   Result<std::span<const std::byte>> bytes = window_.at(offset, record_header::kSize);
   if (!bytes.ok()) return bytes.status();
@@ -93,6 +102,11 @@ Result<std::optional<SegmentRest::Proof>> SegmentReader::proof_at(std::uint64_t 
   bytes = window_.at(offset, kMaxRecordBytes);
   if (!bytes.ok()) return bytes.status();
   const std::optional<ParsedRecord> parsed = parse_record(*bytes, offset, header_.file_id);
+  if (parsed) {
+    search.offset = offset + parsed->bytes;
+  } else {
+    search.wasted += base::load_fixed<std::uint16_t>(bytes->data() + record_header::kPayload);
+  }
   if (!parsed || parsed->durable_seq < expected_) return std::optional<SegmentRest::Proof>();
   return std::optional<SegmentRest::Proof>({offset, parsed->record.seq, parsed->durable_seq});
 }
@@ -100,6 +114,8 @@ Result<std::optional<SegmentRest::Proof>> SegmentReader::proof_at(std::uint64_t 
 Result<SegmentRest> SegmentReader::examine_rest() {
   SegmentRest rest{.nonzero_end = offset_, .proof = std::nullopt};
   std::uint64_t offset = offset_;
+  std::uint64_t looked_at = 0;
+  Search search;
   while (true) {
     const Result<std::uint64_t> nonzero = skip_zeros(offset);
     if (!nonzero.ok()) return nonzero.status();
@@ -108,10 +124,14 @@ Result<SegmentRest> SegmentReader::examine_rest() {
     // kind and its flags are among those.
     offset = std::max(*nonzero, offset_);
     rest.nonzero_end = std::min(offset + kRecordAlignment, window_.end());
-    if (!rest.proof) {
-      Result<std::optional<SegmentRest::Proof>> proof = proof_at(offset);
+    looked_at += kRecordAlignment;
+    if (!rest.proof && offset >= search.offset) {
+      Result<std::optional<SegmentRest::Proof>> proof = proof_at(offset, search);
       if (!proof.ok()) return proof.status();
       rest.proof = *proof;
+      if (search.wasted > kMostWasted + kMostWastedAByte * looked_at) {
+        return damaged("behind that there are more heads of records than there is room for records");
+      }
     }
     offset += kRecordAlignment;
   }

@@ -50,7 +50,7 @@ class SegmentReader {
   /// The last record that next() gave was a clean-close mark.
   [[nodiscard]] bool ends_clean() const noexcept { return last_kind_ == RecordKind{kCleanCloseKind}; }
 
-  /// Where next() found nothing: looks at everything from there on.
+  /// Where next() found nothing: looks at everything from there on but holes.
   Result<SegmentRest> examine_rest();
 
   [[nodiscard]] Status damaged(std::string_view what) const;
@@ -62,7 +62,12 @@ class SegmentReader {
                 std::uint64_t end);
   /// Where the bytes from `offset` on first differ from zero, rounded down to a place where a record may stand.
   Result<std::uint64_t> skip_zeros(std::uint64_t offset);
-  Result<std::optional<SegmentRest::Proof>> proof_at(std::uint64_t offset);
+  /// Of examine_rest(): inside of a valid record there is no other.
+  struct Search {
+    std::uint64_t offset = 0;
+    std::uint64_t wasted = 0;
+  };
+  Result<std::optional<SegmentRest::Proof>> proof_at(std::uint64_t offset, Search& search);
 
   io::Directory* directory_;
   std::string name_;

@@ -173,6 +173,18 @@ TEST(SegmentReader, ASequenceNumberThatNoLogReachesIsDamage) {
   }
 }
 
+TEST(SegmentReader, AHeadWithNumbersThatNoStoreWritesIsDamage) {
+  for (const FileHeader& head :
+       {FileHeader{kId, 3, 0, kSegmentBytes}, FileHeader{kId, 3, 10, 0}, FileHeader{kId, 3, 10, file_header::kSize - 1},
+        FileHeader{kId, 3, 10, UINT64_MAX}, FileHeader{kId, 3, 10, kMaxSegmentBytes + 1},
+        FileHeader{kId, 0, 10, kSegmentBytes}, FileHeader{kId, 3, 10, kSegmentBytes, 3}}) {
+    io::FaultyDisk disk;
+    disk.put(segment_name(head.number), text_of(encode_header(kSegmentMagic, head)) + std::string(1000, '\0'));
+    EXPECT_EQ(SegmentReader::open(*disk.directory(), head.number).code(), Code::kCorruption)
+        << head.number << " " << head.seq << " " << head.bytes;
+  }
+}
+
 TEST(SegmentReader, ADamagedHeadIsDamageAndANewerVersionIsNot) {
   const std::string good = *SegmentBytes().disk().content(segment_name(3));
   for (std::size_t byte = 0; byte < file_header::kSize; ++byte) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "storage/copy_bytes.h"
 #include "storage/errors.h"
 #include "storage/file_names.h"
 #include "storage/fitting.h"
@@ -35,11 +36,13 @@ class Settler {
 };
 
 /// Whether the newest segment may be appended to: it ends in order, and the manifest, which is written after a sync,
-/// proves all of it and its name. The clean-close mark alone proves nothing: it may be in the page cache alone.
+/// proves all of it and its name. The clean-close mark alone proves nothing: it may be in the page cache alone. Nor one
+/// that is larger than segments are: each append would ask for all of its room again.
 bool Settler::goes_on_in_last() const {
   const Manifest& manifest = recovery_.manifest;
   return recovery_.exists && recovery_.last && manifest.version == kFormatVersion && recovery_.last->is_reusable() &&
-         manifest.durable_seq == recovery_.last_seq && manifest.last_segment == recovery_.last->header.number;
+         manifest.durable_seq == recovery_.last_seq && manifest.last_segment == recovery_.last->header.number &&
+         recovery_.last->header.bytes <= std::max(sizes_.first, sizes_.largest);
 }
 
 Result<std::shared_ptr<Segment>> Settler::run() {
@@ -68,12 +71,15 @@ Status Settler::copy_tail() {
   const std::string segment = segment_name(last.header.number);
   Result<std::unique_ptr<io::File>> file = directory_.open(segment, io::OpenFile::kRead);
   if (!file.ok()) return file.status();
-  std::vector<std::byte> tail(static_cast<std::size_t>(last.nonzero_end - last.used));
-  const Result<std::size_t> got = (*file)->read_at(last.used, tail);
-  if (!got.ok()) return got.status();
-
   const std::string name = tail_name(last.header.number, last.used);
-  if (Status written = write_temporary(directory_, name, std::span(tail).first(*got)); !written.ok()) return written;
+  Result<std::unique_ptr<io::File>> tail = create_temporary(directory_, name);
+  if (!tail.ok()) return tail.status();
+  const Result<std::uint64_t> copied = copy_bytes(**file, last.used, last.nonzero_end, **tail);
+  Status written = copied.ok() ? (*tail)->sync() : copied.status();
+  if (!written.ok()) {
+    remove_temporary(directory_, name);
+    return after_failed_write(written);
+  }
   if (Status renamed = rename_temporary(directory_, name); !renamed.ok()) {
     remove_temporary(directory_, name);
     return after_failed_write(renamed);
@@ -84,7 +90,7 @@ Status Settler::copy_tail() {
        .message = fmt::format("{}/{}: record {} at offset {} is incomplete: it was being written when the process or "
                               "the machine stopped, and nothing shows that it had been durable. It is not part of the "
                               "log, and its {} bytes are in {}, which you may delete.",
-                              directory_.path(), segment, recovery_.last_seq + 1, last.used, *got, name)});
+                              directory_.path(), segment, recovery_.last_seq + 1, last.used, *copied, name)});
   return {};
 }
 

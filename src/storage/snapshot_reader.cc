@@ -53,7 +53,7 @@ Status SnapshotReader::read_footer() {
   entries_ = base::load_fixed<std::uint64_t>(bytes.data() + footer::kEntries);
   blocks_ = base::load_fixed<std::uint64_t>(bytes.data() + footer::kBlocks);
   max_seq_ = base::load_fixed<Seq>(bytes.data() + footer::kMaxSeq);
-  if (max_seq_ > kHighestSeq) return damaged(at, "no log reaches the last sequence number of the snapshot");
+  if (max_seq_ >= kHighestSeqAtOpen) return damaged(at, "no log reaches the last sequence number of the snapshot");
   return max_seq_ < header_.seq ? damaged(at, "the snapshot ends before its own position") : Status();
 }
 

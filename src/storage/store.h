@@ -47,8 +47,9 @@ class StateMachine {
 
   /// Called first, and again when a bad snapshot makes recovery start over from the one before: forget everything.
   virtual void clear() = 0;
-  /// One snapshot entry, in the order they were written.
-  virtual Status load(std::span<const std::byte> entry) = 0;
+  /// One snapshot entry, in the order they were written. `max_seq` is the snapshot's: an entry that tells of a later
+  /// record is damage, since it would have replay skip what comes after.
+  virtual Status load(std::span<const std::byte> entry, Seq max_seq) = 0;
   /// One record, ascending, and none is left out from the snapshot's position on (the numbers have gaps: the store's
   /// own records have some, and are not shown). Entries of a snapshot may be newer than its position: the owner skips
   /// what an entry already holds, by the entry's own sequence number.

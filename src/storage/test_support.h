@@ -53,10 +53,11 @@ class TestOwner final : public StateMachine {
   std::size_t piece = 2;
 
   void clear() override { records.clear(); }
-  Status load(std::span<const std::byte> entry) override {
+  Status load(std::span<const std::byte> entry, Seq max_seq) override {
     base::Reader reader(entry);
     while (reader.ok() && reader.left() > 0) {
       const auto seq = reader.fixed<Seq>();
+      if (seq > max_seq) return {Code::kCorruption, "the entry is newer than its snapshot"};
       records[seq] = reader.text();
     }
     return reader.ok() ? Status() : Status(Code::kCorruption, "the entry cannot be read");
