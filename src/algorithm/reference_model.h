@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "algorithm/sliding_log.h"
 #include "algorithm/verdict.h"
 #include "flint/limit.h"
 
@@ -17,7 +18,10 @@ __extension__ using Int128 = __int128;
 
 class Model {
  public:
-  Model(const Limit& limit, Time now) { restart(limit, count(now), 0); }
+  /// A sliding log of more than `most_runs` times that count has its two oldest made one, at the later.
+  Model(const Limit& limit, Time now, std::size_t most_runs = SlidingLog::kMostRuns) : most_runs_(most_runs) {
+    restart(limit, count(now), 0);
+  }
 
   [[nodiscard]] const Limit& limit() const { return limit_; }
 
@@ -51,6 +55,7 @@ class Model {
     }
     grants_.push_back({at, cost});
     seen_ = limit_.algorithm == Algorithm::kSlidingWindowLog ? at : window().start;
+    if (limit_.algorithm == Algorithm::kSlidingWindowLog) merge_oldest(at);
   }
 
   /// Whole units that count against the limit.
@@ -133,6 +138,18 @@ class Model {
     return sum;
   }
 
+  void merge_oldest(Int128 at) {
+    if (grants_.size() <= most_runs_) return;
+    std::vector<Int128> times;
+    for (const Grant& grant : grants_) {
+      if (at < grant.time + per() && (times.empty() || times.back() != grant.time)) times.push_back(grant.time);
+    }
+    if (times.size() <= most_runs_) return;
+    for (Grant& grant : grants_) {
+      if (grant.time == times[0]) grant.time = times[1];
+    }
+  }
+
   [[nodiscard]] std::size_t live_grants(Int128 at) const {
     return static_cast<std::size_t>(
         std::count_if(grants_.begin(), grants_.end(), [&](const Grant& grant) { return at < grant.time + per(); }));
@@ -193,6 +210,7 @@ class Model {
     return Nanos(low);
   }
 
+  std::size_t most_runs_;
   Limit limit_;
   Int128 seen_ = 0;
   Int128 tokens_ = 0;

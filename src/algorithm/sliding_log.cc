@@ -96,6 +96,36 @@ void SlidingLog::keep_newest(Units most, Time now, Nanos per) {
   forgotten_ = dropped;
 }
 
+/// While a run is in the log, its time and its total stay as they are, but for the total of the newest one: so what was
+/// copied before needs no second look, but for the last of it. Where the log begins by now, and what was spent before,
+/// is settled at the end.
+bool SlidingLog::copy_more(SlidingLog& copy, std::size_t most) const {
+  const auto is_earlier = [](const Entry& entry, Time time) { return entry.time < time; };
+  auto next = entries_.begin() + static_cast<std::ptrdiff_t>(head_);
+  if (!copy.entries_.empty()) {
+    const auto last = std::lower_bound(next, entries_.end(), copy.entries_.back().time, is_earlier);
+    if (last != entries_.end() && last->time == copy.entries_.back().time) {
+      next = last;
+      copy.entries_.pop_back();
+    } else {
+      copy.entries_.clear();
+    }
+  }
+  // With room for what is appended meanwhile: to move what is copied takes as long as to copy it at once.
+  if (copy.entries_.empty()) copy.entries_.reserve(size() + size() / 8);
+  const auto left = static_cast<std::size_t>(entries_.end() - next);
+  copy.entries_.insert(copy.entries_.end(), next, next + static_cast<std::ptrdiff_t>(std::min(left, most)));
+  if (left > most) return false;
+  if (empty()) {
+    copy = fresh();
+    return true;
+  }
+  const auto head = std::lower_bound(copy.entries_.begin(), copy.entries_.end(), entries_[head_].time, is_earlier);
+  copy.head_ = static_cast<std::size_t>(head - copy.entries_.begin());
+  (copy.head_ == 0 ? copy.forgotten_ : copy.entries_[copy.head_ - 1].total) = total_before(head_);
+  return true;
+}
+
 Units SlidingLog::spent(Time now, Nanos per) const noexcept {
   return total() - total_before(first_live(seen(now), per));
 }

@@ -51,6 +51,11 @@ class SlidingLog {
   /// Units of the runs that count at `now`.
   [[nodiscard]] Units spent(Time now, Nanos per) const noexcept;
 
+  /// Copies at most `most` runs to `copy`, oldest first, and goes on where the call before it stopped, whatever
+  /// happened to this log in between. True once `copy` holds the same runs as this log now; before, it is not to be
+  /// used for anything else. So that a long log can be copied without being held for long; `copy` is empty at first.
+  [[nodiscard]] bool copy_more(SlidingLog& copy, std::size_t most) const;
+
   /// The runs that counted when the last one was appended, oldest first.
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size() - head_; }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }

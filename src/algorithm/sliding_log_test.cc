@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "algorithm/reference_model.h"
 #include "base/test_seed.h"
 
 namespace flint::algorithm {
@@ -112,35 +113,6 @@ TEST(SlidingLogRegressionTest, TheRunsOfAKeyAreBounded) {
   EXPECT_LE(log.memory(), 4 * SlidingLog::kMostRuns * kBytesPerRun);
 }
 
-/// The bound as it is said: the runs in a list, the two oldest of which become one at the later time.
-class BoundedModel {
- public:
-  BoundedModel(Nanos per, std::size_t most) : per_(per), most_(most) {}
-
-  void append(Time time, Units cost) {
-    std::erase_if(runs_, [&](const LogRun& run) { return time >= run.time + per_; });
-    if (!runs_.empty() && runs_.back().time == time) {
-      runs_.back().cost += cost;
-      return;
-    }
-    runs_.push_back({time, cost});
-    if (runs_.size() <= most_) return;
-    runs_[1].cost += runs_[0].cost;
-    runs_.erase(runs_.begin());
-  }
-  [[nodiscard]] Units spent(Time now) const {
-    Units sum = 0;
-    for (const LogRun& run : runs_) sum += now < run.time + per_ ? run.cost : 0;
-    return sum;
-  }
-  [[nodiscard]] const std::vector<LogRun>& runs() const { return runs_; }
-
- private:
-  const Nanos per_;
-  const std::size_t most_;
-  std::vector<LogRun> runs_;
-};
-
 TEST(SlidingLogPropertyTest, MergedRunsAreThoseOfTheModelAndGrantNothing) {
   const std::uint64_t seed = base::test_seed();
   for (std::uint64_t round = 0; round < 1000; ++round) {
@@ -149,26 +121,55 @@ TEST(SlidingLogPropertyTest, MergedRunsAreThoseOfTheModelAndGrantNothing) {
     const Nanos per(1 + random() % 60);
     const Limit limit = limit_of(1 + random() % 40, per);
     SlidingLog log = SlidingLog::fresh();
-    BoundedModel model(per, most);
-    BoundedModel exact(per, SIZE_MAX);
     Time now{};
+    reference::Model model(limit, now, most);
+    reference::Model exact(limit, now, SIZE_MAX);
     for (int step = 0; step < 200; ++step) {
       now += Nanos(random() % 8);
       const Units cost = 1 + random() % std::min<Units>(limit.rate, 5);
       const Verdict verdict = log.decide(limit, cost, now);
-      ASSERT_EQ(verdict.allowed, model.spent(now) + cost <= limit.rate) << "seed " << seed + round;
-      ASSERT_GE(model.spent(now), exact.spent(now)) << "usage was given back early; seed " << seed + round;
-      if (!verdict.allowed) {
-        const Time retry = now + verdict.retry_after;
-        ASSERT_LE(model.spent(retry) + cost, limit.rate) << "seed " << seed + round;
-        ASSERT_GT(model.spent(retry - Nanos(1)) + cost, limit.rate) << "seed " << seed + round;
-        continue;
-      }
+      ASSERT_EQ(verdict, model.decide(cost, now)) << "seed " << seed + round;
+      ASSERT_GE(model.in_use(now), exact.in_use(now)) << "usage was given back early; seed " << seed + round;
+      if (!verdict.allowed) continue;
       log.append(now, cost, per, most);
-      model.append(now, cost);
-      exact.append(now, cost);
-      ASSERT_EQ(log.size(), model.runs().size()) << "seed " << seed + round;
-      for (std::size_t i = 0; i < log.size(); ++i) ASSERT_EQ(log.run(i), model.runs()[i]) << "seed " << seed + round;
+      model.consume(cost, now);
+      exact.consume(cost, now);
+      ASSERT_LE(log.size(), most);
+    }
+  }
+}
+
+// A compaction held all checks for as long as it takes to copy a log of a million runs. Now it copies some at a time,
+// and what is appended, expires, is merged, dropped or replaced in between is in the copy all the same.
+TEST(SlidingLogPropertyTest, ACopyByPiecesIsTheLogAsItIsAtItsEnd) {
+  const std::uint64_t seed = base::test_seed();
+  for (std::uint64_t round = 0; round < 3000; ++round) {
+    std::mt19937_64 random(seed + round);
+    const std::size_t most_runs = 2 + random() % 40;
+    const std::size_t at_once = 1 + random() % 8;
+    const Nanos per(1 + random() % 100);
+    SlidingLog log = SlidingLog::fresh();
+    Time now{};
+    const auto change = [&] {
+      now += Nanos(random() % 4);
+      if (random() % 30 == 0) log = SlidingLog::fresh();
+      if (random() % 30 == 0) now += Nanos(random() % 60);
+      if (random() % 15 == 0) log.keep_newest(random() % 40, now, per);
+      log.append(now, 1 + random() % 3, per, most_runs);
+    };
+    for (std::uint64_t i = random() % 100; i > 0; --i) change();
+    SlidingLog copy = SlidingLog::fresh();
+    for (int piece = 0; !log.copy_more(copy, at_once); ++piece) {
+      for (std::uint64_t i = random() % (at_once + 1); i > 0 && piece < 1000; --i) change();
+    }
+    ASSERT_EQ(copy, log) << "seed " << seed + round;
+    // And it goes on as the log does.
+    for (int i = 0; i < 20; ++i) {
+      now += Nanos(random() % 8);
+      ASSERT_EQ(copy.spent(now, per), log.spent(now, per)) << "seed " << seed + round;
+      copy.append(now, 1, per, most_runs);
+      log.append(now, 1, per, most_runs);
+      ASSERT_EQ(copy, log) << "seed " << seed + round;
     }
   }
 }

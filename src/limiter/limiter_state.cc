@@ -2,16 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "limiter/snapshot_codec.h"
 #include "limiter/state_after.h"
 
 namespace flint::limiter {
 namespace {
 
-// A piece of a snapshot that is taken in one hold of the mutex: some tens of microseconds, or, where it has a sliding
-// log of many runs, the few milliseconds that copying those takes (they must be of one instant).
+// A piece of a snapshot that is taken in one hold of the mutex: some tens of microseconds. Of a sliding log of many
+// runs the runs are only copied in it, some at a time, and encoded later, which takes ten times as long.
 constexpr KeyId kKeysAtOnce = 64;
 constexpr std::size_t kBytesAtOnce = 64 * 1024;
+constexpr std::size_t kRunsEncodedAtOnce = 4 * 1024;
+constexpr std::size_t kRunsCopiedAtOnce = 16 * 1024;
 
 Status contradiction(std::string_view what, storage::Seq seq) {
   return {Code::kCorruption, fmt::format("record {} {}", seq, what)};
@@ -110,20 +114,38 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
   return {};
 }
 
-void LimiterState::begin_snapshot() { cursor_ = {.time = time, .next = 0, .end = keys.next_id(), .started = false}; }
+void LimiterState::begin_snapshot() {
+  cursor_ = {.time = time, .next = 0, .end = keys.next_id(), .started = false, .copied = {}};
+}
+
+bool LimiterState::add_next_key(EntryBuffer& piece) {
+  const KeyEntry& entry = *keys.find(cursor_.next);
+  const auto* log = std::get_if<algorithm::SlidingLog>(&entry.state);
+  if (log == nullptr || log->size() <= kRunsEncodedAtOnce) {
+    // A reset, or a change of its limit, may have left few of many.
+    cursor_.copied = {};
+    piece.add_key(entry);
+    return true;
+  }
+  if (!log->copy_more(cursor_.copied, kRunsCopiedAtOnce)) return false;
+  piece.add_key_alone(entry);
+  return true;
+}
 
 bool LimiterState::next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) {
   EntryBuffer piece;
   if (!cursor_.started) piece.add_time(cursor_.time);
   cursor_.started = true;
+  bool ends_with_copied = false;
   {
     base::MutexLock lock(mutex);
-    for (KeyId n = 0;
-         n < kKeysAtOnce && cursor_.next < cursor_.end && piece.bytes() < kBytesAtOnce && !piece.has_copied(); ++n) {
-      piece.add_key(*keys.find(cursor_.next++));
+    for (KeyId n = 0; n < kKeysAtOnce && cursor_.next < cursor_.end && piece.bytes() < kBytesAtOnce; ++n) {
+      if (ends_with_copied || !add_next_key(piece)) break;
+      ++cursor_.next;
+      ends_with_copied = !cursor_.copied.empty();
     }
   }
-  piece.encode_copied();
+  if (ends_with_copied) piece.add_runs(cursor_.next - 1, std::exchange(cursor_.copied, {}));
   piece.for_each(emit);
   return cursor_.next < cursor_.end;
 }

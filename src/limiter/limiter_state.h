@@ -6,6 +6,7 @@
 
 #include "limiter/key_table.h"
 #include "limiter/persisted_time.h"
+#include "limiter/snapshot_codec.h"
 #include "storage/store.h"
 
 namespace flint::limiter {
@@ -33,6 +34,9 @@ class LimiterState final : public storage::StateMachine {
   Status on_tick() override { return tick_(); }
 
  private:
+  /// The key that is next, or more of the copy of its runs. True when it is done with, but for the runs that were
+  /// copied.
+  bool add_next_key(EntryBuffer& piece);
   Status replay_configured(const LogEvent& event, storage::Seq seq);
   Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
 
@@ -45,6 +49,8 @@ class LimiterState final : public storage::StateMachine {
     KeyId next = 0;
     KeyId end = 0;
     bool started = false;
+    /// Of the next key: what is copied so far of a log of many runs.
+    algorithm::SlidingLog copied;
   } cursor_;
 };
 

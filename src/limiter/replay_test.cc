@@ -34,6 +34,22 @@ class ReplayTest : public testing::Test {
     return replay(event);
   }
 
+  /// As 0.1.0 wrote it: `spent` is what was spent of a log that was never merged.
+  Code slide(KeyId id, std::uint64_t spent, std::int64_t time) {
+    EventWriter event(EventType::kAllowed, at(time));
+    event.allowed({.id = id, .cost = 1, .denials = {}, .after = {Algorithm::kSlidingWindowLog, spent, 0}});
+    return replay(event);
+  }
+  KeyId configure_sliding(std::int64_t time) {
+    const KeyId id = state_.keys.next_id();
+    const Limit limit{.rate = kMaxUnits, .per = 1s, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
+    EventWriter event(EventType::kConfigured, at(time));
+    event.configured({.id = id, .cost = 0, .denials = {}, .after = {Algorithm::kSlidingWindowLog, 0, 1}}, "sliding",
+                     limit);
+    EXPECT_EQ(replay(event), Code::kOk);
+    return id;
+  }
+
   LimiterState state_{[] { return Status(); }};
   storage::Seq seq_ = 0;
 };
@@ -105,6 +121,54 @@ TEST_F(ReplayTest, TimeGoesOnFromTheNewestKeyOfASnapshotWithoutALogBehindIt) {
   EXPECT_EQ(repaired.time.last, at(200).time);
   repaired.catch_up_time();
   EXPECT_EQ(repaired.time.last, at(500).time);
+}
+
+// 0.1.0 did not bound the runs of a key: its log of more than a million was taken for damage, and nothing is granted
+// by what is merged.
+TEST_F(ReplayTest, ALogOfMoreThanAMillionRunsIsMergedAndGrantsNothing) {
+  constexpr std::int64_t kBegin = 1'000;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  constexpr std::int64_t kRuns = algorithm::SlidingLog::kMostRuns + 1'000;
+  const KeyId id = configure_sliding(kBegin);
+  for (std::int64_t i = 0; i < kRuns; ++i) {
+    ASSERT_EQ(slide(id, static_cast<std::uint64_t>(i) + 1, kBegin + i), Code::kOk) << i;
+  }
+  const auto& log = std::get<algorithm::SlidingLog>(state_.keys.find(id)->state);
+  EXPECT_EQ(log.size(), algorithm::SlidingLog::kMostRuns);
+  EXPECT_EQ(log.spent(at(kBegin + kRuns).time, 1s), static_cast<Units>(kRuns));
+  // From here on the oldest units had expired for 0.1.0; here they count until the run that they were merged into does.
+  for (std::int64_t i = 0; i < 2'000; i += 100) {
+    const std::int64_t now = kBegin + kSecond + i;
+    const std::int64_t expired = i + 1;
+    const std::int64_t since = i / 100;
+    ASSERT_EQ(slide(id, static_cast<std::uint64_t>(kRuns - expired + since + 1), now), Code::kOk) << i;
+    EXPECT_GE(log.spent(at(now).time, 1s), static_cast<Units>(kRuns - expired + since + 1)) << i;
+  }
+}
+
+// A snapshot held what a long log was at several times, or held the mutex for as long as it takes to copy all of it.
+TEST_F(ReplayTest, ALongLogIsInASnapshotAsItIsWhenItsCopyEnds) {
+  constexpr std::uint64_t kRuns = 100'000;
+  const KeyId id = configure_sliding(1'000);
+  std::uint64_t spent = 0;
+  const auto check = [&] {
+    ++spent;
+    ASSERT_EQ(slide(id, spent, 1'000 + static_cast<std::int64_t>(spent)), Code::kOk);
+  };
+  for (std::uint64_t i = 0; i < kRuns; ++i) check();
+  base::Mutex mutex;
+  LimiterState loaded([] { return Status(); });
+  state_.begin_snapshot();
+  int pieces = 1;
+  for (bool more = true; more; ++pieces) {
+    more = state_.next_entries(
+        mutex, [&](std::span<const std::byte> entry) { ASSERT_EQ(loaded.load(entry, seq_).code(), Code::kOk); });
+    if (more) check();
+  }
+  EXPECT_GT(pieces, 5);
+  EXPECT_EQ(loaded.keys.find(id)->state, state_.keys.find(id)->state);
+  EXPECT_EQ(loaded.keys.find(id)->counters, state_.keys.find(id)->counters);
+  EXPECT_EQ(loaded.keys.find(id)->last_seq, state_.keys.find(id)->last_seq);
 }
 
 }  // namespace

@@ -16,7 +16,6 @@ using algorithm::TokenBucket;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kRunsInEntry = 1024;
-constexpr std::size_t kRunsEncodedAtOnce = 4 * kRunsInEntry;
 constexpr std::size_t kMaxRunBytes = 10 + 6;
 static_assert(16 + kRunsInEntry * kMaxRunBytes <= kMaxEntryBytes, "an entry of runs fits");
 // Type, id, sequence number, key, limit, counters, times, state.
@@ -164,7 +163,6 @@ bool read_runs(base::Reader& in, KeyTable& keys, SnapshotTime& of_snapshot) {
 void EntryBuffer::clear() noexcept {
   bytes_.clear();
   ends_.clear();
-  copied_.reset();
 }
 
 void EntryBuffer::add(std::span<const std::byte> entry) {
@@ -188,6 +186,11 @@ void EntryBuffer::add_time(const PersistedTime& time) {
 }
 
 void EntryBuffer::add_key(const KeyEntry& entry) {
+  add_key_alone(entry);
+  if (const auto* log = std::get_if<SlidingLog>(&entry.state)) add_runs(entry.id, *log);
+}
+
+void EntryBuffer::add_key_alone(const KeyEntry& entry) {
   std::array<std::byte, 1024> buffer;
   base::Writer out(buffer);
   out.fixed(static_cast<std::uint8_t>(EntryType::kKey));
@@ -202,16 +205,6 @@ void EntryBuffer::add_key(const KeyEntry& entry) {
   write_state(out, entry.state);
   FLINT_ASSERT(out.ok());
   add(out.written());
-  const auto* log = std::get_if<SlidingLog>(&entry.state);
-  if (log == nullptr) return;
-  if (log->size() <= kRunsEncodedAtOnce) return add_runs(entry.id, *log);
-  FLINT_ASSERT(!copied_);
-  copied_ = Copied{entry.id, *log};
-}
-
-void EntryBuffer::encode_copied() {
-  if (copied_) add_runs(copied_->id, copied_->log);
-  copied_.reset();
 }
 
 void EntryBuffer::add_runs(KeyId id, const SlidingLog& log) {

@@ -24,11 +24,10 @@ class EntryBuffer {
   void clear() noexcept;
   /// The limiter's time, and what else is known of its clocks.
   void add_time(const PersistedTime& time);
-  /// The runs of a long sliding log are only copied, which takes a tenth of the time that encoding them does: such a
-  /// key must be the last one. encode_copied() does the rest, for which the key is not needed.
   void add_key(const KeyEntry& entry);
-  [[nodiscard]] bool has_copied() const noexcept { return copied_.has_value(); }
-  void encode_copied();
+  /// The same in two steps, for a sliding log of many runs.
+  void add_key_alone(const KeyEntry& entry);
+  void add_runs(KeyId id, const algorithm::SlidingLog& log);
 
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
   /// Everything is encoded.
@@ -42,16 +41,10 @@ class EntryBuffer {
   }
 
  private:
-  void add_runs(KeyId id, const algorithm::SlidingLog& log);
   void add(std::span<const std::byte> entry);
 
   std::vector<std::byte> bytes_;
   std::vector<std::size_t> ends_;
-  struct Copied {
-    KeyId id;
-    algorithm::SlidingLog log;
-  };
-  std::optional<Copied> copied_;
 };
 
 /// What a snapshot says of the limiter's time.

@@ -32,7 +32,6 @@ Entries encode(KeyTable& keys) {
   buffer.add_time({.last = kNow, .ahead = {}, .anchor = {}, .anchored_at = {}});
   for (KeyId id = 0; id < keys.next_id(); ++id) {
     buffer.add_key(*keys.find(id));
-    buffer.encode_copied();
   }
   return written(buffer);
 }
