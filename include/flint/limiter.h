@@ -58,6 +58,11 @@ class Limiter {
   /// Opens `data_dir`, recovers what it holds, and owns it until closed. Fails with kDataDirLocked (the message says
   /// who holds it), kCorruption, kUnsupportedFormat, kPermission, kNotFound (read-only and absent), kInvalidArgument
   /// (an option out of range), kDiskFull or kIoError; whatever failed, nothing that was on disk is changed.
+  ///
+  /// kDiskFull is for a directory that holds no Flint data yet. One that does opens on a full disk too: what only reads
+  /// works, denied checks are answered, and whatever must be logged, flush() and compact() fail with kDiskFull. As soon
+  /// as there is room the Limiter goes on by itself. Until then Stats::waits_for_room is true, and what is shown of an
+  /// unclean stop may not survive a crash of the machine; nothing confirms it as durable.
   static Result<std::unique_ptr<Limiter>> open(std::string_view data_dir, const Options& options = {});
 
   /// The same over a directory in memory, which ends with the Limiter: for tests, and for limits that need not outlive
@@ -90,12 +95,13 @@ class Limiter {
   Status reset_deferred(std::string_view key, Ticket* ticket);
 
   /// Returns when everything up to `ticket`, which this Limiter gave, is on stable storage; kStorageFailed when that is
-  /// unknown. Waiting threads share one sync. Works after close() too, which made durable what was decided before it.
+  /// unknown, kDiskFull when it is unknown because the Limiter has had no room since its open. Waiting threads share
+  /// one sync. Works after close() too, which made durable what was decided before it.
   Status wait(Ticket ticket);
 
-  /// Calls `done` once: with success when everything up to `ticket` is on stable storage, with kStorageFailed when that
-  /// is unknown. From the committing thread, or from this call when it is durable already. `done` must be quick, must
-  /// not throw and must not call back into this Limiter, except for is_durable().
+  /// Calls `done` once: with success when everything up to `ticket` is on stable storage, else with what wait()
+  /// returns. From the committing thread, or from this call when that is known already. `done` must be quick, must not
+  /// throw and must not call back into this Limiter, except for is_durable().
   void when_durable(Ticket ticket, std::function<void(const Status&)> done);
   [[nodiscard]] bool is_durable(Ticket ticket) const noexcept;
 
@@ -130,7 +136,8 @@ class Limiter {
   [[nodiscard]] Status health() const;
 
   /// Flushes, marks a clean close and releases the directory. The second call does nothing and returns what the first
-  /// did.
+  /// did. kDiskFull: denial counts could not be logged, or nothing proves that all of the log is on stable storage. No
+  /// grant is lost by that.
   Status close();
 
  private:

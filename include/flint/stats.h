@@ -47,6 +47,8 @@ struct Stats {
   std::uint64_t compactions = 0;
   bool failed = false;
   bool degraded = false;
+  /// The disk had no room when the directory was opened, and has had none since: see Limiter::open().
+  bool waits_for_room = false;
 };
 
 }  // namespace flint

@@ -45,7 +45,8 @@ Stats Engine::stats() {
               .sync_records = store.sync_records,
               .compactions = store.compactions,
               .failed = store.failed,
-              .degraded = store.degraded};
+              .degraded = store.degraded,
+              .waits_for_room = store.waits_for_room};
   if (!welcome().ok()) return stats;
   base::MutexLock lock(store_->mutex());
   stats.keys = state_.keys.size();

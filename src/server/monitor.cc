@@ -48,6 +48,9 @@ void write_limiter(MetricsText& text, const Stats& stats) {
              std::uint64_t{stats.failed ? 0U : 1U});
   text.gauge("flint_storage_degraded", "1 when the operator should look at what flint doctor says, else 0.",
              std::uint64_t{stats.degraded ? 1U : 0U});
+  text.gauge("flint_storage_waits_for_room",
+             "1 while the disk has had no room for the log since the server started there, else 0.",
+             std::uint64_t{stats.waits_for_room ? 1U : 0U});
   text.gauge("flint_log_bytes", "Size of the records in the log that are newer than the snapshot.", stats.log_bytes);
   text.gauge("flint_snapshot_bytes", "Size of the newest snapshot, 0 when there is none.", stats.snapshot_bytes);
   text.gauge("flint_unsynced_records", "Records in the log that are not on stable storage yet.",

@@ -60,6 +60,7 @@ TEST_P(MetricsTest, CountDecisionsAnswersAndKeys) {
   EXPECT_THAT(metrics, HasSubstr("\nflint_keys 2\n"));
   EXPECT_THAT(metrics, HasSubstr("\nflint_connections 2\n"));
   EXPECT_THAT(metrics, HasSubstr("\nflint_storage_up 1\n"));
+  EXPECT_THAT(metrics, HasSubstr("\nflint_storage_waits_for_room 0\n"));
 }
 
 TEST_P(MetricsTest, CountCommitsAndTheirRecords) {

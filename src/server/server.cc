@@ -117,6 +117,7 @@ class Run {
   void watch_signals();
   void await_signal();
   void watch_health();
+  void watch_room();
   Status stop();
   Status end_failed(const Status& failure);
 
@@ -131,6 +132,7 @@ class Run {
   /// The one beside the data directory's.
   std::optional<ListenSocket> public_socket_;
   std::unique_ptr<Limiter> limiter_;
+  bool waits_for_room_ = false;
   std::unique_ptr<HttpServer> http_;
 };
 
@@ -155,7 +157,9 @@ Status Run::open() {
   Result<std::unique_ptr<Limiter>> limiter = Limiter::open(options_.data_dir, limiter_options);
   if (!limiter.ok()) return limiter.status();
   limiter_ = std::move(*limiter);
-  const std::uint64_t keys = limiter_->stats().keys;
+  const Stats stats = limiter_->stats();
+  waits_for_room_ = stats.waits_for_room;
+  const std::uint64_t keys = stats.keys;
   log_.info("opened", fmt::format("flint {} opened the data directory {}: {} {}, sync mode {}", version(),
                                   options_.data_dir, keys, keys == 1 ? "limit" : "limits",
                                   options_.limiter.sync == SyncMode::kAlways ? "always" : "batch"));
@@ -235,9 +239,17 @@ void Run::watch_health() {
   health_timer_.expires_after(kHealthPeriod);
   health_timer_.async_wait([this](error_code error) {
     if (error) return;
-    if (limiter_->health().ok()) return watch_health();
-    context_.stop();
+    if (!limiter_->health().ok()) return context_.stop();
+    watch_room();
+    watch_health();
   });
+}
+
+/// That there was none is a finding of the open.
+void Run::watch_room() {
+  if (!waits_for_room_ || limiter_->stats().waits_for_room) return;
+  waits_for_room_ = false;
+  log_.info("room_again", "there is room on the disk again: everything is answered, and logged");
 }
 
 Status Run::serve() {

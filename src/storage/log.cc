@@ -16,8 +16,8 @@ constexpr std::string_view kSpareName = "log-next";
 
 }  // namespace
 
-Log::Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failure, SegmentSizes sizes,
-         std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq, Nanos max_unsynced)
+Log::Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failure, StoreFront& front,
+         SegmentSizes sizes, std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq)
     : directory_(directory),
       lock_(lock),
       failure_(failure),
@@ -25,8 +25,10 @@ Log::Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failu
       complete_(std::move(complete)),
       current_(std::move(current)),
       last_seq_(last_seq),
-      durable_seq_(last_seq),
-      unsynced_(durable_seq_, max_unsynced) {}
+      durable_seq_(front.durable_seq),
+      unsynced_(front.unsynced) {
+  durable_seq_.store(last_seq, std::memory_order_release);
+}
 
 Result<Seq> Log::append(RecordKind kind, std::span<const std::byte> payload) {
   FLINT_ASSERT(kind != 0 && kind < kFirstStoreKind);
@@ -36,6 +38,11 @@ Result<Seq> Log::append(RecordKind kind, std::span<const std::byte> payload) {
     // Only a segment that was full is followed by a larger one.
     if (Status started = start_next(current_->header().bytes * 2, wanted); !started.ok()) return started;
   }
+  Result<Seq> seq = put(kind, payload);
+  if (seq.code() != Code::kDiskFull || current_->is_prepared()) [[likely]]
+    return seq;
+  // A segment that was opened again wants all of the room back that its close gave away. A smaller one may do.
+  if (Status started = start_next(sizes_.first, wanted); !started.ok()) return started;
   return put(kind, payload);
 }
 

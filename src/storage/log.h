@@ -9,7 +9,7 @@
 #include "io/file_system.h"
 #include "storage/failure.h"
 #include "storage/segment.h"
-#include "storage/unsynced_age.h"
+#include "storage/store_front.h"
 
 /// The log as its writer sees it: complete segments, and one that is appended to.
 namespace flint::storage {
@@ -31,9 +31,9 @@ struct SegmentSizes {
 class Log {
  public:
   /// `complete` are the segments before `current`, oldest first. `last_seq` is the last record's number, and everything
-  /// up to there is durable. The references outlive the log.
-  Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failure, SegmentSizes sizes,
-      std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq, Nanos max_unsynced);
+  /// up to there is durable, which `front` says from now on. The references outlive the log.
+  Log(io::Directory& directory, const io::DirectoryLock& lock, Failure& failure, StoreFront& front, SegmentSizes sizes,
+      std::vector<SegmentInfo> complete, std::shared_ptr<Segment> current, Seq last_seq);
 
   /// The errors of Store::append. A failure that stops the store is in its Failure as well; likewise below.
   Result<Seq> append(RecordKind kind, std::span<const std::byte> payload);
@@ -96,9 +96,9 @@ class Log {
   std::unique_ptr<io::File> spare_;
   bool disk_was_full_ = false;
   std::atomic<Seq> last_seq_;
-  std::atomic<Seq> durable_seq_;
+  std::atomic<Seq>& durable_seq_;
   std::atomic<std::uint64_t> appended_ = 0;
-  UnsyncedAge unsynced_;
+  UnsyncedAge& unsynced_;
 
   /// A leaf. The start of a segment and a group commit may sync at the same time.
   base::Mutex recording_;

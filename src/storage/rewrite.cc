@@ -43,7 +43,7 @@ class RecordWriter {
 };
 
 Status changed(const SegmentReader& reader, const io::Directory& directory) {
-  return {Code::kIoError,
+  return {Code::kStorageFailed,
           fmt::format("{}/{} was read twice, and the second time something else was there at offset {}: the disk does "
                       "not hold what the system showed of it. Nothing was changed. Open the directory again.",
                       directory.path(), reader.name(), reader.offset())};

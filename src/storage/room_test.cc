@@ -99,6 +99,28 @@ TEST_F(RoomTest, ADirectoryOpensInAFewBlocks) {
   EXPECT_TRUE(again.wait(history_).ok());
 }
 
+/// After a clean restart each check was 507 with megabytes free: the segment that was opened again wanted all of the
+/// room back that its close had given away.
+TEST_F(RoomTest, ASegmentThatIsOpenedAgainTakesTheRoomThatThereIs) {
+  StoreOptions options = tiny_options();
+  options.first_segment_bytes = 256 * kPage;
+  options.max_segment_bytes = 256 * kPage;
+  TestStore& store = open(options);
+  ASSERT_TRUE(store.append(history_, "one").ok());
+  ASSERT_TRUE(store->close().ok());
+  TestStore& again = open(options);
+  disk_.set_capacity(disk_.used_bytes());
+  EXPECT_EQ(again.append(history_, "two").code(), Code::kDiskFull);
+  disk_.set_capacity(disk_.used_bytes() + 2 * kPage);
+  EXPECT_TRUE(again.append(history_, "two").ok());
+  EXPECT_TRUE(again.wait(history_).ok());
+  for (const Survives survives : {Survives::kOnlySynced, Survives::kRandom}) {
+    TestStore after(disk_.crash(1, {.survives = survives}), options);
+    ASSERT_TRUE(after.open().ok());
+    EXPECT_EQ(after.owner.records, history_.appended);
+  }
+}
+
 /// The message of a full disk told people to look at "log-next.tmp", which was gone when they did.
 TEST_F(RoomTest, MessagesNameAFileByTheNameThatItGets) {
   TestStore& store = open();

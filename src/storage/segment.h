@@ -37,6 +37,8 @@ class Segment {
 
   /// Whether a record of `bytes` fits; the log keeps kSegmentReserve of it for the store's own.
   [[nodiscard]] bool has_room(std::size_t bytes) const noexcept { return used_ + bytes <= header_.bytes; }
+  /// False until the first append: of an existing segment, the room for it may be missing.
+  [[nodiscard]] bool is_prepared() const noexcept { return prepared_; }
   /// has_room() holds. kDiskFull: not appended, and the segment ends where it did. kStorageFailed otherwise.
   Status append(const Record& record, Seq durable_seq);
 

@@ -87,6 +87,9 @@ struct StoreOptions {
   /// up to the largest; one that a compaction starts is small again.
   std::uint64_t first_segment_bytes = std::uint64_t{1} << 20;
   std::uint64_t max_segment_bytes = std::uint64_t{64} << 20;
+  /// A store that has had no room since its open looks for some at most this often on behalf of its callers, unless
+  /// they flush, compact or close.
+  std::chrono::milliseconds look_for_room_every{100};
   /// How much of the log, in bytes and in time, an open may have to write again because the manifest does not prove it
   /// yet; an idle log and the first commit of a segment are noted there at once.
   std::uint64_t prove_after_bytes = std::uint64_t{4} << 20;
@@ -107,6 +110,7 @@ struct StoreStats {
   std::uint64_t compactions = 0;
   bool failed = false;
   bool degraded = false;
+  bool waits_for_room = false;
 };
 
 /// Threads: any, with the rules that the members state. append() and everything the owner keeps beside the log is
@@ -116,6 +120,11 @@ class Store {
   /// Takes the lock, recovers through `state`, and is ready for appends. On any failure the directory is as it was, but
   /// for an empty lock file where there was none. `directory` and `state` outlive the store. With `background`,
   /// on_tick() may be called and a compaction may begin before this returns.
+  ///
+  /// Where a store is there and the disk has no room for the log, this succeeds too, and the store waits for room: what
+  /// was recovered can be read, and whatever needs the log fails with kDiskFull. It goes on by itself once there is
+  /// room. Until then durable_seq() may be less than last_seq(), and what is between may be gone after a crash of the
+  /// machine; nothing claims it to be durable.
   static Result<std::unique_ptr<Store>> open(io::Directory& directory, StateMachine& state,
                                              const StoreOptions& options);
 
@@ -132,6 +141,7 @@ class Store {
   virtual Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) = 0;
 
   /// Returns when everything up to `seq` is durable, or kStorageFailed. Callers share syncs: one leads, the rest wait.
+  /// kDiskFull from a store that waits for room: not known to be durable.
   /// Without the mutex.
   virtual Status wait(Seq seq) = 0;
   /// As Limiter::when_durable. Without the mutex.

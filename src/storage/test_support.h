@@ -168,11 +168,13 @@ class TestStore {
     if (done.ok()) history.acknowledged = std::max(history.acknowledged, seq);
     return done;
   }
-  /// Takes what is there now for what was promised: after an open, which makes it so.
+  /// Takes what is there now for what was promised: after an open, which makes it so. One that waits for room promises
+  /// no more than it knows to be durable.
   void adopt(History& history) {
     history.appended = owner.records;
     history.last_is_indeterminate = false;
-    history.acknowledged = store_->last_seq();
+    const bool waits = store_->stats().waits_for_room;
+    history.acknowledged = waits ? std::max(history.acknowledged, store_->durable_seq()) : store_->last_seq();
   }
 
   TestOwner owner;

@@ -24,17 +24,18 @@ Status first_failure(Status first, Status second) { return first.ok() ? std::mov
 }  // namespace
 
 WritableStore::WritableStore(io::Directory& directory, StateMachine& state, const StoreOptions& options,
-                             std::unique_ptr<io::DirectoryLock> lock, Recovery recovery,
-                             std::shared_ptr<Segment> segment)
+                             std::shared_ptr<StoreFront> front, std::unique_ptr<io::DirectoryLock> lock,
+                             Recovery recovery, std::shared_ptr<Segment> segment)
     : directory_(directory),
       state_(state),
       options_(options),
       batch_(options.sync == SyncMode::kBatch),
       tick_every_(batch_ ? Nanos(std::min(options.flush_every, options.max_unsynced)) : kIdlePause),
+      front_(std::move(front)),
+      mutex_(front_->mutex),
       lock_(std::move(lock)),
-      log_(directory, *lock_, failure_, {options.first_segment_bytes, options.max_segment_bytes},
-           {recovery.segments.begin(), recovery.segments.end() - 1}, std::move(segment), recovery.last_seq,
-           options.max_unsynced),
+      log_(directory, *lock_, failure_, *front_, {options.first_segment_bytes, options.max_segment_bytes},
+           {recovery.segments.begin(), recovery.segments.end() - 1}, std::move(segment), recovery.last_seq),
       commit_(mutex_, log_, failure_),
       manifest_(directory, recovery.manifest),
       compactor_({directory, state, mutex_, log_, commit_, manifest_, failure_}, recovery, options.compact_after_bytes),

@@ -10,6 +10,7 @@
 #include "storage/log.h"
 #include "storage/recovery.h"
 #include "storage/store.h"
+#include "storage/store_front.h"
 #include "storage/worker.h"
 
 /// The store of a directory that this process owns: puts log, group commit, compaction and background work together.
@@ -24,7 +25,8 @@ class WritableStore final : public Store {
  public:
   /// `recovery` is settled, and `segment` is what settle() returned.
   WritableStore(io::Directory& directory, StateMachine& state, const StoreOptions& options,
-                std::unique_ptr<io::DirectoryLock> lock, Recovery recovery, std::shared_ptr<Segment> segment);
+                std::shared_ptr<StoreFront> front, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery,
+                std::shared_ptr<Segment> segment);
   /// Without close() this is what a kill would leave: nothing is flushed or marked.
   ~WritableStore() override;
   WritableStore(const WritableStore&) = delete;
@@ -80,7 +82,8 @@ class WritableStore final : public Store {
   /// Between ticks.
   const Nanos tick_every_;
 
-  mutable base::Mutex mutex_;
+  const std::shared_ptr<StoreFront> front_;
+  base::Mutex& mutex_;
   Failure failure_;
   std::unique_ptr<io::DirectoryLock> lock_;
   Log log_;

@@ -28,20 +28,33 @@ def reason_to_skip(kind):
         return "only root may mount"
     if OWN_MOUNTS not in os.environ:
         return "no mount namespace may be had here"
-    if not shutil.which(f"mkfs.{kind}", path="/usr/sbin:/sbin"):
+    if kind != "tmpfs" and not shutil.which(f"mkfs.{kind}", path="/usr/sbin:/sbin"):
         return f"mkfs.{kind} is not installed"
     return None
 
 
+def fill(folder):
+    """Leaves not a block free in the file system."""
+    with open(folder / "filler", "wb", buffering=0) as filler:
+        for size in (1 << 20, 4096, 512):
+            while True:
+                try:
+                    if filler.write(b"x" * size) < size:
+                        break
+                except OSError:
+                    break
+        os.fsync(filler.fileno())
+
+
 class Disk:
-    """A file system in a file, mounted until the end of the `with`."""
+    """A file system in a file, or a tmpfs of 1 MiB, mounted until the end of the `with`."""
 
     def __init__(self, kind, image, folder):
         self.kind = kind
         self.image = image
         self.folder = folder
         # ext4 writes its journal by itself every five seconds, which would hide a sync that does nothing.
-        self.options = "loop,commit=3600" if kind == "ext4" else "loop"
+        self.options = {"ext4": "loop,commit=3600", "tmpfs": "size=1m"}.get(kind, "loop")
 
     def __enter__(self):
         self.folder.mkdir()

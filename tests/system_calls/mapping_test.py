@@ -7,26 +7,13 @@ import signal
 import unittest
 from pathlib import Path
 
-from disk import KEY, Disk, DiskTest, in_own_mounts, run
+from disk import KEY, Disk, DiskTest, fill, in_own_mounts, run
 from traced import Server
 
 
 def mapped_logs(server):
     maps = Path(f"/proc/{server.pid()}/maps").read_text()
     return re.findall(r"rw-s .*(log-\d+\.flog)", maps)
-
-
-def fill(folder):
-    """Leaves not a block free in the file system."""
-    with open(folder / "filler", "wb", buffering=0) as filler:
-        for size in (1 << 20, 4096, 512):
-            while True:
-                try:
-                    if filler.write(b"x" * size) < size:
-                        break
-                except OSError:
-                    break
-        os.fsync(filler.fileno())
 
 
 class Mapping(DiskTest):

@@ -1,0 +1,84 @@
+#include "limiter/engine_fixture.h"
+
+/// A limiter whose directory was opened on a full disk.
+namespace flint::limiter {
+namespace {
+
+using testing::must;
+
+constexpr Nanos kHour = std::chrono::hours(1);
+
+class FullDisk : public ::testing::TestWithParam<SyncMode> {
+ protected:
+  FullDisk() : engine_(GetParam()) {
+    must(engine_.limit("key", testing::fixed_window(10, kHour)));
+    must(engine_.limit("once", testing::fixed_window(1, kHour)));
+    must(engine_->flush());
+    EXPECT_TRUE(engine_.allows("key"));
+    EXPECT_TRUE(engine_.allows("once"));
+    engine_.kill();
+    engine_.disk().set_capacity(engine_.disk().used_bytes());
+    engine_.tuning.look_for_room_every = std::chrono::milliseconds(0);
+    engine_.open();
+  }
+  void make_room() { engine_.disk().set_capacity({}); }
+
+  testing::EngineFixture engine_;
+};
+
+// A directory on a full disk did not open after a kill: nothing was denied any more.
+TEST_P(FullDisk, DenialsAndQuestionsAreAnswered) {
+  EXPECT_TRUE(engine_->stats().waits_for_room);
+  EXPECT_EQ(engine_.remaining("key"), 9U);
+  EXPECT_EQ(engine_.history("key").size(), 2U);
+  EXPECT_EQ(must(engine_->list({})).size(), 2U);
+  EXPECT_FALSE(engine_.allows("once"));
+  EXPECT_EQ(engine_.check_all({{"key", 1}, {"once", 1}}).denied_key, "once");
+  EXPECT_TRUE(engine_->health().ok());
+  EXPECT_TRUE(engine_->doctor().ok) << "nothing is damaged";
+  EXPECT_EQ(must(engine_->top(TopBy::kDenied, 5)).size(), 1U);
+  EXPECT_EQ(engine_.status("once").total_denied, 2U);
+}
+
+TEST_P(FullDisk, WhatMustBeLoggedIsRefusedAndConsumesNothing) {
+  EXPECT_EQ(engine_.try_check("key").code(), Code::kDiskFull);
+  EXPECT_EQ(engine_.try_check_all({{"key", 1}}).code(), Code::kDiskFull);
+  EXPECT_EQ(engine_.limit("new", testing::fixed_window(1, kHour)).code(), Code::kDiskFull);
+  EXPECT_EQ(engine_.limit("key", testing::fixed_window(11, kHour)).code(), Code::kDiskFull);
+  EXPECT_EQ(engine_.reset("once").code(), Code::kDiskFull);
+  EXPECT_EQ(engine_->compact().code(), Code::kDiskFull);
+  EXPECT_EQ(engine_->flush().code(), Code::kDiskFull);
+  EXPECT_EQ(engine_.remaining("key"), 9U);
+  EXPECT_EQ(engine_.remaining("once"), 0U);
+  EXPECT_EQ(engine_.status("key").limit.rate, 10U);
+  EXPECT_EQ(engine_->status("new").code(), Code::kLimitNotFound);
+}
+
+TEST_P(FullDisk, WithRoomItGoesOnAndLogsWhatWasDeniedMeanwhile) {
+  EXPECT_FALSE(engine_.allows("once"));
+  EXPECT_FALSE(engine_.allows("once"));
+  EXPECT_EQ(engine_.try_check("key").code(), Code::kDiskFull);
+  make_room();
+  EXPECT_EQ(engine_.check("key").remaining, 8U);
+  EXPECT_FALSE(engine_->stats().waits_for_room);
+  must(engine_->flush());
+  engine_.lose_power(io::Survives::kOnlySynced);
+  engine_.open();
+  EXPECT_EQ(engine_.remaining("key"), 8U);
+  EXPECT_EQ(engine_.status("once").total_denied, 2U);
+}
+
+TEST_P(FullDisk, TheSameLimitAgainIsNotConfirmedBeforeItIsDurable) {
+  if (GetParam() == SyncMode::kBatch) GTEST_SKIP() << "batch promises the operating system's hands";
+  must(engine_->status("key"));
+  const Status again = engine_.limit("key", testing::fixed_window(10, kHour));
+  EXPECT_EQ(again.code(), Code::kDiskFull) << "its last record is a check that nothing proves durable";
+  make_room();
+  EXPECT_TRUE(engine_.limit("key", testing::fixed_window(10, kHour)).ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, FullDisk, ::testing::Values(SyncMode::kAlways, SyncMode::kBatch),
+                         [](const auto& param) { return param.param == SyncMode::kAlways ? "Always" : "Batch"; });
+
+}  // namespace
+}  // namespace flint::limiter

@@ -1,0 +1,61 @@
+#include "storage/start_writing.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "storage/file_names.h"
+#include "storage/settle.h"
+
+namespace flint::storage {
+namespace {
+
+/// Below this a segment could not hold a header and a few records.
+constexpr std::uint64_t kLeastSegmentBytes = 1024;
+
+/// Of all that a crash left behind, only these are in no manifest that may be on the disk, and may go before settle().
+void remove_temporaries(io::Directory& directory, Recovery& recovery) {
+  std::erase_if(recovery.leftovers, [&](const std::string& name) {
+    return classify(name).kind == FileKind::kTemporary && directory.remove(name).ok();
+  });
+}
+
+Result<std::shared_ptr<Segment>> settle_where_room_is(Recovered& recovered) {
+  const SegmentSizes sizes{recovered.options.first_segment_bytes, recovered.options.max_segment_bytes};
+  Result<std::shared_ptr<Segment>> segment = settle(recovered.directory, sizes, recovered.recovery);
+  const std::size_t leftovers = recovered.recovery.leftovers.size();
+  if (segment.code() != Code::kDiskFull || leftovers == 0) return segment;
+  // The snapshot that a crash interrupted may be large.
+  remove_temporaries(recovered.directory, recovered.recovery);
+  if (recovered.recovery.leftovers.size() == leftovers) return segment;
+  return settle(recovered.directory, sizes, recovered.recovery);
+}
+
+}  // namespace
+
+Status describe_holder(const Recovered& recovered) {
+  const std::string& address = recovered.options.holder;
+  const std::string role = address.empty() ? "embedded" : "server at " + address;
+  return recovered.lock->describe_holder(fmt::format("process {}, {}", ::getpid(), role));
+}
+
+Result<std::unique_ptr<WritableStore>> start_writing(Recovered& recovered) {
+  recovered.options.first_segment_bytes = std::max(recovered.options.first_segment_bytes, kLeastSegmentBytes);
+  Result<std::shared_ptr<Segment>> segment = settle_where_room_is(recovered);
+  if (!segment.ok()) return segment.status();
+  give_back_room(recovered.directory, recovered.recovery);
+  remove_leftovers(recovered.directory, recovered.recovery);
+  if (Status described = describe_holder(recovered); !described.ok()) {
+    recovered.recovery.findings.push_back({.fatal = false, .message = described.message()});
+  }
+  auto store =
+      std::make_unique<WritableStore>(recovered.directory, recovered.state, recovered.options, recovered.front,
+                                      std::move(recovered.lock), std::move(recovered.recovery), std::move(*segment));
+  if (recovered.options.background) {
+    if (Status started = store->start_background(); !started.ok()) return started;
+  }
+  return store;
+}
+
+}  // namespace flint::storage

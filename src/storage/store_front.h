@@ -1,0 +1,21 @@
+#pragma once
+
+#include <atomic>
+
+#include "base/mutex.h"
+#include "storage/unsynced_age.h"
+
+namespace flint::storage {
+
+/// What callers of a store hold references to. A store that waits for room and the one that takes its place share it.
+struct StoreFront {
+  StoreFront(std::uint64_t durable, Nanos max_unsynced) : durable_seq(durable), unsynced(durable_seq, max_unsynced) {}
+
+  base::Mutex mutex;
+  /// Everything up to here is on stable storage.
+  std::atomic<std::uint64_t> durable_seq;
+  /// Guarded by the mutex.
+  UnsyncedAge unsynced;
+};
+
+}  // namespace flint::storage

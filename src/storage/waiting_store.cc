@@ -1,0 +1,208 @@
+#include "storage/waiting_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "storage/errors.h"
+#include "storage/read_segments.h"
+
+namespace flint::storage {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// Between two looks for room while no caller needs any.
+constexpr Nanos kIdlePause = std::chrono::seconds(1);
+constexpr Nanos kForEver = std::chrono::hours(24);
+/// Looking for room takes at most one part in so many of the time.
+constexpr int kShareOfTime = 10;
+
+StoreStats stats_of(const Recovery& recovery) {
+  StoreStats stats;
+  stats.last_seq = recovery.last_seq;
+  stats.log_bytes = recovery.replayed_bytes;
+  stats.snapshot_bytes = recovery.snapshot_bytes;
+  stats.snapshot_exists = recovery.snapshot.has_value();
+  stats.degraded = recovery.degraded;
+  stats.waits_for_room = true;
+  return stats;
+}
+
+}  // namespace
+
+WaitingStore::WaitingStore(Recovered recovered, Status no_room)
+    : front_(recovered.front),
+      directory_(recovered.directory),
+      state_(recovered.state),
+      look_every_(recovered.options.look_for_room_every),
+      has_background_(recovered.options.background),
+      last_seq_(recovered.recovery.last_seq),
+      proven_seq_(recovered.recovery.proven_seq),
+      segments_(recovered.recovery.segments),
+      stats_(stats_of(recovered.recovery)),
+      findings_(recovered.recovery.findings),
+      recovered_(std::move(recovered)),
+      no_room_(std::move(no_room)),
+      next_look_(steady_clock::now() + look_every_) {}
+
+WaitingStore::~WaitingStore() { looking_.stop(); }
+
+Status WaitingStore::start() {
+  {
+    base::MutexLock lock(settling_mutex_);
+    const LastSegment& last = *recovered_.recovery.last;
+    Result<std::shared_ptr<Segment>> newest = Segment::reopen(directory_, last.header, last.used);
+    if (!newest.ok()) return newest.status();
+    newest_ = std::move(*newest);
+    // Who is refused the lock reads it; what cannot be said now is said when the store settles.
+    static_cast<void>(describe_holder(recovered_));
+  }
+  if (!has_background_) return {};
+  return looking_.start([this] {
+    // A failure is kept, or tried again by the next turn.
+    const bool is_done = writer(When::kNow).ok() || !health().ok();
+    return is_done ? kForEver : kIdlePause;
+  });
+}
+
+Status WaitingStore::refusal() const {
+  if (failure_.happened()) return failure_.status();
+  if (closed_) return {Code::kClosed, fmt::format("the store in {} is closed", directory_.path())};
+  return {};
+}
+
+Result<WritableStore*> WaitingStore::writer(When when) {
+  if (WritableStore* store = settled(); store != nullptr) return store;
+  base::MutexLock lock(settling_mutex_);
+  if (store_ != nullptr) return store_.get();
+  if (Status refused = refusal(); !refused.ok()) return refused;
+  const steady_clock::time_point begin = steady_clock::now();
+  if (when == When::kInTurn && begin < next_look_) return no_room_;
+  no_room_ = failure_.note(try_to_settle());
+  const steady_clock::time_point end = steady_clock::now();
+  next_look_ = end + std::max(look_every_, look_every_.count() > 0 ? (end - begin) * (kShareOfTime - 1) : Nanos(0));
+  if (!no_room_.ok()) return no_room_;
+  return store_.get();
+}
+
+/// As long as the store waits, another process or a person may take the directory or its files away.
+Status WaitingStore::try_to_settle() {
+  if (Status held = recovered_.lock->still_held(); !held.ok()) return held;
+  if (Status there = newest_->still_there(directory_); !there.ok()) return there;
+  Result<std::unique_ptr<WritableStore>> store = start_writing(recovered_);
+  if (!store.ok()) return recovered_.lock == nullptr ? after_failed_sync(store.status()) : store.status();
+  newest_.reset();
+  store_ = std::move(*store);
+  settled_.store(store_.get(), std::memory_order_release);
+  return {};
+}
+
+Result<Seq> WaitingStore::append(RecordKind kind, std::span<const std::byte> payload) {
+  const Result<WritableStore*> store = writer(When::kInTurn);
+  if (!store.ok()) [[unlikely]]
+    return store.status();
+  return (*store)->append(kind, payload);
+}
+
+Status WaitingStore::wait(Seq seq) {
+  if (seq <= durable_seq()) return {};
+  const Result<WritableStore*> store = writer(When::kInTurn);
+  return store.ok() ? (*store)->wait(seq) : store.status();
+}
+
+void WaitingStore::when_durable(Seq seq, std::function<void(const Status&)> done) {
+  if (seq <= durable_seq()) return done(Status());
+  const Result<WritableStore*> store = writer(When::kInTurn);
+  if (!store.ok()) return done(store.status());
+  (*store)->when_durable(seq, std::move(done));
+}
+
+Seq WaitingStore::last_seq() const noexcept {
+  const WritableStore* store = settled();
+  return store != nullptr ? store->last_seq() : last_seq_;
+}
+
+Status WaitingStore::flush() {
+  const Result<WritableStore*> store = writer(When::kNow);
+  return store.ok() ? (*store)->flush() : store.status();
+}
+
+Status WaitingStore::compact() {
+  const Result<WritableStore*> store = writer(When::kNow);
+  return store.ok() ? (*store)->compact() : store.status();
+}
+
+Status WaitingStore::tick() {
+  const Result<WritableStore*> store = writer(When::kNow);
+  return store.ok() ? (*store)->tick() : store.status();
+}
+
+/// To settle removes segments that were written again, also under a reader.
+Status WaitingStore::read_log(const std::function<bool(const Record&)>& visit,
+                              const std::function<void()>& forget) const {
+  if (const WritableStore* store = settled(); store != nullptr) return store->read_log(visit, forget);
+  const auto none_is_dropped = [](std::uint64_t) { return false; };
+  Status read = read_segments(directory_, segments_, last_seq_, {visit, forget, none_is_dropped});
+  const WritableStore* store = settled();
+  if (read.ok() || store == nullptr) return read;
+  forget();
+  return store->read_log(visit, forget);
+}
+
+Status WaitingStore::health() const {
+  const WritableStore* store = settled();
+  return store != nullptr ? store->health() : refusal();
+}
+
+StoreStats WaitingStore::stats() const {
+  if (const WritableStore* store = settled(); store != nullptr) return store->stats();
+  StoreStats stats = stats_;
+  stats.durable_seq = durable_seq();
+  stats.failed = failure_.happened();
+  return stats;
+}
+
+std::vector<Finding> WaitingStore::findings() const {
+  if (const WritableStore* store = settled(); store != nullptr) return store->findings();
+  std::vector<Finding> all = findings_;
+  if (failure_.happened()) {
+    all.push_back({.fatal = false, .message = failure_.status().message()});
+    return all;
+  }
+  base::MutexLock lock(settling_mutex_);
+  if (store_ != nullptr) return store_->findings();
+  all.push_back({.fatal = false,
+                 .message = fmt::format("nothing can be logged: {} Reads and denials are answered, everything else is "
+                                        "refused until there is room. Make some: it goes on by itself, without a "
+                                        "restart.",
+                                        no_room_.message())});
+  return all;
+}
+
+Status WaitingStore::close() {
+  base::MutexLock lock(close_mutex_);
+  if (closed_with_) return *closed_with_;
+  looking_.stop();
+  static_cast<void>(writer(When::kNow));
+  closed_with_ = settled() != nullptr ? settled()->close() : close_unsettled();
+  return *closed_with_;
+}
+
+/// The directory is left as it was found. That is in order only if everything is known to be durable, and nothing waits
+/// to be logged.
+Status WaitingStore::close_unsettled() {
+  Status status;
+  {
+    base::MutexLock lock(front_->mutex);
+    if (settled() == nullptr && refusal().ok()) status = state_.on_tick();
+    if (settled() == nullptr) closed_ = true;
+  }
+  if (settled() != nullptr) return settled()->close();
+  base::MutexLock lock(settling_mutex_);
+  recovered_.lock.reset();
+  if (failure_.happened()) return failure_.status();
+  return status.ok() && proven_seq_ < last_seq_ ? no_room_ : status;
+}
+
+}  // namespace flint::storage

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "storage/start_writing.h"
+#include "storage/worker.h"
+
+namespace flint::storage {
+
+/// The store of a directory that this process owns, on a disk that had no room for a log segment at open. Shows what
+/// was recovered, refuses with kDiskFull what needs the log, and looks for room: at the calls that need some, and once
+/// a second by itself. When there is room, it settles and passes everything on to the WritableStore that it has become.
+///
+/// Records that nothing proves durable are on the disk only as far as the page cache knows. So durable_seq() leaves
+/// them out until settle() has written them again, and wait() does not confirm them.
+///
+/// Order of locks: close_mutex_, the front's mutex, settling_mutex_, and under that what start_writing() takes.
+class WaitingStore final : public Store {
+ public:
+  /// `no_room` is what start_writing() said of `recovered`.
+  WaitingStore(Recovered recovered, Status no_room);
+  ~WaitingStore() override;
+  WaitingStore(const WaitingStore&) = delete;
+  WaitingStore& operator=(const WaitingStore&) = delete;
+
+  /// Holds on to the newest segment, says in the lock file who holds it and, with a background, starts to look for
+  /// room.
+  Status start();
+
+  base::Mutex& mutex() override { return front_->mutex; }
+  Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) override;
+  Status wait(Seq seq) override;
+  void when_durable(Seq seq, std::function<void(const Status&)> done) override;
+  Seq durable_seq() const noexcept override { return front_->durable_seq.load(std::memory_order_acquire); }
+  Seq last_seq() const noexcept override;
+  UnsyncedAge& unsynced() noexcept override { return front_->unsynced; }
+  Status flush() override;
+  Status compact() override;
+  Status read_log(const std::function<bool(const Record&)>& visit, const std::function<void()>& forget) const override;
+  Status health() const override;
+  StoreStats stats() const override;
+  std::vector<Finding> findings() const override;
+  Status tick() override;
+  Status close() override;
+
+ private:
+  /// Callers that come often look for room in turn: all of them together take a small part of the time.
+  enum class When : std::uint8_t { kInTurn, kNow };
+
+  /// The store that this one has become, or null.
+  [[nodiscard]] WritableStore* settled() const noexcept { return settled_.load(std::memory_order_acquire); }
+  /// settled(), after an attempt to get there; else why not.
+  Result<WritableStore*> writer(When when) FLINT_EXCLUDES(settling_mutex_);
+  [[nodiscard]] Status refusal() const;
+  Status try_to_settle() FLINT_REQUIRES(settling_mutex_);
+  Status close_unsettled();
+
+  const std::shared_ptr<StoreFront> front_;
+  io::Directory& directory_;
+  StateMachine& state_;
+  const std::chrono::nanoseconds look_every_;
+  const bool has_background_;
+  /// What a reader needs is as it was at open until the store has settled.
+  const Seq last_seq_;
+  const Seq proven_seq_;
+  const std::vector<SegmentInfo> segments_;
+  const StoreStats stats_;
+  const std::vector<Finding> findings_;
+
+  Failure failure_;
+  std::atomic<bool> closed_ = false;
+
+  mutable base::Mutex settling_mutex_;
+  Recovered recovered_ FLINT_GUARDED_BY(settling_mutex_);
+  /// Open, so that its loss is noticed before anything is built on it.
+  std::shared_ptr<Segment> newest_ FLINT_GUARDED_BY(settling_mutex_);
+  /// Of the last attempt.
+  Status no_room_ FLINT_GUARDED_BY(settling_mutex_);
+  std::chrono::steady_clock::time_point next_look_ FLINT_GUARDED_BY(settling_mutex_);
+  std::unique_ptr<WritableStore> store_ FLINT_GUARDED_BY(settling_mutex_);
+  std::atomic<WritableStore*> settled_ = nullptr;
+
+  base::Mutex close_mutex_;
+  std::optional<Status> closed_with_ FLINT_GUARDED_BY(close_mutex_);
+
+  Worker looking_;
+};
+
+}  // namespace flint::storage
