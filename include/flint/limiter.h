@@ -57,7 +57,8 @@ class Limiter {
  public:
   /// Opens `data_dir`, recovers what it holds, and owns it until closed. Fails with kDataDirLocked (the message says
   /// who holds it), kCorruption, kUnsupportedFormat, kPermission, kNotFound (read-only and absent), kInvalidArgument
-  /// (an option out of range), kDiskFull or kIoError; whatever failed, nothing that was on disk is changed.
+  /// (an option out of range), kDiskFull, kIoError or kClosed (Options::stop_opening); whatever failed, nothing that
+  /// was on disk is changed.
   ///
   /// kDiskFull is for a directory that holds no Flint data yet. One that does opens on a full disk too: what only reads
   /// works, denied checks are answered, and whatever must be logged, flush() and compact() fail with kDiskFull. As soon

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -60,6 +61,9 @@ struct Options {
   /// Asked before each further try of that wait, on the thread that opens; false ends it, as the end of `lock_timeout`
   /// does. So a program can stop waiting when it is asked to end. Must not throw. Empty: never.
   std::function<bool()> keep_waiting = {};
+  /// When it becomes true, which a signal handler may do, open() stops waiting for the lock or reading, and fails with
+  /// kClosed. The directory stays as it was. Outlives open(); null: nothing stops it.
+  const std::atomic<bool>* stop_opening = nullptr;
   /// How the lock file describes this process to others; empty for an embedded one, else the server's address.
   std::string server_address = {};
   /// Where time is read; must outlive the Limiter.

@@ -19,7 +19,7 @@ storage::StoreOptions store_options(const Options& options, storage::StoreOption
   tuning.flush_every_events = options.flush_every_events;
   tuning.max_unsynced = options.max_unsynced;
   tuning.compact_after_bytes = options.compact_after_bytes;
-  tuning.lock = {options.lock_timeout, options.keep_waiting};
+  tuning.lock = {options.lock_timeout, options.keep_waiting, options.stop_opening};
   tuning.allow_network_file_system = options.allow_network_file_system;
   tuning.holder = options.server_address;
   return tuning;

@@ -69,6 +69,11 @@ Status with_holder(const io::Directory& directory, const Status& locked) {
   return {locked.code(), fmt::format("{} Its holder says: {}.", locked.message(), *holder)};
 }
 
+Status opening_stopped(const io::Directory& directory) {
+  return {Code::kClosed,
+          fmt::format("The open of {} was stopped before it was done. Nothing was changed.", directory.path())};
+}
+
 Status after_failed_write(const Status& status) {
   return status.code() == Code::kDiskFull ? status : after_failed_sync(status);
 }

@@ -29,6 +29,9 @@ struct Place {
 /// kDataDirLocked, with what the holder of the lock says of itself behind its message.
 [[nodiscard]] Status with_holder(const io::Directory& directory, const Status& locked);
 
+/// kClosed, for an open that Options::stop_opening ended.
+[[nodiscard]] Status opening_stopped(const io::Directory& directory);
+
 /// What a failed write, sync, rename or directory sync means: a full disk stays kDiskFull (nothing is lost, and the
 /// next attempt may succeed), anything else becomes kStorageFailed: what is on disk is unknown, and the store stops.
 [[nodiscard]] Status after_failed_write(const Status& status);

@@ -23,6 +23,7 @@ Result<Lock> wait_for_lock(io::Directory& directory, LockFor use, const LockWait
   for (;;) {
     Result<Lock> lock = take_lock(directory, use);
     if (lock.code() != Code::kDataDirLocked) return lock;
+    if (wait.stop != nullptr && wait.stop->load(std::memory_order_relaxed)) return opening_stopped(directory);
     if (!patience.pause()) return with_holder(directory, lock.status());
     if (wait.keep_waiting && !wait.keep_waiting()) return with_holder(directory, lock.status());
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -13,6 +14,8 @@ struct LockWait {
   std::chrono::milliseconds most{0};
   /// Asked before each further try; false ends the wait.
   std::function<bool()> keep_waiting = {};
+  /// Once true, the wait ends with kClosed: see Options::stop_opening.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 enum class LockFor : std::uint8_t { kWriting, kReading };

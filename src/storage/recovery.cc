@@ -23,8 +23,8 @@ Result<bool> no_use_or_why_not(const Status& damage) {
 
 class Recoverer {
  public:
-  Recoverer(io::Directory& directory, StateMachine& state, UnfinishedImport unfinished)
-      : directory_(directory), state_(state), unfinished_(unfinished) {}
+  Recoverer(io::Directory& directory, StateMachine& state, UnfinishedImport unfinished, const std::atomic<bool>* stop)
+      : directory_(directory), state_(state), unfinished_(unfinished), stop_(stop) {}
 
   Result<Recovery> run();
 
@@ -62,9 +62,13 @@ class Recoverer {
     return corruption({directory_, name}, "the file is missing");
   }
 
+  /// Asked at each entry and each record: reading a large directory takes seconds.
+  [[nodiscard]] bool is_stopped() const { return stop_ != nullptr && stop_->load(std::memory_order_relaxed); }
+
   io::Directory& directory_;
   StateMachine& state_;
   const UnfinishedImport unfinished_;
+  const std::atomic<bool>* const stop_;
   Recovery result_;
   std::vector<FileHeader> headers_;
   /// The log must reach this: it is known to have been durable.
@@ -231,6 +235,7 @@ Result<bool> Recoverer::load_snapshot(const SnapshotRef& ref, Status& damage) {
     return false;
   }
   while (true) {
+    if (is_stopped()) return opening_stopped(directory_);
     Result<std::optional<std::span<const std::byte>>> entry = reader->next();
     if (!entry.ok()) {
       damage = entry.status();
@@ -265,6 +270,7 @@ Status Recoverer::replay() {
 
 Status Recoverer::apply(const SegmentReader& reader, std::size_t index, const ParsedRecord& parsed,
                         std::uint64_t offset) {
+  if (is_stopped()) return opening_stopped(directory_);
   if (parsed.record.seq <= position_) return {};
   result_.replayed_bytes += parsed.bytes;
   if (parsed.record.seq > result_.proven_seq) result_.unproven.add(parsed, index, offset);
@@ -341,8 +347,9 @@ Result<Listing> list_store(io::Directory& directory) {
   return listing;
 }
 
-Result<Recovery> recover(io::Directory& directory, StateMachine& state, UnfinishedImport unfinished) {
-  return Recoverer(directory, state, unfinished).run();
+Result<Recovery> recover(io::Directory& directory, StateMachine& state, UnfinishedImport unfinished,
+                         const std::atomic<bool>* stop) {
+  return Recoverer(directory, state, unfinished, stop).run();
 }
 
 }  // namespace flint::storage

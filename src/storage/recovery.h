@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,8 +57,9 @@ struct Recovery {
 enum class UnfinishedImport : std::uint8_t { kRefuse, kAccept };
 
 /// kCorruption if anything is missing that had been durable (the rule is in docs/log_format.md), kUnsupportedFormat,
-/// what `state` said, or what the file system said.
+/// what `state` said, what the file system said, or kClosed once `stop` is true.
 [[nodiscard]] Result<Recovery> recover(io::Directory& directory, StateMachine& state,
-                                       UnfinishedImport unfinished = UnfinishedImport::kRefuse);
+                                       UnfinishedImport unfinished = UnfinishedImport::kRefuse,
+                                       const std::atomic<bool>* stop = nullptr);
 
 }  // namespace flint::storage

@@ -49,7 +49,8 @@ Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, StateMachin
   Result<Lock> lock = wait_for_lock(directory, options.read_only ? LockFor::kReading : LockFor::kWriting, options.lock);
   if (!lock.ok()) return lock.status();
   Result<Recovery> recovery = recover(
-      directory, state, options.accept_unfinished_import ? UnfinishedImport::kAccept : UnfinishedImport::kRefuse);
+      directory, state, options.accept_unfinished_import ? UnfinishedImport::kAccept : UnfinishedImport::kRefuse,
+      options.lock.stop);
   if (!recovery.ok()) return recovery.status();
   recovery->findings.insert(recovery->findings.begin(), findings.begin(), findings.end());
 

@@ -49,11 +49,14 @@ class TestOwner final : public StateMachine {
   std::function<void()> between_pieces;
   /// What on_tick() does.
   std::function<Status()> tick;
+  /// Called at each entry and each record of a recovery.
+  std::function<void()> on_recovered;
   /// Entries in one piece, records in one entry.
   std::size_t piece = 2;
 
   void clear() override { records.clear(); }
   Status load(std::span<const std::byte> entry, Seq max_seq) override {
+    if (on_recovered) on_recovered();
     base::Reader reader(entry);
     while (reader.ok() && reader.left() > 0) {
       const auto seq = reader.fixed<Seq>();
@@ -63,6 +66,7 @@ class TestOwner final : public StateMachine {
     return reader.ok() ? Status() : Status(Code::kCorruption, "the entry cannot be read");
   }
   Status replay(const Record& record) override {
+    if (on_recovered) on_recovered();
     if (record.kind != 1) return {Code::kUnsupportedFormat, "a record of an unknown kind"};
     if (!records.empty() && record.seq <= records.rbegin()->first) {
       return records.contains(record.seq) ? Status() : Status(Code::kCorruption, "a record that was not there before");
