@@ -77,7 +77,7 @@ Result<DoctorReport> inspect_once(io::Directory& directory, StateMachine& state)
     report.findings.push_back({.fatal = true, .message = recovery.status().message()});
   }
   check_lock_file(directory, report.findings);
-  check_permissions(directory, report.findings);
+  report_surroundings(directory, report.findings);
   std::vector<Finding> in_files;
   Result<std::vector<FileMap>> files = map_files(directory, in_files);
   if (!files.ok()) return files.status();

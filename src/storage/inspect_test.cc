@@ -107,12 +107,38 @@ TEST(Inspect, ADirectoryWhereTemporaryFilesAreWrittenIsTold) {
     std::filesystem::create_directory(place.path_of(name));
     const DoctorReport report = io::must(inspect(*directory, scratch));
     EXPECT_FALSE(report.ok);
-    ASSERT_EQ(report.findings.size(), 1U);
-    EXPECT_FALSE(report.findings.front().fatal) << "it opens";
-    EXPECT_NE(report.findings.front().message.find(name), std::string::npos) << report.findings.front().message;
+    const auto names_it = [&name](const Finding& found) { return found.message.find(name) != std::string::npos; };
+    const auto finding = std::find_if(report.findings.begin(), report.findings.end(), names_it);
+    ASSERT_NE(finding, report.findings.end());
+    EXPECT_FALSE(finding->fatal) << "it opens";
     std::filesystem::remove(place.path_of(name));
   }
   EXPECT_TRUE(io::must(inspect(*directory, scratch)).ok);
+}
+
+// Symptom: the log of an open said that a directory is on FUSE or in memory, and `flint doctor` called it sound.
+TEST(Inspect, WhatTheFileSystemMayNotKeepIsTold) {
+  const std::pair<io::FileSystemKind, const char*> kKinds[] = {
+      {{.name = "fuse", .uncertain = true}, "is on a file system (fuse) that may not keep"},
+      {{.name = "nfs", .network = true}, "is on a network file system (nfs), whose locks"},
+      {{.name = "tmpfs", .volatile_ = true}, "is on tmpfs: nothing there outlives the machine"}};
+  for (const auto& [kind, words] : kKinds) {
+    io::FaultyOptions place;
+    place.kind = kind;
+    const FaultyDisk disk(place);
+    StoreOptions options = tiny_options();
+    options.allow_network_file_system = true;
+    TestStore store(disk, options);
+    ASSERT_TRUE(store.open().ok());
+    TestOwner scratch;
+    const DoctorReport report = io::must(inspect(*disk.directory(), scratch));
+    EXPECT_TRUE(report.ok) << "it opens, and nothing was lost";
+    ASSERT_EQ(report.findings.size(), 1U);
+    EXPECT_FALSE(report.findings.front().fatal);
+    EXPECT_NE(report.findings.front().message.find(words), std::string::npos) << report.findings.front().message;
+    ASSERT_EQ(store->findings().size(), 1U);
+    EXPECT_EQ(store->findings().front().message, report.findings.front().message);
+  }
 }
 
 // Symptom: the command that a message about damage tells to run named another directory when the path had a blank.

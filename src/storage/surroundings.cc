@@ -8,12 +8,7 @@ namespace {
 constexpr std::uint32_t kOthersWrite = 0022;
 constexpr std::uint32_t kOthersRead = 0055;
 
-}  // namespace
-
-void check_permissions(const io::Directory& directory, std::vector<Finding>& findings) {
-  const Result<io::FileSystemKind> kind = directory.kind();
-  if (!kind.ok()) return;
-  const std::uint32_t permissions = kind->permissions;
+void report_permissions(const io::Directory& directory, std::uint32_t permissions, std::vector<Finding>& findings) {
   if ((permissions & (kOthersWrite | kOthersRead)) == 0) return;
   const std::string_view what = (permissions & kOthersWrite) != 0 ? "write to" : "read";
   findings.push_back(
@@ -23,14 +18,17 @@ void check_permissions(const io::Directory& directory, std::vector<Finding>& fin
                               what, directory.path(), permissions)});
 }
 
-Status check_surroundings(const io::Directory& directory, bool allow_network, std::vector<Finding>& findings) {
+}  // namespace
+
+void report_surroundings(const io::Directory& directory, std::vector<Finding>& findings) {
   const Result<io::FileSystemKind> kind = directory.kind();
-  if (!kind.ok()) return kind.status();
-  if (kind->network && !allow_network) {
-    return {Code::kPermission,
-            fmt::format("{} is on a network file system ({}), whose locks and syncs may not hold what Flint promises. "
-                        "Use a local directory, or allow it explicitly.",
-                        directory.path(), kind->name)};
+  if (!kind.ok()) return;
+  if (kind->network) {
+    findings.push_back({.fatal = false,
+                        .message = fmt::format("{} is on a network file system ({}), whose locks and syncs may not "
+                                               "hold what Flint promises: it is opened only where that is allowed "
+                                               "explicitly. Use a local directory.",
+                                               directory.path(), kind->name)});
   }
   if (kind->volatile_) {
     findings.push_back({.fatal = false,
@@ -45,7 +43,19 @@ Status check_surroundings(const io::Directory& directory, bool allow_network, st
                                                "know that it does.",
                                                directory.path(), kind->name)});
   }
-  check_permissions(directory, findings);
+  report_permissions(directory, kind->permissions, findings);
+}
+
+Status check_surroundings(const io::Directory& directory, bool allow_network, std::vector<Finding>& findings) {
+  const Result<io::FileSystemKind> kind = directory.kind();
+  if (!kind.ok()) return kind.status();
+  if (kind->network && !allow_network) {
+    return {Code::kPermission,
+            fmt::format("{} is on a network file system ({}), whose locks and syncs may not hold what Flint promises. "
+                        "Use a local directory, or allow it explicitly.",
+                        directory.path(), kind->name)};
+  }
+  report_surroundings(directory, findings);
   return {};
 }
 

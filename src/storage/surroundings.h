@@ -7,11 +7,10 @@
 
 namespace flint::storage {
 
-/// Says when other users can read or write the directory.
-void check_permissions(const io::Directory& directory, std::vector<Finding>& findings);
+/// What an operator should know of the place and the permissions of a data directory.
+void report_surroundings(const io::Directory& directory, std::vector<Finding>& findings);
 
-/// What an operator should know of the place and the permissions of a data directory. kPermission when it is on a
-/// network file system and that is not allowed.
+/// The same for an open: kPermission when it is on a network file system and that is not allowed.
 Status check_surroundings(const io::Directory& directory, bool allow_network, std::vector<Finding>& findings);
 
 }  // namespace flint::storage
