@@ -1,6 +1,6 @@
 """A check, a denial, a check_all, an HTTP request and replay take no more instructions than their budgets allow.
 
-Time says little on a machine that others use; instructions are the same in every run, to a tenth of a percent.
+Time says little on a machine that others use; instructions are the same in every run, to a quarter of a percent.
 """
 
 import platform
