@@ -2,10 +2,15 @@
 
 #include <utility>
 
+#include "base/journal.h"
 #include "cli/exit_codes.h"
 
 namespace flint::cli {
 namespace {
+
+// Priorities of syslog(3), for a journal.
+constexpr std::string_view kError = "<3>";
+constexpr std::string_view kWarning = "<4>";
 
 /// What the API cannot say, since it does not know that a command asks.
 std::string_view next_step(int status, const json::value& code) {
@@ -86,17 +91,20 @@ Exit Session::refuse(const Answer& answer, std::string_view from) {
                                          "--server and FLINT_SERVER name a Flint server."});
   }
   print_error(answer.body);
-  warn(shown(error) + std::string(next_step(answer.status, code)));
+  complain(kError, shown(error) + std::string(next_step(answer.status, code)));
   return exit_of_http(answer.status);
 }
 
 Exit Session::fail(const Status& status) {
   print_error(api::failure_response(status).body);
-  warn(printable(status.message()));
+  complain(kError, printable(status.message()));
   return exit_of(status.code());
 }
 
-void Session::warn(std::string_view sentence) {
+void Session::warn(std::string_view sentence) { complain(kWarning, sentence); }
+
+void Session::complain(std::string_view priority, std::string_view sentence) {
+  if (base::stderr_is_journal()) console_.err.write(priority);
   console_.err.write("flint: ");
   console_.err.write(sentence);
   console_.err.write("\n");
@@ -106,13 +114,13 @@ void Session::warn(std::string_view sentence) {
 Exit Session::finish(Exit exit) {
   if (caller_ != nullptr) {
     if (Status status = caller_->finish(); !status.ok()) {
-      warn(printable(status.message()));
+      complain(kError, printable(status.message()));
       exit = Exit::kFailed;
     }
   }
   console_.out.flush();
   if (Status status = console_.out.status(); !status.ok()) {
-    warn(status.message());
+    complain(kError, status.message());
     exit = Exit::kFailed;
   }
   return exit;

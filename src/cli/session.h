@@ -81,6 +81,8 @@ class Session {
 
  private:
   Result<Answer> call(Access access, const Call& call);
+  /// A line on standard error; `priority` goes in front of it where that is the journal.
+  void complain(std::string_view priority, std::string_view sentence);
   void print_error(std::string_view document);
   Exit refuse(const Answer& answer, std::string_view from);
 

@@ -3,12 +3,10 @@
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "api/json_writer.h"
+#include "base/journal.h"
 #include "base/utf8.h"
 
 namespace flint::server {
@@ -26,15 +24,6 @@ spdlog::level::level_enum level_of(LogLevel level) {
       return spdlog::level::err;
   }
   return spdlog::level::info;
-}
-
-/// Whether standard error goes to systemd's journal. The variable names it by device and inode, because a process whose
-/// standard error was redirected has the variable still.
-bool is_journal() {
-  const char* stream = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe): nobody sets any
-  struct stat error {};
-  if (stream == nullptr || fstat(STDERR_FILENO, &error) != 0) return false;
-  return stream == std::to_string(error.st_dev) + ":" + std::to_string(error.st_ino);
 }
 
 /// The priorities of syslog(3).
@@ -86,7 +75,7 @@ Log::Log(LogLevel level, LogFormat format)
   formatter->add_flag<Priority>('*');
   const std::string line =
       json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v";
-  formatter->set_pattern((is_journal() ? "%*" : "") + line);
+  formatter->set_pattern((base::stderr_is_journal() ? "%*" : "") + line);
   logger_->set_formatter(std::move(formatter));
   logger_->set_level(level_of(level));
   logger_->flush_on(spdlog::level::debug);
