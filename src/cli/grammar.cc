@@ -201,7 +201,7 @@ constexpr std::array kCommands = std::to_array<Command>({
      .details = "Runs in the foreground until SIGTERM or SIGINT, then finishes what is in flight and flushes. Also\n"
                 "listens on DIR/flint.sock for the commands of the directory's owner. An address other than\n"
                 "loopback needs a token. One that is given with --token is wiped from the process list at once, but\n"
-                "prefer --token-file or FLINT_SERVER_TOKEN.\n"
+                "prefer --token-file or FLINT_SERVER_TOKEN. SIGHUP reads the token file again.\n"
                 "With --sync batch, a flush starts after --flush-every-ms or --flush-every-events, whichever comes\n"
                 "first; a crash of the machine loses what came after the last completed one. Changes wait while the\n"
                 "oldest event that is not durable is older than --max-unsynced-ms, so a crash loses at most that plus\n"

@@ -65,14 +65,13 @@ Status read_log_format(const Invocation& invocation, server::LogFormat& to) {
 }
 
 /// A token that other users can read protects nothing from them, and one that they can write is theirs to choose.
-void report_token_file(const Invocation& invocation, std::vector<Finding>& findings) {
+void report_token_file(const std::string& file, std::vector<Finding>& findings) {
   constexpr mode_t kOthers = 0066;
-  const auto file = invocation.option("--token-file");
   struct stat status {};
-  if (!file || ::stat(std::string(*file).c_str(), &status) != 0) return;
+  if (::stat(file.c_str(), &status) != 0) return;
   if (!S_ISREG(status.st_mode) || (status.st_mode & kOthers) == 0) return;
   findings.push_back({.fatal = false,
-                      .message = "other users can read or write the token file " + quote(*file) +
+                      .message = "other users can read or write the token file " + quote(file) +
                                  ". Set its mode to 600, and choose another token."});
 }
 
@@ -97,7 +96,14 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
   options.limiter.flush_every = std::chrono::milliseconds(flush_every_ms);
   // By default a server does not wait: that another one has the directory is to be seen at once.
   if (invocation.option("--lock-timeout")) options.limiter.lock_timeout = target.lock_timeout;
-  report_token_file(invocation, options.limiter.findings);
+  if (const auto given = invocation.option("--token-file")) {
+    const std::string file(*given);
+    report_token_file(file, options.limiter.findings);
+    options.read_token_again = [file](std::vector<Finding>& findings) {
+      report_token_file(file, findings);
+      return read_token_again(file);
+    };
+  }
   options.limiter.max_unsynced = std::chrono::milliseconds(max_unsynced_ms);
   return options;
 }

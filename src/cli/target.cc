@@ -1,5 +1,8 @@
 #include "cli/target.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -21,9 +24,17 @@ constexpr std::string_view kDefaultDataDir = ".flint";
 Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
 /// May be a pipe, which a shell makes of `<(pass show flint)`.
-Result<std::string> read_token_file(const std::string& path) {
+Result<std::string> read_token_file(const std::string& path, int flags = 0) {
   constexpr std::size_t kMostBytes = 4096;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(descriptor < 0 ? nullptr : ::fdopen(descriptor, "rb"),
+                                                             std::fclose);
+  struct stat status {};
+  if ((flags & O_NONBLOCK) != 0 && file != nullptr && ::fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode)) {
+    return invalid("The token file " + quote(path) +
+                   " is not a regular file, so it can be read only once. Give --token-file a regular file, or start "
+                   "the server again.");
+  }
   std::string token(kMostBytes + 1, '\0');
   if (file != nullptr) token.resize(std::fread(token.data(), 1, token.size(), file.get()));
   if (file == nullptr || std::ferror(file.get()) != 0) {
@@ -70,6 +81,14 @@ Result<std::chrono::milliseconds> choose_lock_timeout(const Invocation& invocati
 }
 
 }  // namespace
+
+Result<std::string> read_token_again(const std::string& path) {
+  // Without waiting for somebody who opens a pipe at its other end.
+  Result<std::string> token = read_token_file(path, O_NONBLOCK);
+  if (!token.ok()) return token;
+  if (Status status = check_token(*token, "--token-file"); !status.ok()) return status;
+  return token;
+}
 
 Result<std::string> choose_token(const Invocation& invocation, const Environment& environment) {
   const auto direct = invocation.option("--token");

@@ -30,6 +30,9 @@ struct Target {
 /// from the environment.
 Result<Target> choose_target(const Invocation& invocation, const Environment& environment);
 
+/// The token of --token-file once more: kInvalidArgument when it is no regular file any more, or never was one.
+Result<std::string> read_token_again(const std::string& path);
+
 /// From --token or --token-file, else FLINT_SERVER_TOKEN, else empty.
 Result<std::string> choose_token(const Invocation& invocation, const Environment& environment);
 

@@ -40,9 +40,9 @@ std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules
   return std::nullopt;
 }
 
-std::optional<Refusal> refuse_without_token(const RequestHead& head, const AccessRules& rules) {
-  if (rules.token.empty() || Monitor::is_public(head.path)) return std::nullopt;
-  if (head.authorization && same_secret(bearer_token(*head.authorization), rules.token)) return std::nullopt;
+std::optional<Refusal> refuse_without_token(const RequestHead& head, const AccessRules& rules, std::string_view token) {
+  if (!rules.asks_for_token || Monitor::is_public(head.path)) return std::nullopt;
+  if (head.authorization && same_secret(bearer_token(*head.authorization), token)) return std::nullopt;
   Refusal unauthorized =
       refusal(401, "unauthorized", "The request needs the server's token: send it as \"Authorization: Bearer TOKEN\".");
   unauthorized.ask_for_token = true;
@@ -94,13 +94,13 @@ std::optional<Refusal> refuse_body(const RequestHead& head, bool takes_body) {
 
 }  // namespace
 
-AccessRules tcp_rules(std::string_view token) {
-  return {.token = std::string(token), .keep_browsers_out = token.empty()};
+AccessRules tcp_rules(bool asks_for_token) {
+  return {.asks_for_token = asks_for_token, .keep_browsers_out = !asks_for_token};
 }
 
-AccessRules unix_rules(std::string_view token) { return {.token = std::string(token)}; }
+AccessRules unix_rules(bool asks_for_token) { return {.asks_for_token = asks_for_token}; }
 
-AccessRules owner_rules() { return {.token = {}, .keep_browsers_out = false, .is_owners = true}; }
+AccessRules owner_rules() { return {.asks_for_token = false, .keep_browsers_out = false, .is_owners = true}; }
 
 bool same_secret(std::string_view given, std::string_view secret) noexcept {
   if (secret.empty()) return false;
@@ -113,10 +113,10 @@ bool same_secret(std::string_view given, std::string_view secret) noexcept {
 
 Refusal refusal_of(const BadRequest& bad) { return closing(refusal(bad.status, bad.code, bad.message)); }
 
-std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, const Routes& routes,
-                              api::Service::Route& route) {
+std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, std::string_view token,
+                              const Routes& routes, api::Service::Route& route) {
   std::optional<Refusal> refused = refuse_browser(head, rules);
-  if (!refused) refused = refuse_without_token(head, rules);
+  if (!refused) refused = refuse_without_token(head, rules, token);
   if (!refused && !head.implemented) {
     refused = closing(refusal(501, "method_not_implemented", "The server does not know this method."));
   }

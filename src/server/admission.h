@@ -13,8 +13,8 @@ namespace flint::server {
 
 /// Who may ask, by the socket that a connection came in on.
 struct AccessRules {
-  /// Empty: none is asked for.
-  std::string token;
+  /// The server's one, which may be replaced while it runs: see IoLoop::token.
+  bool asks_for_token = false;
   /// Refuse what a web page could make a browser send: hosts that are no loopback names, any Origin, and what another
   /// site's page asks for. Answers say that no page may embed or frame them.
   bool keep_browsers_out = false;
@@ -22,10 +22,10 @@ struct AccessRules {
   bool is_owners = false;
 };
 
-/// For an address that `token` protects, or nothing does.
-[[nodiscard]] AccessRules tcp_rules(std::string_view token);
+/// For an address that a token protects, or nothing does.
+[[nodiscard]] AccessRules tcp_rules(bool asks_for_token);
 /// For a socket that only its owner can connect to, and no browser at all.
-[[nodiscard]] AccessRules unix_rules(std::string_view token);
+[[nodiscard]] AccessRules unix_rules(bool asks_for_token);
 /// For the socket in the data directory: who can open it can read the directory as well, so a token protects nothing.
 [[nodiscard]] AccessRules owner_rules();
 
@@ -37,9 +37,9 @@ struct Refusal {
 };
 
 /// In this order: Host, Origin and site, token (but for Monitor::is_public paths), method, route, content type, length.
-/// `route` is asked for only when the request has come so far, and set if nothing is refused.
-[[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, const Routes& routes,
-                                            api::Service::Route& route);
+/// `token` is the server's. `route` is asked for only when the request has come so far, and set if nothing is refused.
+[[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, std::string_view token,
+                                            const Routes& routes, api::Service::Route& route);
 
 [[nodiscard]] Refusal refusal_of(const BadRequest& bad);
 

@@ -67,6 +67,10 @@ void Connection::give_way() {
   close();
 }
 
+void Connection::doubt() {
+  if (rules_.asks_for_token && std::exchange(proven_, false)) loop_.core().connections.doubt(*visitor_);
+}
+
 void Connection::enforce_deadlines() {
   const SteadyClock::time_point now = loop_.now();
   if (now >= write_deadline_) return abort();
@@ -151,7 +155,7 @@ void Connection::admit() {
   const RequestHead& head = reader_.head();
   const bool probes = Monitor::is_public(head.path);
   std::optional<Refusal> refused =
-      for_probes_ && !probes ? refusal_of(no_room()) : refuse(head, rules_, loop_.core().routes, route_);
+      for_probes_ && !probes ? refusal_of(no_room()) : refuse(head, rules_, loop_.token(), loop_.core().routes, route_);
   if (refused) {
     answer(std::move(refused->response), refused->close, refused->ask_for_token);
     if (!ending_) reader_.skip_body();

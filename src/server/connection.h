@@ -32,6 +32,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void close();
   /// Makes room for another, unless a request here has passed the access rules.
   void give_way();
+  /// The token is another one now: what was proven with the former one is to be proven again.
+  void doubt();
   void enforce_deadlines();
   /// What a held answer waits for may be durable, or never will be.
   void on_commit(const Status& status);

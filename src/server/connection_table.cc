@@ -9,7 +9,7 @@ ConnectionTable::Entered ConnectionTable::enter(const std::shared_ptr<Visitor>& 
   base::MutexLock lock(mutex_);
   Pool& pool = pool_of(*visitor);
   // Each newcomer sends at most one away. A flood that is faster than the loops close them waits in the kernel.
-  if (pool.giving_way >= kSpare) return {.entry = Entry::kRefused, .gives_way = nullptr};
+  if (pool.giving_way >= spare_) return {.entry = Entry::kRefused, .gives_way = nullptr};
 
   Entered entered;
   const bool full = pool.places_taken >= places_;
@@ -20,7 +20,7 @@ ConnectionTable::Entered ConnectionTable::enter(const std::shared_ptr<Visitor>& 
     entered.gives_way = make_give_way(pool.unproven.front());
   } else if (full) {
     entered.entry = Entry::kForProbes;
-    if (pool.for_probes.size() >= kSpare) entered.gives_way = make_give_way(pool.for_probes.front());
+    if (pool.for_probes.size() >= spare_) entered.gives_way = make_give_way(pool.for_probes.front());
   }
 
   ++count_;
@@ -31,13 +31,17 @@ ConnectionTable::Entered ConnectionTable::enter(const std::shared_ptr<Visitor>& 
     return entered;
   }
   ++pool.places_taken;
-  visitor->state_ = Visitor::State::kUnproven;
-  visitor->place_ = pool.unproven.insert(pool.unproven.end(), visitor);
-  if (visitor->client) {
-    List& list = unproven_by_client_[*visitor->client];
-    visitor->place_of_client_ = list.insert(list.end(), visitor);
-  }
+  list_unproven(visitor);
   return entered;
+}
+
+void ConnectionTable::list_unproven(const std::shared_ptr<Visitor>& visitor) {
+  List& all = pool_of(*visitor).unproven;
+  visitor->state_ = Visitor::State::kUnproven;
+  visitor->place_ = all.insert(all.end(), visitor);
+  if (!visitor->client) return;
+  List& of_client = unproven_by_client_[*visitor->client];
+  visitor->place_of_client_ = of_client.insert(of_client.end(), visitor);
 }
 
 std::shared_ptr<Visitor> ConnectionTable::make_give_way(const std::shared_ptr<Visitor>& visitor) {
@@ -67,6 +71,11 @@ void ConnectionTable::prove(Visitor& visitor) {
   if (visitor.state_ != Visitor::State::kUnproven) return;
   forget(visitor);
   visitor.state_ = Visitor::State::kProven;
+}
+
+void ConnectionTable::doubt(Visitor& visitor) {
+  base::MutexLock lock(mutex_);
+  if (visitor.state_ == Visitor::State::kProven) list_unproven(visitor.shared_from_this());
 }
 
 void ConnectionTable::stay(Visitor& visitor) {

@@ -17,7 +17,7 @@ class Connection;
 class IoLoop;
 
 /// One open connection, as the table of all of them sees it.
-class Visitor {
+class Visitor : public std::enable_shared_from_this<Visitor> {
  public:
   /// Came in by the socket in the data directory, which only the directory's owner can open.
   bool is_owner = false;
@@ -48,11 +48,11 @@ class Visitor {
 /// Threads: enter() from one; the others from any.
 class ConnectionTable {
  public:
-  /// For probes when all places are taken, and for those on their way out.
   static constexpr std::size_t kSpare = 64;
 
-  /// `places` for the owner's socket, and as many for everybody else.
-  explicit ConnectionTable(std::size_t places) : places_(places) {}
+  /// `places` for the owner's socket, and as many for everybody else. `spare` more of each for probes when all places
+  /// are taken, and for those on their way out.
+  explicit ConnectionTable(std::size_t places, std::size_t spare = kSpare) : places_(places), spare_(spare) {}
 
   enum class Entry : std::uint8_t {
     kServed,
@@ -69,6 +69,8 @@ class ConnectionTable {
   Entered enter(const std::shared_ptr<Visitor>& visitor);
   /// It does not give way from now on.
   void prove(Visitor& visitor);
+  /// It may give way again, like a new one.
+  void doubt(Visitor& visitor);
   void stay(Visitor& visitor);
   void leave(Visitor& visitor);
 
@@ -87,10 +89,12 @@ class ConnectionTable {
   };
 
   Pool& pool_of(const Visitor& visitor) FLINT_REQUIRES(mutex_) { return visitor.is_owner ? owner_ : others_; }
+  void list_unproven(const std::shared_ptr<Visitor>& visitor) FLINT_REQUIRES(mutex_);
   std::shared_ptr<Visitor> make_give_way(const std::shared_ptr<Visitor>& visitor) FLINT_REQUIRES(mutex_);
   void forget(Visitor& visitor) FLINT_REQUIRES(mutex_);
 
   const std::size_t places_;
+  const std::size_t spare_;
   base::Mutex mutex_;
   base::CondVar fewer_;
   std::size_t count_ FLINT_GUARDED_BY(mutex_) = 0;

@@ -106,7 +106,7 @@ int status_of(const Connect& connect, const std::string& request) {
 // 1,024 connections on which nothing was said locked everyone out: probes and the owner's socket too.
 TEST(Crowd, OfSilentStrangersLocksNobodyOut) {
   HttpSettings settings = TestServer::defaults();
-  settings.max_connections = 32;
+  settings.places.places = 32;
   TestServer server(settings);
   const std::string asks = get("/v1/health", "Authorization: Bearer secret\r\n");
   TestClient client = server.connect_with_token();
@@ -130,7 +130,7 @@ TEST(Crowd, OfSilentStrangersLocksNobodyOut) {
 
 TEST(Crowd, OfClientsThatMayAskLeavesRoomForProbesAndTheOwner) {
   HttpSettings settings = TestServer::defaults();
-  settings.max_connections = 2;
+  settings.places.places = 2;
   TestServer server(settings);
   std::vector<TestClient> inside;
   for (int i = 0; i < 2; ++i) {

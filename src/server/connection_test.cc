@@ -240,7 +240,7 @@ TEST(Connection, IsClosedWhenItsAnswersAreNotTaken) {
 
 TEST(Connection, OverTheCapIsTurnedAway) {
   HttpSettings settings = TestServer::defaults();
-  settings.max_connections = 2;
+  settings.places.places = 2;
   TestServer server(settings);
   std::vector<TestClient> inside;
   for (int i = 0; i < 2; ++i) {

@@ -1,17 +1,19 @@
 #include "server/http_server.h"
 
 #include <algorithm>
+#include <latch>
 
 namespace flint::server {
 
 HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, Log& log)
     : log_(log),
-      core_(limiter, settings.deadlines, settings.max_connections, settings.max_blocking),
+      core_(limiter, settings.deadlines, settings.places, settings.max_blocking),
       accept_work_(accept_context_.get_executor()),
       turned_away_(log, "connections_refused", "Connections were refused: as many are open as the server serves"),
       dropped_(log, "connections_dropped",
                "Connections that had made no request that was let in were closed, to make room for others") {
-  for (unsigned i = 0; i < settings.threads; ++i) loops_.push_back(std::make_unique<IoLoop>(core_, log));
+  for (unsigned i = 0; i < settings.threads; ++i)
+    loops_.push_back(std::make_unique<IoLoop>(core_, settings.token, log));
 }
 
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
@@ -32,6 +34,12 @@ Status HttpServer::start() {
   for (const std::unique_ptr<IoLoop>& loop : loops_) loop->start();
   accept_thread_ = std::thread([this] { accept_context_.run(); });
   return {};
+}
+
+void HttpServer::set_token(const std::string& token) {
+  const auto taken = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(loops_.size()));
+  for (const std::unique_ptr<IoLoop>& loop : loops_) loop->set_token(token, [taken] { taken->count_down(); });
+  taken->wait();
 }
 
 void HttpServer::take(base::UniqueFd socket, const AccessRules& rules, std::optional<IpAddress> client) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -13,8 +14,9 @@ namespace flint::server {
 struct HttpSettings {
   std::size_t max_blocking = 1024;
   unsigned threads = 1;
-  /// By each kind of socket: see ConnectionTable.
-  std::size_t max_connections = 1024;
+  ConnectionPlaces places{.places = kMostConnections, .spare = ConnectionTable::kSpare};
+  /// What requests carry on sockets that ask for it.
+  std::string token;
   Deadlines deadlines;
 };
 
@@ -31,6 +33,9 @@ class HttpServer {
   /// Before start().
   void add(ListenSocket socket, AccessRules rules);
   Status start();
+
+  /// Between start() and stop(). When it returns, requests are judged by this token alone, also on open connections.
+  void set_token(const std::string& token);
 
   /// Stops accepting and takes the sockets' names away, finishes what is in flight, closes what is not done by `drain`
   /// from now, and returns when no thread is left. Whether all was done in time.

@@ -58,8 +58,9 @@ struct IoLoop::Mailbox {
   }
 };
 
-IoLoop::IoLoop(ServerCore& core, Log& log)
+IoLoop::IoLoop(ServerCore& core, std::string token, Log& log)
     : core_(core),
+      token_(std::move(token)),
       traffic_(core.monitor.add_loop()),
       log_(log),
       disk_full_(log, "disk_full", "Requests were answered with 507, and not applied: the disk has no room"),
@@ -102,6 +103,14 @@ void IoLoop::adopt(base::UniqueFd socket, const AccessRules& rules, std::shared_
 void IoLoop::give_way(std::shared_ptr<Visitor> visitor) {
   asio::post(context_, [visitor = std::move(visitor)] {
     if (const std::shared_ptr<Connection> connection = visitor->connection.lock()) connection->give_way();
+  });
+}
+
+void IoLoop::set_token(std::string token, std::function<void()> done) {
+  asio::post(context_, [this, token = std::move(token), done = std::move(done)]() mutable {
+    token_ = std::move(token);
+    for (const std::shared_ptr<Connection>& connection : connections_) connection->doubt();
+    done();
   });
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "server/admission.h"
 #include "server/asio.h"
 #include "server/connection_table.h"
+#include "server/descriptors.h"
 #include "server/log.h"
 #include "server/monitor.h"
 #include "server/routes.h"
@@ -28,9 +30,9 @@ class Connection;
 
 /// What all loops and connections of one server share. Outlives them.
 struct ServerCore {
-  ServerCore(Limiter& over, const Deadlines& limits, std::size_t max_connections, std::size_t max_blocking)
+  ServerCore(Limiter& over, const Deadlines& limits, const ConnectionPlaces& places, std::size_t max_blocking)
       : limiter(over),
-        connections(max_connections),
+        connections(places.places, places.spare),
         monitor(over, connections),
         routes(over, monitor),
         deadlines(limits),
@@ -62,7 +64,7 @@ struct ServerCore {
 class IoLoop {
  public:
   /// The references outlive it.
-  IoLoop(ServerCore& core, Log& log);
+  IoLoop(ServerCore& core, std::string token, Log& log);
   /// join(), for a loop that was started.
   ~IoLoop();
   IoLoop(const IoLoop&) = delete;
@@ -75,6 +77,9 @@ class IoLoop {
   void adopt(base::UniqueFd socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor, bool for_probes);
   /// Has a connection closed that this loop adopted, unless it is proven by now.
   void give_way(std::shared_ptr<Visitor> visitor);
+  /// Replaces the token of a loop that was started. Calls `done` on its thread when no request is judged by the former
+  /// one any more, also on connections that are open.
+  void set_token(std::string token, std::function<void()> done);
   /// Idle connections close at once, the others behind their next answer.
   void drain();
   /// Closes what is left, and returns when the thread has ended.
@@ -90,6 +95,8 @@ class IoLoop {
   [[nodiscard]] SteadyClock::time_point now() const { return now_; }
   [[nodiscard]] const std::string& date() const { return date_; }
   [[nodiscard]] bool is_draining() const { return draining_; }
+  /// What a request carries where the rules ask for a token. A copy of its own, so that reading it costs nothing.
+  [[nodiscard]] const std::string& token() const { return token_; }
   [[nodiscard]] Traffic& traffic() { return traffic_; }
   void note_full_disk() { disk_full_.happened(); }
   /// Logs `what` with the peer of `socket`, which did it.
@@ -115,6 +122,7 @@ class IoLoop {
   void resume_stalled();
 
   ServerCore& core_;
+  std::string token_;
   Traffic& traffic_;
   Log& log_;
   RepeatedWarning disk_full_;

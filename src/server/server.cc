@@ -2,23 +2,24 @@
 
 #include <fmt/format.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/signal_set.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/posix/descriptor_base.hpp>
 #include <csignal>
-#include <cstring>
 #include <thread>
 
 #include "flint/limiter.h"
 #include "flint/version.h"
 #include "server/bind_address.h"
+#include "server/descriptors.h"
 #include "server/http_server.h"
 #include "server/listen_socket.h"
 #include "server/log.h"
 #include "server/service_manager.h"
+#include "server/signals.h"
 
 namespace flint::server {
 namespace {
@@ -38,13 +39,17 @@ constexpr int kStorageFailedExit = 3;
 
 Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
-Status validate(const ServerOptions& options, const BindAddress& address) {
-  const std::string& token = options.token;
+Status validate_token(std::string_view token) {
   const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
   if (token.size() > kMostTokenBytes || !visible) {
     return invalid(fmt::format("The token must be 1 to {} visible ASCII characters without spaces.", kMostTokenBytes));
   }
-  if (token.empty() && !address.is_local()) {
+  return {};
+}
+
+Status validate(const ServerOptions& options, const BindAddress& address) {
+  if (Status valid = validate_token(options.token); !valid.ok()) return valid;
+  if (options.token.empty() && !address.is_local()) {
     return invalid(
         fmt::format("{} can be reached from other machines: set a token, or bind a loopback address.", address.url()));
   }
@@ -61,30 +66,17 @@ unsigned thread_count(unsigned wanted) {
   return wanted != 0 ? wanted : std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
 }
 
-/// As many connections as the server takes (max_connections twice, and some) need more descriptors than the usual limit
-/// of 1,024, which exists for programs that use select().
-void allow_descriptors() {
-  constexpr rlim_t kEnough = 4096;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kEnough) return;
-  limit.rlim_cur = std::min(kEnough, limit.rlim_max);
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /// A core dump would hold the token, and so would the memory that another process of the same user can read.
 void keep_memory_private() { prctl(PR_SET_DUMPABLE, 0); }
 
-void prepare_process() {
-  allow_descriptors();
-  umask(0077);
-  std::signal(SIGPIPE, SIG_IGN);
-  // Until they are handled, these must not end a server that starts.
-  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
-}
-
-std::string signal_name(int number) {
-  const char* name = sigabbrev_np(number);
-  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("SIG{}", name);
+/// Of a token that others, who can reach `address`, can guess.
+void report_weak_token(const BindAddress& address, std::string_view token, std::vector<Finding>& findings) {
+  if (address.is_local() || token.size() >= kShortestStrongToken) return;
+  findings.push_back(
+      {.fatal = false,
+       .message = fmt::format("the token of {} has fewer than {} characters, and others can try many. Use a longer "
+                              "one, such as `openssl rand -hex 32` makes.",
+                              address.url(), kShortestStrongToken)});
 }
 
 /// Ends the process with the exit code of a storage failure, unless it has ended by then.
@@ -98,24 +90,30 @@ void end_by(milliseconds deadline) {
 /// One run of the server, from open to close.
 class Run {
  public:
-  /// `passed` takes the place of binding `address`.
+  /// `passed` takes the place of binding `address`; `signals` is what catch_signals() returned.
   Run(const ServerOptions& options, BindAddress address, std::optional<ListenSocket> passed,
-      const ServiceNotifier& notifier, Log& log)
+      const ServiceNotifier& notifier, int signals, Log& log)
       : options_(options),
         address_(std::move(address)),
         notifier_(notifier),
         log_(log),
-        signals_(context_),
+        token_(options.token),
+        signals_(context_, signals),
         health_timer_(context_),
         public_socket_(std::move(passed)) {}
+  ~Run() { static_cast<void>(signals_.release()); }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
-  Status open();
-  Status serve();
+  Status run();
 
  private:
+  Status open();
   Status listen();
-  void watch_signals();
-  void await_signal();
+  void examine();
+  void await_signals();
+  void take_signals();
+  void read_token_again();
   void watch_health();
   void watch_room();
   Status stop();
@@ -125,18 +123,54 @@ class Run {
   BindAddress address_;
   const ServiceNotifier& notifier_;
   Log& log_;
+  std::string token_;
+  ConnectionPlaces places_;
   IoContext context_{1};
-  asio::signal_set signals_;
+  /// Readable when a signal has come.
+  asio::posix::basic_stream_descriptor<IoContext::executor_type> signals_;
   std::string stop_signal_;
   Timer health_timer_;
   /// The one beside the data directory's.
   std::optional<ListenSocket> public_socket_;
+  std::vector<Finding> told_;
   std::unique_ptr<Limiter> limiter_;
   bool waits_for_room_ = false;
   std::unique_ptr<HttpServer> http_;
 };
 
+Status Run::run() {
+  if (Status opened = open(); !opened.ok()) {
+    if (opened.code() != Code::kClosed || !stop_was_asked()) return opened;
+    take_signals();
+    log_.info("stopped", fmt::format("{}: stopped before the data directory was open", stop_signal_));
+    return {};
+  }
+  // A signal that comes from here on finds the server as it listens.
+  if (stop_was_asked()) {
+    take_signals();
+    return stop();
+  }
+  if (Status listening = listen(); !listening.ok()) return listening;
+  examine();
+  await_signals();
+  watch_health();
+  context_.run();
+  const Status health = limiter_->health();
+  return health.ok() ? stop() : end_failed(health);
+}
+
 Status Run::open() {
+  const unsigned threads = thread_count(options_.threads);
+  const Result<ConnectionPlaces> places = places_of_process(threads, options_.max_connections);
+  if (!places.ok()) return places.status();
+  places_ = *places;
+  if (places_.places < options_.max_connections) {
+    log_.warning("few_descriptors",
+                 fmt::format("the limit of open files allows {0} connections to the server's address and {0} to the "
+                             "data directory's socket, instead of {1}. Raise it for more (`ulimit -n`, LimitNOFILE= of "
+                             "systemd)",
+                             places_.places, options_.max_connections));
+  }
   // A port that is taken is known before anything is opened, and a free one before the lock file names it.
   if (!public_socket_ && !address_.is_unix()) {
     Result<ListenSocket> tcp = ListenSocket::bind_tcp(address_);
@@ -144,15 +178,9 @@ Status Run::open() {
     public_socket_.emplace(std::move(*tcp));
   }
   Options limiter_options = options_.limiter;
-  if (!address_.is_local() && options_.token.size() < kShortestStrongToken) {
-    limiter_options.findings.push_back(
-        {.fatal = false,
-         .message =
-             fmt::format("the token of {} has fewer than {} characters, and others can try many. Use a longer one, "
-                         "such as `openssl rand -hex 32` makes.",
-                         address_.url(), kShortestStrongToken)});
-  }
+  report_weak_token(address_, token_, limiter_options.findings);
   limiter_options.server_address = public_socket_ ? public_socket_->url() : address_.url();
+  limiter_options.stop_opening = &stop_was_asked();
   notifier_.status("opening the data directory " + options_.data_dir);
   Result<std::unique_ptr<Limiter>> limiter = Limiter::open(options_.data_dir, limiter_options);
   if (!limiter.ok()) return limiter.status();
@@ -163,26 +191,24 @@ Status Run::open() {
   log_.info("opened", fmt::format("flint {} opened the data directory {}: {} {}, sync mode {}", version(),
                                   options_.data_dir, keys, keys == 1 ? "limit" : "limits",
                                   options_.limiter.sync == SyncMode::kAlways ? "always" : "batch"));
-  if (Status listening = listen(); !listening.ok()) return listening;
-  // Reads all files once more, which nobody has to wait for.
-  for (const Finding& finding : limiter_->doctor().findings) log_.warning("finding", finding.message);
+  told_ = std::move(limiter_options.findings);
+  for (const Finding& finding : told_) log_.warning("finding", finding.message);
   return {};
 }
 
 Status Run::listen() {
-  // From here on a signal stops the server in order. An earlier SIGTERM ends the process, which recovery withstands.
-  watch_signals();
   http_ = std::make_unique<HttpServer>(*limiter_,
                                        HttpSettings{.max_blocking = options_.max_blocking,
                                                     .threads = thread_count(options_.threads),
-                                                    .max_connections = options_.max_connections,
+                                                    .places = places_,
+                                                    .token = token_,
                                                     .deadlines = options_.deadlines},
                                        log_);
   std::vector<std::string> listening;
   const auto add = [&](ListenSocket socket, AccessRules rules) {
     listening.push_back(fmt::format("listening on {} {}", socket.url(),
-                                    rules.token.empty() ? "without a token" : "for requests with the token"));
-    http_->add(std::move(socket), std::move(rules));
+                                    rules.asks_for_token ? "for requests with the token" : "without a token"));
+    http_->add(std::move(socket), rules);
   };
   Result<ListenSocket> local = ListenSocket::bind_in_data_dir(options_.data_dir);
   // Other failures pass, such as too many open files: started again, the server will have its socket.
@@ -199,7 +225,7 @@ Status Run::listen() {
     public_socket_.emplace(std::move(*named));
   }
   const std::string url = public_socket_->url();
-  add(*std::move(public_socket_), address_.is_unix() ? unix_rules(options_.token) : tcp_rules(options_.token));
+  add(*std::move(public_socket_), address_.is_unix() ? unix_rules(!token_.empty()) : tcp_rules(!token_.empty()));
   if (local.ok()) add(std::move(*local), owner_rules());
   if (Status started = http_->start(); !started.ok()) return started;
   for (const std::string& line : listening) log_.info("listening", line);
@@ -207,32 +233,60 @@ Status Run::listen() {
   return {};
 }
 
-/// Every signal that ends a process by default and can be caught, except those that report a fault of the program: none
-/// of them ends the server without a line in the log and a clean close.
-void Run::watch_signals() {
-  error_code error;
-  for (const int number : {SIGTERM, SIGINT, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGIO, SIGPWR, SIGSTKFLT,
-                           SIGHUP, SIGUSR1, SIGUSR2}) {
-    signals_.add(number, error);
-  }
-  for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) signals_.add(number, error);
-  await_signal();
+/// Reads all files once more, which nobody has to wait for, signals least of all.
+void Run::examine() {
+  http_->submit(api::Work::kExamines, [this] {
+    for (const Finding& finding : limiter_->doctor().findings) {
+      const auto is_it = [&finding](const Finding& told) { return told.message == finding.message; };
+      if (std::none_of(told_.begin(), told_.end(), is_it)) log_.warning("finding", finding.message);
+    }
+  });
 }
 
-void Run::await_signal() {
-  signals_.async_wait([this](error_code failed, int number) {
+void Run::await_signals() {
+  signals_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code failed) {
     if (failed) return;
-    if (number == SIGHUP) {
-      log_.info("signal", "SIGHUP: there is nothing to read again; options and the token are read at the start only");
-      return await_signal();
-    }
-    if (number == SIGUSR1 || number == SIGUSR2) {
-      log_.info("signal", fmt::format("{}: ignored", signal_name(number)));
-      return await_signal();
-    }
-    stop_signal_ = signal_name(number);
-    context_.stop();
+    take_signals();
+    stop_was_asked() ? context_.stop() : await_signals();
   });
+}
+
+void Run::take_signals() {
+  for (const int number : server::take_signals()) {
+    if (number == SIGHUP) {
+      // Before it listens, the server has read the token this very moment, or ends.
+      if (http_ != nullptr) read_token_again();
+    } else if (number == SIGUSR1 || number == SIGUSR2) {
+      log_.info("signal", fmt::format("{}: ignored", signal_name(number)));
+    } else {
+      stop_signal_ = signal_name(number);
+    }
+  }
+}
+
+void Run::read_token_again() {
+  if (!options_.read_token_again) {
+    log_.info("signal", fmt::format("SIGHUP: there is nothing to read again: {}. Options are read at the start only",
+                                    token_.empty() ? "the server has no token"
+                                                   : "the token does not come from a file (--token-file)"));
+    return;
+  }
+  std::vector<Finding> findings;
+  Result<std::string> token = options_.read_token_again(findings);
+  Status usable = token.ok() ? validate_token(*token) : token.status();
+  if (!usable.ok()) {
+    log_.error("token_kept", fmt::format("SIGHUP: the token stays as it was. {}", usable.message()));
+    return;
+  }
+  report_weak_token(address_, *token, findings);
+  for (const Finding& finding : findings) log_.warning("finding", finding.message);
+  if (*token == token_) {
+    log_.info("token_kept", "SIGHUP: the token file holds the same token as before");
+    return;
+  }
+  token_ = std::move(*token);
+  http_->set_token(token_);
+  log_.info("token_replaced", "SIGHUP: the token file was read again: requests need the token that it holds now");
 }
 
 void Run::watch_health() {
@@ -252,19 +306,10 @@ void Run::watch_room() {
   log_.info("room_again", "there is room on the disk again: everything is answered, and logged");
 }
 
-Status Run::serve() {
-  watch_health();
-  context_.run();
-  const Status health = limiter_->health();
-  return health.ok() ? stop() : end_failed(health);
-}
-
 Status Run::stop() {
-  // The next signal to stop has its default effect: it ends the process at once. Others stay without effect.
-  for (const int number : {SIGTERM, SIGINT, SIGQUIT}) signals_.remove(number);
   notifier_.stopping("finishing what is in flight");
   log_.info("stopping", fmt::format("{}: no more connections are accepted; finishing what is in flight", stop_signal_));
-  if (!http_->stop(options_.deadlines.drain)) {
+  if (http_ != nullptr && !http_->stop(options_.deadlines.drain)) {
     log_.warning("drain_timed_out",
                  "some connections were closed before their requests were finished: the time to drain was over");
   }
@@ -293,14 +338,20 @@ Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
   Result<BindAddress> address = *passed ? (*passed)->address : parse_bind_address(options.bind);
   if (!address.ok()) return address.status();
   if (Status valid = validate(options, *address); !valid.ok()) return valid;
-  prepare_process();
+  const Result<int> signals = catch_signals();
+  if (!signals.ok()) return signals.status();
+  umask(0077);
   if (!options.token.empty()) keep_memory_private();
   Log log(options.log_level, options.log_format);
-  std::optional<ListenSocket> adopted;
-  if (*passed) adopted = ListenSocket::adopt(std::move((*passed)->fd), *address);
-  Run run(options, *std::move(address), std::move(adopted), notifier, log);
-  if (Status opened = run.open(); !opened.ok()) return opened;
-  return run.serve();
+  Status status;
+  {
+    std::optional<ListenSocket> adopted;
+    if (*passed) adopted = ListenSocket::adopt(std::move((*passed)->fd), *address);
+    Run run(options, *std::move(address), std::move(adopted), notifier, *signals, log);
+    status = run.run();
+  }
+  ignore_signals();
+  return status;
 }
 
 }  // namespace

@@ -171,7 +171,7 @@ TEST(PassedSocket, OutlivesTheServerThatAdoptedIt) {
   const auto start = [&] {
     Result<PassedSocket> passed = examine_passed_socket(base::UniqueFd(dup(held->fd())));
     auto http = std::make_unique<HttpServer>(*limiter, TestServer::defaults(), log);
-    http->add(ListenSocket::adopt(std::move(passed->fd), passed->address), tcp_rules(""));
+    http->add(ListenSocket::adopt(std::move(passed->fd), passed->address), tcp_rules(false));
     EXPECT_TRUE(http->start().ok());
     return http;
   };

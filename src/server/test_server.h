@@ -42,9 +42,10 @@ class TestServer {
     Options options;
     options.sync = sync;
     limiter_ = std::move(*Limiter::open(directory_.path(), options));
+    settings.token = kToken;
     http_ = std::make_unique<HttpServer>(*limiter_, settings, log_);
-    open_port_ = add("");
-    token_port_ = add(kToken);
+    open_port_ = add(false);
+    token_port_ = add(true);
     http_->add(std::move(*ListenSocket::bind_in_data_dir(directory_.path())), owner_rules());
     const Status started = http_->start();
     EXPECT_TRUE(started.ok()) << started.message();
@@ -67,10 +68,10 @@ class TestServer {
   [[nodiscard]] const std::string& data_dir() const { return directory_.path(); }
 
  private:
-  std::uint16_t add(std::string_view token) {
+  std::uint16_t add(bool asks_for_token) {
     ListenSocket socket = std::move(*ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0}));
     const std::string url = socket.url();
-    http_->add(std::move(socket), tcp_rules(token));
+    http_->add(std::move(socket), tcp_rules(asks_for_token));
     return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
   }
 

@@ -6,7 +6,7 @@ import stat
 import subprocess
 import unittest
 
-from harness import DONE, FAILED, FLINT, FlintTest, Server, environment, flint
+from harness import DONE, FAILED, FLINT, FlintTest, Server, environment, flint, wait_until
 
 SHORT, LONG = "secret", "a-token-of-many-characters"
 
@@ -96,7 +96,7 @@ class Exposed(FlintTest):
             self.data_dir.chmod(mode)
             self.assertIn(f"other users can {word} the data directory", self.ok(self.local("doctor")).out)
         with Server(self.data_dir) as server:
-            self.assertIn("other users can write to the data directory", server.logged())
+            wait_until(lambda: "other users can write to the data directory" in server.logged(), "the finding")
             self.assertIn("other users can write to", self.ok(self.local("doctor")).out)
         self.assertEqual(stat.S_IMODE(self.data_dir.stat().st_mode), 0o730)
 

@@ -1,6 +1,5 @@
 """`flint server start`: its options, its token and how it ends."""
 
-import resource
 import signal
 import socket
 import subprocess
@@ -64,27 +63,6 @@ class EndTest(FlintTest):
                 server.stop(signal.SIGKILL)
             self.assertEqual(self.local("limit", "status", "k", "--json").json()["total_allowed"], 4)
             self.ok(self.local("limit", "check", "k"))
-
-
-class ScarcityTest(FlintTest):
-    # Symptom: with few descriptors the server ended with SIGABRT, by an exception of Asio.
-    def test_without_descriptors_it_says_so_or_serves(self):
-        for most in range(10, 40):
-            done = subprocess.Popen(
-                [FLINT, "--data-dir", self.data_dir, "server", "start", "--bind", "127.0.0.1:0", "--threads", "1"],
-                env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                preexec_fn=lambda most=most: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)))
-            with self.subTest(most=most), done, done.stderr:
-                said = ""
-                while "flint.sock" not in said and (line := done.stderr.readline().decode()):
-                    said += line
-                if "flint.sock" in said.partition("listening")[2]:
-                    done.terminate()
-                    self.assertEqual(done.wait(), DONE)
-                    return
-                self.assertEqual(done.wait(), FAILED, said)
-                self.assertRegex(said, r"(?m)^flint: .*Too many open files.*\.$")
-        self.fail("39 descriptors are enough for one connection")
 
 
 class TokenTest(FlintTest):

@@ -199,6 +199,7 @@ class Units(FlintTest):
         self.assertEqual("$FLINT_ARGUMENTS", words[-1])
         self.ok(flint(*words[1:-1], "--help"))
         self.assertEqual(["notify"], self.setting("Type"))
+        self.assertEqual(["/bin/kill -HUP $MAINPID"], self.setting("ExecReload"))
         self.assertIn(f"FLINT_DATA_DIR=/var/lib/{self.setting('StateDirectory')[0]}", self.setting("Environment")[0])
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not installed")
