@@ -181,6 +181,16 @@ class DocumentTest(unittest.TestCase):
                 named = place.endswith(("/properties", "components/schemas"))
                 yield from self.schemas(member, f"{place}/{name}", named or name in ("schema", "items"))
 
+    # `reset_at` of a status said no more than that it is a time.
+    def test_what_an_answer_has_is_described_where_it_stands(self):
+        says_enough = {f"#/components/schemas/{name}"
+                       for name in ("Key", "Units", "Algorithm", "PeriodMillis", "BurstOrNull")}
+        for place, schema in self.schemas(DOCUMENT.source["components"], "components"):
+            answer = schema.get("additionalProperties") is not False
+            for name, member in schema.get("properties", {}).items() if answer else ():
+                with self.subTest(place=place, name=name):
+                    self.assertTrue("description" in member or member.get("$ref") in says_enough)
+
     def test_each_of_its_components_is_used(self):
         text = (ROOT / "docs/openapi.yaml").read_text(encoding="utf-8")
         for kind, components in DOCUMENT.source["components"].items():
