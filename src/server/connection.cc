@@ -32,12 +32,9 @@ Connection::Connection(IoLoop& loop, Socket socket, const AccessRules& rules, st
                        bool for_probes)
     : loop_(loop), socket_(std::move(socket)), rules_(rules), visitor_(std::move(visitor)), for_probes_(for_probes) {}
 
-void Connection::start(bool turn_away) {
+void Connection::start() {
   error_code ignored;
   socket_.non_blocking(true, ignored);
-  if (turn_away) {
-    fail(refusal_of(no_room()));
-  }
   pump();
 }
 

@@ -26,8 +26,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// With `turn_away`, answers 503 before anything is read.
-  void start(bool turn_away);
+  void start();
   void drain();
   void close();
   /// Makes room for another, unless a request here has passed the access rules.

@@ -96,7 +96,7 @@ void IoLoop::adopt(base::UniqueFd socket, const AccessRules& rules, std::shared_
     auto connection = std::make_shared<Connection>(*this, std::move(adopted), rules, visitor, for_probes);
     visitor->connection = connection;
     connections_.insert(connection);
-    connection->start(draining_);
+    connection->start();
   });
 }
 

@@ -73,7 +73,8 @@ class IoLoop {
   // From any thread.
 
   void start();
-  /// Serves a connected, non-blocking socket. `rules` outlives the loop. `for_probes`: see ConnectionTable.
+  /// Before drain(). Serves a connected, non-blocking socket. `rules` outlives the loop. `for_probes`: see
+  /// ConnectionTable.
   void adopt(base::UniqueFd socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor, bool for_probes);
   /// Has a connection closed that this loop adopted, unless it is proven by now.
   void give_way(std::shared_ptr<Visitor> visitor);
