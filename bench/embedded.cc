@@ -46,8 +46,8 @@ std::unique_ptr<Limiter> open(const std::string& path, const Options& options) {
 /// A Limiter with kKeys keys in a directory of its own.
 class Fixture {
  public:
-  explicit Fixture(SyncMode sync, const Limit& limit = kNearlyUnlimited)
-      : limiter_(open(directory_ / "data", {.sync = sync})) {
+  explicit Fixture(SyncMode sync, const Limit& limit = kNearlyUnlimited, bool map_log = true)
+      : limiter_(open(directory_ / "data", {.sync = sync, .map_log = map_log})) {
     for (std::size_t key = 0; key < kKeys; ++key) {
       keys_.push_back(key_name(key));
       Ticket last;
@@ -86,6 +86,13 @@ void check(benchmark::State& state, SyncMode sync) {
   share(state, sync, [&](Fixture& fixture, std::size_t n) {
     require_allowed(state, fixture.limiter().check(fixture.key(n)), true);
   });
+}
+
+/// As on a file system where the log is not mapped, or with --no-map.
+void check_unmapped(benchmark::State& state) {
+  Fixture fixture(SyncMode::kBatch, kNearlyUnlimited, false);
+  std::size_t n = 0;
+  for (auto _ : state) require_allowed(state, fixture.limiter().check(fixture.key(n++)), true);
 }
 
 void check_algorithm(benchmark::State& state, const Limit& limit) {
@@ -206,6 +213,7 @@ constexpr Limit kWindow{.rate = kMaxUnits, .per = std::chrono::seconds(1), .algo
 
 BENCHMARK_CAPTURE(check, batch, SyncMode::kBatch)->UseRealTime()->ThreadRange(1, 4);
 BENCHMARK_CAPTURE(check, always, SyncMode::kAlways)->UseRealTime()->ThreadRange(1, 16);
+BENCHMARK(check_unmapped)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, sliding_window_log, kSliding)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, fixed_window_counter, kWindow)->UseRealTime();
 BENCHMARK(check_all_of_four)->UseRealTime();
