@@ -106,7 +106,9 @@ TEST_F(DeletedFilesTest, IsNoticedWithoutAnythingBeingDone) {
   open(options);
   append(60);
   remove(segment_name(2));
-  while ((*store_)->health().ok()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  while ((*store_)->health().ok()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // on its own thread
+  }
   EXPECT_EQ((*store_)->health().code(), Code::kStorageFailed);
 }
 

@@ -370,7 +370,9 @@ TEST_P(WaitingStoreTest, ItGoesOnByItself) {
   options.background = true;
   TestStore& store = open_full(options);
   disk_.set_capacity({});
-  while (store->stats().waits_for_room) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (store->stats().waits_for_room) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // on its own thread
+  }
   EXPECT_GE(store->durable_seq(), history_.appended.rbegin()->first);
   expect_everything_survives(disk_);
   EXPECT_TRUE(store->close().ok());

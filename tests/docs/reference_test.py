@@ -47,7 +47,7 @@ class CommandTest(FlintTest):
                 own = set(re.findall(r"^  (--[\w-]+)", help_of(*command.split()), re.MULTILINE)) - everywhere
                 usage = re.findall(r"^```\n(flint .*?)^```", section("cli.md", command), re.MULTILINE | re.DOTALL)
                 self.assertEqual(own, options_in("".join(usage)) - everywhere)
-        described = options_in(section("cli.md", "Which limits are meant"))
+        described = options_in(section("cli.md", "Choose the limits"))
         self.assertEqual(everywhere - {"--help", "--version"}, described - {"--name"})
 
     def test_no_document_names_an_option_that_is_none(self):
@@ -59,7 +59,7 @@ class CommandTest(FlintTest):
 
     def test_variables(self):
         told = set(re.findall(r"\b(?:FLINT_[A-Z_]+|NO_COLOR)", help_of()))
-        described = section("cli.md", "Which limits are meant")
+        described = section("cli.md", "Choose the limits")
         self.assertEqual(told, set(re.findall(r"`(FLINT_[A-Z_]+|NO_COLOR)`", described)))
 
     def test_exit_codes(self):
@@ -92,7 +92,7 @@ class LogTest(unittest.TestCase):
         self.assertIn("listening", logged)
         listed = re.search(r"`event` is one of (.*?)\. ", DOCS["cli.md"], re.DOTALL).group(1)
         self.assertEqual(logged, set(re.findall(r"`(\w+)`", listed)))
-        table = section("operations.md", "Watch").split("| `event` |")[1]
+        table = section("operations.md", "Monitor").split("| `event` |")[1]
         self.assertEqual(logged, set(first_column(table)))
 
 
