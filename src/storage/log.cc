@@ -38,10 +38,15 @@ Result<Seq> Log::append(RecordKind kind, std::span<const std::byte> payload) {
     // Only a segment that was full is followed by a larger one.
     if (Status started = start_next(current_->header().bytes * 2, wanted); !started.ok()) return started;
   }
+  if (!current_->is_prepared()) [[unlikely]]
+    return put_first(kind, payload, wanted);
+  return put(kind, payload);
+}
+
+/// A segment that was opened again wants all of the room back that its close gave away. A smaller one may do.
+Result<Seq> Log::put_first(RecordKind kind, std::span<const std::byte> payload, std::size_t wanted) {
   Result<Seq> seq = put(kind, payload);
-  if (seq.code() != Code::kDiskFull || current_->is_prepared()) [[likely]]
-    return seq;
-  // A segment that was opened again wants all of the room back that its close gave away. A smaller one may do.
+  if (seq.code() != Code::kDiskFull || current_->is_prepared()) return seq;
   if (Status started = start_next(sizes_.first, wanted); !started.ok()) return started;
   return put(kind, payload);
 }

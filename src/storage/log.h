@@ -81,6 +81,7 @@ class Log {
   /// records do not fit.
   Status start_next(std::uint64_t bytes, std::size_t wanted);
   Result<Seq> put(RecordKind kind, std::span<const std::byte> payload);
+  Result<Seq> put_first(RecordKind kind, std::span<const std::byte> payload, std::size_t wanted);
   [[nodiscard]] bool is_empty() const noexcept { return current_->used() == file_header::kSize; }
   [[nodiscard]] Status check_name(const Segment& segment, Seq seq);
   /// Returns by how many records. A sync that began later may have been first.
