@@ -9,6 +9,7 @@
 #include "cli/http_caller.h"
 #include "cli/run.h"
 #include "original/import.h"
+#include "server/server.h"
 
 /// The one place that picks implementations.
 int main(int argc, char** argv) {

@@ -13,7 +13,7 @@
 #include "cli/target.h"
 #include "cli/text.h"
 #include "flint/doctor.h"
-#include "server/server.h"
+#include "server/options.h"
 
 namespace flint::original {
 struct ImportOptions;

@@ -8,6 +8,7 @@
 
 #include "server/io_loop.h"
 #include "server/listener.h"
+#include "server/options.h"
 
 namespace flint::server {
 

@@ -19,8 +19,8 @@
 #include "server/descriptors.h"
 #include "server/log.h"
 #include "server/monitor.h"
+#include "server/options.h"
 #include "server/routes.h"
-#include "server/server.h"
 #include "server/storage_gate.h"
 #include "server/worker_pool.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "server/server.h"
+#include "server/options.h"
 
 namespace spdlog {
 class logger;
