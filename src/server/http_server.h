@@ -9,6 +9,7 @@
 #include "server/io_loop.h"
 #include "server/listener.h"
 #include "server/options.h"
+#include "server/server_core.h"
 
 namespace flint::server {
 

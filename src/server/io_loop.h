@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <deque>
@@ -12,51 +11,15 @@
 #include <vector>
 
 #include "base/unique_fd.h"
-#include "flint/limiter.h"
 #include "server/admission.h"
 #include "server/asio.h"
 #include "server/connection_table.h"
-#include "server/descriptors.h"
 #include "server/log.h"
-#include "server/monitor.h"
-#include "server/options.h"
-#include "server/routes.h"
-#include "server/storage_gate.h"
-#include "server/worker_pool.h"
+#include "server/server_core.h"
 
 namespace flint::server {
 
 class Connection;
-
-/// What all loops and connections of one server share. Outlives them.
-struct ServerCore {
-  ServerCore(Limiter& over, const Deadlines& limits, const ConnectionPlaces& places, std::size_t max_blocking)
-      : limiter(over),
-        connections(places.places, places.spare),
-        monitor(over, connections),
-        routes(over, monitor),
-        deadlines(limits),
-        gate(max_blocking),
-        reading_workers(std::min(max_blocking, kMostWorkers)),
-        examining_workers(std::min(max_blocking, kMostWorkers)) {}
-
-  Limiter& limiter;
-  ConnectionTable connections;
-  Monitor monitor;
-  Routes routes;
-  const Deadlines deadlines;
-  StorageGate gate;
-
-  /// Each kind of work has threads of its own: in one queue, doctors and rankings held up a flush.
-  static constexpr std::size_t kMostWorkers = 2;
-  WorkerPool flushing_workers{1};
-  WorkerPool reading_workers;
-  WorkerPool examining_workers;
-  [[nodiscard]] WorkerPool& workers(api::Work work) {
-    if (work == api::Work::kFlushes) return flushing_workers;
-    return work == api::Work::kReads ? reading_workers : examining_workers;
-  }
-};
 
 /// One I/O thread with its event loop and its connections, which no other thread touches. It never waits for storage:
 /// answers that must not leave before the log is durable stay with their connection, and one callback of the Limiter at
