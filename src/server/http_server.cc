@@ -5,7 +5,7 @@
 
 namespace flint::server {
 
-HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, Log& log)
+HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, EventLog& log)
     : log_(log),
       core_(limiter, settings.deadlines, settings.places, settings.max_blocking),
       accept_work_(accept_context_.get_executor()),

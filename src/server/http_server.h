@@ -26,7 +26,7 @@ struct HttpSettings {
 class HttpServer {
  public:
   /// `limiter` and `log` outlive it.
-  HttpServer(Limiter& limiter, const HttpSettings& settings, Log& log);
+  HttpServer(Limiter& limiter, const HttpSettings& settings, EventLog& log);
   /// stop(), without time to drain.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
@@ -54,7 +54,7 @@ class HttpServer {
  private:
   void take(base::UniqueFd socket, const AccessRules& rules, std::optional<IpAddress> client);
 
-  Log& log_;
+  EventLog& log_;
   ServerCore core_;
   std::vector<std::unique_ptr<IoLoop>> loops_;
   IoContext accept_context_{1};

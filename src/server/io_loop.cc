@@ -58,7 +58,7 @@ struct IoLoop::Mailbox {
   }
 };
 
-IoLoop::IoLoop(ServerCore& core, std::string token, Log& log)
+IoLoop::IoLoop(ServerCore& core, std::string token, EventLog& log)
     : core_(core),
       token_(std::move(token)),
       traffic_(core.monitor.add_loop()),

@@ -14,7 +14,7 @@
 #include "server/admission.h"
 #include "server/asio.h"
 #include "server/connection_table.h"
-#include "server/log.h"
+#include "server/event_log.h"
 #include "server/server_core.h"
 
 namespace flint::server {
@@ -27,7 +27,7 @@ class Connection;
 class IoLoop {
  public:
   /// The references outlive it.
-  IoLoop(ServerCore& core, std::string token, Log& log);
+  IoLoop(ServerCore& core, std::string token, EventLog& log);
   /// join(), for a loop that was started.
   ~IoLoop();
   IoLoop(const IoLoop&) = delete;
@@ -88,7 +88,7 @@ class IoLoop {
   ServerCore& core_;
   std::string token_;
   Traffic& traffic_;
-  Log& log_;
+  EventLog& log_;
   RepeatedWarning disk_full_;
   IoContext context_{1};
   asio::executor_work_guard<IoContext::executor_type> work_;

@@ -16,7 +16,7 @@ bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error
 
 }  // namespace
 
-Listener::Listener(IoContext& context, ListenSocket socket, AccessRules rules, Take take, Log& log)
+Listener::Listener(IoContext& context, ListenSocket socket, AccessRules rules, Take take, EventLog& log)
     : socket_(std::move(socket)),
       rules_(std::move(rules)),
       take_(std::move(take)),

@@ -7,9 +7,9 @@
 
 #include "server/admission.h"
 #include "server/asio.h"
+#include "server/event_log.h"
 #include "server/ip_address.h"
 #include "server/listen_socket.h"
-#include "server/log.h"
 
 namespace flint::server {
 
@@ -20,7 +20,7 @@ class Listener {
   /// Takes an accepted, non-blocking socket. `client` is nothing for a Unix socket.
   using Take = std::function<void(base::UniqueFd socket, const AccessRules& rules, std::optional<IpAddress> client)>;
 
-  Listener(IoContext& context, ListenSocket socket, AccessRules rules, Take take, Log& log);
+  Listener(IoContext& context, ListenSocket socket, AccessRules rules, Take take, EventLog& log);
 
   /// Outlived by nothing that it has handed over.
   [[nodiscard]] const AccessRules& rules() const { return rules_; }

@@ -15,9 +15,9 @@
 #include "flint/version.h"
 #include "server/bind_address.h"
 #include "server/descriptors.h"
+#include "server/event_log.h"
 #include "server/http_server.h"
 #include "server/listen_socket.h"
-#include "server/log.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
 
@@ -92,7 +92,7 @@ class Run {
  public:
   /// `passed` takes the place of binding `address`; `signals` is what catch_signals() returned.
   Run(const ServerOptions& options, BindAddress address, std::optional<ListenSocket> passed,
-      const ServiceNotifier& notifier, int signals, Log& log)
+      const ServiceNotifier& notifier, int signals, EventLog& log)
       : options_(options),
         address_(std::move(address)),
         notifier_(notifier),
@@ -122,7 +122,7 @@ class Run {
   const ServerOptions& options_;
   BindAddress address_;
   const ServiceNotifier& notifier_;
-  Log& log_;
+  EventLog& log_;
   std::string token_;
   ConnectionPlaces places_;
   IoContext context_{1};
@@ -342,7 +342,7 @@ Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
   if (!signals.ok()) return signals.status();
   umask(0077);
   if (!options.token.empty()) keep_memory_private();
-  Log log(options.log_level, options.log_format);
+  EventLog log(options.log_level, options.log_format);
   Status status;
   {
     std::optional<ListenSocket> adopted;

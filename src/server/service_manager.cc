@@ -13,8 +13,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "server/event_log.h"
 #include "server/ip_address.h"
-#include "server/log.h"
 
 namespace flint::server {
 namespace {

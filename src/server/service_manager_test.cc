@@ -166,7 +166,7 @@ TEST(PassedSocket, OutlivesTheServerThatAdoptedIt) {
   Result<ListenSocket> held = ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0});
   ASSERT_TRUE(held.ok() && held->listen().ok());
   const auto port = static_cast<std::uint16_t>(std::stoi(held->url().substr(17)));
-  Log log(LogLevel::kError, LogFormat::kText);
+  EventLog log(LogLevel::kError, LogFormat::kText);
   std::unique_ptr<Limiter> limiter = std::move(*Limiter::open(directory.path()));
   const auto start = [&] {
     Result<PassedSocket> passed = examine_passed_socket(base::UniqueFd(dup(held->fd())));

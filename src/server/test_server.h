@@ -76,7 +76,7 @@ class TestServer {
   }
 
   TestDirectory directory_;
-  Log log_{LogLevel::kError, LogFormat::kText};
+  EventLog log_{LogLevel::kError, LogFormat::kText};
   std::unique_ptr<Limiter> limiter_;
   std::unique_ptr<HttpServer> http_;
   std::uint16_t open_port_ = 0;

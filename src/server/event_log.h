@@ -18,12 +18,12 @@ namespace flint::server {
 /// The server's log on standard error: one line an event that an operator may need, none a request. Control bytes are
 /// escaped, so that no text of a stranger makes a line of its own. Where standard error is the journal
 /// (JOURNAL_STREAM), each line begins with its priority as sd-daemon(3) has it, `<4>`. Threads: any.
-class Log {
+class EventLog {
  public:
-  Log(LogLevel level, LogFormat format);
-  ~Log();
-  Log(const Log&) = delete;
-  Log& operator=(const Log&) = delete;
+  EventLog(LogLevel level, LogFormat format);
+  ~EventLog();
+  EventLog(const EventLog&) = delete;
+  EventLog& operator=(const EventLog&) = delete;
 
   // `event` is a word for programs: it stays what it is when the text for people changes.
 
@@ -46,11 +46,12 @@ class RepeatedWarning {
   static constexpr Clock::duration kQuiet = std::chrono::seconds(10);
 
   /// `text` is no whole sentence: its end may follow.
-  RepeatedWarning(Log& log, std::string_view event, std::string_view text) : log_(log), event_(event), text_(text) {}
+  RepeatedWarning(EventLog& log, std::string_view event, std::string_view text)
+      : log_(log), event_(event), text_(text) {}
   void happened(Clock::time_point now = Clock::now());
 
  private:
-  Log& log_;
+  EventLog& log_;
   std::string_view event_;
   std::string_view text_;
   std::uint64_t left_out_ = 0;

@@ -1,4 +1,4 @@
-#include "server/log.h"
+#include "server/event_log.h"
 
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
@@ -68,7 +68,7 @@ std::string escaped_for_log(std::string_view text) {
   return escaped;
 }
 
-Log::Log(LogLevel level, LogFormat format)
+EventLog::EventLog(LogLevel level, LogFormat format)
     : json_(format == LogFormat::kJson || (format == LogFormat::kAuto && isatty(STDERR_FILENO) == 0)),
       logger_(std::make_unique<spdlog::logger>("flint", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
@@ -81,9 +81,9 @@ Log::Log(LogLevel level, LogFormat format)
   logger_->flush_on(spdlog::level::debug);
 }
 
-Log::~Log() = default;
+EventLog::~EventLog() = default;
 
-void Log::write(LogLevel level, std::string_view event, std::string_view text) {
+void EventLog::write(LogLevel level, std::string_view event, std::string_view text) {
   const std::string escaped = escaped_for_log(text);
   logger_->log(level_of(level), json_ ? json_members(event, escaped) : escaped);
 }
