@@ -13,7 +13,7 @@ namespace flint::server {
 
 /// Who may ask, by the socket that a connection came in on.
 struct AccessRules {
-  /// The server's one, which may be replaced while it runs: see IoLoop::token.
+  /// The server's one, which may be replaced while it runs: see ConnectionHost::token.
   bool asks_for_token = false;
   /// Refuse what a web page could make a browser send: hosts that are no loopback names, any Origin, and what another
   /// site's page asks for. Answers say that no page may embed or frame them.

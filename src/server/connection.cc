@@ -28,9 +28,9 @@ Refusal timed_out() { return refusal_of({408, "request_timeout", "The request di
 
 }  // namespace
 
-Connection::Connection(IoLoop& loop, Socket socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor,
+Connection::Connection(ConnectionHost& host, Socket socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor,
                        bool for_probes)
-    : loop_(loop), socket_(std::move(socket)), rules_(rules), visitor_(std::move(visitor)), for_probes_(for_probes) {}
+    : host_(host), socket_(std::move(socket)), rules_(rules), visitor_(std::move(visitor)), for_probes_(for_probes) {}
 
 void Connection::start() {
   error_code ignored;
@@ -48,8 +48,8 @@ void Connection::close() {
   error_code ignored;
   socket_.close(ignored);
   more_ = nullptr;
-  loop_.core().gate.leave(outbox_.drop_held());
-  loop_.remove(shared_from_this());
+  host_.core().gate.leave(outbox_.drop_held());
+  host_.remove(shared_from_this(), *visitor_);
 }
 
 /// Closes without waiting for what is in the kernel's buffer: a client that takes nothing shall not hold that memory.
@@ -60,16 +60,16 @@ void Connection::abort() {
 }
 
 void Connection::give_way() {
-  if (proven_) return loop_.core().connections.stay(*visitor_);
+  if (proven_) return host_.core().connections.stay(*visitor_);
   close();
 }
 
 void Connection::doubt() {
-  if (rules_.asks_for_token && std::exchange(proven_, false)) loop_.core().connections.doubt(*visitor_);
+  if (rules_.asks_for_token && std::exchange(proven_, false)) host_.core().connections.doubt(*visitor_);
 }
 
 void Connection::enforce_deadlines() {
-  const SteadyClock::time_point now = loop_.now();
+  const SteadyClock::time_point now = host_.now();
   if (now >= write_deadline_) return abort();
   if (in_worker_ && is_abandoned()) return close();
   if (now < input_deadline_) return;
@@ -89,16 +89,16 @@ void Connection::on_commit(const Status& status) {
   awaiting_commit_ = false;
   if (!open_) return;
   if (status.ok()) {
-    const Limiter& limiter = loop_.core().limiter;
+    const Limiter& limiter = host_.core().limiter;
     const SteadyClock::time_point now = SteadyClock::now();
     const std::size_t released = outbox_.release([&](std::uint64_t seq) { return limiter.is_durable(Ticket{seq}); },
                                                  [&](Outbox::AskedAt asked_at) {
-                                                   if (asked_at) loop_.traffic().decided(now - *asked_at);
+                                                   if (asked_at) host_.traffic().decided(now - *asked_at);
                                                  });
-    loop_.core().gate.leave(released);
+    host_.core().gate.leave(released);
   } else {
     // What was decided may or may not be on disk: none of it may be told.
-    loop_.core().gate.leave(outbox_.drop_held());
+    host_.core().gate.leave(outbox_.drop_held());
     fail({.response = api::failure_response(status), .close = true, .ask_for_token = false});
   }
   pump();
@@ -119,14 +119,14 @@ void Connection::pump() {
     while (may_handle() && !needs_input) needs_input = !handle_next();
     write();
   } while (may_handle() && !needs_input);
-  if (decided_ > 0) loop_.traffic().decided(SteadyClock::now() - read_at_, std::exchange(decided_, 0));
+  if (decided_ > 0) host_.traffic().decided(SteadyClock::now() - read_at_, std::exchange(decided_, 0));
   if (outbox_.has_held() && !std::exchange(awaiting_commit_, true)) {
-    loop_.await_commit(shared_from_this(), outbox_.last_held());
+    host_.await_commit(shared_from_this(), outbox_.last_held());
   }
   if (!open_ || lingering_) return;
   if (outbox_.empty()) {
     if (more_) return next_piece();
-    if (ending_ || (loop_.is_draining() && needs_input && !reader_.has_begun())) return end();
+    if (ending_ || (host_.is_draining() && needs_input && !reader_.has_begun())) return end();
   }
   if (needs_input && may_handle()) read();
 }
@@ -152,7 +152,7 @@ void Connection::admit() {
   const RequestHead& head = reader_.head();
   const bool probes = Monitor::is_public(head.path);
   std::optional<Refusal> refused =
-      for_probes_ && !probes ? refusal_of(no_room()) : refuse(head, rules_, loop_.token(), loop_.core().routes, route_);
+      for_probes_ && !probes ? refusal_of(no_room()) : refuse(head, rules_, host_.token(), host_.core().routes, route_);
   if (refused) {
     answer(std::move(refused->response), refused->close, refused->ask_for_token);
     if (!ending_) reader_.skip_body();
@@ -160,7 +160,7 @@ void Connection::admit() {
   }
   if (!proven_ && !probes) {
     proven_ = true;
-    loop_.core().connections.prove(*visitor_);
+    host_.core().connections.prove(*visitor_);
   }
   if (head.expects_continue && head.has_body()) outbox_.tail() += "HTTP/1.1 100 Continue\r\n\r\n";
   reader_.read_body();
@@ -168,17 +168,17 @@ void Connection::admit() {
 
 void Connection::serve() {
   if (route_.work != api::Work::kQuick) return run_on_worker();
-  if (route_.takes_body && !loop_.enter_gate(shared_from_this())) {
+  if (route_.takes_body && !host_.enter_gate(shared_from_this())) {
     stalled_ = true;
     return;
   }
   const RequestHead& head = reader_.head();
   std::string audit;
-  Deferred<api::Response> deferred = loop_.core().routes.handle(
+  Deferred<api::Response> deferred = host_.core().routes.handle(
       {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = &audit});
-  const bool waits = deferred.ticket.seq != 0 && !loop_.core().limiter.is_durable(deferred.ticket);
-  if (route_.takes_body && !waits) loop_.core().gate.leave(1);
-  if (!audit.empty()) loop_.audit(audit, socket_.native_handle());
+  const bool waits = deferred.ticket.seq != 0 && !host_.core().limiter.is_durable(deferred.ticket);
+  if (route_.takes_body && !waits) host_.core().gate.leave(1);
+  if (!audit.empty()) host_.audit(audit, socket_.native_handle());
   const bool decided = route_.decides && deferred.value.status == kDone;
   const std::uint64_t begin = outbox_.end();
   answer(std::move(deferred.value));
@@ -192,18 +192,18 @@ void Connection::serve() {
 
 void Connection::run_on_worker() {
   in_worker_ = true;
-  in_worker_since_ = loop_.now();
+  in_worker_since_ = host_.now();
   worker_has_begun_ = false;
   const RequestHead& head = reader_.head();
   // What the request refers to stays as it is: nothing is read meanwhile, and the connection is kept.
   const api::Request request{
       .method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = nullptr};
-  loop_.core().workers(route_.work).submit([self = shared_from_this(), request]() mutable {
-    IoLoop& loop = self->loop_;
+  host_.core().workers(route_.work).submit([self = shared_from_this(), request]() mutable {
+    ConnectionHost& host = self->host_;
     self->worker_has_begun_ = true;
     if (self->closed_) return;
-    auto response = std::make_shared<api::Response>(loop.core().routes.handle(request).value);
-    asio::post(loop.context(), [self = std::move(self), response] {
+    auto response = std::make_shared<api::Response>(host.core().routes.handle(request).value);
+    asio::post(host.context(), [self = std::move(self), response] {
       self->in_worker_ = false;
       if (!self->open_ || self->ending_) return;
       self->answer(std::move(*response));
@@ -219,17 +219,17 @@ bool Connection::is_abandoned() {
   if ((events.revents & (POLLHUP | POLLERR)) != 0) return true;
   // TCP does not tell a client that has gone from one that only sends nothing more and waits for its answer. The latter
   // is rare, and a queue that is longer than a second is too.
-  return !worker_has_begun_ && loop_.now() - in_worker_since_ >= kPatience;
+  return !worker_has_begun_ && host_.now() - in_worker_since_ >= kPatience;
 }
 
 void Connection::next_piece() {
   if (std::exchange(in_worker_, true)) return;
-  loop_.core().workers(route_.work).submit([self = shared_from_this(), more = more_]() mutable {
-    IoLoop& loop = self->loop_;
+  host_.core().workers(route_.work).submit([self = shared_from_this(), more = more_]() mutable {
+    ConnectionHost& host = self->host_;
     if (self->closed_) return;
     auto piece = std::make_shared<std::string>();
     Result<bool> result = more(*piece);
-    asio::post(loop.context(), [self = std::move(self), piece, result = std::move(result)] {
+    asio::post(host.context(), [self = std::move(self), piece, result = std::move(result)] {
       self->in_worker_ = false;
       if (self->open_ && self->more_) self->take_piece(result, *piece);
     });
@@ -252,12 +252,12 @@ void Connection::take_piece(Result<bool> more, const std::string& piece) {
 }
 
 void Connection::answer(api::Response response, bool close, bool ask_for_token) {
-  loop_.traffic().answered(response.status);
-  if (response.status == kInsufficientStorage) loop_.note_full_disk();
+  host_.traffic().answered(response.status);
+  if (response.status == kInsufficientStorage) host_.note_full_disk();
   const RequestHead& request = reader_.head();
   const bool in_pieces = static_cast<bool>(response.more);
   client_is_done_ |= !request.keep_alive;
-  ending_ = close || for_probes_ || client_is_done_ || loop_.is_draining() || response.status == kUnavailable;
+  ending_ = close || for_probes_ || client_is_done_ || host_.is_draining() || response.status == kUnavailable;
   waits_for_ = Waits::kNot;
 
   ResponseHead head = head_of(response);
@@ -288,13 +288,13 @@ ResponseHead Connection::head_of(const api::Response& response) const {
   head.content_type = response.content_type;
   head.retry_after = response.status == kUnavailable;
   head.allow = response.allow;
-  head.date = loop_.date();
+  head.date = host_.date();
   head.keep_browsers_out = rules_.keep_browsers_out;
   return head;
 }
 
 void Connection::fail(const Refusal& refusal, bool without_body) {
-  loop_.traffic().answered(refusal.response.status);
+  host_.traffic().answered(refusal.response.status);
   ending_ = true;
   more_ = nullptr;
   ResponseHead head = head_of(refusal.response);
@@ -319,7 +319,7 @@ void Connection::write() {
 }
 
 void Connection::await_writable() {
-  if (write_deadline_ == kNever) write_deadline_ = loop_.now() + loop_.core().deadlines.write;
+  if (write_deadline_ == kNever) write_deadline_ = host_.now() + host_.core().deadlines.write;
   awaiting_writable_ = true;
   socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code error) {
     self->awaiting_writable_ = false;
@@ -357,8 +357,8 @@ void Connection::on_read(error_code error, std::size_t count) {
 void Connection::await_input() {
   const Waits now = reader_.is_in_body() ? Waits::kBody : reader_.has_begun() ? Waits::kHead : Waits::kIdle;
   if (std::exchange(waits_for_, now) == now) return;
-  const Deadlines& deadlines = loop_.core().deadlines;
-  input_deadline_ = loop_.now() + (now == Waits::kBody   ? deadlines.body
+  const Deadlines& deadlines = host_.core().deadlines;
+  input_deadline_ = host_.now() + (now == Waits::kBody   ? deadlines.body
                                    : now == Waits::kHead ? deadlines.head
                                                          : deadlines.idle);
 }
@@ -372,7 +372,7 @@ void Connection::end() {
 /// client is told that nothing more comes, and what it still sends is read and forgotten for a while.
 void Connection::linger() {
   lingering_ = true;
-  input_deadline_ = loop_.now() + loop_.core().deadlines.linger;
+  input_deadline_ = host_.now() + host_.core().deadlines.linger;
   error_code error;
   socket_.shutdown(Socket::shutdown_send, error);
   if (error) return close();

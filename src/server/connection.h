@@ -8,7 +8,7 @@
 #include "api/service.h"
 #include "server/admission.h"
 #include "server/asio.h"
-#include "server/io_loop.h"
+#include "server/connection_host.h"
 #include "server/outbox.h"
 #include "server/request_reader.h"
 #include "server/response_head.h"
@@ -22,7 +22,8 @@ namespace flint::server {
 /// while the client does not take its answers.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(IoLoop& loop, Socket socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor, bool for_probes);
+  Connection(ConnectionHost& host, Socket socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor,
+             bool for_probes);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -38,7 +39,6 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void on_commit(const Status& status);
   /// There may be room in the storage gate.
   void resume();
-  [[nodiscard]] Visitor& visitor() const { return *visitor_; }
 
  private:
   /// Goes as far as it can: handles what has come, writes what may leave, reads on.
@@ -70,7 +70,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void linger();
   void discard();
 
-  IoLoop& loop_;
+  ConnectionHost& host_;
   Socket socket_;
   const AccessRules& rules_;
   const std::shared_ptr<Visitor> visitor_;
