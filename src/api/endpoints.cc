@@ -5,6 +5,7 @@
 
 #include "api/answers.h"
 #include "api/audit.h"
+#include "api/errors.h"
 #include "api/openapi.h"
 #include "api/requests.h"
 #include "api/url.h"

@@ -3,8 +3,9 @@
 #include <span>
 #include <string_view>
 
+#include "api/exchange.h"
 #include "api/json_document.h"
-#include "api/service.h"
+#include "flint/limiter.h"
 
 /// What stands behind each path: one function an endpoint, and the table that finds it.
 namespace flint::api {
@@ -35,5 +36,8 @@ struct Endpoint {
 
 /// A new endpoint is a row here and a function.
 [[nodiscard]] std::span<const Endpoint> endpoints() noexcept;
+
+/// What GET /v1/doctor answers, also for a report that was made without a Limiter (flint::inspect, flint::repair).
+[[nodiscard]] Response doctor_response(const DoctorReport& report);
 
 }  // namespace flint::api

@@ -1,5 +1,6 @@
+#include "api/errors.h"
+
 #include "api/json_writer.h"
-#include "api/service.h"
 #include "base/assert.h"
 
 namespace flint::api {

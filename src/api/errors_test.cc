@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
+#include "api/errors.h"
 
-#include "api/service.h"
+#include <gtest/gtest.h>
 
 namespace flint::api {
 namespace {

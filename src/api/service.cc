@@ -1,6 +1,7 @@
 #include "api/service.h"
 
 #include "api/endpoints.h"
+#include "api/errors.h"
 #include "api/url.h"
 
 namespace flint::api {

@@ -1,63 +1,13 @@
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <string>
 #include <string_view>
-#include <vector>
 
+#include "api/exchange.h"
 #include "flint/limiter.h"
 
 /// The HTTP API without HTTP: what each endpoint takes and answers, over a Limiter. The server puts sockets under it;
 /// the command calls it in its own process, so that `--json` is the API's JSON by construction.
 namespace flint::api {
-
-enum class Method : std::uint8_t {
-  /// HEAD too: the server leaves out the body of its answer.
-  kGet,
-  kPost,
-  /// A method of HTTP that no endpoint has (PUT, TRACE, ...): every path that exists answers 405.
-  kOther,
-};
-
-/// How an endpoint works, so that a server can keep what is slow away from what should be quick.
-enum class Work : std::uint8_t {
-  /// Waits for nothing.
-  kQuick,
-  /// Waits for a sync.
-  kFlushes,
-  /// Reads a page of keys, or the log.
-  kReads,
-  /// Reads or writes everything.
-  kExamines,
-};
-
-struct Request {
-  Method method = Method::kGet;
-  /// As sent: percent-encoded, from '/' up to '?' or the end.
-  std::string_view path;
-  /// Behind '?', without it; percent-encoded.
-  std::string_view query;
-  /// JSON; the caller has checked the content type.
-  std::string_view body;
-  /// Where to write what was changed, for the log of a server: not a sentence, since who did it follows. Null for
-  /// nowhere; left as it is when nothing was changed.
-  std::string* audit = nullptr;
-};
-
-struct Response {
-  /// An HTTP status: 200, 400, 404, 405, 503, 507, ...
-  int status = 200;
-  /// Whole, unless `more` is set.
-  std::string body;
-  /// Static storage.
-  std::string_view content_type = "application/json";
-  /// For 405: "GET, HEAD", "POST" or "GET, HEAD, POST". Static storage.
-  std::string_view allow;
-  /// A long answer in pieces, of which `body` is the first: appends the next one to its argument and says whether there
-  /// are more. After a failure the answer cannot be completed. Empty when `body` is all. Usable as long as the Limiter.
-  std::function<Result<bool>(std::string&)> more;
-};
 
 /// Threads: any.
 class Service {
@@ -84,11 +34,5 @@ class Service {
  private:
   Limiter& limiter_;
 };
-
-/// `{"error":"<sentence>","code":"<snake_case>"}` with the HTTP status that belongs to the code: the one table.
-[[nodiscard]] Response failure_response(const Status& status);
-[[nodiscard]] Response error_response(int http_status, std::string_view code, std::string_view message);
-/// What GET /v1/doctor answers, also for a report that was made without a Limiter (flint::inspect, flint::repair).
-[[nodiscard]] Response doctor_response(const DoctorReport& report);
 
 }  // namespace flint::api

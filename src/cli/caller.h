@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "api/service.h"
+#include "api/exchange.h"
 #include "flint/status.h"
 
 namespace flint::cli {

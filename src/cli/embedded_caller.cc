@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "api/errors.h"
+#include "api/service.h"
 #include "cli/text.h"
 #include "flint/limiter.h"
 

@@ -1,6 +1,7 @@
 #include <string>
 #include <utility>
 
+#include "api/endpoints.h"
 #include "cli/commands.h"
 #include "cli/render.h"
 #include "cli/requests.h"

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/period.h"
+#include "flint/limit.h"
 
 namespace flint::cli {
 namespace {

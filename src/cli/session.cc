@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/errors.h"
 #include "base/journal.h"
 #include "cli/exit_codes.h"
 

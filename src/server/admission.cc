@@ -1,5 +1,6 @@
 #include "server/admission.h"
 
+#include "api/errors.h"
 #include "server/authority.h"
 #include "server/chunked_body.h"
 #include "server/http_chars.h"

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/exchange.h"
 #include "api/service.h"
 #include "server/request_head.h"
 #include "server/routes.h"

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "api/errors.h"
 #include "server/response_head.h"
 
 namespace flint::server {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "api/exchange.h"
 #include "api/service.h"
 #include "server/admission.h"
 #include "server/asio.h"

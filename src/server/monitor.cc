@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/errors.h"
 #include "api/url.h"
 #include "flint/version.h"
 #include "server/metrics_text.h"

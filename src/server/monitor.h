@@ -5,6 +5,7 @@
 #include <deque>
 #include <string_view>
 
+#include "api/exchange.h"
 #include "api/service.h"
 #include "server/connection_table.h"
 #include "server/traffic.h"

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "api/service.h"
+#include "api/exchange.h"
 
 /// The head of a request: request line and fields, read more strictly than RFC 9112 asks. Whatever two readers could
 /// understand in two ways is refused, because a proxy in front of the server may be the other reader.

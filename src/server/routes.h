@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/exchange.h"
 #include "api/service.h"
 #include "server/monitor.h"
 
