@@ -117,8 +117,9 @@ void api_check(benchmark::State& state) {
   if (!limiter.ok()) return state.SkipWithError(limiter.status().message().c_str());
   api::Service service(**limiter);
   const auto post = [&](std::string_view path, std::string_view body) {
-    if (service.route(api::Method::kPost, path).error.status != 200) state.SkipWithError("the path was refused");
-    const auto answer = service.handle({.method = api::Method::kPost, .path = path, .query = {}, .body = body});
+    const api::Service::Route route = service.route(api::Method::kPost, path);
+    if (route.error.status != 200) return state.SkipWithError("the path was refused");
+    const auto answer = service.handle(route, {.method = api::Method::kPost, .path = path, .query = {}, .body = body});
     if (answer.value.status != 200) state.SkipWithError(answer.value.body.c_str());
   };
   post("/v1/limits", R"({"key":"bench:user-100000","rate":1099511627776,"per":"1s"})");

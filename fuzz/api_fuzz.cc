@@ -76,7 +76,8 @@ void handle(api::Service& service, std::string_view line) {
                              .query = target,
                              .body = body};
   const api::Service::Route route = service.route(request.method, request.path);
-  const Deferred<api::Response> answer = service.handle(request);
+  const Deferred<api::Response> answer =
+      route.endpoint != nullptr ? service.handle(route, request) : service.handle(request);
   require(route.error.status == 200 || route.error.status == answer.value.status, "the route said something else");
   require_answer(answer.value);
 }

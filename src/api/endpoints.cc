@@ -237,22 +237,21 @@ Deferred<Response> openapi(const EndpointCall& call) {
 
 constexpr bool kBody = true;
 constexpr bool kNoBody = false;
-constexpr bool kDecides = true;
 
 constexpr Endpoint kEndpoints[] = {
-    {Method::kPost, "/v1/check", kBody, Work::kQuick, check, kDecides},
-    {Method::kPost, "/v1/check-all", kBody, Work::kQuick, check_all, kDecides},
-    {Method::kPost, "/v1/reset", kBody, Work::kQuick, reset},
-    {Method::kGet, "/v1/limits", kNoBody, Work::kReads, list},
-    {Method::kPost, "/v1/limits", kBody, Work::kQuick, configure},
-    {Method::kGet, "/v1/limits/", kNoBody, Work::kQuick, status},
-    {Method::kGet, "/v1/history/", kNoBody, Work::kReads, history},
-    {Method::kGet, "/v1/top", kNoBody, Work::kReads, top},
-    {Method::kPost, "/v1/log/flush", kNoBody, Work::kFlushes, flush},
-    {Method::kPost, "/v1/log/compact", kNoBody, Work::kExamines, compact},
-    {Method::kGet, "/v1/doctor", kNoBody, Work::kExamines, doctor},
-    {Method::kGet, "/v1/health", kNoBody, Work::kQuick, health},
-    {Method::kGet, "/v1/openapi.json", kNoBody, Work::kQuick, openapi},
+    {Method::kPost, "/v1/check", kBody, Effect::kDecides, check},
+    {Method::kPost, "/v1/check-all", kBody, Effect::kDecides, check_all},
+    {Method::kPost, "/v1/reset", kBody, Effect::kChanges, reset},
+    {Method::kGet, "/v1/limits", kNoBody, Effect::kScans, list},
+    {Method::kPost, "/v1/limits", kBody, Effect::kChanges, configure},
+    {Method::kGet, "/v1/limits/", kNoBody, Effect::kReads, status},
+    {Method::kGet, "/v1/history/", kNoBody, Effect::kScans, history},
+    {Method::kGet, "/v1/top", kNoBody, Effect::kScans, top},
+    {Method::kPost, "/v1/log/flush", kNoBody, Effect::kFlushes, flush},
+    {Method::kPost, "/v1/log/compact", kNoBody, Effect::kExamines, compact},
+    {Method::kGet, "/v1/doctor", kNoBody, Effect::kExamines, doctor},
+    {Method::kGet, "/v1/health", kNoBody, Effect::kReads, health},
+    {Method::kGet, "/v1/openapi.json", kNoBody, Effect::kReads, openapi},
 };
 
 }  // namespace

@@ -25,9 +25,8 @@ struct Endpoint {
   /// Ends with '/' when a key follows.
   std::string_view path;
   bool takes_body;
-  Work work;
+  Effect effect;
   Deferred<Response> (*handle)(const EndpointCall& call);
-  bool decides = false;
 
   [[nodiscard]] bool takes_key() const { return path.ends_with('/'); }
   /// Whether `request_path` is one of this endpoint's.

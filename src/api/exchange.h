@@ -18,17 +18,29 @@ enum class Method : std::uint8_t {
   kOther,
 };
 
-/// How an endpoint works, so that a server can keep what is slow away from what should be quick.
-enum class Work : std::uint8_t {
-  /// Waits for nothing.
-  kQuick,
+/// What a request does, so that a server can bound what waits on storage and keep what is slow away from what should be
+/// quick.
+enum class Effect : std::uint8_t {
+  /// Reads memory.
+  kReads,
+  /// Decides, and logs what it decided. How long that takes is what an operator wants to know.
+  kDecides,
+  /// Logs a change of a limit or of its usage.
+  kChanges,
   /// Waits for a sync.
   kFlushes,
   /// Reads a page of keys, or the log.
-  kReads,
+  kScans,
   /// Reads or writes everything.
   kExamines,
 };
+
+/// Whether the answer may have to wait until the log is durable, although handling the request waits for nothing.
+[[nodiscard]] constexpr bool appends(Effect effect) noexcept {
+  return effect == Effect::kDecides || effect == Effect::kChanges;
+}
+/// Whether handling the request takes long or waits: not for a thread that others wait for.
+[[nodiscard]] constexpr bool blocks(Effect effect) noexcept { return effect != Effect::kReads && !appends(effect); }
 
 struct Request {
   Method method = Method::kGet;

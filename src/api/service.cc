@@ -3,6 +3,7 @@
 #include "api/endpoints.h"
 #include "api/errors.h"
 #include "api/url.h"
+#include "base/assert.h"
 
 namespace flint::api {
 namespace {
@@ -40,6 +41,19 @@ Response refusal(const Match& match, std::string_view path) {
   return response;
 }
 
+Deferred<Response> call_endpoint(const Endpoint& endpoint, Limiter& limiter, const Request& request) {
+  EndpointCall call{.limiter = limiter, .request = request, .encoded_key = {}};
+  if (endpoint.takes_key()) call.encoded_key = request.path.substr(endpoint.path.size());
+  // One a thread: its memory is used again, and an endpoint is done with it when it returns.
+  static thread_local JsonDocument document;
+  if (endpoint.takes_body || !request.body.empty()) {
+    const Status parsed = document.parse(request.body);
+    if (!parsed.ok()) return {error_response(400, "invalid_json", parsed.message()), {}};
+    call.body = &document;
+  }
+  return endpoint.handle(call);
+}
+
 }  // namespace
 
 Service::Route Service::route(Method method, std::string_view path) const {
@@ -50,24 +64,20 @@ Service::Route Service::route(Method method, std::string_view path) const {
     return route;
   }
   route.takes_body = match.endpoint->takes_body;
-  route.work = match.endpoint->work;
-  route.decides = match.endpoint->decides;
+  route.effect = match.endpoint->effect;
+  route.endpoint = match.endpoint;
   return route;
+}
+
+Deferred<Response> Service::handle(const Route& route, const Request& request) {
+  FLINT_ASSERT(route.endpoint != nullptr);
+  return call_endpoint(*route.endpoint, limiter_, request);
 }
 
 Deferred<Response> Service::handle(const Request& request) {
   const Match match = find_endpoint(request.method, request.path);
   if (match.endpoint == nullptr) return {refusal(match, request.path), {}};
-  EndpointCall call{.limiter = limiter_, .request = request, .encoded_key = {}};
-  if (match.endpoint->takes_key()) call.encoded_key = request.path.substr(match.endpoint->path.size());
-  // One a thread: its memory is used again, and an endpoint is done with it when it returns.
-  static thread_local JsonDocument document;
-  if (match.endpoint->takes_body || !request.body.empty()) {
-    const Status parsed = document.parse(request.body);
-    if (!parsed.ok()) return {error_response(400, "invalid_json", parsed.message()), {}};
-    call.body = &document;
-  }
-  return match.endpoint->handle(call);
+  return call_endpoint(*match.endpoint, limiter_, request);
 }
 
 }  // namespace flint::api

@@ -9,6 +9,8 @@
 /// the command calls it in its own process, so that `--json` is the API's JSON by construction.
 namespace flint::api {
 
+struct Endpoint;
+
 /// Threads: any.
 class Service {
  public:
@@ -20,15 +22,17 @@ class Service {
   struct Route {
     Response error;
     bool takes_body = false;
-    /// Other than kQuick: not for an I/O thread.
-    Work work = Work::kQuick;
-    /// Makes decisions. How long those take is what an operator wants to know.
-    bool decides = false;
+    Effect effect = Effect::kReads;
+    /// What handle() calls. Static storage; null when `error` says why there is nothing to call.
+    const Endpoint* endpoint = nullptr;
   };
   [[nodiscard]] Route route(Method method, std::string_view path) const;
 
   /// Decides and logs, but does not wait: the response may be told to nobody before its ticket is durable; if that
-  /// fails, tell failure_response() instead. Routes that block do so in here.
+  /// fails, tell failure_response() instead. What blocks() does so in here. `route` is that of the request's method and
+  /// path, without an error.
+  Deferred<Response> handle(const Route& route, const Request& request);
+  /// The same for who does not need the route before.
   Deferred<Response> handle(const Request& request);
 
  private:

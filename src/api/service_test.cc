@@ -147,14 +147,40 @@ TEST_F(ServiceTest, SaysWhatAPathNeedsBeforeABodyIsRead) {
   const auto status = [&](Method method, std::string_view path) { return service_->route(method, path).error.status; };
   EXPECT_EQ(status(Method::kPost, "/v1/check"), 200);
   EXPECT_TRUE(service_->route(Method::kPost, "/v1/check").takes_body);
-  EXPECT_EQ(service_->route(Method::kPost, "/v1/check").work, Work::kQuick);
-  EXPECT_EQ(service_->route(Method::kPost, "/v1/log/compact").work, Work::kExamines);
+  EXPECT_FALSE(blocks(service_->route(Method::kPost, "/v1/check").effect));
+  EXPECT_EQ(service_->route(Method::kPost, "/v1/log/compact").effect, Effect::kExamines);
   EXPECT_FALSE(service_->route(Method::kPost, "/v1/log/compact").takes_body);
   EXPECT_EQ(status(Method::kGet, "/v1/check"), 405);
   EXPECT_EQ(service_->route(Method::kOther, "/v1/limits").error.allow, "GET, HEAD, POST");
   EXPECT_EQ(status(Method::kGet, "/v1/limits/"), 404);
   EXPECT_EQ(status(Method::kGet, "/v1/limits/a%zz"), 400);
   EXPECT_EQ(status(Method::kGet, ""), 404);
+}
+
+TEST_F(ServiceTest, SaysWhatAnEndpointDoesToTheLog) {
+  const auto effect = [&](Method method, std::string_view path) { return service_->route(method, path).effect; };
+  for (const std::string_view path : {"/v1/check", "/v1/check-all", "/v1/reset", "/v1/limits"}) {
+    EXPECT_TRUE(appends(effect(Method::kPost, path))) << path;
+  }
+  for (const std::string_view path : {"/v1/limits/a", "/v1/health", "/v1/openapi.json"}) {
+    EXPECT_EQ(effect(Method::kGet, path), Effect::kReads) << path;
+  }
+  for (const std::string_view path : {"/v1/limits", "/v1/history/a", "/v1/top", "/v1/doctor"}) {
+    EXPECT_TRUE(blocks(effect(Method::kGet, path))) << path;
+  }
+  for (const std::string_view path : {"/v1/log/flush", "/v1/log/compact"}) {
+    EXPECT_TRUE(blocks(effect(Method::kPost, path))) << path;
+  }
+}
+
+TEST_F(ServiceTest, GoesOnWhereTheRouteLeads) {
+  add_limits();
+  const Request request{.method = Method::kGet, .path = "/v1/limits/b%2Fc", .query = {}, .body = {}};
+  const Service::Route route = service_->route(request.method, request.path);
+  ASSERT_EQ(route.error.status, 200);
+  const Response answer = service_->handle(route, request).value;
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, service_->handle(request).value.body);
 }
 
 TEST_F(ServiceTest, RefusesWhatItWouldIgnore) {

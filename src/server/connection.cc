@@ -168,19 +168,20 @@ void Connection::admit() {
 }
 
 void Connection::serve() {
-  if (route_.work != api::Work::kQuick) return run_on_worker();
-  if (route_.takes_body && !host_.enter_gate(shared_from_this())) {
+  if (api::blocks(route_.effect)) return run_on_worker();
+  const bool appends = api::appends(route_.effect);
+  if (appends && !host_.enter_gate(shared_from_this())) {
     stalled_ = true;
     return;
   }
   const RequestHead& head = reader_.head();
   std::string audit;
   Deferred<api::Response> deferred = host_.core().routes.handle(
-      {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = &audit});
+      route_, {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = &audit});
   const bool waits = deferred.ticket.seq != 0 && !host_.core().limiter.is_durable(deferred.ticket);
-  if (route_.takes_body && !waits) host_.core().gate.leave(1);
+  if (appends && !waits) host_.core().gate.leave(1);
   if (!audit.empty()) host_.audit(audit, socket_.native_handle());
-  const bool decided = route_.decides && deferred.value.status == kDone;
+  const bool decided = route_.effect == api::Effect::kDecides && deferred.value.status == kDone;
   const std::uint64_t begin = outbox_.end();
   answer(std::move(deferred.value));
   if (waits) {
@@ -196,14 +197,14 @@ void Connection::run_on_worker() {
   in_worker_since_ = host_.now();
   worker_has_begun_ = false;
   const RequestHead& head = reader_.head();
-  // What the request refers to stays as it is: nothing is read meanwhile, and the connection is kept.
+  // The route and what the request refers to stay as they are: nothing is read meanwhile, and the connection is kept.
   const api::Request request{
       .method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = nullptr};
-  host_.core().workers(route_.work).submit([self = shared_from_this(), request]() mutable {
+  host_.core().workers(route_.effect).submit([self = shared_from_this(), request]() mutable {
     ConnectionHost& host = self->host_;
     self->worker_has_begun_ = true;
     if (self->closed_) return;
-    auto response = std::make_shared<api::Response>(host.core().routes.handle(request).value);
+    auto response = std::make_shared<api::Response>(host.core().routes.handle(self->route_, request).value);
     asio::post(host.context(), [self = std::move(self), response] {
       self->in_worker_ = false;
       if (!self->open_ || self->ending_) return;
@@ -225,7 +226,7 @@ bool Connection::is_abandoned() {
 
 void Connection::next_piece() {
   if (std::exchange(in_worker_, true)) return;
-  host_.core().workers(route_.work).submit([self = shared_from_this(), more = more_]() mutable {
+  host_.core().workers(route_.effect).submit([self = shared_from_this(), more = more_]() mutable {
     ConnectionHost& host = self->host_;
     if (self->closed_) return;
     auto piece = std::make_shared<std::string>();

@@ -69,8 +69,8 @@ bool HttpServer::stop(std::chrono::milliseconds drain) {
   for (const std::unique_ptr<IoLoop>& loop : loops_) loop->drain();
   const bool drained = wait_for_connections(0, drain);
   for (const std::unique_ptr<IoLoop>& loop : loops_) loop->join();
-  for (const api::Work work : {api::Work::kFlushes, api::Work::kReads, api::Work::kExamines})
-    core_.workers(work).stop();
+  for (const api::Effect effect : {api::Effect::kFlushes, api::Effect::kScans, api::Effect::kExamines})
+    core_.workers(effect).stop();
   listeners_.clear();
   return drained;
 }

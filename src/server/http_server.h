@@ -43,8 +43,8 @@ class HttpServer {
   /// from now, and returns when no thread is left. Whether all was done in time.
   bool stop(std::chrono::milliseconds drain);
 
-  /// Runs `job` as requests of that kind are run.
-  void submit(api::Work work, std::function<void()> job) { core_.workers(work).submit(std::move(job)); }
+  /// Runs `job` as requests of that effect, which blocks, are run.
+  void submit(api::Effect effect, std::function<void()> job) { core_.workers(effect).submit(std::move(job)); }
 
   /// Whether at most `count` connections were left before `timeout` had passed.
   bool wait_for_connections(std::size_t count, std::chrono::milliseconds timeout) {

@@ -16,9 +16,10 @@ class Routes {
     return Monitor::has(path) ? Monitor::route(method) : service_.route(method, path);
   }
 
-  [[nodiscard]] Deferred<api::Response> handle(const api::Request& request) {
-    if (Monitor::has(request.path)) return {monitor_.handle(request), {}};
-    return service_.handle(request);
+  [[nodiscard]] Deferred<api::Response> handle(const api::Service::Route& route, const api::Request& request) {
+    // A route without an error leads to one of the API's endpoints or to the monitor.
+    if (route.endpoint == nullptr) return {monitor_.handle(request), {}};
+    return service_.handle(route, request);
   }
 
  private:

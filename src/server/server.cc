@@ -235,7 +235,7 @@ Status Run::listen() {
 
 /// Reads all files once more, which nobody has to wait for, signals least of all.
 void Run::examine() {
-  http_->submit(api::Work::kExamines, [this] {
+  http_->submit(api::Effect::kExamines, [this] {
     for (const Finding& finding : limiter_->doctor().findings) {
       const auto is_it = [&finding](const Finding& told) { return told.message == finding.message; };
       if (std::none_of(told_.begin(), told_.end(), is_it)) log_.warning("finding", finding.message);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "api/exchange.h"
 #include "flint/limiter.h"
 #include "server/connection_table.h"
 #include "server/descriptors.h"
@@ -23,7 +24,7 @@ struct ServerCore {
         routes(over, monitor),
         deadlines(limits),
         gate(max_blocking),
-        reading_workers(std::min(max_blocking, kMostWorkers)),
+        scanning_workers(std::min(max_blocking, kMostWorkers)),
         examining_workers(std::min(max_blocking, kMostWorkers)) {}
 
   Limiter& limiter;
@@ -36,11 +37,12 @@ struct ServerCore {
   /// Each kind of work has threads of its own: in one queue, doctors and rankings held up a flush.
   static constexpr std::size_t kMostWorkers = 2;
   WorkerPool flushing_workers{1};
-  WorkerPool reading_workers;
+  WorkerPool scanning_workers;
   WorkerPool examining_workers;
-  [[nodiscard]] WorkerPool& workers(api::Work work) {
-    if (work == api::Work::kFlushes) return flushing_workers;
-    return work == api::Work::kReads ? reading_workers : examining_workers;
+  /// For an effect that blocks.
+  [[nodiscard]] WorkerPool& workers(api::Effect effect) {
+    if (effect == api::Effect::kFlushes) return flushing_workers;
+    return effect == api::Effect::kScans ? scanning_workers : examining_workers;
   }
 };
 

@@ -12,11 +12,11 @@ namespace {
 /// Keeps every thread of one kind of work busy until released.
 class Busy {
  public:
-  Busy(TestServer& server, api::Work work, int threads) : server_(server), work_(work), threads_(threads) {
+  Busy(TestServer& server, api::Effect effect, int threads) : server_(server), effect_(effect), threads_(threads) {
     for (int i = 0; i < threads_; ++i) {
       auto begun = std::make_shared<std::promise<void>>();
       std::future<void> has_begun = begun->get_future();
-      server_.http().submit(work_, [begun, released = released_] {
+      server_.http().submit(effect_, [begun, released = released_] {
         begun->set_value();
         released.wait();
       });
@@ -39,7 +39,7 @@ class Busy {
     for (int i = 0; i < threads_; ++i) {
       auto here = std::make_shared<std::promise<void>>();
       reached.push_back(here->get_future());
-      server_.http().submit(work_, [here, gone] {
+      server_.http().submit(effect_, [here, gone] {
         here->set_value();
         gone.wait();
       });
@@ -50,7 +50,7 @@ class Busy {
 
  private:
   TestServer& server_;
-  const api::Work work_;
+  const api::Effect effect_;
   const int threads_;
   std::promise<void> release_;
   std::shared_future<void> released_ = release_.get_future().share();
@@ -61,7 +61,7 @@ class Busy {
 TEST(SlowRequests, DoNotHoldUpWorkOfAnotherKind) {
   TestServer server;
   const std::string of_kind[] = {post("/v1/log/flush", ""), get("/v1/top"), get("/v1/doctor")};
-  const api::Work kinds[] = {api::Work::kFlushes, api::Work::kReads, api::Work::kExamines};
+  const api::Effect kinds[] = {api::Effect::kFlushes, api::Effect::kScans, api::Effect::kExamines};
   for (std::size_t busy = 0; busy < 3; ++busy) {
     Busy occupied(server, kinds[busy], busy == 0 ? 1 : 2);
     TestClient waits = server.connect();
@@ -80,7 +80,7 @@ TEST(SlowRequests, DoNotHoldUpWorkOfAnotherKind) {
 // Doctors of clients that had left were run one after the other, and all others waited for them.
 TEST(SlowRequests, OfClientsThatLeftAreNotDone) {
   TestServer server;
-  Busy occupied(server, api::Work::kExamines, 2);
+  Busy occupied(server, api::Effect::kExamines, 2);
   TestClient torn = server.connect();
   torn.send(post("/v1/log/compact", "") + post("/v1/log/compact", ""));
   TestClient local = server.connect_locally();
