@@ -13,7 +13,7 @@ from flint_limiter._errors import FlintError, LimitNotConfigured
 from flint_limiter._keys import valid_key
 
 if TYPE_CHECKING:
-    from flint_limiter._contract import AbstractLimiter
+    from flint_limiter._checker import Checker
     from flint_limiter._result import CheckResult
     from flint_limiter._types import Algorithm, Period
 
@@ -36,7 +36,7 @@ class Admission:
 
     def __init__(
         self,
-        limiter: AbstractLimiter,
+        limiter: Checker,
         *,
         rate: int | None,
         per: Period | None,
@@ -72,7 +72,7 @@ class Admission:
                 self._configure(key, self._limit)
                 return self._limiter.check(key, cost=cost)
         except FlintError as error:
-            return self._limiter._without_decision(error, key, cost)
+            return self._limiter.without_decision(error, key, cost)
 
     async def acheck(self, key: str, cost: int) -> CheckResult:
         if not (isinstance(key, str) and key in self._configured):
@@ -88,15 +88,15 @@ class Admission:
                 await self._aconfigure(key, self._limit)
                 return await self._limiter.acheck(key, cost=cost)
         except FlintError as error:
-            return self._limiter._without_decision(error, key, cost)
+            return self._limiter.without_decision(error, key, cost)
 
     def _configure(self, key: str, limit: _Limit) -> None:
-        with self._limiter._attempt():
+        with self._limiter.attempt():
             self._limiter.limit(key, **limit)
         self._remember(key)
 
     async def _aconfigure(self, key: str, limit: _Limit) -> None:
-        with self._limiter._attempt():
+        with self._limiter.attempt():
             await self._limiter.alimit(key, **limit)
         self._remember(key)
 

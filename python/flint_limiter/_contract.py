@@ -202,15 +202,18 @@ class AbstractLimiter(ABC):
     ) -> None:
         await self.aclose()
 
-    # --- As a decorator
+    # --- For code that checks on behalf of others, such as a middleware
 
-    def _without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
-        """Return the result of a check that met `error`. Raises `error`, unless the limiter has another policy."""
+    def without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
+        """Return the result of a check that met `error`. Raises `error`, unless the limiter has another policy
+        (`on_error`)."""
         raise error
 
-    def _attempt(self) -> AbstractContextManager[None]:
+    def attempt(self) -> AbstractContextManager[None]:
         """A context for a call that serves a check. Raises at once if it is known that the call would fail."""
         return _ALWAYS
+
+    # --- As a decorator
 
     def rate_limit(
         self,

@@ -13,7 +13,7 @@ from flint_limiter._admission import Admission
 from flint_limiter._errors import RateLimitExceeded
 
 if TYPE_CHECKING:
-    from flint_limiter._contract import AbstractLimiter
+    from flint_limiter._checker import Checker
     from flint_limiter._result import CheckResult
     from flint_limiter._types import Algorithm, Period
 
@@ -25,7 +25,7 @@ class Guard:
 
     def __init__(
         self,
-        limiter: AbstractLimiter,
+        limiter: Checker,
         key: str | Callable[..., str],
         *,
         rate: int,

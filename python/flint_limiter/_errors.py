@@ -15,7 +15,7 @@ class FlintError(RuntimeError):
     """The base of all exceptions of Flint: something other than an argument was wrong."""
 
     #: The server gave neither a decision nor an error that the call itself caused: `on_error` of SharedLimiter applies.
-    _undecided = False
+    undecided = False
 
 
 class DataDirLocked(FlintError):
@@ -45,7 +45,7 @@ class FlintServerError(FlintError):
 class FlintConnectionError(FlintError):
     """The server could not be reached, or did not answer in time. Whether a check was charged is then unknown."""
 
-    _undecided = True
+    undecided = True
 
 
 class RateLimitExceeded(FlintError):

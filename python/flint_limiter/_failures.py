@@ -47,12 +47,12 @@ def exception_from_server(http_status: int, code: str, message: str) -> Exceptio
     else:
         error = FlintServerError(http_status, printable(message))
     if isinstance(error, FlintError):
-        error._undecided = http_status >= 500 or http_status in _TOO_BUSY
+        error.undecided = http_status >= 500 or http_status in _TOO_BUSY
     return error
 
 
 def not_from_flint(http_status: int, server: str, why: str) -> FlintServerError:
     """The exception for an answer that no Flint server gives: of a proxy, say, or of another program on that port."""
     error = FlintServerError(http_status, printable(f"the answer of {server} is none of a Flint server: {why}"))
-    error._undecided = True
+    error.undecided = True
     return error

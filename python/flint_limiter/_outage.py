@@ -66,7 +66,7 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, FlintError) and error._undecided:
+        if isinstance(error, FlintError) and error.undecided:
             self._outage._failed(self._pause, error)
         elif error is None or isinstance(error, Exception):
             self._outage.end()  # it has answered, if only that an argument is wrong
@@ -111,7 +111,7 @@ class Outage:
 
     def without_decision(self, error: FlintError) -> bool:
         """Whether a check that met `error` is allowed. Raises `error` if it is not for us to say. Counts, and logs."""
-        if self.decision == "raise" or not error._undecided:
+        if self.decision == "raise" or not error.undecided:
             raise error
         with _lock:
             self._count += 1

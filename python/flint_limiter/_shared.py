@@ -94,23 +94,23 @@ class SharedLimiter(AbstractLimiter):
     def check(self, key: str, *, cost: int = 1) -> CheckResult:
         item = _arguments.check(key, cost)
         try:
-            with self._attempt():
+            with self.attempt():
                 return self._send(_requests.check(*item))
         except FlintError as error:
-            return self._without_decision(error, *item)
+            return self.without_decision(error, *item)
 
     async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
         item = _arguments.check(key, cost)
         try:
-            with self._attempt():
+            with self.attempt():
                 return await self._asend(_requests.check(*item))
         except FlintError as error:
-            return self._without_decision(error, *item)
+            return self.without_decision(error, *item)
 
     def check_all(self, items: Items) -> CheckAllResult:
         pairs = _arguments.items(items)
         try:
-            with self._attempt():
+            with self.attempt():
                 return self._send(_requests.check_all(pairs))
         except FlintError as error:
             return self._all_without_decision(error, pairs)
@@ -118,15 +118,15 @@ class SharedLimiter(AbstractLimiter):
     async def acheck_all(self, items: Items) -> CheckAllResult:
         pairs = _arguments.items(items)
         try:
-            with self._attempt():
+            with self.attempt():
                 return await self._asend(_requests.check_all(pairs))
         except FlintError as error:
             return self._all_without_decision(error, pairs)
 
-    def _attempt(self) -> Attempt:
+    def attempt(self) -> Attempt:
         return self._outage.attempt()
 
-    def _without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
+    def without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
         return _undecided(key, cost, self._outage.without_decision(error))
 
     def _all_without_decision(self, error: FlintError, pairs: list[tuple[str, int]]) -> CheckAllResult:

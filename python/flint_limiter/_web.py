@@ -13,7 +13,7 @@ from flint_limiter._keys import valid_key
 from flint_limiter._result import CheckResult
 
 if TYPE_CHECKING:
-    from flint_limiter._contract import AbstractLimiter
+    from flint_limiter._checker import Checker
     from flint_limiter._errors import RateLimitExceeded
     from flint_limiter._types import Algorithm, LimitStatus, Period
 
@@ -40,7 +40,7 @@ class Rule:
 
     def __init__(
         self,
-        limiter: AbstractLimiter,
+        limiter: Checker,
         *,
         key: str | None,
         key_func: Callable[[Any], Any] | None,
