@@ -13,17 +13,18 @@ namespace flint {
 struct Decision {
   std::string key;
   bool allowed = false;
-  /// Units that the check asked for; consumed only when `allowed`.
+  /// Units that the check asked for; consumed only if `allowed`.
   Units cost = 0;
   /// The capacity of the key's limit (Limit::capacity).
   Units limit = 0;
   /// Whole units left after the decision.
   Units remaining = 0;
-  /// Wall-clock time at which the key has its full quota back if nothing more is used: a full bucket, the newest entry
-  /// of the sliding log expired, the end of the fixed window. Rounded up to a millisecond; now when nothing is in use.
+  /// Wall-clock time at which the key has its full quota back if nothing more is used: the bucket is full, the newest
+  /// entry of the sliding log has expired, or the fixed window has ended. Rounded up to a millisecond; now if nothing
+  /// is in use.
   WallTime reset_at{};
   std::uint64_t reset_after_ms = 0;
-  /// 0 when allowed; when denied, the exact earliest time at which this cost could pass, rounded up (so at least 1).
+  /// 0 if allowed. If denied, the exact earliest time at which this cost could pass, rounded up (so at least 1).
   std::uint64_t retry_after_ms = 0;
   Algorithm algorithm = Algorithm::kTokenBucket;
 };
@@ -33,16 +34,17 @@ struct CheckItem {
   Units cost = 1;
 };
 
-/// One decision over several keys: all consumed, or none.
+/// One decision over several keys: all of them are consumed, or none.
 struct CheckAllResult {
   bool allowed = false;
-  /// The first key, in the order given, that denied. Only this one counts a denial.
+  /// The first key, in the given order, that denied. Only this key counts a denial.
   std::optional<std::string> denied_key;
-  /// In the order given, up to and including the denied one. When denied, nothing is consumed, and `remaining` says so.
+  /// In the given order, up to and including the key that denied. If one denied, nothing is consumed, and every
+  /// `remaining` reflects that.
   std::vector<Decision> results;
 };
 
-/// What is known of a key. Reading it changes nothing.
+/// The status of a key. Reading it changes nothing.
 struct LimitStatus {
   std::string key;
   Limit limit;
@@ -59,19 +61,19 @@ struct LimitStatus {
 
 enum class EventKind : std::uint8_t { kConfigured, kAllowed, kDenied, kReset };
 
-/// `configured`, `allowed`, `denied`, `reset`. Static storage.
+/// The name of `kind`: `configured`, `allowed`, `denied` or `reset`. Static storage.
 [[nodiscard]] std::string_view event_kind_name(EventKind kind) noexcept;
 
-/// One thing that the log remembers of a key.
+/// One event of a key in the log.
 struct Event {
   EventKind kind = EventKind::kAllowed;
   std::uint64_t seq = 0;
   WallTime at{};
-  /// kAllowed: units consumed. kDenied: units refused, summed over `count`. Else 0.
+  /// kAllowed: units consumed. kDenied: units refused, summed over `count`. Otherwise 0.
   Units cost = 0;
-  /// kDenied: how many denials this event sums up. Else 1.
+  /// kDenied: the number of denials that this event sums up. Otherwise 1.
   std::uint64_t count = 1;
-  /// kConfigured: the limit from here on.
+  /// kConfigured: the limit from this event on.
   std::optional<Limit> limit;
 };
 

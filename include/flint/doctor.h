@@ -10,32 +10,33 @@
 
 namespace flint {
 
-/// Something that an operator should know. `fatal`: the directory does not open until it is repaired.
+/// A fact that an operator should know. `fatal`: the directory does not open until it is repaired.
 struct Finding {
   bool fatal = false;
-  /// A sentence with file and offset where they apply, and what to do.
+  /// A sentence that names the file and the offset where they apply, and says what to do.
   std::string message;
 };
 
-/// One file of a data directory, as a reader sees it.
+/// One file of a data directory, as a reader finds it.
 struct FileMap {
   std::string name;
   std::string kind;  ///< `log`, `snapshot`, `manifest`, `lock`, `tail`, `other`
   std::uint64_t bytes = 0;
-  /// Log: the sequence numbers it holds; first > last when it holds none. Snapshot: both are its position.
+  /// Log: the first and last sequence numbers that it holds; first > last if it holds none. Snapshot: both are its
+  /// position.
   std::uint64_t first_seq = 0;
   std::uint64_t last_seq = 0;
   std::uint64_t records = 0;
-  /// Log: where valid records end.
+  /// Log: the offset at which valid records end.
   std::uint64_t valid_bytes = 0;
 };
 
 struct DoctorReport {
-  /// The directory opens and nothing was lost or is degraded.
+  /// The directory opens, nothing was lost, and nothing is degraded.
   bool ok = true;
   std::string data_dir;
   std::uint64_t limits = 0;
-  /// Bytes of records in the log that a reopen would read.
+  /// The size in bytes of the log records that a reopen would read.
   std::uint64_t log_bytes = 0;
   bool snapshot_exists = false;
   std::uint64_t snapshot_bytes = 0;
@@ -43,20 +44,20 @@ struct DoctorReport {
   std::uint64_t durable_seq = 0;
   /// Storage failed: no changes are accepted until the directory is reopened.
   bool failed = false;
-  /// Something is not as it should be, yet everything acknowledged is there (an older snapshot had to be used, say).
+  /// Something is wrong, but everything acknowledged is present (for example, an older snapshot had to be used).
   bool degraded = false;
   std::vector<Finding> findings;
   std::vector<FileMap> files;
 };
 
-/// Reads a data directory without its lock and without writing a byte, also while another process writes to it.
-/// Fails with kNotFound or kPermission only when nothing can be read at all; damage is in the report.
+/// Reads a data directory without its lock and without writing a byte, even while another process writes to it. Fails
+/// with kNotFound or kPermission only if nothing can be read at all; damage is in the report.
 [[nodiscard]] Result<DoctorReport> inspect(std::string_view data_dir);
 
-/// The only thing that discards data. Takes the lock, copies manifest, snapshots and log inside the directory to
-/// `repair-<n>-<name>` (durable before anything else is touched; nothing reads or removes these copies), then keeps the
-/// longest undamaged prefix: the newest good snapshot and the log behind it up to the first damage. What was dropped is
-/// in the findings. A directory that opens is left as it is. kUnsupportedFormat: nothing was touched.
+/// The only function that discards data. Takes the lock, and copies manifest, snapshots and log inside the directory to
+/// `repair-<n>-<name>` (durable before anything else is changed; nothing reads or removes these copies). Then keeps the
+/// longest undamaged prefix: the newest good snapshot and the log after it, up to the first damage. The findings report
+/// the dropped data. A directory that opens is left unchanged. kUnsupportedFormat: nothing was changed.
 ///
 /// Waits up to `lock_timeout` for a directory that another process has, then fails with kDataDirLocked.
 [[nodiscard]] Result<DoctorReport> repair(std::string_view data_dir,

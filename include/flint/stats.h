@@ -7,18 +7,18 @@
 
 namespace flint {
 
-/// How many values lay in each of some ranges, which are fixed.
+/// Counts of values in fixed ranges.
 struct Histogram {
-  /// Values up to this bound, and above that of the bucket before.
+  /// The number of values that are at most this bound and above the bound of the bucket before.
   struct Bucket {
     std::uint64_t at_most = 0;
     std::uint64_t count = 0;
   };
-  /// Ascending.
+  /// In ascending order of their bounds.
   std::vector<Bucket> buckets;
-  /// Values above the last bound.
+  /// The number of values above the last bound.
   std::uint64_t above = 0;
-  /// Of all values.
+  /// The sum of all values.
   std::uint64_t sum = 0;
 
   [[nodiscard]] std::uint64_t count() const noexcept {
@@ -28,20 +28,20 @@ struct Histogram {
   }
 };
 
-/// Numbers for a monitoring system; each is exact when read, together they are not one instant. After close() those of
-/// keys and decisions are 0.
+/// Numbers for a monitoring system. Each number is exact when it is read, but together they do not show one instant.
+/// After close(), the numbers of keys and decisions are 0.
 struct Stats {
   std::uint64_t keys = 0;
-  /// Decisions since open; each item of a check_all that was allowed is one, and a check_all that was denied is one.
+  /// Decisions since open. Each item of an allowed check_all counts as one; a denied check_all counts as one.
   std::uint64_t allowed = 0;
   std::uint64_t denied = 0;
   std::uint64_t log_bytes = 0;
   std::uint64_t snapshot_bytes = 0;
   std::uint64_t last_seq = 0;
   std::uint64_t durable_seq = 0;
-  /// The age of the oldest event that is not on stable storage; 0 when all are.
+  /// The age of the oldest event that is not on stable storage; 0 if all events are.
   Nanos oldest_unsynced{0};
-  /// Group commits since open: how long each took, in nanoseconds, and how many records it made durable.
+  /// Group commits since open: the duration of each, in nanoseconds, and the number of records that it made durable.
   Histogram sync_nanos;
   Histogram sync_records;
   std::uint64_t compactions = 0;

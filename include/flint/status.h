@@ -6,49 +6,51 @@
 #include <utility>
 #include <variant>
 
-/// How Flint tells a caller that the world failed.
+/// How Flint reports failures of the outside world to a caller.
 ///
-/// Three outcomes are never mixed: a *denied* check is a value (`Decision::allowed == false`), a failure of the
+/// Three outcomes are never mixed: a *denied* check is a value (`Decision::allowed == false`), a failure of the outside
 /// world is a `Status`, and a bug in Flint stops the process with file and line. Flint's own code throws nothing.
 namespace flint {
 
-/// A small closed set; each edge (HTTP, command line, Python) maps it in one table.
+/// A small closed set of codes; each interface (HTTP, command line, Python) maps it in one table.
 enum class [[nodiscard]] Code : std::uint8_t{
     kOk,
-    /// An argument is of the wrong size, range, form or encoding. Nothing changed.
+    /// An argument has the wrong size, range, form or encoding. Nothing changed.
     kInvalidArgument,
     /// The key has no limit. Nothing changed.
     kLimitNotFound,
-    /// Another process (or another Limiter of this one) owns the data directory. The message says who. Nothing changed.
+    /// Another process (or another Limiter in this process) owns the data directory. The message names the owner.
+    /// Nothing changed.
     kDataDirLocked,
-    /// A path that should be there is not (for example a data directory opened for reading). Nothing was created.
+    /// A path that should exist does not (for example a data directory opened for reading). Nothing was created.
     kNotFound,
-    /// The directory or file may not be used like this (permissions, a file where a directory belongs, a network file
+    /// The directory or file may not be used in this way (permissions, a file where a directory belongs, a network file
     /// system, read-only storage). Nothing changed.
     kPermission,
-    /// What is on disk contradicts itself where it had been durable. Nothing was changed; the message names the file
-    /// and the offset, and says that `flint doctor` shows the map.
+    /// Data that had been durable on disk contradicts itself. Nothing was changed; the message names the file and the
+    /// offset, and says that `flint doctor` shows the map.
     kCorruption,
-    /// The data directory was written by a version of Flint that this one does not know. Nothing was changed.
+    /// A version of Flint that this version does not know wrote the data directory. Nothing was changed.
     kUnsupportedFormat,
-    /// No room on the device, or a quota or file-size limit. The operation was not applied, what was acknowledged
-    /// before stands, and the next operation may succeed.
+    /// The device is full, or a quota or file-size limit is reached. The operation was not applied, acknowledged
+    /// operations stand, and the next operation may succeed.
     kDiskFull,
-    /// A write or a sync failed, now or earlier. Of the operation that met the failure, all or nothing is on disk (it
-    /// may cost quota, never grant it). The Limiter accepts no changes until it is reopened; reads go on.
+    /// A write or a sync failed, now or earlier. The operation that met the failure is on disk either completely or not
+    /// at all (it may cost quota, but never grants it). The Limiter accepts no changes until it is reopened; reads
+    /// continue.
     kStorageFailed,
     /// A system call that changes nothing failed (a read, too many open files, no memory).
     kIoError,
     /// The Limiter was closed, or belongs to the parent of this process (after fork).
     kClosed,
-    /// The server cannot be reached, or ended before it answered.
+    /// The server cannot be reached, or stopped before it answered.
     kUnavailable,
 };
 
-/// `snake_case` name of a code, stable: the `code` of an HTTP error. Static storage.
+/// The `snake_case` name of a code. Names are stable: they are the `code` of an HTTP error. Static storage.
 [[nodiscard]] std::string_view code_name(Code code) noexcept;
 
-/// Success, or a code with a sentence for a person (path, offset and errno where they apply, and what to do next).
+/// Success, or a code with a sentence for people (path, offset and errno where they apply, and what to do next).
 class [[nodiscard]] Status {
  public:
   /// Success.
@@ -67,7 +69,8 @@ class [[nodiscard]] Status {
   std::string message_;
 };
 
-/// A value or the Status that says why there is none. Reading the wrong one is a bug and stops the process.
+/// A value, or the Status that says why there is no value. Reading the value of a failed Result is a bug and stops the
+/// process.
 template <typename T>
 class [[nodiscard]] Result {
  public:
@@ -84,7 +87,7 @@ class [[nodiscard]] Result {
   [[nodiscard]] T* operator->() noexcept { return &value(); }
   [[nodiscard]] const T* operator->() const noexcept { return &value(); }
 
-  /// The failure; `Status()` when there is a value.
+  /// The failure; `Status()` if there is a value.
   [[nodiscard]] Status status() const& { return ok() ? Status() : std::get<1>(state_); }
   [[nodiscard]] Code code() const noexcept { return ok() ? Code::kOk : std::get<1>(state_).code(); }
 

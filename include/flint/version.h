@@ -4,7 +4,7 @@
 
 namespace flint {
 
-/// Of this library, as in `flint --version`. Static storage.
+/// The version of this library, as in `flint --version`. Static storage.
 [[nodiscard]] std::string_view version() noexcept;
 
 }  // namespace flint
