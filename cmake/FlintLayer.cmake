@@ -13,7 +13,7 @@ function(flint_layer name)
   if(FLINT_TESTS AND arg_TESTS)
     add_executable(${name}_tests ${arg_TESTS})
     target_link_libraries(${name}_tests PRIVATE
-      flint_${name} flint_flags ${arg_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
+      flint_testing flint_${name} flint_flags ${arg_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
                          PROPERTIES TIMEOUT 300)
   endif()

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "algorithm/differential.h"
+#include "testing/differential.h"
 
 /// Any schedule of checks, looks, clock movements and reconfigurations gets the reference model's answers.
 namespace {
@@ -30,8 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   if (size > kLongest) return 0;
   FuzzedDataProvider data(bytes, size);
   FuzzedSource source(data);
-  const auto algorithm = flint::algorithm::pick_algorithm(source);
-  flint::algorithm::Differential<FuzzedSource> schedule(source, algorithm, {});
+  const auto algorithm = flint::testing::pick_algorithm(source);
+  flint::testing::Differential<FuzzedSource> schedule(source, algorithm, {});
   if (const std::string difference = schedule.run(); !difference.empty()) {
     std::fprintf(stderr, "%s\n", difference.c_str());
     std::abort();

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "base/coding.h"
-#include "io/faulty_file_system.h"
 #include "storage/file_names.h"
 #include "storage/store.h"
 #include "store_files.h"
+#include "testing/faulty_file_system.h"
 
 /// Damaged data directories: inspecting changes nothing, an open is refused exactly when the doctor says so and then
 /// changes nothing, an opened store works and comes back, and what a repair leaves opens.
@@ -85,7 +85,7 @@ StoreOptions options(bool read_only = false) {
 
 /// An owner and its store, in a directory of `disk`.
 struct Session {
-  explicit Session(const io::FaultyDisk& disk) : directory(disk.directory()) {}
+  explicit Session(const testing::FaultyDisk& disk) : directory(disk.directory()) {}
 
   Status open(bool read_only = false) {
     auto opened = Store::open(*directory, owner, options(read_only));
@@ -109,7 +109,7 @@ enum class Ending { kClosed, kIdle, kBusy };
 
 /// Three lives: segments that filled up, two snapshots, and an end.
 Files make_store(Ending ending) {
-  const io::FaultyDisk disk;
+  const testing::FaultyDisk disk;
   for (int life = 0; life < 3; ++life) {
     Session session(disk);
     require_ok(session.open(), "a new store does not open");
@@ -165,7 +165,7 @@ void change_file(Files& files, FuzzedDataProvider& data) {
 }
 
 /// Without the lock file, which taking the lock creates.
-Files content_of(const io::FaultyDisk& disk) {
+Files content_of(const testing::FaultyDisk& disk) {
   Files files;
   for (const std::string& name : disk.names()) {
     if (name != kLockName) files[name] = *disk.content(name);
@@ -181,7 +181,7 @@ bool is_for_lack_of_room(const Status& status) {
   return status.code() == Code::kDiskFull;  // a header may ask for a segment of any size
 }
 
-void require_works(Session& session, const io::FaultyDisk& disk) {
+void require_works(Session& session, const testing::FaultyDisk& disk) {
   Store& store = *session.store;
   for (std::size_t i = 0; i < 3; ++i) {
     if (const Status appended = session.append(700); !appended.ok()) {
@@ -194,13 +194,13 @@ void require_works(Session& session, const io::FaultyDisk& disk) {
   require_ok(session.append(20), "an append after a compaction failed");
   require_ok(store.wait(store.last_seq()), "a wait failed");
 
-  Session after_power_loss(disk.crash(0, {.survives = io::Survives::kOnlySynced}));
+  Session after_power_loss(disk.crash(0, {.survives = testing::Survives::kOnlySynced}));
   require_ok(after_power_loss.open(), "a store does not open after a loss of power");
   require(after_power_loss.owner.records == session.owner.records, "a loss of power changed what the store holds");
   require_ok(store.close(), "a close failed");
 }
 
-void require_repairs(const io::FaultyDisk& disk, const Files& before) {
+void require_repairs(const testing::FaultyDisk& disk, const Files& before) {
   const std::unique_ptr<io::Directory> directory = disk.directory();
   Owner scratch;
   const Result<DoctorReport> repaired = repair(*directory, scratch);
@@ -213,7 +213,7 @@ void require_repairs(const io::FaultyDisk& disk, const Files& before) {
   require_works(session, disk);
 }
 
-void require_handled(const io::FaultyDisk& disk) {
+void require_handled(const testing::FaultyDisk& disk) {
   const Files before = content_of(disk);
   Owner scratch;
   const Result<DoctorReport> report = inspect(*disk.directory(), scratch);
@@ -248,7 +248,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   FuzzedDataProvider data(bytes, size);
   Files files = data.PickValueInArray(kStores);
   while (data.remaining_bytes() > 0) change_file(files, data);
-  io::FaultyDisk disk;
+  testing::FaultyDisk disk;
   for (const auto& [name, content] : files) disk.put(name, content);
   disk.set_capacity(kCapacity);
   require_handled(disk);

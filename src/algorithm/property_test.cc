@@ -2,13 +2,18 @@
 
 #include <random>
 
-#include "algorithm/differential.h"
-#include "base/test_seed.h"
+#include "testing/differential.h"
+#include "testing/seed.h"
 
 namespace flint::algorithm {
 namespace {
 
-using reference::Int128;
+using testing::Differential;
+using testing::Grant;
+using testing::pick_algorithm;
+using testing::pick_limit;
+using testing::pick_up_to;
+using testing::reference::Int128;
 
 constexpr std::array kAlgorithms = {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog,
                                     Algorithm::kFixedWindowCounter};
@@ -25,11 +30,11 @@ class RandomSource {
   int steps_;
 };
 
-using LogRun = Run;  // inside of a test, Run is testing::Test::Run
+using LogRun = Run;  // inside of a test, Run is ::testing::Test::Run
 using Schedule = Differential<RandomSource>;
 
 TEST(AlgorithmPropertyTest, EveryAnswerIsTheReferenceModels) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 6000; ++i) {
     RandomSource source(seed + i, 60);
     Schedule schedule(source, kAlgorithms[i % 3], {.reconfigures = i % 2 == 0});
@@ -67,7 +72,7 @@ void expect_bound(const Limit& limit, const std::vector<Grant>& grants) {
 }
 
 TEST(AlgorithmPropertyTest, TheStatedBoundHoldsOverEveryInterval) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 3000; ++i) {
     RandomSource source(seed + i, 300);
     Schedule schedule(source, kAlgorithms[i % 3],
@@ -80,7 +85,7 @@ TEST(AlgorithmPropertyTest, TheStatedBoundHoldsOverEveryInterval) {
 }
 
 TEST(AlgorithmPropertyTest, AFixedWindowNeverPassesMoreThanItsRate) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 1000; ++i) {
     RandomSource source(seed + i, 200);
     Schedule schedule(source, Algorithm::kFixedWindowCounter,
@@ -100,7 +105,7 @@ TEST(AlgorithmPropertyTest, AFixedWindowNeverPassesMoreThanItsRate) {
 }
 
 TEST(AlgorithmPropertyTest, LookingChangesNoLaterDecision) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 2000; ++i) {
     RandomSource source(seed + i, 0);
     const Limit limit = pick_limit(source, kAlgorithms[i % 3]);
@@ -140,7 +145,7 @@ Units rise(const Limit& from, const Limit& to) {
 }
 
 TEST(AlgorithmPropertyTest, FlappingLimitsAtOneInstantPassWhatTheyRiseBy) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 2000; ++i) {
     RandomSource source(seed + i, 0);
     const Time now(std::chrono::hours(1));
@@ -157,7 +162,7 @@ TEST(AlgorithmPropertyTest, FlappingLimitsAtOneInstantPassWhatTheyRiseBy) {
 }
 
 TEST(AlgorithmPropertyTest, FlappingTokenBucketsPassNoMoreThanTheirRisesAndTheRefillOfEach) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 1000; ++i) {
     RandomSource source(seed + i, 0);
     Limit limit = pick_limit(source, Algorithm::kTokenBucket);
@@ -182,7 +187,7 @@ TEST(AlgorithmPropertyTest, FlappingTokenBucketsPassNoMoreThanTheirRisesAndTheRe
 }
 
 TEST(AlgorithmPropertyTest, FlappingSlidingLogsPassNoMoreThanTheLargestRateAndTheRisesInAnyWindow) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 500; ++i) {
     RandomSource source(seed + i, 0);
     Limit limit = pick_limit(source, Algorithm::kSlidingWindowLog);
@@ -231,7 +236,7 @@ TEST(AlgorithmPropertyTest, ALoweredLimitDeniesNoLongerThanItTakesFromEmptyToFul
 }
 
 TEST(AlgorithmPropertyTest, TheSameEventsGiveTheSameState) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 500; ++i) {
     RandomSource source(seed + i, 0);
     const Limit limit = pick_limit(source, Algorithm::kSlidingWindowLog);

@@ -5,15 +5,15 @@
 #include <random>
 #include <vector>
 
-#include "algorithm/reference_model.h"
-#include "base/test_seed.h"
+#include "testing/reference_model.h"
+#include "testing/seed.h"
 
 namespace flint::algorithm {
 namespace {
 
 using namespace std::chrono_literals;
 
-// Inside of a test, Run is testing::Test::Run.
+// Inside of a test, Run is ::testing::Test::Run.
 using LogRun = Run;
 
 constexpr std::size_t kBytesPerRun = 16;
@@ -114,7 +114,7 @@ TEST(SlidingLogRegressionTest, TheRunsOfAKeyAreBounded) {
 }
 
 TEST(SlidingLogPropertyTest, MergedRunsAreThoseOfTheModelAndGrantNothing) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t round = 0; round < 1000; ++round) {
     std::mt19937_64 random(seed + round);
     const std::size_t most = 1 + random() % 6;
@@ -122,8 +122,8 @@ TEST(SlidingLogPropertyTest, MergedRunsAreThoseOfTheModelAndGrantNothing) {
     const Limit limit = limit_of(1 + random() % 40, per);
     SlidingLog log = SlidingLog::fresh();
     Time now{};
-    reference::Model model(limit, now, most);
-    reference::Model exact(limit, now, SIZE_MAX);
+    testing::reference::Model model(limit, now, most);
+    testing::reference::Model exact(limit, now, SIZE_MAX);
     for (int step = 0; step < 200; ++step) {
       now += Nanos(random() % 8);
       const Units cost = 1 + random() % std::min<Units>(limit.rate, 5);
@@ -142,7 +142,7 @@ TEST(SlidingLogPropertyTest, MergedRunsAreThoseOfTheModelAndGrantNothing) {
 // A compaction held all checks for as long as it takes to copy a log of a million runs. Now it copies some at a time,
 // and what is appended, expires, is merged, dropped or replaced in between is in the copy all the same.
 TEST(SlidingLogPropertyTest, ACopyByPiecesIsTheLogAsItIsAtItsEnd) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t round = 0; round < 3000; ++round) {
     std::mt19937_64 random(seed + round);
     const std::size_t most_runs = 2 + random() % 40;

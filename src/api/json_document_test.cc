@@ -8,7 +8,7 @@
 namespace flint::api {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::string refusal(std::string_view text) {
   JsonDocument document;

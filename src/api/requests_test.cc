@@ -8,8 +8,8 @@
 namespace flint::api {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 template <typename T>
 class Reading {

@@ -10,8 +10,8 @@
 namespace flint::api {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 /// 2026-11-23T18:22:02.123Z, until a test moves it on.
 class TestClock final : public Clock {
@@ -20,7 +20,7 @@ class TestClock final : public Clock {
   Nanos now = std::chrono::milliseconds(1'795'458'122'123);
 };
 
-class ServiceTest : public testing::Test {
+class ServiceTest : public ::testing::Test {
  protected:
   ServiceTest() {
     std::string name = (std::filesystem::temp_directory_path() / "flint-api-XXXXXX").string();

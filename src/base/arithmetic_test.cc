@@ -4,10 +4,12 @@
 
 #include <random>
 
-#include "base/test_seed.h"
+#include "testing/seed.h"
 
 namespace flint::base {
 namespace {
+
+using testing::test_seed;
 
 constexpr std::uint64_t kMax64 = std::numeric_limits<std::uint64_t>::max();
 constexpr std::int64_t kMaxSigned = std::numeric_limits<std::int64_t>::max();

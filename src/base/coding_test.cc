@@ -8,12 +8,13 @@
 #include <random>
 #include <vector>
 
-#include "base/test_seed.h"
+#include "testing/seed.h"
 
 namespace flint::base {
 namespace {
 
 using ::testing::ElementsAreArray;
+using testing::test_seed;
 
 std::vector<std::byte> bytes_of(std::initializer_list<int> values) {
   std::vector<std::byte> bytes;

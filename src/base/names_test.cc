@@ -32,7 +32,7 @@ TEST(NamesTest, EventKinds) {
 }
 
 TEST(NamesTest, VersionIsTheProjects) {
-  EXPECT_THAT(std::string(version()), testing::MatchesRegex("[0-9]+.[0-9]+.[0-9]+"));
+  EXPECT_THAT(std::string(version()), ::testing::MatchesRegex("[0-9]+.[0-9]+.[0-9]+"));
 }
 
 TEST(NamesDeathTest, AFailedAssertionNamesFileLineAndCondition) {

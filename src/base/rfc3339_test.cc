@@ -6,10 +6,12 @@
 #include <limits>
 #include <random>
 
-#include "base/test_seed.h"
+#include "testing/seed.h"
 
 namespace flint::base {
 namespace {
+
+using testing::test_seed;
 
 WallTime at(std::int64_t nanos) { return WallTime(Nanos(nanos)); }
 

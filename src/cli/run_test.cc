@@ -49,7 +49,7 @@ class ScriptedCaller final : public Caller {
   Script& script_;
 };
 
-class RunTest : public testing::Test {
+class RunTest : public ::testing::Test {
  protected:
   struct Outcome {
     Exit exit;

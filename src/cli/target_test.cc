@@ -60,7 +60,7 @@ TEST(ChooseTarget, TheLockTimeoutIsADurationOrZero) {
 }
 
 TEST(ChooseToken, FromTheOptionTheFileOrTheEnvironment) {
-  const std::string file = testing::TempDir() + "flint_target_test_token";
+  const std::string file = ::testing::TempDir() + "flint_target_test_token";
   std::ofstream(file) << "from-file\n";
   EXPECT_EQ(choose({})->http.token, "");
   EXPECT_EQ(choose({}, {{"FLINT_SERVER_TOKEN", "e"}})->http.token, "e");
@@ -82,7 +82,7 @@ TEST(ChooseToken, WhatCannotStandInAHeaderIsRefusedWithoutBeingShown) {
 
 // Symptom: `--token-file .` ended the process by an exception, and `--token-file /dev/zero` filled the memory.
 TEST(ChooseToken, AFileThatIsNoneOrHasNoEndIsRefused) {
-  EXPECT_THAT(choose({{"--token-file", testing::TempDir()}}).status().message(), HasSubstr("Is a directory"));
+  EXPECT_THAT(choose({{"--token-file", ::testing::TempDir()}}).status().message(), HasSubstr("Is a directory"));
   EXPECT_THAT(choose({{"--token-file", "/dev/zero"}}).status().message(), HasSubstr("more than 4096 bytes"));
 }
 

@@ -9,18 +9,23 @@
 #include <functional>
 #include <thread>
 
-#include "io/faulty_file_system.h"
 #include "io/memory_file_system.h"
 #include "io/posix_file_system.h"
-#include "io/test_files.h"
+#include "testing/faulty_file_system.h"
+#include "testing/files.h"
 
 /// What every implementation of the interface does alike.
 namespace flint::io {
 namespace {
 
+using testing::bytes_of;
+using testing::content_of;
 using ::testing::ElementsAre;
+using testing::FaultyDisk;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::must;
+using testing::TemporaryDirectory;
 
 /// A place that directories are opened on, each as if by another process.
 class Place {

@@ -12,11 +12,16 @@
 
 #include "io/posix_file_system.h"
 #include "io/posix_handle.h"
-#include "io/test_files.h"
+#include "testing/files.h"
 
 /// What reaches the kernel, and what comes between two calls: functions of the C library that this program has itself.
 namespace flint::io {
 namespace {
+
+using testing::bytes_of;
+using testing::content_of;
+using testing::must;
+using testing::TemporaryDirectory;
 
 /// What a test does instead of the system call. Empty: the call.
 struct Hooks {

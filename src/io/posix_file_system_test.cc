@@ -15,16 +15,23 @@
 #include <fstream>
 
 #include "io/file_system_kind.h"
-#include "io/test_files.h"
-#include "io/test_mounts.h"
-#include "io/test_processes.h"
+#include "testing/files.h"
+#include "testing/mounts.h"
+#include "testing/processes.h"
 
 namespace flint::io {
 namespace {
 
+using testing::bytes_of;
+using testing::content_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::must;
+using testing::run_as_user;
+using testing::run_in_child;
+using testing::TemporaryDirectory;
+using testing::with_tmpfs;
 
 mode_t mode_of(const std::string& path) {
   struct stat status {};

@@ -12,12 +12,22 @@
 
 #include "io/fork_guard.h"
 #include "io/posix_file_system.h"
-#include "io/test_files.h"
-#include "io/test_processes.h"
+#include "testing/files.h"
+#include "testing/processes.h"
 
 /// Locks across processes and forks.
 namespace flint::io {
 namespace {
+
+using testing::bytes_of;
+using testing::content_of;
+using testing::expect_success;
+using testing::kill_and_reap;
+using testing::must;
+using testing::run_in_child;
+using testing::Signal;
+using testing::start_child;
+using testing::TemporaryDirectory;
 
 class PosixLockTest : public ::testing::Test {
  protected:

@@ -5,19 +5,28 @@
 #include <cstring>
 #include <set>
 
-#include "base/test_seed.h"
-#include "io/dice.h"
-#include "io/faulty_file_system.h"
-#include "io/page_image.h"
-#include "io/test_files.h"
+#include "testing/dice.h"
+#include "testing/faulty_file_system.h"
+#include "testing/files.h"
+#include "testing/page_image.h"
+#include "testing/seed.h"
 
 /// The fault model itself: what a power loss may take, and what it may not.
 namespace flint::io {
 namespace {
 
+using testing::bytes_of;
+using testing::Call;
 using ::testing::Contains;
+using testing::CrashPolicy;
+using testing::Dice;
 using ::testing::ElementsAre;
+using testing::FaultyDisk;
 using ::testing::IsEmpty;
+using testing::kPageBytes;
+using testing::kSectorBytes;
+using testing::must;
+using testing::Survives;
 
 constexpr std::uint64_t kSeeds = 200;
 constexpr CrashPolicy kKilled{Survives::kEverything};
@@ -220,7 +229,7 @@ void change(File& file, std::span<std::byte> map, Dice& dice) {
 }
 
 TEST(PowerLossTest, AfterASyncEveryCrashShowsWhatWasSeen) {
-  Dice dice(base::test_seed());
+  Dice dice(testing::test_seed());
   for (int round = 0; round < 100; ++round) {
     OneFile one(std::string(kPageBytes, 'z'));
     if (dice.chance(50)) one.disk.write_back_by_itself(dice.next());
@@ -239,7 +248,7 @@ TEST(PowerLossTest, AfterASyncEveryCrashShowsWhatWasSeen) {
 }
 
 TEST(PowerLossTest, EachByteIsOldOrNewOrZero) {
-  Dice dice(base::test_seed());
+  Dice dice(testing::test_seed());
   for (int round = 0; round < 100; ++round) {
     OneFile one(std::string(3 * kPageBytes, 'z'));
     std::vector<std::string> versions{must(one.disk.content("file"))};

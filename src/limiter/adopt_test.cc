@@ -1,6 +1,6 @@
-#include "base/test_seed.h"
-#include "limiter/engine_fixture.h"
 #include "storage/file_names.h"
+#include "testing/engine_fixture.h"
+#include "testing/seed.h"
 
 /// State of another program becomes the limiter's, all of it or nothing, whatever happens in between.
 namespace flint::limiter {
@@ -43,7 +43,7 @@ std::vector<std::string> adopted() {
 }
 
 /// What a limiter finds that knows nothing of imports.
-EngineFixture plainly(const io::FaultyDisk& disk) {
+EngineFixture plainly(const testing::FaultyDisk& disk) {
   EngineFixture engine(SyncMode::kBatch, disk);
   engine.tuning.accept_unfinished_import = false;
   return engine;
@@ -52,7 +52,7 @@ EngineFixture plainly(const io::FaultyDisk& disk) {
 enum class Found { kNoKeys, kRefused, kWhole };
 
 /// There are no keys, or it does not open, or `whole` is there.
-Found expect_all_or_nothing(const io::FaultyDisk& disk, const std::vector<std::string>& whole) {
+Found expect_all_or_nothing(const testing::FaultyDisk& disk, const std::vector<std::string>& whole) {
   EngineFixture found = plainly(disk);
   const Status opened = found.try_open();
   if (opened.ok()) {
@@ -67,13 +67,13 @@ Found expect_all_or_nothing(const io::FaultyDisk& disk, const std::vector<std::s
 }
 
 /// Whether the import was begun, durably, before the process died.
-bool was_begun(const io::FaultyDisk& disk) {
-  const std::vector<io::CallRecord> calls = disk.calls();
-  const auto named = std::find_if(calls.begin(), calls.end(), [](const io::CallRecord& call) {
-    return call.call == io::Call::kRename && call.name.find(storage::kImportMarkName) != std::string::npos;
+bool was_begun(const testing::FaultyDisk& disk) {
+  const std::vector<testing::CallRecord> calls = disk.calls();
+  const auto named = std::find_if(calls.begin(), calls.end(), [](const testing::CallRecord& call) {
+    return call.call == testing::Call::kRename && call.name.find(storage::kImportMarkName) != std::string::npos;
   });
-  const auto synced = std::find_if(named, calls.end(),
-                                   [](const io::CallRecord& call) { return call.call == io::Call::kSyncDirectory; });
+  const auto synced = std::find_if(
+      named, calls.end(), [](const testing::CallRecord& call) { return call.call == testing::Call::kSyncDirectory; });
   return synced != calls.end() && synced + 1 != calls.end();
 }
 
@@ -115,19 +115,19 @@ TEST(Adopt, ADirectoryForReadingRefuses) {
 // Symptom: a crash in the middle of an import left a directory that opened, with everybody forgiven.
 TEST(Adopt, ACrashAtAnyCallLeavesAllOrNothingAndTheNextImportCompletesIt) {
   const std::vector<std::string> whole = adopted();
-  Random random(base::test_seed());
+  Random random(testing::test_seed());
   for (const bool mapped : {true, false}) {
     std::size_t refused = 0;
     for (std::uint64_t call = 0;; ++call) {
-      EngineFixture engine(SyncMode::kBatch, io::FaultyDisk({.can_map = mapped}));
+      EngineFixture engine(SyncMode::kBatch, testing::FaultyDisk({.can_map = mapped}));
       engine.disk().die_at(call, {.error = EIO, .partly = random.pick(1'000'000)});
       const Status done = adopt(engine);
       if (!engine.disk().died()) {
         ASSERT_TRUE(done.ok()) << done.message();
         break;
       }
-      for (const io::Survives survives :
-           {io::Survives::kEverything, io::Survives::kOnlySynced, io::Survives::kRandom, io::Survives::kRandom}) {
+      for (const testing::Survives survives : {testing::Survives::kEverything, testing::Survives::kOnlySynced,
+                                               testing::Survives::kRandom, testing::Survives::kRandom}) {
         SCOPED_TRACE("call " + std::to_string(call) + ", survives " + std::to_string(static_cast<int>(survives)));
         const std::uint64_t seed = random.pick(1'000'000);
         const Found found = expect_all_or_nothing(engine.disk().crash(seed, {.survives = survives}), whole);
@@ -137,7 +137,7 @@ TEST(Adopt, ACrashAtAnyCallLeavesAllOrNothingAndTheNextImportCompletesIt) {
         if (found == Found::kWhole) continue;
         EngineFixture again(SyncMode::kBatch, engine.disk().crash(seed, {.survives = survives}));
         must(adopt(again));
-        ASSERT_EQ(expect_all_or_nothing(again.disk().crash(0, {.survives = io::Survives::kOnlySynced}), whole),
+        ASSERT_EQ(expect_all_or_nothing(again.disk().crash(0, {.survives = testing::Survives::kOnlySynced}), whole),
                   Found::kWhole);
       }
     }
@@ -149,14 +149,14 @@ TEST(Adopt, ACallThatFailsLeavesAllOrNothing) {
   const std::vector<std::string> whole = adopted();
   for (const int error : {EIO, ENOSPC}) {
     for (std::uint64_t call = 0;; ++call) {
-      EngineFixture engine(SyncMode::kBatch, io::FaultyDisk());
+      EngineFixture engine(SyncMode::kBatch, testing::FaultyDisk());
       engine.disk().fail_call(call, {.error = error, .partly = std::nullopt});
       const Status done = adopt(engine);
       if (engine.disk().call_count() <= call) break;
       SCOPED_TRACE("call " + std::to_string(call) + ", " + done.message());
       engine.disk().stop_failing();
       const Found found =
-          expect_all_or_nothing(engine.disk().crash(call, {.survives = io::Survives::kOnlySynced}), whole);
+          expect_all_or_nothing(engine.disk().crash(call, {.survives = testing::Survives::kOnlySynced}), whole);
       ASSERT_FALSE(done.ok() && found != Found::kWhole);
     }
   }

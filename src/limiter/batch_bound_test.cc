@@ -1,4 +1,4 @@
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
 
 /// In batch, a crash loses a bounded time however slow the disk is: changes wait while an event is not durable for
 /// longer than max_unsynced.

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
 
 /// One decision over several keys: all consume, or none does.
 namespace flint::limiter {
@@ -143,8 +143,8 @@ TEST_F(CheckAll, HistoryShowsEachKeyItsOwnPart) {
 
 TEST_F(CheckAll, AFullDiskConsumesOfNone) {
   const auto before = engine.statuses();
-  engine.disk().fail_every(io::Call::kWrite, {.error = ENOSPC, .partly = {}});
-  engine.disk().fail_every(io::Call::kAllocate, {.error = ENOSPC, .partly = {}});
+  engine.disk().fail_every(testing::Call::kWrite, {.error = ENOSPC, .partly = {}});
+  engine.disk().fail_every(testing::Call::kAllocate, {.error = ENOSPC, .partly = {}});
   // Until what was allocated is full.
   Result<CheckAllResult> result = engine.try_check_all({{"user", 1}, {"org", 1}});
   for (int i = 0; i < 2000 && result.ok(); ++i) {

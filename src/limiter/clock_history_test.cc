@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/test_seed.h"
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
+#include "testing/seed.h"
 
 /// Time across many opens, while the wall clock is set to anything and the machine restarts.
 namespace flint::limiter {
@@ -219,7 +219,7 @@ class History {
 };
 
 TEST(ClockHistory, TimeNeitherStandsStillNorIsGrantedWhateverTheWallClockIsSetTo) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 1000; ++i) {
     History(seed + i).run();
     ASSERT_FALSE(HasFailure()) << "seed " << seed + i;

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
 
 /// Denials are counted in memory, cost no record until a tick, and then at most one a key.
 namespace flint::limiter {
@@ -126,7 +126,7 @@ TEST_F(Denials, ACleanCloseLosesNone) {
 TEST_F(Denials, AFlushMakesThemDurable) {
   deny("a", 5);
   must(engine->flush());
-  engine.lose_power(io::Survives::kOnlySynced);
+  engine.lose_power(testing::Survives::kOnlySynced);
   engine.open();
   EXPECT_EQ(engine.status("a").total_denied, 5U);
 }
@@ -138,8 +138,8 @@ TEST_F(Denials, AreWrittenOnceAfterATickMetAFullDisk) {
   must(engine.reset("a"));
   EXPECT_TRUE(engine.allows("a", 2));
   deny("b", 2);
-  engine.disk().fail_every(io::Call::kWrite, {.error = ENOSPC, .partly = {}});
-  engine.disk().fail_every(io::Call::kAllocate, {.error = ENOSPC, .partly = {}});
+  engine.disk().fail_every(testing::Call::kWrite, {.error = ENOSPC, .partly = {}});
+  engine.disk().fail_every(testing::Call::kAllocate, {.error = ENOSPC, .partly = {}});
   while (engine.try_check("filler").ok()) {
   }
   static_cast<void>(engine->tick());

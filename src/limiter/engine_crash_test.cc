@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "base/test_seed.h"
-#include "limiter/crash_workload.h"
+#include "testing/engine_workload.h"
+#include "testing/seed.h"
 
 /// Crashes the whole limiter at every call of its disk, and fails every call of it once.
 namespace flint::limiter {
@@ -23,22 +23,22 @@ struct Setting {
 class EngineCrash : public ::testing::TestWithParam<Setting> {
  protected:
   [[nodiscard]] EngineFixture fixture() const {
-    return {GetParam().sync, io::FaultyDisk({.can_map = GetParam().mapped})};
+    return {GetParam().sync, testing::FaultyDisk({.can_map = GetParam().mapped})};
   }
   /// Of what the disk holds now, or held when the process died.
   void expect_every_crash_recovers(EngineFixture& engine, const CrashRun& run) {
-    const auto image = [&](const io::CrashPolicy& policy) {
+    const auto image = [&](const testing::CrashPolicy& policy) {
       const std::uint64_t seed = random_.pick(1'000'000);
       SCOPED_TRACE("survives " + std::to_string(static_cast<int>(policy.survives)) + ", pages " +
                    std::to_string(policy.whole_pages) + ", seed " + std::to_string(seed));
-      const bool killed = policy.survives == io::Survives::kEverything;
+      const bool killed = policy.survives == testing::Survives::kEverything;
       expect_recovers(engine.disk().crash(seed, policy), engine, run,
                       killed ? run.first_after_kill() : run.first_after_power_loss());
     };
-    image({.survives = io::Survives::kEverything});
-    image({.survives = io::Survives::kOnlySynced});
-    for (int i = 0; i < 3; ++i) image({.survives = io::Survives::kRandom});
-    image({.survives = io::Survives::kRandom, .whole_pages = true});
+    image({.survives = testing::Survives::kEverything});
+    image({.survives = testing::Survives::kOnlySynced});
+    for (int i = 0; i < 3; ++i) image({.survives = testing::Survives::kRandom});
+    image({.survives = testing::Survives::kRandom, .whole_pages = true});
   }
   std::uint64_t calls_of_a_whole_life() {
     EngineFixture engine = fixture();
@@ -49,7 +49,7 @@ class EngineCrash : public ::testing::TestWithParam<Setting> {
   }
 
   const std::vector<Step> steps_ = crash_workload();
-  Random random_{base::test_seed()};
+  Random random_{testing::test_seed()};
 };
 
 TEST_P(EngineCrash, AtEveryCallLeavesAPrefixThatHoldsWhatWasPromised) {
@@ -88,8 +88,8 @@ TEST_P(EngineCrash, DuringTheRecoveryFromACrashLosesNothingMore) {
     engine.disk().die_at(random_.pick(calls), {.error = EIO, .partly = random_.pick(1'000'000)});
     const CrashRun run(engine, steps_);
     const bool killed = random_.one_in(2);
-    const io::CrashPolicy policy{.survives = killed ? io::Survives::kEverything : io::Survives::kRandom};
-    io::FaultyDisk disk = engine.disk().crash(random_.pick(1'000'000), policy);
+    const testing::CrashPolicy policy{.survives = killed ? testing::Survives::kEverything : testing::Survives::kRandom};
+    testing::FaultyDisk disk = engine.disk().crash(random_.pick(1'000'000), policy);
     for (int crashes = 0; crashes < 3; ++crashes) {
       EngineFixture again(GetParam().sync, disk);
       again.clock = engine.clock;
@@ -113,11 +113,11 @@ class EngineFault : public EngineCrash {
           call, {.error = error, .partly = random_.one_in(2) ? std::optional(random_.pick(1'000'000)) : std::nullopt});
       const CrashRun run(engine, steps_);
       SCOPED_TRACE("call " + std::to_string(call) + ", " +
-                   std::string(io::call_name(engine.disk().calls().at(call).call)) + " of " +
+                   std::string(testing::call_name(engine.disk().calls().at(call).call)) + " of " +
                    engine.disk().calls().at(call).name);
       if (engine.is_open() && engine->health().code() == Code::kStorageFailed) expect_stopped(engine);
       engine.disk().stop_failing();
-      expect_recovers(engine.disk().crash(call, {.survives = io::Survives::kEverything}), engine, run,
+      expect_recovers(engine.disk().crash(call, {.survives = testing::Survives::kEverything}), engine, run,
                       run.first_after_kill());
       for (std::uint64_t seed = 0; seed < 2; ++seed) {
         expect_recovers(engine.disk().crash(seed), engine, run, run.first_after_power_loss());

@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/test_seed.h"
-#include "limiter/reference_limiter.h"
+#include "testing/reference_limiter.h"
+#include "testing/seed.h"
 
 /// Random operations, clock moves, restarts and compactions, on the engine and on the reference limiter: every
 /// decision, every status and every history must be the same.
@@ -175,7 +175,7 @@ class Comparison {
       default:
         must(engine_->flush());
         model_.tick();
-        engine_.lose_power(io::Survives::kRandom, random_.pick(1'000));
+        engine_.lose_power(testing::Survives::kRandom, random_.pick(1'000));
     }
     if (random_.one_in(3)) engine_.clock.reboot();
     if (random_.one_in(3)) move_clock();
@@ -210,7 +210,7 @@ class Comparison {
 };
 
 TEST(EngineModel, EveryDecisionAndStatusIsTheReferenceLimiters) {
-  Random seeds(base::test_seed());
+  Random seeds(testing::test_seed());
   for (int run = 0; run < 200; ++run) {
     const std::uint64_t seed = seeds.pick(~std::uint64_t{0});
     Comparison(seed).run(200);

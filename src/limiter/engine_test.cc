@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
 
 /// What one key promises: limit, check, reset, status.
 namespace flint::limiter {
@@ -287,7 +287,7 @@ TEST(Engine, HugeLimitsAreExact) {
 TEST(Engine, TheDoctorNamesAFailedStorageOnceAndDoesNotCallItDamage) {
   EngineFixture engine(SyncMode::kAlways);
   must(engine.limit("k", token_bucket(10, 1h)));
-  engine.disk().fail_every(io::Call::kSync, {.error = EIO, .partly = {}});
+  engine.disk().fail_every(testing::Call::kSync, {.error = EIO, .partly = {}});
   EXPECT_EQ(engine.try_check("k").code(), Code::kStorageFailed);
   const DoctorReport report = engine->doctor();
   EXPECT_FALSE(report.ok);

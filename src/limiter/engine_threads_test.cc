@@ -3,8 +3,8 @@
 #include <array>
 #include <thread>
 
-#include "base/test_seed.h"
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
+#include "testing/seed.h"
 
 /// Several threads check at once, a background thread commits, ticks and compacts, and in the middle of it the power is
 /// lost.
@@ -62,7 +62,7 @@ class EngineThreads : public ::testing::TestWithParam<SyncMode> {
  protected:
   void lose_power_while_they_check() {
     EngineFixture engine(GetParam(),
-                         io::FaultyDisk({.can_map = kCanMap && random_.one_in(2), .sync_takes = kSyncTakes}));
+                         testing::FaultyDisk({.can_map = kCanMap && random_.one_in(2), .sync_takes = kSyncTakes}));
     engine.tuning.background = true;
     engine.options.flush_every = std::chrono::milliseconds(1);
     engine.options.flush_every_events = 10;
@@ -86,16 +86,17 @@ class EngineThreads : public ::testing::TestWithParam<SyncMode> {
     }
     for (std::thread& thread : threads) thread.join();
     ASSERT_TRUE(engine.disk().died());
-    expect_granted(engine, io::Survives::kEverything, customers);
-    for (int i = 0; i < 3; ++i) expect_granted(engine, io::Survives::kRandom, customers);
-    expect_granted(engine, io::Survives::kOnlySynced, customers);
+    expect_granted(engine, testing::Survives::kEverything, customers);
+    for (int i = 0; i < 3; ++i) expect_granted(engine, testing::Survives::kRandom, customers);
+    expect_granted(engine, testing::Survives::kOnlySynced, customers);
   }
 
-  void expect_granted(EngineFixture& crashed, io::Survives survives, const std::array<Customer, kThreads>& customers) {
+  void expect_granted(EngineFixture& crashed, testing::Survives survives,
+                      const std::array<Customer, kThreads>& customers) {
     EngineFixture engine(GetParam(), crashed.disk().crash(random_.pick(1'000'000), {.survives = survives}));
     const Status opened = engine.try_open();
     ASSERT_TRUE(opened.ok()) << opened.message();
-    const bool kept = survives == io::Survives::kEverything || GetParam() == SyncMode::kAlways;
+    const bool kept = survives == testing::Survives::kEverything || GetParam() == SyncMode::kAlways;
     const auto expect_between = [&](const std::string& key, Units granted, Units asked) {
       const LimitStatus status = engine.status(key);
       const Units spent = kMaxUnits - status.remaining;
@@ -114,7 +115,7 @@ class EngineThreads : public ::testing::TestWithParam<SyncMode> {
     EXPECT_EQ(engine.remaining("left"), engine.remaining("right")) << "half a check_all";
   }
 
-  Random random_{base::test_seed()};
+  Random random_{testing::test_seed()};
 };
 
 TEST_P(EngineThreads, ALossOfPowerTakesNothingThatAThreadWasTold) {

@@ -6,8 +6,8 @@
 #include <memory>
 #include <numeric>
 
-#include "base/test_seed.h"
-#include "limiter/test_support.h"
+#include "testing/choices.h"
+#include "testing/seed.h"
 
 namespace flint::limiter {
 namespace {
@@ -267,7 +267,7 @@ void expect_equal(const LogEvent& got, const LogEvent& wanted) {
 }
 
 TEST(EventCodec, RandomEventsComeBackAsTheyWere) {
-  Random random(base::test_seed());
+  Random random(testing::test_seed());
   LogEvent got;
   for (int i = 0; i < 20'000; ++i) {
     const LogEvent event = random_event(random, "key");
@@ -280,7 +280,7 @@ TEST(EventCodec, RandomEventsComeBackAsTheyWere) {
 
 // What is accepted is exactly what is written: there is one encoding of an event, and nothing is made up.
 TEST(EventCodec, WhatDecodesFromDamagedBytesEncodesToThem) {
-  Random random(base::test_seed());
+  Random random(testing::test_seed());
   LogEvent got;
   int accepted = 0;
   for (int i = 0; i < 100'000; ++i) {
@@ -299,7 +299,7 @@ TEST(EventCodec, WhatDecodesFromDamagedBytesEncodesToThem) {
 }
 
 TEST(EventCodec, APayloadThatIsCutOrContinuedIsRefused) {
-  Random random(base::test_seed());
+  Random random(testing::test_seed());
   for (int i = 0; i < 500; ++i) {
     LogEvent event = random_event(random, "key");
     event.items.resize(std::min<std::size_t>(event.items.size(), 1));

@@ -1,4 +1,4 @@
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
 
 /// A limiter whose directory was opened on a full disk.
 namespace flint::limiter {
@@ -62,7 +62,7 @@ TEST_P(FullAtOpen, WithRoomItGoesOnAndLogsWhatWasDeniedMeanwhile) {
   EXPECT_EQ(engine_.check("key").remaining, 8U);
   EXPECT_FALSE(engine_->stats().waits_for_room);
   must(engine_->flush());
-  engine_.lose_power(io::Survives::kOnlySynced);
+  engine_.lose_power(testing::Survives::kOnlySynced);
   engine_.open();
   EXPECT_EQ(engine_.remaining("key"), 8U);
   EXPECT_EQ(engine_.status("once").total_denied, 2U);

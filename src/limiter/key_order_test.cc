@@ -6,8 +6,8 @@
 #include <set>
 #include <string>
 
-#include "base/test_seed.h"
-#include "limiter/test_support.h"
+#include "testing/choices.h"
+#include "testing/seed.h"
 
 namespace flint::limiter {
 namespace {
@@ -49,7 +49,7 @@ TEST_F(KeyOrderTest, APageEndsWithThePrefixAndWithItsSize) {
 }
 
 TEST_F(KeyOrderTest, HoldsWhatASetOfStringsHolds) {
-  Random random(base::test_seed());
+  Random random(testing::test_seed());
   std::set<std::string> model;
   for (int i = 0; i < 5'000; ++i) {
     const std::string key = "k" + std::to_string(random.pick(3'000)) + std::string(random.pick(40), 'x');

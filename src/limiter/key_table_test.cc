@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "base/test_seed.h"
-#include "limiter/test_support.h"
+#include "testing/choices.h"
+#include "testing/seed.h"
 
 namespace flint::limiter {
 namespace {
@@ -47,7 +47,7 @@ TEST(KeyTable, ClearedItStartsAnew) {
 }
 
 TEST(KeyTable, HoldsWhatASetOfStringsHolds) {
-  Random random(base::test_seed());
+  Random random(testing::test_seed());
   KeyTable table;
   std::set<std::string> model;
   for (int i = 0; i < 5'000; ++i) {

@@ -4,11 +4,11 @@
 #include <array>
 #include <thread>
 
-#include "base/test_seed.h"
 #include "flint/limiter.h"
-#include "io/test_files.h"
-#include "io/test_processes.h"
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
+#include "testing/files.h"
+#include "testing/processes.h"
+#include "testing/seed.h"
 
 /// Kills a process with SIGKILL, again and again, whose threads check through the public interface on real files. What
 /// it was told to be granted is there afterwards; no more than that, but for what nobody was told; and never half of a
@@ -16,8 +16,8 @@
 namespace flint {
 namespace {
 
-using limiter::testing::must;
-using limiter::testing::Random;
+using testing::must;
+using testing::Random;
 
 constexpr int kThreads = 3;
 constexpr int kKills = 12;
@@ -102,7 +102,7 @@ class Kill : public ::testing::TestWithParam<SyncMode> {
   void start_and_kill() {
     Told told;
     const std::uint64_t seed = random_.pick(1'000'000);
-    const pid_t child = io::start_child([&] { live(temporary_.path(), options_, told, seed); });
+    const pid_t child = testing::start_child([&] { live(temporary_.path(), options_, told, seed); });
     told.only_hear();
     // 0 is often drawn: then it dies while it opens.
     Grant grant;
@@ -110,7 +110,7 @@ class Kill : public ::testing::TestWithParam<SyncMode> {
     for (std::uint64_t heard = random_.any_up_to(options_.sync == SyncMode::kAlways ? 200 : 2'000);
          heard > 0 && told.hear(grant); --heard)
       note();
-    io::kill_and_reap(child);
+    testing::kill_and_reap(child);
     while (told.hear(grant)) note();
     // Each thread may have been granted something that it could not tell any more.
     unheard_ += kThreads * kMaxCost;
@@ -149,9 +149,9 @@ class Kill : public ::testing::TestWithParam<SyncMode> {
 
   using Granted = std::array<Units, 3>;
 
-  io::TemporaryDirectory temporary_;
+  testing::TemporaryDirectory temporary_;
   Options options_;
-  Random random_{base::test_seed()};
+  Random random_{testing::test_seed()};
   Granted granted_{};
   Units unheard_ = 0;
 };

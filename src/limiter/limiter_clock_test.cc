@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "limiter/test_support.h"
+#include "testing/choices.h"
 
 namespace flint::limiter {
 namespace {

@@ -11,18 +11,18 @@
 #include <future>
 #include <thread>
 
-#include "io/test_files.h"
-#include "io/test_processes.h"
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
+#include "testing/files.h"
+#include "testing/processes.h"
 
 /// What limiter.h promises of each method, whatever it decides: who is refused, with which code, and what then holds.
 namespace flint {
 namespace {
 
 using namespace std::chrono_literals;
-using limiter::testing::must;
-using limiter::testing::token_bucket;
 using ::testing::HasSubstr;
+using testing::must;
+using testing::token_bucket;
 
 constexpr std::array kItems = {CheckItem{"key", 1}};
 const Limit kLimit = token_bucket(10, 1h);
@@ -92,7 +92,7 @@ std::unique_ptr<Limiter> in_memory(SyncMode sync = SyncMode::kAlways) {
 }
 
 TEST(LimiterContract, OptionsOutOfRangeAreNamedAndOpenNothing) {
-  const io::TemporaryDirectory temporary;
+  const testing::TemporaryDirectory temporary;
   const auto refused = [&](const char* name, const auto& change) {
     Options options;
     change(options);
@@ -160,14 +160,14 @@ TEST(LimiterContract, AfterCloseEveryCallIsRefused) {
 }
 
 TEST(LimiterContract, InAForkedChildEveryCallIsRefused) {
-  const io::TemporaryDirectory temporary;
+  const testing::TemporaryDirectory temporary;
   for (const SyncMode sync : {SyncMode::kAlways, SyncMode::kBatch}) {
     Options options;
     options.sync = sync;
     auto limiter = must(Limiter::open(temporary.path_of("data"), options));
     must(limiter->limit("key", kLimit));
     const Ticket written{limiter->stats().last_seq};
-    io::run_in_child([&] {
+    testing::run_in_child([&] {
       expect_code(*limiter, all_calls(), Code::kClosed);
       EXPECT_EQ(limiter->wait(written).code(), Code::kClosed);
       Status told;
@@ -182,7 +182,7 @@ TEST(LimiterContract, InAForkedChildEveryCallIsRefused) {
 }
 
 TEST(LimiterContract, OpenedForReadingItRefusesChangesAndWritesNothing) {
-  const io::TemporaryDirectory temporary;
+  const testing::TemporaryDirectory temporary;
   const std::string path = temporary.path_of("data");
   Options options;
   options.mode = OpenMode::kReadOnly;
@@ -209,7 +209,7 @@ TEST(LimiterContract, OpenedForReadingItRefusesChangesAndWritesNothing) {
 }
 
 TEST(LimiterContract, WhatIsNoDirectoryIsRefusedAndLeftAlone) {
-  const io::TemporaryDirectory temporary;
+  const testing::TemporaryDirectory temporary;
   const std::string path = temporary.path_of("file");
   std::ofstream(path) << "mine";
   EXPECT_EQ(Limiter::open(path).code(), Code::kPermission);

@@ -4,16 +4,16 @@
 #include <utility>
 
 #include "flint/limiter.h"
-#include "io/test_files.h"
-#include "io/test_processes.h"
+#include "testing/files.h"
+#include "testing/processes.h"
 
 /// Two processes that want one directory.
 namespace flint {
 namespace {
 
-using io::Signal;
-using io::TemporaryDirectory;
 using ::testing::HasSubstr;
+using testing::Signal;
+using testing::TemporaryDirectory;
 
 /// Longer than any test runs.
 constexpr std::chrono::milliseconds kLong = kLongestLockTimeout;
@@ -22,7 +22,7 @@ class LockWaitTest : public ::testing::Test {
  protected:
   /// A process that has the directory until it is told to let go, with a limit that is used up.
   pid_t start_holder() {
-    const pid_t holder = io::start_child([this] {
+    const pid_t holder = testing::start_child([this] {
       auto limiter = Limiter::open(path());
       ASSERT_TRUE(limiter.ok()) << limiter.status().message();
       ASSERT_TRUE((*limiter)->limit("k", {.rate = 1, .per = std::chrono::hours(24)}).ok());
@@ -52,14 +52,14 @@ TEST_F(LockWaitTest, GetsTheDirectoryWhenTheOtherProcessLetsGo) {
   ASSERT_TRUE(limiter.ok()) << limiter.status().message();
   EXPECT_GE(tries, 3);
   EXPECT_FALSE((*limiter)->check("k")->allowed) << "what the other process granted is granted";
-  io::expect_success(holder);
+  testing::expect_success(holder);
 }
 
 TEST_F(LockWaitTest, GetsTheDirectoryWhenTheOtherProcessIsKilled) {
   const pid_t holder = start_holder();
   bool killed = false;
   const auto limiter = Limiter::open(path(), {.lock_timeout = kLong, .keep_waiting = [&] {
-                                                if (!std::exchange(killed, true)) io::kill_and_reap(holder);
+                                                if (!std::exchange(killed, true)) testing::kill_and_reap(holder);
                                                 return true;
                                               }});
   ASSERT_TRUE(limiter.ok()) << limiter.status().message();
@@ -75,7 +75,7 @@ TEST_F(LockWaitTest, AWaitThatIsEndedSaysWhoHasTheDirectory) {
   EXPECT_EQ(Limiter::open(path(), {.lock_timeout = std::chrono::milliseconds(1)}).code(), Code::kDataDirLocked);
   EXPECT_EQ(repair(path(), std::chrono::milliseconds(1)).code(), Code::kDataDirLocked);
   let_go_.raise();
-  io::expect_success(holder);
+  testing::expect_success(holder);
 }
 
 TEST_F(LockWaitTest, AReaderWaitsAsWell) {
@@ -87,7 +87,7 @@ TEST_F(LockWaitTest, AReaderWaitsAsWell) {
                                              }});
   ASSERT_TRUE(reader.ok()) << reader.status().message();
   EXPECT_EQ((*reader)->status("k")->remaining, 0U);
-  io::expect_success(holder);
+  testing::expect_success(holder);
 }
 
 }  // namespace

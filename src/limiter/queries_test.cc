@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "limiter/engine_fixture.h"
+#include "testing/engine_fixture.h"
 
 /// list, top and history.
 namespace flint::limiter {

@@ -13,7 +13,7 @@ constexpr Limit kLimit{.rate = 10, .per = 1s, .algorithm = Algorithm::kTokenBuck
 
 Moment at(std::int64_t nanos) { return {Time(Nanos(nanos)), WallTime(Nanos(nanos))}; }
 
-class ReplayTest : public testing::Test {
+class ReplayTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(configure(0, "first", 100), Code::kOk);

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <thread>
 
-#include "limiter/engine_fixture.h"
 #include "limiter/limiter_state.h"
+#include "testing/engine_fixture.h"
 
 /// What a restart, clean or not, a compaction and a changed clock leave of a limiter: everything.
 namespace flint::limiter {
@@ -72,7 +72,7 @@ TEST(Restart, AfterAPowerLossAlwaysKeepsWhatReturned) {
     use(engine);
     must(engine->flush());
     const auto before = engine.statuses();
-    engine.lose_power(seed == 0 ? io::Survives::kOnlySynced : io::Survives::kRandom, seed);
+    engine.lose_power(seed == 0 ? testing::Survives::kOnlySynced : testing::Survives::kRandom, seed);
     engine.open();
     EXPECT_EQ(engine.statuses(), before);
   }

@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "base/coding.h"
-#include "base/test_seed.h"
-#include "limiter/test_support.h"
+#include "testing/choices.h"
+#include "testing/seed.h"
 
 namespace flint::limiter {
 namespace {
@@ -373,7 +373,7 @@ TEST(SnapshotCodec, AnEntryThatIsCutIsRefused) {
 
 // Neither a crash nor a state that the algorithms stop at.
 TEST(SnapshotCodec, DamagedEntriesAreRefusedOrLoadAsStatesThatWork) {
-  Random random(base::test_seed());
+  Random random(testing::test_seed());
   KeyTable sound;
   add(sound, "bucket", {.rate = 10, .per = 1s, .burst = 3}).state = algorithm::TokenBucket{kNow, 2, 999'999'999};
   add(sound, "window", {.rate = 10, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}});

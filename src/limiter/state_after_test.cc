@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/test_seed.h"
-#include "limiter/test_support.h"
+#include "testing/choices.h"
+#include "testing/seed.h"
 
 namespace flint::limiter {
 namespace {
@@ -25,7 +25,7 @@ Limit random_limit(Random& random) {
 
 /// What a record keeps of a state is the state: replay, which sees nothing but records, arrives at the very same one.
 TEST(StateAfter, ReplayArrivesAtTheStatesThatWereLogged) {
-  Random random(base::test_seed());
+  Random random(testing::test_seed());
   for (int run = 0; run < 300; ++run) {
     Time now = kNow;
     Limit limit = random_limit(random);

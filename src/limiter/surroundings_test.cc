@@ -7,19 +7,19 @@
 #include <fstream>
 
 #include "flint/limiter.h"
-#include "io/test_files.h"
-#include "io/test_mounts.h"
-#include "io/test_processes.h"
-#include "limiter/engine_fixture.h"
 #include "storage/file_names.h"
+#include "testing/engine_fixture.h"
+#include "testing/files.h"
+#include "testing/mounts.h"
+#include "testing/processes.h"
 
 /// flint::Limiter on real files when the world around it changes: the disk is full, the lock file is gone, the process
 /// forked.
 namespace flint {
 namespace {
 
-using limiter::testing::must;
 using ::testing::HasSubstr;
+using testing::must;
 
 // Nothing comes back while a test runs.
 constexpr Limit kLimit{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}};
@@ -42,7 +42,7 @@ class Surroundings : public ::testing::TestWithParam<SyncMode> {
     return status.total_allowed_cost;
   }
 
-  io::TemporaryDirectory temporary_;
+  testing::TemporaryDirectory temporary_;
   Options options_;
 };
 
@@ -108,7 +108,7 @@ class FullDisk : public Surroundings {
 };
 
 TEST_P(FullDisk, OfASmallFileSystemLosesNothingAndWritingGoesOnWhenThereIsRoom) {
-  io::with_tmpfs(temporary_.path(), "16m", [&] {
+  testing::with_tmpfs(temporary_.path(), "16m", [&] {
     // Leaves room for the first segment, and not for the second.
     const std::string filler = temporary_.path_of("filler");
     std::ofstream(filler) << std::string(std::size_t{14} << 20, 'x');
@@ -117,7 +117,7 @@ TEST_P(FullDisk, OfASmallFileSystemLosesNothingAndWritingGoesOnWhenThereIsRoom) 
 }
 
 TEST_P(FullDisk, OfALimitOnFilesLosesNothingAndWritingGoesOnWhenItIsRaised) {
-  io::run_in_child([&] {
+  testing::run_in_child([&] {
     ::signal(SIGXFSZ, SIG_DFL);  // the limiter's calls must not raise it
     // Less than the head of a file: of any more, small segments would be made one after the other.
     constexpr rlimit kTight{32, RLIM_INFINITY};
@@ -191,7 +191,7 @@ TEST_P(Fork, TheChildCanWriteNothingAndItsParentGoesOn) {
   auto limiter = open();
   must(limiter->limit("key", kLimit));
   must(limiter->check("key", 5));
-  io::run_in_child([&] {
+  testing::run_in_child([&] {
     const auto refused = limiter->check("key");
     EXPECT_EQ(refused.code(), Code::kClosed);
     EXPECT_THAT(refused.status().message(), HasSubstr("open one in the child after fork"));

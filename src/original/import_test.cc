@@ -8,8 +8,8 @@
 #include <fstream>
 
 #include "flint/limiter.h"
-#include "io/test_files.h"
-#include "original/test_files.h"
+#include "testing/files.h"
+#include "testing/original_files.h"
 
 /// Whole imports, over the machine's files.
 namespace flint::original {
@@ -43,7 +43,7 @@ class ImportTest : public ::testing::Test {
     EXPECT_FALSE(std::filesystem::exists(to_)) << "a refusal made the data directory";
   }
 
-  io::TemporaryDirectory temporary_;
+  testing::TemporaryDirectory temporary_;
   const std::string from_ = temporary_.path_of("old");
   const std::string to_ = temporary_.path_of("new");
 };

@@ -1,10 +1,11 @@
 #include "original/log.h"
 
-#include "original/test_files.h"
+#include "testing/original_files.h"
 
 namespace flint::original {
 namespace {
 
+using testing::config;
 using testing::configured;
 using testing::event;
 using testing::left;

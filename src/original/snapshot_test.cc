@@ -1,6 +1,6 @@
 #include "original/snapshot.h"
 
-#include "original/test_files.h"
+#include "testing/original_files.h"
 
 namespace flint::original {
 namespace {
@@ -8,6 +8,7 @@ namespace {
 using testing::bare;
 using testing::config;
 using testing::left;
+using testing::line;
 using testing::read;
 using testing::read_snapshot_of;
 using testing::wrapped;

@@ -1,6 +1,6 @@
 #include "original/usage.h"
 
-#include "original/test_files.h"
+#include "testing/original_files.h"
 
 namespace flint::original {
 namespace {

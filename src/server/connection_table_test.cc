@@ -6,11 +6,15 @@
 #include <thread>
 #include <vector>
 
-#include "server/test_server.h"
+#include "testing/test_server.h"
 
 namespace flint::server {
 namespace {
 
+using testing::get;
+using testing::RawResponse;
+using testing::TestClient;
+using testing::TestServer;
 using Entry = ConnectionTable::Entry;
 
 std::shared_ptr<Visitor> visitor(const char* client, bool is_owner = false) {

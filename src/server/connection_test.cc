@@ -7,13 +7,18 @@
 #include <set>
 #include <thread>
 
-#include "server/test_server.h"
+#include "testing/test_server.h"
 
 namespace flint::server {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::HasSubstr;
+using testing::get;
+using ::testing::HasSubstr;
+using testing::post;
+using testing::RawResponse;
+using testing::TestClient;
+using testing::TestServer;
 
 constexpr Units kPlenty = 1'000'000;
 
@@ -47,7 +52,7 @@ TEST(Connection, AnswersPipelinedRequestsInOrder) {
   ASSERT_TRUE(client.send(requests));
   for (Units i = 0; i < 20; ++i) {
     EXPECT_THAT(client.receive()->body, HasSubstr("\"remaining\":" + std::to_string(kPlenty - 2 * i - 1) + ","));
-    EXPECT_THAT(client.receive()->body, testing::StartsWith("[{\"key\":\"k\""));
+    EXPECT_THAT(client.receive()->body, ::testing::StartsWith("[{\"key\":\"k\""));
     EXPECT_THAT(client.receive()->body, HasSubstr("\"remaining\":" + std::to_string(kPlenty - 2 * i - 1) + ","));
     EXPECT_EQ(client.receive()->status, 404);
     EXPECT_EQ(client.receive()->status, 404);

@@ -8,7 +8,7 @@
 namespace flint::server {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(Descriptors, AreEnoughForAllPlacesUnderAUsualLimit) {
   const Result<ConnectionPlaces> places = places_within(4096, 10, 2, 1024);

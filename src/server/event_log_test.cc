@@ -9,8 +9,8 @@
 namespace flint::server {
 namespace {
 
-using testing::MatchesRegex;
-using testing::StartsWith;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
 
 TEST(EventLog, EscapesWhatCouldForgeALineOrSteerATerminal) {
   EXPECT_EQ(escaped_for_log("plain, é and 😀"), "plain, é and 😀");
@@ -23,12 +23,12 @@ TEST(EventLog, EscapesWhatCouldForgeALineOrSteerATerminal) {
 /// What `work` logs.
 template <typename Work>
 std::string logged(LogLevel level, LogFormat format, const Work& work) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   {
     EventLog log(level, format);
     work(log);
   }
-  return testing::internal::GetCapturedStderr();
+  return ::testing::internal::GetCapturedStderr();
 }
 
 void say_hello(EventLog& log) { log.warning("greeting", "say \"hello\"\n\\o/"); }

@@ -1,15 +1,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/test_cuts.h"
-#include "server/test_server.h"
+#include "testing/cuts.h"
+#include "testing/test_server.h"
 
 /// HEAD is answered as GET is, without the body, and no byte of a body ever follows the answer to one.
 namespace flint::server {
 namespace {
 
-using testing::EndsWith;
-using testing::StartsWith;
+using testing::byte_by_byte;
+using testing::Cut;
+using ::testing::EndsWith;
+using testing::get;
+using testing::RawResponse;
+using ::testing::StartsWith;
+using testing::TestClient;
+using testing::TestServer;
+using testing::whole;
 
 std::string head(std::string_view target, std::string_view fields = "") {
   return "HEAD" + get(target, fields).substr(3);
@@ -121,7 +128,7 @@ TEST(Head, ThatIsMalformedIsAnsweredWithoutABody) {
       const std::string answer = client.receive_all();
       EXPECT_THAT(answer, StartsWith("HTTP/1.1 " + row.status)) << row.request.substr(0, 60);
       EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
-      EXPECT_THAT(answer, testing::Not(testing::HasSubstr("Content-Length: 0")));
+      EXPECT_THAT(answer, ::testing::Not(::testing::HasSubstr("Content-Length: 0")));
     }
   }
 }

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "server/test_cuts.h"
-#include "server/test_server.h"
+#include "testing/cuts.h"
+#include "testing/test_server.h"
 
 /// What the server makes of a stream of bytes on one connection: where one request ends and the next begins, what a
 /// body may hide, and what a client leaves behind that goes away. Every row is sent whole, byte by byte and a line at a
@@ -12,7 +12,16 @@
 namespace flint::server {
 namespace {
 
-using testing::ElementsAreArray;
+using testing::at_line_ends;
+using testing::byte_by_byte;
+using testing::Cut;
+using ::testing::ElementsAreArray;
+using testing::get;
+using testing::post;
+using testing::RawResponse;
+using testing::TestClient;
+using testing::TestServer;
+using testing::whole;
 
 enum class Then : std::uint8_t {
   kGoesOn,
@@ -294,7 +303,7 @@ std::vector<Row> early_end_rows() {
   };
 }
 
-class HttpStream : public testing::Test {
+class HttpStream : public ::testing::Test {
  public:
   static void SetUpTestSuite() {
     server_ = std::make_unique<TestServer>(TestServer::defaults(), SyncMode::kBatch);

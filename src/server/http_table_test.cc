@@ -3,15 +3,24 @@
 
 #include <vector>
 
-#include "server/test_cuts.h"
-#include "server/test_server.h"
+#include "testing/cuts.h"
+#include "testing/test_server.h"
 
 /// What the server answers to which bytes: every row is sent whole, byte by byte and a line at a time, and must be
 /// answered in the same way.
 namespace flint::server {
 namespace {
 
-using testing::HasSubstr;
+using testing::at_line_ends;
+using testing::byte_by_byte;
+using testing::Cut;
+using testing::get;
+using ::testing::HasSubstr;
+using testing::post;
+using testing::RawResponse;
+using testing::TestClient;
+using testing::TestServer;
+using testing::whole;
 
 enum class To : std::uint8_t { kOpenPort, kTokenPort, kUnixSocket };
 enum class Then : std::uint8_t { kGoesOn, kCloses };
@@ -338,7 +347,7 @@ std::vector<Row> field_rows() {
   };
 }
 
-class HttpTable : public testing::Test {
+class HttpTable : public ::testing::Test {
  public:
   static void SetUpTestSuite() {
     server_ = std::make_unique<TestServer>(TestServer::defaults(), SyncMode::kBatch);
@@ -408,7 +417,7 @@ class HttpTable : public testing::Test {
     EXPECT_EQ(response.field("content-length"), std::to_string(response.body.size()));
     EXPECT_EQ(response.field("date").size(), std::string_view("Mon, 23 Nov 2026 18:22:02 GMT").size());
     for (const auto& [name, value] : response.fields) EXPECT_FALSE(name.starts_with("access-control")) << name;
-    EXPECT_THAT(response.body, testing::Not(HasSubstr(TestServer::kToken)));
+    EXPECT_THAT(response.body, ::testing::Not(HasSubstr(TestServer::kToken)));
     if (row.status == 200) return;
     EXPECT_TRUE(response.body.starts_with("{\"error\":\"")) << response.body;
     EXPECT_THAT(response.body, HasSubstr("\",\"code\":\""));

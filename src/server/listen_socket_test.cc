@@ -6,13 +6,15 @@
 
 #include <fstream>
 
-#include "server/test_client.h"
-#include "server/test_server.h"
+#include "testing/test_client.h"
+#include "testing/test_server.h"
 
 namespace flint::server {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
+using testing::TemporaryDirectory;
+using testing::TestClient;
 
 TEST(ListenSocket, FindsAFreePortAndSaysWhich) {
   Result<ListenSocket> socket = ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0});
@@ -27,7 +29,7 @@ TEST(ListenSocket, FindsAFreePortAndSaysWhich) {
 }
 
 TEST(ListenSocket, InTheFileSystemIsItsOwnersAndGoesWithIt) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   const std::string path = directory.path() + "/s.sock";
   {
     Result<ListenSocket> socket = ListenSocket::bind_unix(path);
@@ -43,7 +45,7 @@ TEST(ListenSocket, InTheFileSystemIsItsOwnersAndGoesWithIt) {
 }
 
 TEST(ListenSocket, ReplacesASocketThatNobodyListensOn) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   const std::string path = directory.path() + "/flint.sock";
   Result<ListenSocket> abandoned = ListenSocket::bind_unix(path);
   ASSERT_TRUE(abandoned.ok());
@@ -58,7 +60,7 @@ TEST(ListenSocket, ReplacesASocketThatNobodyListensOn) {
 }
 
 TEST(ListenSocket, LeavesAFileAlone) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   const std::string path = directory.path() + "/flint.sock";
   std::ofstream(path) << "mine";
   EXPECT_EQ(ListenSocket::bind_unix(path).code(), Code::kPermission);
@@ -67,7 +69,7 @@ TEST(ListenSocket, LeavesAFileAlone) {
 }
 
 TEST(ListenSocket, WorksInADirectoryWithALongName) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   const std::string deep = directory.path() + "/" + std::string(200, 'd');
   std::filesystem::create_directory(deep);
   Result<ListenSocket> socket = ListenSocket::bind_in_data_dir(deep);

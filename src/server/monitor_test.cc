@@ -5,13 +5,18 @@
 
 #include <thread>
 
-#include "server/test_server.h"
+#include "testing/test_server.h"
 
 namespace flint::server {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using testing::get;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::post;
+using testing::RawResponse;
+using testing::TestClient;
+using testing::TestServer;
 
 RawResponse ask(TestClient client, std::string_view request) {
   client.send(request);
@@ -23,7 +28,7 @@ std::string scrape(const TestServer& server) { return ask(server.connect(), get(
 std::string check(std::string_view key) { return post("/v1/check", "{\"key\":\"" + std::string(key) + "\"}"); }
 
 /// In both sync modes: in one an answer is held, in the other it is not.
-class MetricsTest : public testing::TestWithParam<SyncMode> {
+class MetricsTest : public ::testing::TestWithParam<SyncMode> {
  protected:
   void add_limit(std::string_view key, Units rate) {
     const Status added =
@@ -34,7 +39,7 @@ class MetricsTest : public testing::TestWithParam<SyncMode> {
   TestServer server_{TestServer::defaults(), GetParam()};
 };
 
-INSTANTIATE_TEST_SUITE_P(SyncModes, MetricsTest, testing::Values(SyncMode::kAlways, SyncMode::kBatch),
+INSTANTIATE_TEST_SUITE_P(SyncModes, MetricsTest, ::testing::Values(SyncMode::kAlways, SyncMode::kBatch),
                          [](const auto& mode) { return mode.param == SyncMode::kAlways ? "always" : "batch"; });
 
 TEST_P(MetricsTest, CountDecisionsAnswersAndKeys) {

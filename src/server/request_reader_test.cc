@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/test_seed.h"
+#include "testing/seed.h"
 
 namespace flint::server {
 namespace {
@@ -240,7 +240,7 @@ TEST(RequestReader, ReadsChunksWithEveryKindOfExtension) {
 }
 
 TEST(RequestReader, SaysTheSameHoweverTheBytesAreCutUp) {
-  const std::uint64_t seed = base::test_seed();
+  const std::uint64_t seed = testing::test_seed();
   std::mt19937_64 random(seed);
   // Valid requests of every framing, of which every third run changes, drops or doubles some bytes.
   const std::vector<std::string> requests = {"GET /a?x=1 HTTP/1.1\r\nHost: h\r\n\r\n",

@@ -8,13 +8,17 @@
 
 #include <csignal>
 
-#include "server/test_client.h"
-#include "server/test_server.h"
+#include "testing/test_client.h"
+#include "testing/test_server.h"
 
 namespace flint::server {
 namespace {
 
-using testing::HasSubstr;
+using testing::get;
+using ::testing::HasSubstr;
+using testing::post;
+using testing::TemporaryDirectory;
+using testing::TestClient;
 
 /// run_server in a process of its own, because it takes over signals.
 class ServerProcess {
@@ -89,7 +93,7 @@ ServerOptions options_for(const std::string& data_dir) {
 }
 
 TEST(RunServer, StopsInOrderAndForgetsNothing) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   // Longer than the address of a socket can be.
   const std::string data_dir = directory.path() + "/" + std::string(150, 'd');
   for (const int number : {SIGTERM, SIGINT}) {
@@ -111,7 +115,7 @@ TEST(RunServer, StopsInOrderAndForgetsNothing) {
 }
 
 TEST(RunServer, EndsAtOnceOnASecondSignal) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   ServerOptions options = options_for(directory.path());
   options.deadlines.drain = std::chrono::hours(1);
   ServerProcess server(options);
@@ -127,7 +131,7 @@ TEST(RunServer, EndsAtOnceOnASecondSignal) {
 }
 
 TEST(RunServer, EndsWhenStorageFails) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   ServerProcess server(options_for(directory.path()));
   TestClient client = TestClient::connect_tcp(server.port());
   client.send(post("/v1/limits", R"({"key":"k","rate":9,"per":"1h"})"));
@@ -139,18 +143,18 @@ TEST(RunServer, EndsWhenStorageFails) {
   const int status = server.end();
   ASSERT_TRUE(WIFEXITED(status));
   // On a machine too busy to finish within the second, the process is ended as the command would end: with 3.
-  EXPECT_THAT(WEXITSTATUS(status), testing::AnyOf(static_cast<int>(Code::kStorageFailed), 3));
+  EXPECT_THAT(WEXITSTATUS(status), ::testing::AnyOf(static_cast<int>(Code::kStorageFailed), 3));
 }
 
 TEST(RunServer, AsksForTheTokenOnItsAddressAndNotInItsDirectory) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   ServerOptions options = options_for(directory.path() + "/data");
   options.bind = "unix:" + directory.path() + "/api.sock";
   options.token = "s3cret";
   ServerProcess server(options);
   const std::string log = server.log_until("flint.sock without a token");
   EXPECT_THAT(log, HasSubstr("api.sock for requests with the token"));
-  EXPECT_THAT(log, testing::Not(HasSubstr("s3cret")));
+  EXPECT_THAT(log, ::testing::Not(HasSubstr("s3cret")));
   TestClient named = TestClient::connect_unix(directory.path() + "/api.sock");
   named.send(get("/v1/health") + get("/v1/health", "Authorization: Bearer s3cret\r\n"));
   EXPECT_EQ(named.receive()->status, 401);
@@ -162,7 +166,7 @@ TEST(RunServer, AsksForTheTokenOnItsAddressAndNotInItsDirectory) {
 
 // Limit changes and resets were not in the log, nor who made them.
 TEST(RunServer, LogsWhoChangedWhat) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   ServerProcess server(options_for(directory.path()));
   TestClient client = TestClient::connect_tcp(server.port());
   client.send(post("/v1/limits", R"({"key":"k","rate":9,"per":"1h"})") + post("/v1/check", R"({"key":"k"})"));
@@ -185,7 +189,7 @@ TEST(RunServer, LogsWhoChangedWhat) {
 // A core dump held the token, and /proc/PID/mem showed it to other processes of the same user.
 TEST(RunServer, KeepsItsMemoryToItselfWhenItHoldsAToken) {
   for (const char* token : {"", "s3cret"}) {
-    const TestDirectory directory;
+    const TemporaryDirectory directory;
     ServerOptions options = options_for(directory.path());
     options.token = token;
     ServerProcess server(options);
@@ -196,7 +200,7 @@ TEST(RunServer, KeepsItsMemoryToItselfWhenItHoldsAToken) {
 }
 
 TEST(RunServer, SurvivesAShortageOfDescriptors) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   ServerProcess server(options_for(directory.path()));
   const std::uint16_t port = server.port();
   // Less than what it started with, which only somebody else can bring about.
@@ -214,7 +218,7 @@ TEST(RunServer, SurvivesAShortageOfDescriptors) {
 }
 
 TEST(RunServer, RefusesWhatIsNotSafeOrMakesNoSense) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   const std::string data_dir = directory.path() + "/data";
   const auto refusal = [&](const std::function<void(ServerOptions&)>& change) {
     ServerOptions options = options_for(data_dir);

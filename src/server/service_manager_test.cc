@@ -11,13 +11,17 @@
 #include <cstring>
 
 #include "server/listen_socket.h"
-#include "server/test_client.h"
-#include "server/test_server.h"
+#include "testing/test_client.h"
+#include "testing/test_server.h"
 
 namespace flint::server {
 namespace {
 
-using testing::HasSubstr;
+using testing::get;
+using ::testing::HasSubstr;
+using testing::TemporaryDirectory;
+using testing::TestClient;
+using testing::TestServer;
 
 /// The service manager's end.
 class NotifySocket {
@@ -44,7 +48,7 @@ class NotifySocket {
 };
 
 TEST(ServiceNotifier, TellsStatesAtAPathAndAtAnAbstractName) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   for (const std::string& name : {directory.path() + "/notify", "@" + directory.path()}) {
     NotifySocket manager(name);
     const ServiceNotifier notifier(name);
@@ -59,14 +63,14 @@ TEST(ServiceNotifier, TellsStatesAtAPathAndAtAnAbstractName) {
 }
 
 TEST(ServiceNotifier, TextMakesNoStateOfItsOwn) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   NotifySocket manager(directory.path() + "/notify");
   ServiceNotifier(directory.path() + "/notify").status("failed: a\nREADY=1");
   EXPECT_EQ(manager.next(), "STATUS=failed: a\\x0aREADY=1");
 }
 
 TEST(ServiceNotifier, IsSilentWhenNobodyListens) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   for (const std::string& name : {std::string(), directory.path() + "/nobody", std::string("@flint-nobody"),
                                   std::string(300, 'x'), std::string("no/such/place")}) {
     ServiceNotifier(name).ready("serving");
@@ -74,7 +78,7 @@ TEST(ServiceNotifier, IsSilentWhenNobodyListens) {
 }
 
 TEST(ServiceNotifier, LeavesTheEnvironmentWhenTaken) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   const std::string name = directory.path() + "/notify";
   NotifySocket manager(name);
   setenv("NOTIFY_SOCKET", name.c_str(), 1);
@@ -90,7 +94,7 @@ TEST(ServiceNotifier, LeavesTheEnvironmentWhenTaken) {
 base::UniqueFd plain_socket(int family, int type) { return base::UniqueFd(::socket(family, type, 0)); }
 
 TEST(PassedSocket, KeepsItsAddress) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   base::UniqueFd v4 = plain_socket(AF_INET, SOCK_STREAM);
   ASSERT_EQ(::listen(v4.get(), 1), 0);
   const Result<PassedSocket> any = examine_passed_socket(std::move(v4));
@@ -162,7 +166,7 @@ TEST(PassedSocket, OnlyForThisProcessAndOnlyOne) {
 }
 
 TEST(PassedSocket, OutlivesTheServerThatAdoptedIt) {
-  const TestDirectory directory;
+  const TemporaryDirectory directory;
   Result<ListenSocket> held = ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0});
   ASSERT_TRUE(held.ok() && held->listen().ok());
   const auto port = static_cast<std::uint16_t>(std::stoi(held->url().substr(17)));

@@ -3,11 +3,16 @@
 #include <future>
 #include <vector>
 
-#include "server/test_server.h"
+#include "testing/test_server.h"
 
 /// Requests that wait or read files, and the threads that they share.
 namespace flint::server {
 namespace {
+
+using testing::get;
+using testing::post;
+using testing::TestClient;
+using testing::TestServer;
 
 /// Keeps every thread of one kind of work busy until released.
 class Busy {

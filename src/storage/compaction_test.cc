@@ -2,14 +2,20 @@
 
 #include "storage/file_names.h"
 #include "storage/manifest.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// Snapshots that are written while appends go on, and what is kept of the log.
 namespace flint::storage {
 namespace {
 
-using io::FaultyDisk;
-using io::Survives;
+using testing::FaultyDisk;
+using testing::History;
+using testing::Records;
+using testing::Survives;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::text_of;
+using testing::tiny_options;
 
 std::vector<std::string> files_of(const FaultyDisk& disk, FileKind kind) {
   std::vector<std::string> names = disk.names();
@@ -17,7 +23,7 @@ std::vector<std::string> files_of(const FaultyDisk& disk, FileKind kind) {
   return names;
 }
 
-class CompactionTest : public testing::Test {
+class CompactionTest : public ::testing::Test {
  protected:
   TestStore& open(const StoreOptions& options = tiny_options()) {
     store_.reset();
@@ -228,7 +234,7 @@ TEST_F(CompactionTest, ANewestSnapshotThatCannotBeReadAnywhereFallsBackToTheOneB
   append(30);
   ASSERT_TRUE(store->compact().ok());
   ASSERT_TRUE(store->close().ok());
-  io::FaultyOptions counting;
+  testing::FaultyOptions counting;
   counting.count_reads = true;
   const auto copy_to = [this](FaultyDisk& disk) {
     for (const std::string& name : disk_.names()) disk.put(name, *disk_.content(name));
@@ -237,10 +243,10 @@ TEST_F(CompactionTest, ANewestSnapshotThatCannotBeReadAnywhereFallsBackToTheOneB
   copy_to(calm);
   TestStore undisturbed(calm, tiny_options());
   ASSERT_TRUE(undisturbed.open().ok());
-  const std::vector<io::CallRecord> calls = calm.calls();
+  const std::vector<testing::CallRecord> calls = calm.calls();
   int failed = 0;
   for (std::uint64_t number = 0; number < calls.size(); ++number) {
-    if (calls[number].call != io::Call::kRead || calls[number].name != snapshot_name(2)) continue;
+    if (calls[number].call != testing::Call::kRead || calls[number].name != snapshot_name(2)) continue;
     ++failed;
     FaultyDisk disk(counting);
     copy_to(disk);
@@ -298,7 +304,7 @@ TEST_F(CompactionTest, AFailureIsTriedAgainOnlyWhenTheLogHasGrownSomeMore) {
   options.compact_after_bytes = 4000;
   TestStore& store = open(options);
   append(150);
-  disk_.fail_every(io::Call::kCreate, {ENOSPC, std::nullopt});
+  disk_.fail_every(testing::Call::kCreate, {ENOSPC, std::nullopt});
   EXPECT_EQ(store->tick().code(), Code::kDiskFull);
   const std::uint64_t calls = disk_.call_count();
   EXPECT_FALSE(store->findings().empty());

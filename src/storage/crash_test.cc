@@ -1,22 +1,30 @@
 #include <cerrno>
 
-#include "storage/workload.h"
+#include "testing/store_workload.h"
 
 /// Every crash point: whatever call the power fails at, the store opens again without an operator, shows a prefix of
 /// what was appended with everything that was acknowledged, and never shows less or more afterwards.
 namespace flint::storage {
 namespace {
 
-using io::CrashPolicy;
-using io::FaultyDisk;
-using io::Survives;
+using testing::CrashPolicy;
+using testing::FaultyDisk;
+using testing::History;
+using testing::Records;
+using testing::run_workload;
+using testing::Survives;
+using testing::test_effort;
+using testing::test_seed;
+using testing::TestStore;
+using testing::tiny_options;
+using testing::WorkloadResult;
 
 constexpr int kRandomCrashes = 3;
 
-class CrashTest : public testing::TestWithParam<bool> {
+class CrashTest : public ::testing::TestWithParam<bool> {
  protected:
   [[nodiscard]] static FaultyDisk new_disk() {
-    io::FaultyOptions options;
+    testing::FaultyOptions options;
     options.can_map = GetParam();
     return FaultyDisk(options);
   }
@@ -76,7 +84,7 @@ void check_crashes_in_recovery(const FaultyDisk& crashed, const History& history
     const History promised = shown ? settled_at(store.owner.records) : history;
     for (const Survives survives : {Survives::kOnlySynced, Survives::kRandom}) {
       check_later_opens(dying.crash(seed + call, {.survives = survives}), promised, seed);
-      if (testing::Test::HasFailure()) return;
+      if (::testing::Test::HasFailure()) return;
     }
   }
 }
@@ -85,7 +93,7 @@ TEST_P(CrashTest, AtEveryCall) {
   const std::uint64_t seed = test_seed();
   const FaultyDisk counting = new_disk();
   ASSERT_EQ(run_workload(counting, {}).first_failure, Status());
-  const std::vector<io::CallRecord> calls = counting.calls();
+  const std::vector<testing::CallRecord> calls = counting.calls();
   ASSERT_GT(calls.size(), 100U);
   for (std::uint64_t call = 0; call < calls.size(); ++call) {
     FaultyDisk disk = new_disk();
@@ -94,10 +102,10 @@ TEST_P(CrashTest, AtEveryCall) {
     const WorkloadResult lived = run_workload(disk, {});
     std::uint64_t crash_seed = seed ^ (call << 20);
     for (const CrashPolicy& policy : policies()) {
-      SCOPED_TRACE(testing::Message() << "call " << call << ", " << io::call_name(calls[call].call) << " "
-                                      << calls[call].name << ", crash seed " << ++crash_seed << ", survives "
-                                      << static_cast<int>(policy.survives) << ", acknowledged "
-                                      << lived.history.acknowledged);
+      SCOPED_TRACE(::testing::Message() << "call " << call << ", " << testing::call_name(calls[call].call) << " "
+                                        << calls[call].name << ", crash seed " << ++crash_seed << ", survives "
+                                        << static_cast<int>(policy.survives) << ", acknowledged "
+                                        << lived.history.acknowledged);
       check_later_opens(disk.crash(crash_seed, policy), lived.history, crash_seed);
       if (HasFailure()) return;
     }
@@ -113,7 +121,7 @@ TEST_P(CrashTest, AtEveryCallOfARecovery) {
     FaultyDisk disk = new_disk();
     disk.die_at(call);
     const WorkloadResult lived = run_workload(disk, {});
-    SCOPED_TRACE(testing::Message() << "call " << call);
+    SCOPED_TRACE(::testing::Message() << "call " << call);
     check_crashes_in_recovery(disk.crash(seed + call), lived.history, seed + call);
     if (HasFailure()) return;
   }
@@ -127,7 +135,7 @@ TEST_P(CrashTest, BetweenCalls) {
   const auto crash_here = [&](const History& history) {
     ++step;
     for (const CrashPolicy& policy : policies()) {
-      SCOPED_TRACE(testing::Message() << "step " << step);
+      SCOPED_TRACE(::testing::Message() << "step " << step);
       if (!HasFailure()) check_later_opens(disk.crash(seed + step, policy), history, seed);
     }
   };
@@ -144,7 +152,7 @@ TEST_P(CrashTest, AKilledProcessLosesNothingThatWasAppended) {
   EXPECT_EQ(run_workload(disk, {.after_step = kill_here}).first_failure, Status());
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, CrashTest, testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(Paths, CrashTest, ::testing::Bool(),
                          [](const auto& param) { return param.param ? "Mapped" : "Written"; });
 
 }  // namespace

@@ -3,15 +3,21 @@
 #include "storage/file_names.h"
 #include "storage/manifest.h"
 #include "storage/segment_reader.h"
-#include "storage/workload.h"
+#include "testing/store_workload.h"
 
 /// Damage is never silent: whatever region of whatever file is changed, either everything that was acknowledged is
 /// recovered, or the open fails and names the file; and repair makes the directory open again with a prefix.
 namespace flint::storage {
 namespace {
 
-using io::FaultyDisk;
-using io::Survives;
+using testing::FaultyDisk;
+using testing::History;
+using testing::Survives;
+using testing::test_effort;
+using testing::test_seed;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::tiny_options;
 
 struct Region {
   std::uint64_t begin = 0;
@@ -104,7 +110,7 @@ bool was_closed_at(const FaultyDisk& disk, const std::string& name, std::uint64_
   return reader->offset() == offset && reader->ends_clean();
 }
 
-class DamageTest : public testing::TestWithParam<Image (*)()> {
+class DamageTest : public ::testing::TestWithParam<Image (*)()> {
  protected:
   DamageTest() : image_(GetParam()()) {}
 
@@ -120,7 +126,7 @@ class DamageTest : public testing::TestWithParam<Image (*)()> {
   [[nodiscard]] std::uint64_t size_of(const std::string& name) const { return image_.disk.content(name)->size(); }
 
   void check(FaultyDisk& disk, const std::string& damaged, Region region) {
-    SCOPED_TRACE(testing::Message() << damaged << ", bytes " << region.begin << " to " << region.end);
+    SCOPED_TRACE(::testing::Message() << damaged << ", bytes " << region.begin << " to " << region.end);
     const auto before = content_of(disk);
     History history = image_.history;
     TestStore store(disk, tiny_options());
@@ -255,7 +261,7 @@ TEST_P(DamageTest, FilesThatAreGone) {
 TEST_P(DamageTest, AnythingAtAll) {
   const std::uint64_t seed = test_seed();
   for (std::uint64_t round = 0; round < 300 * test_effort(); ++round) {
-    SCOPED_TRACE(testing::Message() << "FLINT_TEST_SEED=" << seed << ", round " << round);
+    SCOPED_TRACE(::testing::Message() << "FLINT_TEST_SEED=" << seed << ", round " << round);
     std::mt19937_64 random(seed + round);
     FaultyDisk disk = image_.copy();
     const std::vector<std::string> names = files();
@@ -294,7 +300,7 @@ TEST_P(DamageTest, AnythingAtAll) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Images, DamageTest, testing::Values(&closed, &killed_when_idle, &killed_at_work),
+INSTANTIATE_TEST_SUITE_P(Images, DamageTest, ::testing::Values(&closed, &killed_when_idle, &killed_at_work),
                          [](const auto& param) {
                            if (param.param == &closed) return "Closed";
                            return param.param == &killed_when_idle ? "KilledWhenIdle" : "KilledAtWork";
@@ -341,7 +347,7 @@ TEST(SealedLog, IsDamagedWhereItsTailReadsAsZeros) {
   const std::string segment = segment_name(1);
   const std::string content = *disk.content(segment);
   for (int record = 0; record < 10; ++record) {
-    SCOPED_TRACE(testing::Message() << "zeros from record " << record << " on");
+    SCOPED_TRACE(::testing::Message() << "zeros from record " << record << " on");
     FaultyDisk zeroed = disk.crash(0, {.survives = Survives::kEverything});
     const std::size_t from = content.find("record " + std::to_string(record)) - record_header::kSize;
     ASSERT_TRUE(zeroed.overwrite(segment, from, std::string(content.size() - from, '\0')).ok());

@@ -2,14 +2,18 @@
 #include <thread>
 
 #include "storage/file_names.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// Files that are deleted under an open store although nobody writes to them any more: the next open needs them, and
 /// noticed it only then, after any number of grants that it could not keep.
 namespace flint::storage {
 namespace {
 
-class DeletedFilesTest : public testing::Test {
+using testing::History;
+using testing::TestStore;
+using testing::tiny_options;
+
+class DeletedFilesTest : public ::testing::Test {
  protected:
   void SetUp() override { open(tiny_options()); }
   void open(const StoreOptions& options) {
@@ -37,7 +41,7 @@ class DeletedFilesTest : public testing::Test {
     EXPECT_EQ(store_->append(history_, "more").code(), Code::kStorageFailed);
   }
 
-  io::FaultyDisk disk_;
+  testing::FaultyDisk disk_;
   History history_;
   std::unique_ptr<TestStore> store_;
 };

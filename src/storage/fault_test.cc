@@ -1,24 +1,30 @@
 #include <cerrno>
 
 #include "storage/file_names.h"
-#include "storage/workload.h"
+#include "testing/store_workload.h"
 
 /// Every call that can fail, fails: with an I/O error and with a full disk, doing nothing or a part of what was asked.
 namespace flint::storage {
 namespace {
 
-using io::Call;
-using io::CallRecord;
-using io::FaultyDisk;
-using io::Survives;
+using testing::Call;
+using testing::CallRecord;
+using testing::FaultyDisk;
+using testing::History;
+using testing::run_workload;
+using testing::Survives;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::tiny_options;
+using testing::WorkloadResult;
 
 FaultyDisk new_disk(bool can_map) {
-  io::FaultyOptions options;
+  testing::FaultyOptions options;
   options.can_map = can_map;
   return FaultyDisk(options);
 }
 
-io::Fault error(int number) { return {number, std::nullopt}; }
+testing::Fault error(int number) { return {number, std::nullopt}; }
 
 /// What the failure of one call must lead to.
 enum class Promise {
@@ -56,7 +62,7 @@ Promise promise(const std::vector<CallRecord>& calls, std::uint64_t number, int 
   }
 }
 
-class FaultTest : public testing::TestWithParam<bool> {
+class FaultTest : public ::testing::TestWithParam<bool> {
  protected:
   /// After the fault: whatever happens to the machine, everything acknowledged is there.
   static void check_what_is_left(FaultyDisk& disk, const History& history) {
@@ -78,8 +84,8 @@ void FaultTest::fail_every_call(int number_of_error, std::optional<std::uint64_t
   ASSERT_EQ(run_workload(counting, {}).first_failure, Status());
   const std::vector<CallRecord> calls = counting.calls();
   for (std::uint64_t number = 0; number < calls.size(); ++number) {
-    SCOPED_TRACE(testing::Message() << "call " << number << ", " << io::call_name(calls[number].call) << " "
-                                    << calls[number].name);
+    SCOPED_TRACE(::testing::Message() << "call " << number << ", " << testing::call_name(calls[number].call) << " "
+                                      << calls[number].name);
     FaultyDisk disk = new_disk(GetParam());
     disk.fail_call(number, {.error = number_of_error, .partly = partly});
     const WorkloadResult lived = run_workload(disk, {});
@@ -143,8 +149,8 @@ TEST_P(FaultTest, AnOpenThatFailsLeavesTheDirectoryAsItWas) {
   ASSERT_GT(calls.size(), 10U);
   for (std::uint64_t number = 0; number < calls.size(); ++number) {
     FaultyDisk disk = killed.crash(0, {.survives = Survives::kEverything});
-    SCOPED_TRACE(testing::Message() << "call " << number << ", " << io::call_name(calls[number].call) << " "
-                                    << calls[number].name);
+    SCOPED_TRACE(::testing::Message() << "call " << number << ", " << testing::call_name(calls[number].call) << " "
+                                      << calls[number].name);
     disk.fail_call(number, error(ENOSPC));
     TestStore store(disk, tiny_options());
     const Status opened = store.open();
@@ -156,7 +162,7 @@ TEST_P(FaultTest, AnOpenThatFailsLeavesTheDirectoryAsItWas) {
 }
 
 TEST_P(FaultTest, ReadErrorsChangeNothing) {
-  io::FaultyOptions options;
+  testing::FaultyOptions options;
   options.can_map = GetParam();
   options.count_reads = true;
   FaultyDisk counting(options);
@@ -166,7 +172,8 @@ TEST_P(FaultTest, ReadErrorsChangeNothing) {
   for (std::uint64_t number = 0; number < calls.size(); ++number) {
     const Call call = calls[number].call;
     if (call != Call::kOpen && call != Call::kRead && call != Call::kList) continue;
-    SCOPED_TRACE(testing::Message() << "call " << number << ", " << io::call_name(call) << " " << calls[number].name);
+    SCOPED_TRACE(::testing::Message() << "call " << number << ", " << testing::call_name(call) << " "
+                                      << calls[number].name);
     FaultyDisk disk(options);
     disk.fail_call(number, error(EIO));
     const WorkloadResult lived = run_workload(disk, {});
@@ -384,7 +391,7 @@ TEST_P(FaultTest, WithoutItsLockACompactionChangesNothing) {
   EXPECT_EQ(store->health().code(), Code::kStorageFailed);
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, FaultTest, testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(Paths, FaultTest, ::testing::Bool(),
                          [](const auto& param) { return param.param ? "Mapped" : "Written"; });
 
 /// 500 grants were acknowledged in a segment that had been deleted or replaced under the store, and were gone after a
@@ -392,7 +399,7 @@ INSTANTIATE_TEST_SUITE_P(Paths, FaultTest, testing::Bool(),
 TEST(SegmentUnderItsWriter, ThatIsGoneStopsTheNextCommit) {
   for (const bool replaced : {false, true}) {
     for (const bool rotates : {false, true}) {
-      SCOPED_TRACE(testing::Message() << "replaced: " << replaced << ", a segment is completed first: " << rotates);
+      SCOPED_TRACE(::testing::Message() << "replaced: " << replaced << ", a segment is completed first: " << rotates);
       FaultyDisk disk;
       History history;
       TestStore store(disk, tiny_options());

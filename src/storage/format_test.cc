@@ -7,12 +7,15 @@
 #include "storage/manifest.h"
 #include "storage/record_codec.h"
 #include "storage/snapshot_writer.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// Golden bytes of format version 2, and of version 1 where it differs. If one of these tests fails, directories out
 /// there can no longer be read: that needs a new version, not new bytes here.
 namespace flint::storage {
 namespace {
+
+using testing::bytes_of;
+using testing::text_of;
 
 std::string hex(std::span<const std::byte> bytes) {
   std::string text;
@@ -141,7 +144,7 @@ TEST(Format, BlockAndFooterOfASnapshot) {
 }
 
 TEST(Format, Snapshot) {
-  const io::FaultyDisk disk;
+  const testing::FaultyDisk disk;
   const auto directory = disk.directory();
   Result<SnapshotWriter> writer = SnapshotWriter::open(*directory, 3, 4000);
   ASSERT_TRUE(writer.ok());

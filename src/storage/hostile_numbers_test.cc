@@ -3,16 +3,22 @@
 #include "storage/file_names.h"
 #include "storage/manifest.h"
 #include "storage/record_codec.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// Directories that somebody made by hand, with checksums that match and numbers that no store reaches: refused with a
 /// sentence, and repaired into a store that works.
 namespace flint::storage {
 namespace {
 
-using io::FaultyDisk;
+using testing::bytes_of;
+using testing::FaultyDisk;
+using testing::History;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::text_of;
+using testing::tiny_options;
 
-class HostileNumbersTest : public testing::Test {
+class HostileNumbersTest : public ::testing::Test {
  protected:
   void SetUp() override {
     TestStore store(disk_, tiny_options());

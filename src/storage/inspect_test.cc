@@ -2,19 +2,23 @@
 #include <filesystem>
 
 #include "io/posix_file_system.h"
-#include "io/test_files.h"
 #include "storage/file_names.h"
 #include "storage/log_format.h"
-#include "storage/test_support.h"
+#include "testing/files.h"
+#include "testing/test_store.h"
 
 /// What an inspection says of a directory that others use, or that is only partly a store. That it copes with any
 /// damage is in damage_test.cc.
 namespace flint::storage {
 namespace {
 
-using io::FaultyDisk;
+using testing::FaultyDisk;
+using testing::History;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::tiny_options;
 
-class InspectTest : public testing::Test {
+class InspectTest : public ::testing::Test {
  protected:
   void SetUp() override {
     TestStore store(disk_, tiny_options());
@@ -72,19 +76,19 @@ TEST_F(InspectTest, DamageThatStaysIsReported) {
 
 /// A lock file that cannot be one let no command write, and the doctor found the directory sound.
 TEST_F(InspectTest, ALockFileThatCannotBeOpenedIsDamage) {
-  io::FaultyOptions options;
+  testing::FaultyOptions options;
   options.count_reads = true;
   FaultyDisk disk(options);
   for (const std::string& name : disk_.names()) disk.put(name, *disk_.content(name));
   TestOwner scratch;
   ASSERT_TRUE(inspect(*disk.directory(), scratch)->ok);
-  const std::vector<io::CallRecord> calls = disk.calls();
-  const auto opens_lock = [](const io::CallRecord& call) {
-    return call.call == io::Call::kOpen && call.name == kLockName;
+  const std::vector<testing::CallRecord> calls = disk.calls();
+  const auto opens_lock = [](const testing::CallRecord& call) {
+    return call.call == testing::Call::kOpen && call.name == kLockName;
   };
   const auto first = std::find_if(calls.begin(), calls.end(), opens_lock);
   ASSERT_NE(first, calls.end());
-  disk.fail_every(io::Call::kOpen, {.error = ELOOP, .partly = std::nullopt});
+  disk.fail_every(testing::Call::kOpen, {.error = ELOOP, .partly = std::nullopt});
   const Result<DoctorReport> report = inspect(*disk.directory(), scratch);
   ASSERT_TRUE(report.ok());
   EXPECT_FALSE(report->ok);
@@ -94,18 +98,18 @@ TEST_F(InspectTest, ALockFileThatCannotBeOpenedIsDamage) {
 
 // Symptom: `flint doctor` said "sound" of a directory in which every change failed: manifest.tmp was a directory.
 TEST(Inspect, ADirectoryWhereTemporaryFilesAreWrittenIsTold) {
-  const io::TemporaryDirectory place;
-  const auto directory = io::must(io::open_posix_directory(place.path(), io::OpenDirectory::kMustExist));
+  const testing::TemporaryDirectory place;
+  const auto directory = testing::must(io::open_posix_directory(place.path(), io::OpenDirectory::kMustExist));
   TestOwner scratch;
   {
     TestOwner owner;
-    const auto store = io::must(Store::open(*directory, owner, tiny_options()));
+    const auto store = testing::must(Store::open(*directory, owner, tiny_options()));
     ASSERT_TRUE(store->close().ok());
   }
-  EXPECT_TRUE(io::must(inspect(*directory, scratch)).ok);
+  EXPECT_TRUE(testing::must(inspect(*directory, scratch)).ok);
   for (const std::string& name : {temporary_name(kManifestName), temporary_name(segment_name(7))}) {
     std::filesystem::create_directory(place.path_of(name));
-    const DoctorReport report = io::must(inspect(*directory, scratch));
+    const DoctorReport report = testing::must(inspect(*directory, scratch));
     EXPECT_FALSE(report.ok);
     const auto names_it = [&name](const Finding& found) { return found.message.find(name) != std::string::npos; };
     const auto finding = std::find_if(report.findings.begin(), report.findings.end(), names_it);
@@ -113,7 +117,7 @@ TEST(Inspect, ADirectoryWhereTemporaryFilesAreWrittenIsTold) {
     EXPECT_FALSE(finding->fatal) << "it opens";
     std::filesystem::remove(place.path_of(name));
   }
-  EXPECT_TRUE(io::must(inspect(*directory, scratch)).ok);
+  EXPECT_TRUE(testing::must(inspect(*directory, scratch)).ok);
 }
 
 // Symptom: the log of an open said that a directory is on FUSE or in memory, and `flint doctor` called it sound.
@@ -123,7 +127,7 @@ TEST(Inspect, WhatTheFileSystemMayNotKeepIsTold) {
       {{.name = "nfs", .network = true}, "is on a network file system (nfs), whose locks"},
       {{.name = "tmpfs", .volatile_ = true}, "is on tmpfs: nothing there outlives the machine"}};
   for (const auto& [kind, words] : kKinds) {
-    io::FaultyOptions place;
+    testing::FaultyOptions place;
     place.kind = kind;
     const FaultyDisk disk(place);
     StoreOptions options = tiny_options();
@@ -131,7 +135,7 @@ TEST(Inspect, WhatTheFileSystemMayNotKeepIsTold) {
     TestStore store(disk, options);
     ASSERT_TRUE(store.open().ok());
     TestOwner scratch;
-    const DoctorReport report = io::must(inspect(*disk.directory(), scratch));
+    const DoctorReport report = testing::must(inspect(*disk.directory(), scratch));
     EXPECT_TRUE(report.ok) << "it opens, and nothing was lost";
     ASSERT_EQ(report.findings.size(), 1U);
     EXPECT_FALSE(report.findings.front().fatal);
@@ -150,7 +154,7 @@ TEST(Inspect, TheCommandsOfAMessageCanBePasted) {
     FaultyDisk disk({.path = path});
     disk.put(kManifestName, "no manifest");
     TestOwner scratch;
-    const DoctorReport report = io::must(inspect(*disk.directory(), scratch));
+    const DoctorReport report = testing::must(inspect(*disk.directory(), scratch));
     ASSERT_EQ(report.findings.size(), 1U);
     EXPECT_NE(report.findings.front().message.find(command), std::string::npos) << report.findings.front().message;
   }

@@ -1,14 +1,17 @@
 #include "storage/log_end.h"
 
-#include "storage/segment_bytes.h"
+#include "testing/segment_bytes.h"
 
 /// How a log may end, on segments made by hand: record 10 is their first.
 namespace flint::storage {
 namespace {
 
+using testing::kSegmentBytes;
+using testing::SegmentBytes;
+
 /// `bytes`: the segment's file is cut there.
 Result<LastSegment> judge(const SegmentBytes& segment, const ProvenDurable& proven, std::size_t bytes = kSegmentBytes) {
-  io::FaultyDisk disk = segment.disk();
+  testing::FaultyDisk disk = segment.disk();
   EXPECT_TRUE(disk.cut(segment_name(3), bytes).ok());
   const auto directory = disk.directory();
   Result<SegmentReader> reader = SegmentReader::open(*directory, 3);

@@ -5,7 +5,7 @@
 #include "storage/file_names.h"
 #include "storage/manifest.h"
 #include "storage/settle.h"
-#include "storage/workload.h"
+#include "testing/store_workload.h"
 
 /// After a write that failed, the kernel shows pages that the disk never had, and a later sync succeeds over them. So
 /// each history here has a fault, an open of the same disk without a crash, more work, and only then a crash: a store
@@ -13,13 +13,20 @@
 namespace flint::storage {
 namespace {
 
-using io::Call;
-using io::CallRecord;
-using io::CrashPolicy;
-using io::FaultyDisk;
-using io::Survives;
+using testing::Call;
+using testing::CallRecord;
+using testing::CrashPolicy;
+using testing::FaultyDisk;
+using testing::History;
+using testing::run_workload;
+using testing::Survives;
+using testing::test_effort;
+using testing::test_seed;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::tiny_options;
 
-io::Fault io_error(std::optional<std::uint64_t> partly) { return {.error = EIO, .partly = partly}; }
+testing::Fault io_error(std::optional<std::uint64_t> partly) { return {.error = EIO, .partly = partly}; }
 
 /// Opens, and checks what is shown. The promises are then those of this open.
 bool open_and_adopt(TestStore& store, History& history) {
@@ -51,10 +58,10 @@ Status live_on(TestStore& store, History& history, bool closes) {
   return status;
 }
 
-class LostPages : public testing::TestWithParam<bool> {
+class LostPages : public ::testing::TestWithParam<bool> {
  protected:
   [[nodiscard]] static FaultyDisk new_disk() {
-    io::FaultyOptions options;
+    testing::FaultyOptions options;
     options.can_map = GetParam();
     return FaultyDisk(options);
   }
@@ -64,7 +71,7 @@ class LostPages : public testing::TestWithParam<bool> {
     for (const CrashPolicy policy :
          {CrashPolicy{.survives = Survives::kOnlySynced}, CrashPolicy{.survives = Survives::kRandom},
           CrashPolicy{.survives = Survives::kRandom, .whole_pages = true}}) {
-      SCOPED_TRACE(testing::Message() << "crash seed " << ++seed);
+      SCOPED_TRACE(::testing::Message() << "crash seed " << ++seed);
       const FaultyDisk crashed = disk.crash(seed, policy);
       History history = promised;
       TestStore store(crashed, tiny_options());
@@ -97,8 +104,8 @@ void LostPages::fail_every_call(std::optional<std::uint64_t> partly) {
   ASSERT_EQ(run_workload(counting, {}).first_failure, Status());
   const std::vector<CallRecord> calls = counting.calls();
   for (std::uint64_t call = 0; call < calls.size(); ++call) {
-    SCOPED_TRACE(testing::Message() << "call " << call << ", " << io::call_name(calls[call].call) << " "
-                                    << calls[call].name);
+    SCOPED_TRACE(::testing::Message() << "call " << call << ", " << testing::call_name(calls[call].call) << " "
+                                      << calls[call].name);
     FaultyDisk disk = new_disk();
     disk.fail_call(call, io_error(partly));
     live_on_and_crash(disk, run_workload(disk, {}).history, seed + call);
@@ -121,8 +128,8 @@ TEST_P(LostPages, AnyCallOfTheLifeAfterAFailedSyncFailsToo) {
     if (kind != Call::kSync && kind != Call::kSyncDirectory && kind != Call::kRename) continue;
     std::uint64_t made = UINT64_MAX;
     for (std::uint64_t second = (seed + call) % 3; second < made; second += 3) {
-      SCOPED_TRACE(testing::Message() << "call " << call << ", " << io::call_name(kind) << " " << calls[call].name
-                                      << ", then call " << second << " of the next life");
+      SCOPED_TRACE(::testing::Message() << "call " << call << ", " << testing::call_name(kind) << " "
+                                        << calls[call].name << ", then call " << second << " of the next life");
       FaultyDisk disk = new_disk();
       disk.fail_call(call, io_error(std::nullopt));
       History history = run_workload(disk, {}).history;
@@ -151,7 +158,7 @@ TEST_P(LostPages, TheWriteBackFailsAfterAKillWhileNothingRuns) {
   ASSERT_GT(steps, 50U);
   for (std::uint64_t round = 0; round < 3 * test_effort(); ++round) {
     for (std::size_t step = 1; step <= steps; ++step) {
-      SCOPED_TRACE(testing::Message() << "round " << round << ", killed after step " << step);
+      SCOPED_TRACE(::testing::Message() << "round " << round << ", killed after step " << step);
       FaultyDisk disk = new_disk();
       const History history = run_workload(disk, {.steps = step}).history;
       disk.fail_write_back(seed + round);
@@ -167,7 +174,7 @@ TEST_P(LostPages, TheWriteBackFailsWhileTheStoreIsOpen) {
   const std::uint64_t seed = test_seed();
   const std::size_t steps = run_workload(new_disk(), {}).steps;
   for (std::size_t step = 1; step <= steps; ++step) {
-    SCOPED_TRACE(testing::Message() << "at step " << step);
+    SCOPED_TRACE(::testing::Message() << "at step " << step);
     FaultyDisk disk = new_disk();
     std::size_t now = 0;
     const auto fail_at_step = [&](const History&) {
@@ -182,8 +189,8 @@ TEST_P(LostPages, TheWriteBackFailsWhileTheStoreIsOpen) {
 TEST_P(LostPages, OneSyncFailsAmongConcurrentOnes) {
   const std::uint64_t seed = test_seed();
   for (std::uint64_t round = 0; round < 20 * test_effort(); ++round) {
-    SCOPED_TRACE(testing::Message() << "round " << round);
-    io::FaultyOptions disk_options;
+    SCOPED_TRACE(::testing::Message() << "round " << round);
+    testing::FaultyOptions disk_options;
     disk_options.can_map = GetParam();
     disk_options.sync_takes = std::chrono::microseconds(100);
     FaultyDisk disk(disk_options);
@@ -253,7 +260,7 @@ TEST_P(LostPages, ThePagesGoBetweenTheTwoReadsOfAnOpen) {
 class UnluckyLife {
  public:
   UnluckyLife(std::uint64_t seed, bool can_map) : random_(seed) {
-    io::FaultyOptions options;
+    testing::FaultyOptions options;
     options.can_map = can_map;
     disk_ = FaultyDisk(options);
     store_options_ = tiny_options();
@@ -263,7 +270,7 @@ class UnluckyLife {
 
   void run(int steps) {
     open();
-    for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) step();
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) step();
   }
 
  private:
@@ -353,13 +360,13 @@ class UnluckyLife {
 TEST_P(LostPages, AnyUnluckyLifeKeepsItsPromises) {
   const std::uint64_t seed = test_seed();
   for (std::uint64_t i = 0; i < 60 * test_effort(); ++i) {
-    SCOPED_TRACE(testing::Message() << "FLINT_TEST_SEED=" << seed << ", life " << i);
+    SCOPED_TRACE(::testing::Message() << "FLINT_TEST_SEED=" << seed << ", life " << i);
     UnluckyLife(seed + i, GetParam()).run(150);
     if (HasFailure()) return;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, LostPages, testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(Paths, LostPages, ::testing::Bool(),
                          [](const auto& param) { return param.param ? "Mapped" : "Written"; });
 
 }  // namespace

@@ -2,10 +2,12 @@
 
 #include "storage/checksum.h"
 #include "storage/file_names.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 namespace flint::storage {
 namespace {
+
+using testing::bytes_of;
 
 Manifest some_manifest() {
   return {.generation = 2, .durable_seq = 50, .first_segment = 3, .last_segment = 5, .snapshots = {{2, 40}, {1, 20}}};
@@ -73,7 +75,7 @@ TEST(Manifest, ContradictionsAreDamage) {
 }
 
 TEST(Manifest, OnlyENOENTMeansThatThereIsNone) {
-  io::FaultyDisk disk;
+  testing::FaultyDisk disk;
   EXPECT_EQ(read_manifest(*disk.directory()).code(), Code::kNotFound);
   disk.put(kManifestName, "");
   EXPECT_EQ(read_manifest(*disk.directory()).code(), Code::kCorruption);
@@ -82,12 +84,12 @@ TEST(Manifest, OnlyENOENTMeansThatThereIsNone) {
 }
 
 TEST(Manifest, AnUpdateIsDurableAndWhole) {
-  const io::FaultyDisk disk;
+  const testing::FaultyDisk disk;
   const auto directory = disk.directory();
   ManifestFile file(*directory, {});
   ASSERT_TRUE(file.update([](Manifest& manifest) { manifest = some_manifest(); }).ok());
   EXPECT_EQ(file.current(), some_manifest());
-  const io::FaultyDisk crashed = disk.crash(1, {.survives = io::Survives::kOnlySynced});
+  const testing::FaultyDisk crashed = disk.crash(1, {.survives = testing::Survives::kOnlySynced});
   EXPECT_EQ(*read_manifest(*crashed.directory()), some_manifest());
 }
 

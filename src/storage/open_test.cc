@@ -7,14 +7,23 @@
 #include "io/posix_file_system.h"
 #include "storage/manifest.h"
 #include "storage/record_codec.h"
-#include "storage/store_fixture.h"
+#include "testing/store_fixture.h"
 
 /// Opens: what they find, what they change, whom they let in.
 namespace flint::storage {
 namespace {
 
-using io::Call;
-using io::FaultyDisk;
+using testing::bytes_of;
+using testing::Call;
+using testing::count_files;
+using testing::FaultyDisk;
+using testing::kCleanClose;
+using testing::kinds_in;
+using testing::Records;
+using testing::StoreTest;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::tiny_options;
 
 TEST_F(StoreTest, AThousandOpensThatCloseMakeNoThousandSegments) {
   StoreOptions options;
@@ -73,8 +82,8 @@ TEST_F(StoreTest, ASegmentThatIsOpenedAgainHasItsRoomReservedBeforeItIsMapped) {
   TestStore& store = open();
   const std::size_t before = disk_.calls().size();
   ASSERT_TRUE(store.append(history_, "one").ok());
-  const std::vector<io::CallRecord> calls = disk_.calls();
-  const std::vector<io::CallRecord> expected = {{Call::kAllocate, segment_name(1)}, {Call::kMap, segment_name(1)}};
+  const std::vector<testing::CallRecord> calls = disk_.calls();
+  const std::vector<testing::CallRecord> expected = {{Call::kAllocate, segment_name(1)}, {Call::kMap, segment_name(1)}};
   EXPECT_EQ(std::vector(calls.begin() + static_cast<std::ptrdiff_t>(before), calls.end()), expected);
 }
 
@@ -138,7 +147,7 @@ TEST_F(StoreTest, TheLockSaysWhoHoldsIt) {
 }
 
 TEST_F(StoreTest, ANetworkFileSystemNeedsToBeAllowed) {
-  io::FaultyOptions nfs;
+  testing::FaultyOptions nfs;
   nfs.kind = {"nfs", true, false};
   const FaultyDisk disk(nfs);
   StoreOptions options = tiny_options();
@@ -152,7 +161,7 @@ TEST_F(StoreTest, ANetworkFileSystemNeedsToBeAllowed) {
 
 // A directory on FUSE was opened without a word, though a program far away may keep it.
 TEST_F(StoreTest, AFileSystemOfWhichLittleIsKnownIsReported) {
-  io::FaultyOptions fuse;
+  testing::FaultyOptions fuse;
   fuse.kind = {.name = "fuse", .uncertain = true};
   const FaultyDisk disk(fuse);
   TestStore store(disk, tiny_options());

@@ -1,18 +1,23 @@
 #include "storage/file_names.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// Random operations with restarts and crashes, against a model.
 namespace flint::storage {
 namespace {
 
-using io::CrashPolicy;
-using io::FaultyDisk;
-using io::Survives;
+using testing::CrashPolicy;
+using testing::FaultyDisk;
+using testing::History;
+using testing::Survives;
+using testing::test_effort;
+using testing::test_seed;
+using testing::TestStore;
+using testing::tiny_options;
 
 class RandomLife {
  public:
   explicit RandomLife(std::uint64_t seed) : random_(seed), seed_(seed) {
-    io::FaultyOptions options;
+    testing::FaultyOptions options;
     options.can_map = seed % 2 == 0;
     disk_ = FaultyDisk(options);
     store_options_ = tiny_options();
@@ -22,7 +27,7 @@ class RandomLife {
 
   void run(int steps) {
     open();
-    for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) step();
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) step();
   }
 
  private:
@@ -113,9 +118,9 @@ class RandomLife {
 TEST(Property, AnyLifeOfAStoreKeepsItsPromises) {
   const std::uint64_t seed = test_seed();
   for (std::uint64_t i = 0; i < 40 * test_effort(); ++i) {
-    SCOPED_TRACE(testing::Message() << "FLINT_TEST_SEED=" << seed << ", life " << i);
+    SCOPED_TRACE(::testing::Message() << "FLINT_TEST_SEED=" << seed << ", life " << i);
     RandomLife(seed + i).run(150);
-    if (testing::Test::HasFailure()) return;
+    if (::testing::Test::HasFailure()) return;
   }
 }
 

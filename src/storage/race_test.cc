@@ -2,13 +2,20 @@
 #include <mutex>
 
 #include "storage/file_names.h"
-#include "storage/test_support.h"
-#include "storage/test_threads.h"
+#include "testing/stepping.h"
+#include "testing/test_store.h"
 
 /// The races of a group commit, each brought about with certainty: a sync is held until the other thread is where it
 /// does harm.
 namespace flint::storage {
 namespace {
+
+using testing::bytes_of;
+using testing::Records;
+using testing::Stepping;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::tiny_options;
 
 /// Holds the syncs of the segments, if told so.
 class SyncGate {
@@ -119,9 +126,9 @@ class GatedDirectory final : public io::Directory {
   SyncGate& gate_;
 };
 
-class RaceTest : public testing::Test {
+class RaceTest : public ::testing::Test {
  protected:
-  explicit RaceTest(const io::FaultyOptions& options = {}) : disk_(options), directory_(disk_.directory(), gate_) {
+  explicit RaceTest(const testing::FaultyOptions& options = {}) : disk_(options), directory_(disk_.directory(), gate_) {
     Result<std::unique_ptr<Store>> opened = Store::open(directory_, owner_, tiny_options());
     EXPECT_TRUE(opened.ok()) << opened.status().message();
     store_ = std::move(*opened);
@@ -135,14 +142,14 @@ class RaceTest : public testing::Test {
   }
   /// What a power loss now would leave.
   [[nodiscard]] Records after_power_loss() const {
-    const io::FaultyDisk crashed = disk_.crash(0, {.survives = io::Survives::kOnlySynced});
+    const testing::FaultyDisk crashed = disk_.crash(0, {.survives = testing::Survives::kOnlySynced});
     TestStore store(crashed, tiny_options());
     const Status opened = store.open();
     EXPECT_TRUE(opened.ok()) << opened.message();
     return store.owner.records;
   }
 
-  io::FaultyDisk disk_;
+  testing::FaultyDisk disk_;
   SyncGate gate_;
   GatedDirectory directory_;
   TestOwner owner_;
@@ -273,7 +280,7 @@ TEST_F(RaceOfWritesTest, CloseReturnsWhenNoSyncRunsAnyMore) {
   {
     Stepping leader([&] { EXPECT_TRUE(store_->wait(first).ok()); });
     gate_.wait_for_one();
-    disk_.fail_every(io::Call::kWrite);
+    disk_.fail_every(testing::Call::kWrite);
     EXPECT_EQ(append("fails").code(), Code::kStorageFailed);
     Stepping closer([&] { EXPECT_EQ(store_->close().code(), Code::kStorageFailed); });
     closer.wait_until_blocked();

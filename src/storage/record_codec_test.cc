@@ -1,9 +1,12 @@
 #include "storage/record_codec.h"
 
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 namespace flint::storage {
 namespace {
+
+using testing::bytes_of;
+using testing::text_of;
 
 constexpr std::uint64_t kId = 0xfeedfacecafebeef;
 constexpr std::uint64_t kOffset = 4096;

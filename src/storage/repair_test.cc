@@ -2,17 +2,22 @@
 
 #include "storage/file_names.h"
 #include "storage/log_format.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// What a repair says and does, in the situations that an operator meets. That it copes with any damage at all is in
 /// damage_test.cc.
 namespace flint::storage {
 namespace {
 
-using io::FaultyDisk;
-using io::Survives;
+using testing::bytes_of;
+using testing::FaultyDisk;
+using testing::History;
+using testing::Survives;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::tiny_options;
 
-class RepairTest : public testing::Test {
+class RepairTest : public ::testing::Test {
  protected:
   void live(int records, bool compacted = false) {
     TestStore store(disk_, tiny_options());

@@ -1,18 +1,21 @@
 #include <algorithm>
 
 #include "storage/file_names.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// How much room a store asks of the disk, and what it does when there is less.
 namespace flint::storage {
 namespace {
 
-using io::FaultyDisk;
-using io::Survives;
+using testing::FaultyDisk;
+using testing::History;
+using testing::Survives;
+using testing::TestStore;
+using testing::tiny_options;
 
 constexpr std::uint64_t kPage = 4096;
 
-class RoomTest : public testing::Test {
+class RoomTest : public ::testing::Test {
  protected:
   TestStore& open(const StoreOptions& options = tiny_options()) {
     store_.reset();
@@ -133,12 +136,12 @@ TEST_F(RoomTest, MessagesNameAFileByTheNameThatItGets) {
 
   disk_.set_capacity({});
   ASSERT_TRUE(store.append(history_, std::string(100, 'x')).ok());
-  disk_.fail_every(io::Call::kWrite, {ENOSPC, {}});
+  disk_.fail_every(testing::Call::kWrite, {ENOSPC, {}});
   const Status no_snapshot = store->compact();
   EXPECT_EQ(no_snapshot.message().find(".tmp"), std::string::npos) << no_snapshot.message();
   disk_.stop_failing();
   ASSERT_TRUE(store.append(history_, "one more").ok());
-  disk_.fail_every(io::Call::kSync);
+  disk_.fail_every(testing::Call::kSync);
   const Status not_synced = store.wait(history_);
   EXPECT_NE(not_synced.message().find("/faulty/log-000000000002.flog:"), std::string::npos) << not_synced.message();
 }

@@ -4,14 +4,18 @@
 
 #include "storage/file_names.h"
 #include "storage/log_format.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// Disks that do not read some of their sectors any more.
 namespace flint::storage {
 namespace {
 
-using io::FaultyDisk;
-using io::Survives;
+using testing::FaultyDisk;
+using testing::History;
+using testing::Survives;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::tiny_options;
 
 constexpr std::uint64_t kBlock = 4096;
 constexpr std::uint64_t kSegmentBytes = 8 * kBlock;
@@ -23,7 +27,7 @@ StoreOptions options() {
   return options;
 }
 
-class SalvageTest : public testing::Test {
+class SalvageTest : public ::testing::Test {
  protected:
   /// Closed in order, or killed: then the room behind the last record is still there.
   FaultyDisk used_disk(int records, bool close) {
@@ -124,7 +128,7 @@ TEST_F(SalvageTest, WhatCannotBeOpenedIsNotDropped) {
   FaultyDisk whole = used_disk(20, true);
   ASSERT_TRUE(whole.flip_bit(segment_name(1), 8 * (file_header::kSize + 10 * record_bytes(kPayloadBytes) + 30)).ok());
   for (std::uint64_t call = 0;; ++call) {
-    io::FaultyOptions counting;
+    testing::FaultyOptions counting;
     counting.count_reads = true;
     FaultyDisk disk(counting);
     for (const std::string& name : whole.names()) disk.put(name, *whole.content(name));

@@ -1,10 +1,16 @@
 #include "storage/segment_reader.h"
 
-#include "storage/segment_bytes.h"
+#include "testing/segment_bytes.h"
 
 /// What the bytes of a segment prove, on segments made by hand.
 namespace flint::storage {
 namespace {
+
+using testing::bytes_of;
+using testing::kId;
+using testing::kSegmentBytes;
+using testing::SegmentBytes;
+using testing::text_of;
 
 struct Read {
   std::vector<Seq> seqs;
@@ -14,7 +20,7 @@ struct Read {
 };
 
 Read read(const SegmentBytes& segment) {
-  const io::FaultyDisk disk = segment.disk();
+  const testing::FaultyDisk disk = segment.disk();
   const auto directory = disk.directory();
   Read result;
   Result<SegmentReader> reader = SegmentReader::open(*directory, 3);
@@ -154,8 +160,8 @@ TEST(SegmentReader, ACleanCloseIsTheLastRecord) {
 TEST(SegmentReader, WhatStandsBehindTheSizeInItsHeadIsNotRead) {
   SegmentBytes segment;
   segment.add(10, 9);
-  const io::FaultyDisk disk = segment.disk();
-  io::FaultyDisk longer;
+  const testing::FaultyDisk disk = segment.disk();
+  testing::FaultyDisk longer;
   longer.put(segment_name(3), *disk.content(segment_name(3)) + std::string(5000, 'x'));
   Result<SegmentReader> reader = SegmentReader::open(*longer.directory(), 3);
   ASSERT_TRUE(reader.ok());
@@ -167,7 +173,7 @@ TEST(SegmentReader, WhatStandsBehindTheSizeInItsHeadIsNotRead) {
 TEST(SegmentReader, ASequenceNumberThatNoLogReachesIsDamage) {
   for (const Seq seq : {kHighestSeq, kHighestSeq + 1, Seq{UINT64_MAX}}) {
     const auto head = encode_header(kSegmentMagic, {kId, 3, seq, kSegmentBytes});
-    io::FaultyDisk disk;
+    testing::FaultyDisk disk;
     disk.put(segment_name(3), text_of(head));
     EXPECT_EQ(SegmentReader::open(*disk.directory(), 3).ok(), seq == kHighestSeq) << seq;
   }
@@ -178,7 +184,7 @@ TEST(SegmentReader, AHeadWithNumbersThatNoStoreWritesIsDamage) {
        {FileHeader{kId, 3, 0, kSegmentBytes}, FileHeader{kId, 3, 10, 0}, FileHeader{kId, 3, 10, file_header::kSize - 1},
         FileHeader{kId, 3, 10, UINT64_MAX}, FileHeader{kId, 3, 10, kMaxSegmentBytes + 1},
         FileHeader{kId, 0, 10, kSegmentBytes}, FileHeader{kId, 3, 10, kSegmentBytes, 3}}) {
-    io::FaultyDisk disk;
+    testing::FaultyDisk disk;
     disk.put(segment_name(head.number), text_of(encode_header(kSegmentMagic, head)) + std::string(1000, '\0'));
     EXPECT_EQ(SegmentReader::open(*disk.directory(), head.number).code(), Code::kCorruption)
         << head.number << " " << head.seq << " " << head.bytes;
@@ -188,7 +194,7 @@ TEST(SegmentReader, AHeadWithNumbersThatNoStoreWritesIsDamage) {
 TEST(SegmentReader, ADamagedHeadIsDamageAndANewerVersionIsNot) {
   const std::string good = *SegmentBytes().disk().content(segment_name(3));
   for (std::size_t byte = 0; byte < file_header::kSize; ++byte) {
-    io::FaultyDisk disk;
+    testing::FaultyDisk disk;
     std::string bad = good;
     bad[byte] = static_cast<char>(bad[byte] ^ 4);
     disk.put(segment_name(3), bad);
@@ -200,7 +206,7 @@ TEST(SegmentReader, ADamagedHeadIsDamageAndANewerVersionIsNot) {
   newer[file_header::kVersion] = kFormatVersion + 1;
   base::store_fixed(reinterpret_cast<std::byte*>(newer.data()) + file_header::kChecksum,
                     checksum(bytes_of(newer).first(file_header::kChecksum), 0));
-  io::FaultyDisk disk;
+  testing::FaultyDisk disk;
   disk.put(segment_name(3), newer);
   EXPECT_EQ(SegmentReader::open(*disk.directory(), 3).code(), Code::kUnsupportedFormat);
   disk.put(segment_name(4), good);

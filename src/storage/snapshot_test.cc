@@ -1,12 +1,15 @@
 #include "storage/file_names.h"
 #include "storage/snapshot_reader.h"
 #include "storage/snapshot_writer.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 namespace flint::storage {
 namespace {
 
-void write_snapshot(const io::FaultyDisk& disk, const std::vector<std::string>& entries) {
+using testing::bytes_of;
+using testing::text_of;
+
+void write_snapshot(const testing::FaultyDisk& disk, const std::vector<std::string>& entries) {
   const auto directory = disk.directory();
   Result<SnapshotWriter> writer = SnapshotWriter::open(*directory, 5, 100);
   ASSERT_TRUE(writer.ok());
@@ -15,7 +18,7 @@ void write_snapshot(const io::FaultyDisk& disk, const std::vector<std::string>& 
   ASSERT_TRUE(writer->publish().ok());
 }
 
-Result<std::vector<std::string>> read_snapshot(const io::FaultyDisk& disk) {
+Result<std::vector<std::string>> read_snapshot(const testing::FaultyDisk& disk) {
   const auto directory = disk.directory();
   Result<SnapshotReader> reader = SnapshotReader::open(*directory, 5);
   if (!reader.ok()) return reader.status();
@@ -39,7 +42,7 @@ TEST(Snapshot, EntriesComeBackInOrder) {
       {std::string(kMaxEntryBytes, 'x'), "small", std::string(300'000, 'y')},
       std::vector<std::string>(50'000, "many small ones")};
   for (const std::vector<std::string>& entries : cases) {
-    const io::FaultyDisk disk;
+    const testing::FaultyDisk disk;
     write_snapshot(disk, entries);
     const Result<std::vector<std::string>> read = read_snapshot(disk);
     ASSERT_TRUE(read.ok()) << read.status().message();
@@ -48,17 +51,17 @@ TEST(Snapshot, EntriesComeBackInOrder) {
 }
 
 TEST(Snapshot, IsDurableUnderItsNameOnceItIsPublished) {
-  const io::FaultyDisk disk;
+  const testing::FaultyDisk disk;
   write_snapshot(disk, {"entry"});
-  EXPECT_TRUE(read_snapshot(disk.crash(1, {.survives = io::Survives::kOnlySynced})).ok());
+  EXPECT_TRUE(read_snapshot(disk.crash(1, {.survives = testing::Survives::kOnlySynced})).ok());
 }
 
 TEST(Snapshot, EveryChangedByteIsDamage) {
-  const io::FaultyDisk disk;
+  const testing::FaultyDisk disk;
   write_snapshot(disk, {"first", "second", std::string(100, 'x')});
   const std::uint64_t size = disk.content(snapshot_name(5))->size();
   for (std::uint64_t byte = 0; byte < size; ++byte) {
-    io::FaultyDisk bad = disk.crash(0, {.survives = io::Survives::kEverything});
+    testing::FaultyDisk bad = disk.crash(0, {.survives = testing::Survives::kEverything});
     ASSERT_TRUE(bad.flip_bit(snapshot_name(5), byte * 8 + byte % 8).ok());
     EXPECT_EQ(read_snapshot(bad).code(), Code::kCorruption) << byte;
     ASSERT_TRUE(bad.cut(snapshot_name(5), byte).ok());
@@ -67,18 +70,18 @@ TEST(Snapshot, EveryChangedByteIsDamage) {
 }
 
 TEST(Snapshot, BlocksThatChangedPlacesAreDamage) {
-  const io::FaultyDisk disk;
+  const testing::FaultyDisk disk;
   write_snapshot(disk, {std::string(kBlockTargetBytes, 'a'), std::string(kBlockTargetBytes, 'b')});
   const std::string content = *disk.content(snapshot_name(5));
   const std::size_t block = block_header::kSize + 4 + kBlockTargetBytes;
-  io::FaultyDisk swapped;
+  testing::FaultyDisk swapped;
   swapped.put(snapshot_name(5), content.substr(0, 64) + content.substr(64 + block, block) + content.substr(64, block) +
                                     content.substr(64 + 2 * block));
   EXPECT_EQ(read_snapshot(swapped).code(), Code::kCorruption);
 }
 
 TEST(Snapshot, NothingIsLeftOfOneThatIsDiscarded) {
-  const io::FaultyDisk disk;
+  const testing::FaultyDisk disk;
   const auto directory = disk.directory();
   Result<SnapshotWriter> writer = SnapshotWriter::open(*directory, 5, 100);
   ASSERT_TRUE(writer.ok());

@@ -2,28 +2,36 @@
 #include <fstream>
 
 #include "io/posix_file_system.h"
-#include "io/test_files.h"
 #include "storage/copy_bytes.h"
 #include "storage/file_header.h"
 #include "storage/file_names.h"
 #include "storage/manifest.h"
 #include "storage/segment_reader.h"
-#include "storage/test_support.h"
+#include "testing/files.h"
+#include "testing/test_store.h"
 
 /// Files that are mostly holes: a directory that somebody made by hand can claim a terabyte and store a few pages of
 /// it. Work and copies are bounded by what is stored.
 namespace flint::storage {
 namespace {
 
+using testing::bytes_of;
+using testing::History;
+using testing::Records;
+using testing::TestOwner;
+using testing::TestStore;
+using testing::text_of;
+using testing::tiny_options;
+
 /// Where a file system knows holes, the real size; else what it can store.
 constexpr std::uint64_t kTerabyte = std::uint64_t{1} << 40;
 constexpr std::uint64_t kLittle = std::uint64_t{1} << 20;
 
 /// A directory of the operating system's, in which a store has lived that was killed.
-class SparseFileTest : public testing::Test {
+class SparseFileTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    directory_ = io::must(io::open_posix_directory(place_.path(), io::OpenDirectory::kMustExist));
+    directory_ = testing::must(io::open_posix_directory(place_.path(), io::OpenDirectory::kMustExist));
     Result<std::unique_ptr<Store>> store = Store::open(*directory_, owner_, tiny_options());
     ASSERT_TRUE(store.ok()) << store.status().message();
     for (int i = 0; i < 5; ++i) append(**store);
@@ -32,7 +40,7 @@ class SparseFileTest : public testing::Test {
     ASSERT_TRUE((*store)->wait((*store)->last_seq()).ok());
     store->reset();
     expected_ = owner_.records;
-    last_ = io::must(list_segments()).back();
+    last_ = testing::must(list_segments()).back();
   }
 
   void append(Store& store) {
@@ -51,19 +59,19 @@ class SparseFileTest : public testing::Test {
     return numbers;
   }
   std::unique_ptr<io::File> file(const std::string& name) {
-    return io::must(directory_->open(name, io::OpenFile::kReadWrite));
+    return testing::must(directory_->open(name, io::OpenFile::kReadWrite));
   }
   /// A size that this file system can have in holes.
   std::uint64_t size_of_a_hole() {
-    const auto file = io::must(directory_->open("probe", io::OpenFile::kCreateNew));
+    const auto file = testing::must(directory_->open("probe", io::OpenFile::kCreateNew));
     const bool is_long = file->truncate(kTerabyte).ok();
-    const bool knows_holes = is_long && io::must(file->next_data(0)) == kTerabyte;
+    const bool knows_holes = is_long && testing::must(file->next_data(0)) == kTerabyte;
     EXPECT_TRUE(directory_->remove("probe").ok());
     return knows_holes ? kTerabyte : kLittle;
   }
   /// The head of a segment says another size.
   void claim(std::uint64_t number, std::uint64_t bytes) {
-    FileHeader head = io::must(SegmentReader::open(*directory_, number)).header();
+    FileHeader head = testing::must(SegmentReader::open(*directory_, number)).header();
     head.bytes = bytes;
     ASSERT_TRUE(file(segment_name(number))->write_at(0, encode_header(kSegmentMagic, head)).ok());
   }
@@ -85,7 +93,7 @@ class SparseFileTest : public testing::Test {
     ASSERT_TRUE((*store)->close().ok());
   }
 
-  io::TemporaryDirectory place_;
+  testing::TemporaryDirectory place_;
   std::unique_ptr<io::Directory> directory_;
   TestOwner owner_;
   Records expected_;
@@ -132,20 +140,20 @@ TEST_F(SparseFileTest, ARepairCopiesWhatIsStored) {
 // A clean close could claim a size that no disk has: each append asked for it, and every check was 507.
 TEST_F(SparseFileTest, ASegmentLargerThanSegmentsAreIsNotAppendedTo) {
   expect_opens();
-  const std::uint64_t last = io::must(list_segments()).back();
+  const std::uint64_t last = testing::must(list_segments()).back();
   claim(last, kMaxSegmentBytes);
   expected_ = owner_.records;
   expect_opens();
-  EXPECT_GT(io::must(list_segments()).back(), last);
+  EXPECT_GT(testing::must(list_segments()).back(), last);
 }
 
 /// The same by the number of calls, whatever the file system of the temporary directory: one file of 32 MiB without
 /// anything behind its head took 128 reads.
 TEST(SparseFile, HolesAreNotRead) {
   constexpr std::uint64_t kSize = std::uint64_t{32} << 20;
-  io::FaultyOptions options;
+  testing::FaultyOptions options;
   options.count_reads = true;
-  io::FaultyDisk disk(options);
+  testing::FaultyDisk disk(options);
   std::string content = text_of(encode_header(kSegmentMagic, {.file_id = 42, .number = 3, .seq = 10, .bytes = kSize}));
   content.resize(kSize);
   content[kSize / 2] = 'x';
@@ -158,10 +166,10 @@ TEST(SparseFile, HolesAreNotRead) {
   EXPECT_EQ(reader->examine_rest()->nonzero_end, kSize / 2 + kRecordAlignment);
   EXPECT_LT(disk.call_count() - before, 12U);
 
-  const std::unique_ptr<io::File> from = io::must(directory->open(segment_name(3), io::OpenFile::kRead));
-  const std::unique_ptr<io::File> to = io::must(directory->open("copy", io::OpenFile::kCreateNew));
+  const std::unique_ptr<io::File> from = testing::must(directory->open(segment_name(3), io::OpenFile::kRead));
+  const std::unique_ptr<io::File> to = testing::must(directory->open("copy", io::OpenFile::kCreateNew));
   const std::uint64_t before_copy = disk.call_count();
-  EXPECT_EQ(io::must(copy_bytes(*from, 16, UINT64_MAX, *to)), kSize - 16);
+  EXPECT_EQ(testing::must(copy_bytes(*from, 16, UINT64_MAX, *to)), kSize - 16);
   EXPECT_LT(disk.call_count() - before_copy, 12U);
   EXPECT_EQ(*disk.content("copy"), content.substr(16));
 }
@@ -170,7 +178,7 @@ TEST(SparseFile, HolesAreNotRead) {
 TEST(SparseFile, ACopyOfATailIsWholeOrNotThereAfterACrash) {
   StoreOptions options = tiny_options();
   options.first_segment_bytes = options.max_segment_bytes = 64 << 10;
-  io::FaultyDisk disk;
+  testing::FaultyDisk disk;
   History history;
   {
     TestStore store(disk, options);
@@ -185,11 +193,11 @@ TEST(SparseFile, ACopyOfATailIsWholeOrNotThereAfterACrash) {
   bool died = true;
   int copies = 0;
   for (std::uint64_t call = 0; died; ++call) {
-    io::FaultyDisk dying = disk.crash(1);
+    testing::FaultyDisk dying = disk.crash(1);
     dying.die_at(call);
     static_cast<void>(TestStore(dying, options).open());
     died = dying.died();
-    const io::FaultyDisk found = dying.crash(call, {.survives = io::Survives::kOnlySynced});
+    const testing::FaultyDisk found = dying.crash(call, {.survives = testing::Survives::kOnlySynced});
     for (const std::string& name : found.names()) {
       if (classify(name).kind != FileKind::kTail) continue;
       ++copies;
@@ -214,7 +222,7 @@ TEST(SparseFile, BytesThatLookLikeHeadsAllOverAreDamage) {
   for (std::size_t at = 4096; at + 8 <= kSize; at += 8) {
     base::store_fixed(reinterpret_cast<std::byte*>(content.data()) + at, kWord);
   }
-  io::FaultyDisk disk;
+  testing::FaultyDisk disk;
   disk.put(segment_name(3), content);
   const auto directory = disk.directory();
   Result<SegmentReader> reader = SegmentReader::open(*directory, 3);

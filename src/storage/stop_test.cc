@@ -3,16 +3,20 @@
 #include <atomic>
 #include <memory>
 
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// An open that is stopped (Options::stop_opening) leaves everything as it was, wherever it is stopped and
 /// whatever the disk loses then.
 namespace flint::storage {
 namespace {
 
-using io::CrashPolicy;
-using io::FaultyDisk;
-using io::Survives;
+using testing::call_name;
+using testing::CrashPolicy;
+using testing::FaultyDisk;
+using testing::History;
+using testing::Survives;
+using testing::TestStore;
+using testing::tiny_options;
 
 /// A snapshot, records after it, and the end that a killed process leaves.
 FaultyDisk a_store(History& history) {
@@ -50,7 +54,7 @@ TEST(Stop, EndsAnOpenAtEveryStepAndChangesNothing) {
     if (opened.ok()) break;
     ASSERT_EQ(opened.code(), Code::kClosed) << opened.message();
     EXPECT_EQ(tried.names().size(), files) << steps;
-    for (const io::CallRecord& made : tried.calls()) EXPECT_EQ(made.name, "flint.lock") << call_name(made.call);
+    for (const testing::CallRecord& made : tried.calls()) EXPECT_EQ(made.name, "flint.lock") << call_name(made.call);
     for (const Survives survives : {Survives::kEverything, Survives::kOnlySynced}) {
       TestStore after(tried.crash(3, {.survives = survives}), tiny_options());
       ASSERT_TRUE(after.open().ok()) << "the lock is free";

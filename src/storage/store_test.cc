@@ -2,13 +2,21 @@
 
 #include "storage/manifest.h"
 #include "storage/record_codec.h"
-#include "storage/store_fixture.h"
+#include "testing/store_fixture.h"
 
 /// What an open store promises while nothing goes wrong: appends, waits, ticks, the log as it is read, and figures.
 namespace flint::storage {
 namespace {
 
-using io::Call;
+using testing::Call;
+using testing::kinds_in;
+using testing::kSeal;
+using testing::log_syncs;
+using testing::Records;
+using testing::StoreTest;
+using testing::TestStore;
+using testing::text_of;
+using testing::tiny_options;
 
 TEST_F(StoreTest, RecordsComeBackAfterACloseAndAfterAKill) {
   TestStore& first = open();

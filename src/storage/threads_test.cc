@@ -2,11 +2,15 @@
 #include <thread>
 
 #include "io/memory_file_system.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// Everything at once, for ThreadSanitizer and for what only happens between threads.
 namespace flint::storage {
 namespace {
+
+using testing::bytes_of;
+using testing::Records;
+using testing::TestOwner;
 
 constexpr int kAppenders = 4;
 constexpr int kRecordsEach = 3000;

@@ -4,10 +4,13 @@
 
 #include <vector>
 
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 namespace flint::storage {
 namespace {
+
+using testing::test_effort;
+using testing::test_seed;
 
 constexpr Nanos kMost = std::chrono::milliseconds(10);
 

@@ -4,15 +4,22 @@
 #include <thread>
 
 #include "storage/file_names.h"
-#include "storage/test_support.h"
+#include "testing/test_store.h"
 
 /// A directory that is opened while the disk has not a block free.
 namespace flint::storage {
 namespace {
 
-using io::CrashPolicy;
-using io::FaultyDisk;
-using io::Survives;
+using testing::CrashPolicy;
+using testing::FaultyDisk;
+using testing::History;
+using testing::Records;
+using testing::Survives;
+using testing::test_effort;
+using testing::test_seed;
+using testing::TestStore;
+using testing::text_of;
+using testing::tiny_options;
 
 constexpr std::uint64_t kPage = 4096;
 
@@ -22,12 +29,12 @@ StoreOptions waiting_options() {
   return options;
 }
 
-class WaitingStoreTest : public testing::TestWithParam<bool> {
+class WaitingStoreTest : public ::testing::TestWithParam<bool> {
  protected:
   WaitingStoreTest() : disk_(new_disk()) {}
 
   [[nodiscard]] static FaultyDisk new_disk() {
-    io::FaultyOptions options;
+    testing::FaultyOptions options;
     options.can_map = GetParam();
     return FaultyDisk(options);
   }
@@ -155,7 +162,7 @@ TEST_P(WaitingStoreTest, NothingIsConfirmedThatIsNotKnownToBeDurable) {
 TEST_P(WaitingStoreTest, AfterAFailedSyncNothingIsBuiltOnThePageCache) {
   const std::uint64_t seed = test_seed();
   for (std::uint64_t i = 0; i < 20; ++i) {
-    SCOPED_TRACE(testing::Message() << "FLINT_TEST_SEED=" << seed << ", round " << i);
+    SCOPED_TRACE(::testing::Message() << "FLINT_TEST_SEED=" << seed << ", round " << i);
     FaultyDisk disk = new_disk();
     History history;
     {
@@ -164,7 +171,7 @@ TEST_P(WaitingStoreTest, AfterAFailedSyncNothingIsBuiltOnThePageCache) {
       ASSERT_TRUE(store.append(history, "acknowledged").ok());
       ASSERT_TRUE(store.wait(history).ok());
       ASSERT_TRUE(store.append(history, std::string(600, 'x')).ok());
-      disk.fail_every(io::Call::kSync, {.error = EIO, .partly = seed + i});
+      disk.fail_every(testing::Call::kSync, {.error = EIO, .partly = seed + i});
       ASSERT_EQ(store.wait(history).code(), Code::kStorageFailed);
     }
     disk.stop_failing();
@@ -202,7 +209,7 @@ void live(TestStore& store, FaultyDisk& disk, History& history) {
 TEST_P(WaitingStoreTest, ACrashAtEveryCall) {
   const std::uint64_t seed = test_seed();
   for (std::uint64_t call = 0;; ++call) {
-    SCOPED_TRACE(testing::Message() << "FLINT_TEST_SEED=" << seed << ", call " << call);
+    SCOPED_TRACE(::testing::Message() << "FLINT_TEST_SEED=" << seed << ", call " << call);
     FaultyDisk disk = new_disk();
     History history;
     kill_and_fill(disk, history);
@@ -235,7 +242,7 @@ TEST_P(WaitingStoreTest, AFailureOfAnyCallAfterAFullDisk) {
   const std::uint64_t seed = test_seed();
   std::size_t stopped = 0;
   for (std::uint64_t call = 0;; ++call) {
-    SCOPED_TRACE(testing::Message() << "FLINT_TEST_SEED=" << seed << ", call " << call);
+    SCOPED_TRACE(::testing::Message() << "FLINT_TEST_SEED=" << seed << ", call " << call);
     FaultyDisk disk = new_disk();
     History history;
     kill_and_fill(disk, history);
@@ -416,7 +423,7 @@ TEST_P(WaitingStoreTest, ManyThreadsSeeItGoOn) {
   expect_everything_survives(disk_);
 }
 
-INSTANTIATE_TEST_SUITE_P(Paths, WaitingStoreTest, testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(Paths, WaitingStoreTest, ::testing::Bool(),
                          [](const auto& param) { return param.param ? "Mapped" : "Written"; });
 
 /// There is nothing to show yet of a store that was never begun.

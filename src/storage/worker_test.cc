@@ -10,7 +10,7 @@
 #include <memory>
 #include <utility>
 
-#include "storage/test_threads.h"
+#include "testing/stepping.h"
 
 // ThreadSanitizer has this function of its own, and must see every wait.
 #if !defined(__SANITIZE_THREAD__)
@@ -20,6 +20,8 @@
 #ifdef FLINT_WAITS_CAN_BE_HOOKED
 namespace flint::storage {
 namespace {
+
+using testing::Stepping;
 
 /// What comes before the calling thread falls asleep, once; returns whether it may.
 thread_local std::function<bool()> before_wait;

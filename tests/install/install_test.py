@@ -66,6 +66,12 @@ class InstallTest(unittest.TestCase):
                      "bash-completion/completions/flint"):
             self.assertIn(f"share/{name}", self.installed("share/**/*"))
 
+    def test_the_library_holds_nothing_that_only_tests_need(self):
+        library = next(name for name in self.installed("lib*/**/libflint-limiter.*") if name.endswith((".a", ".so")))
+        symbols = run("nm", "--demangle", *(["--dynamic"] if library.endswith(".so") else []), self.prefix / library)
+        self.assertIn("flint::Limiter::open(", symbols)
+        self.assertEqual([], [line for line in symbols.splitlines() if "flint::testing" in line])
+
     def test_the_service_names_the_program_where_it_was_installed(self):
         self.assertEqual(["lib/systemd/system/flint.service", "lib/systemd/system/flint.socket"],
                          self.installed("lib/systemd/**/*"))

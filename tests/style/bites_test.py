@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 STYLE_TEST = Path(__file__).with_name("style_test.py")
-LAYERS = ("base", "io", "algorithm", "storage", "limiter", "api", "original", "server", "cli")
+LAYERS = ("base", "io", "algorithm", "storage", "limiter", "api", "original", "server", "cli", "testing")
 
 SOUND = {
     **{f"src/{layer}/CMakeLists.txt": f"flint_layer({layer} SOURCES a.cc)\n" for layer in LAYERS},
@@ -47,6 +47,7 @@ class BitesTest(unittest.TestCase):
         self.assert_found("Layers", "src/storage/b.h", '#include "algorithm/a.h"\n', "'storage' may not include")
         self.assert_found("Layers", "src/io/CMakeLists.txt", "flint_layer(io SOURCES a.cc\n  DEPENDS base storage)\n",
                           "'io' may not depend on 'storage'")
+        self.assert_found("Layers", "src/io/b.h", '#include "testing/a.h"\n', "'io' may not include 'testing/a.h'")
         self.assert_found("Layers", "src/io/b.h", "#include <io/a.h>\n", "own headers are included in quotes")
         self.assert_found("Layers", "src/io/b.h", '#include "a.h"\n', "is no file of")
         self.assert_found("Layers", "include/flint/b.h", "#include <fmt/format.h>\n", "public header may not include")

@@ -1,0 +1,232 @@
+#include "testing/engine_workload.h"
+
+namespace flint::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+// So long that a few configurations fill a segment.
+const std::string kUser = "user " + std::string(400, 'u');
+const std::string kOrg = "org";
+const std::string kRoute = "route " + std::string(450, 'r');
+
+class Builder {
+ public:
+  void limit(const std::string& key, const Limit& limit) {
+    add([=](EngineFixture& engine) { return engine.limit(key, limit); },
+        [=](ReferenceLimiter& model) { model.limit(key, limit); }, Promise::kItsRecord);
+  }
+  void check(const std::string& key, Units cost) {
+    add([=](EngineFixture& engine) { return engine.try_check(key, cost).status(); },
+        [=](ReferenceLimiter& model) { static_cast<void>(model.check(key, cost)); }, Promise::kItsRecord);
+  }
+  void check_all(const std::vector<CheckItem>& items) {
+    add([=](EngineFixture& engine) { return engine.try_check_all(items).status(); },
+        [=](ReferenceLimiter& model) { static_cast<void>(model.check_all(items)); }, Promise::kItsRecord);
+  }
+  void reset(const std::string& key) {
+    add([=](EngineFixture& engine) { return engine.reset(key); }, [=](ReferenceLimiter& model) { model.reset(key); },
+        Promise::kItsRecord);
+  }
+  void pass(Nanos time) {
+    add(
+        [=](EngineFixture& engine) {
+          engine.clock.advance(time);
+          return Status();
+        },
+        [](ReferenceLimiter&) {}, Promise::kNothing);
+  }
+  void set_wall_clock_back(Nanos by) {
+    add(
+        [=](EngineFixture& engine) {
+          engine.clock.set_wall(engine.clock.wall() - by);
+          return Status();
+        },
+        [](ReferenceLimiter&) {}, Promise::kNothing);
+  }
+  void tick() {
+    add([](EngineFixture& engine) { return engine->tick(); }, [](ReferenceLimiter& model) { model.tick(); },
+        Promise::kNothing);
+    steps.back().is_upkeep = true;
+    steps.back().apply_first = kNoteJump;
+  }
+  void flush() {
+    add([](EngineFixture& engine) { return engine->flush(); }, [](ReferenceLimiter& model) { model.tick(); },
+        Promise::kEverything);
+    steps.back().is_upkeep = true;
+    steps.back().apply_first = kNoteJump;
+  }
+  void compact(const Builder& meanwhile = {}) {
+    add([](EngineFixture& engine) { return engine->compact(); }, [](ReferenceLimiter&) {}, Promise::kNothing);
+    steps.back().meanwhile = meanwhile.steps;
+  }
+  void close() {
+    add([](EngineFixture& engine) { return engine->close(); }, [](ReferenceLimiter& model) { model.close(); },
+        Promise::kEverything);
+    steps.back().apply_first = kNoteJump;
+  }
+
+  std::vector<Step> steps;
+
+ private:
+  /// A jump of the wall clock gets a record of its own.
+  static constexpr auto kNoteJump = [](ReferenceLimiter& model) { model.note_jump(); };
+
+  void add(std::function<Status(EngineFixture&)> run, std::function<void(ReferenceLimiter&)> apply, Promise promise) {
+    steps.push_back({.run = std::move(run), .apply = std::move(apply), .promise = promise});
+  }
+};
+
+void use(Builder& life, int rounds) {
+  for (int i = 0; i < rounds; ++i) {
+    life.check(kUser, 1);
+    life.check_all({{kUser, 1}, {kOrg, 2}, {kRoute, 1}});
+    life.check(kOrg, 3);
+    life.check(kRoute, 4);
+    life.pass(230ms);
+  }
+}
+
+/// Statuses that are in one and not in the other, without what is long in their keys.
+std::string differences(const std::vector<std::string>& found, const std::vector<std::string>& wanted) {
+  std::string text;
+  const auto add = [&](const char* which, const std::vector<std::string>& from, const std::vector<std::string>& other) {
+    for (const std::string& status : from) {
+      if (std::find(other.begin(), other.end(), status) != other.end()) continue;
+      const std::size_t end_of_key = status.find(':');
+      text += which + status.substr(0, 5) + status.substr(end_of_key) + "\n";
+    }
+  };
+  add("  found   ", found, wanted);
+  add("  instead of ", wanted, found);
+  return text;
+}
+
+std::size_t events_in_the_log(EngineFixture& engine) {
+  std::size_t events = 0;
+  for (const std::string& key : {kUser, kOrg, kRoute}) {
+    if (engine->status(key).ok()) events += engine.history(key, 1'000).size();
+  }
+  return events;
+}
+
+/// The model's state as a kill leaves it.
+ReferenceLimiter logged(ReferenceLimiter model) {
+  model.kill();
+  return model;
+}
+
+}  // namespace
+
+std::vector<Step> crash_workload() {
+  Builder life;
+  life.limit(kUser, token_bucket(5, 2s, 7));
+  life.limit(kOrg, sliding_log(9, 1s));
+  life.limit(kRoute, fixed_window(6, 1s));
+  use(life, 3);
+  life.tick();
+  life.limit(kUser, sliding_log(8, 2s));
+  life.check(kUser, 8);
+  Builder meanwhile;
+  meanwhile.limit(kUser, sliding_log(9, 2s));
+  use(meanwhile, 2);
+  meanwhile.reset(kRoute);
+  life.compact(meanwhile);
+  use(life, 2);
+  life.reset(kRoute);
+  life.flush();
+  for (int i = 0; i < 4; ++i) life.limit("key " + std::to_string(i) + std::string(480, 'k'), token_bucket(3, 1min));
+  use(life, 2);
+  life.limit(kOrg, token_bucket(4, 1s));
+  life.check(kOrg, 4);
+  life.pass(300ms);
+  life.check(kOrg, 4);
+  life.tick();
+  life.set_wall_clock_back(5s);
+  life.compact();
+  use(life, 2);
+  life.close();
+  return life.steps;
+}
+
+CrashRun::CrashRun(EngineFixture& engine, const std::vector<Step>& steps,
+                   const std::function<void(const CrashRun&)>& after_step)
+    : model_(engine.clock), states_{model_} {
+  if (!engine.try_open().ok()) return;
+  for (const Step& step : steps) {
+    if (!perform(engine, step)) return;
+    if (after_step) after_step(*this);
+  }
+}
+
+bool CrashRun::perform(EngineFixture& engine, const Step& step) {
+  const std::size_t events = engine.disk().died() ? 0 : events_in_the_log(engine);
+  const storage::Seq last_seq = engine.last_seq();
+  bool goes_on = true;
+  std::size_t done_meanwhile = 0;
+  engine.on_snapshot = [&] {
+    while (goes_on && done_meanwhile < step.meanwhile.size()) {
+      goes_on = perform(engine, step.meanwhile[done_meanwhile++]);
+    }
+  };
+  const Status status = step.run(engine);
+  engine.on_snapshot = nullptr;
+  if (!goes_on) return false;
+  const bool died = engine.disk().died();
+  if (!status.ok() && !died && engine->health().ok()) {
+    const bool logged_something = done_meanwhile == 0 && events_in_the_log(engine) != events;
+    EXPECT_TRUE(step.is_upkeep || !logged_something) << "refused, and in the log: " << status.message();
+    if (logged_something) step.apply(model_);
+    return true;
+  }
+  if (step.apply_first) {
+    step.apply_first(model_);
+    states_.push_back(logged(model_));
+  }
+  step.apply(model_);
+  states_.push_back(logged(model_));
+  if (!status.ok() || died) return false;
+  first_after_kill_ = states_.size() - 1;
+  const bool waited = engine.options.sync == SyncMode::kAlways && engine.last_seq() > last_seq;
+  if (step.promise == Promise::kEverything || (step.promise == Promise::kItsRecord && waited))
+    first_after_power_loss_ = states_.size() - 1;
+  return true;
+}
+
+void expect_recovers(const FaultyDisk& disk, const EngineFixture& crashed, const CrashRun& run, std::size_t first) {
+  EngineFixture engine(crashed.options.sync, disk);
+  engine.clock = crashed.clock;
+  const Status opened = engine.try_open();
+  ASSERT_TRUE(opened.ok()) << opened.message();
+  EXPECT_FALSE(engine->stats().degraded) << "a crash took a snapshot";
+
+  const std::vector<std::string> found = engine.statuses();
+  std::optional<ReferenceLimiter> model;
+  for (std::size_t i = first; i < run.states().size() && !model; ++i) {
+    ReferenceLimiter candidate = run.states()[i];
+    candidate.open(engine.clock);
+    if (candidate.statuses() == found) model = candidate;
+  }
+  if (!model) {
+    std::string message;
+    for (std::size_t i = first; i < run.states().size(); ++i) {
+      ReferenceLimiter candidate = run.states()[i];
+      candidate.open(engine.clock);
+      message += "state " + std::to_string(i) + ":\n" + differences(found, candidate.statuses());
+    }
+    FAIL() << "none of the states that may be found:\n" << message;
+  }
+  for (const std::string& key : {kUser, kOrg, kRoute}) {
+    if (!model->has(key)) continue;
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(to_text(engine.check(key, 2)), to_text(model->check(key, 2)));
+    engine.clock.advance(100ms);
+    EXPECT_EQ(to_text(engine.check(key, 2)), to_text(model->check(key, 2)));
+  }
+  engine.close();
+  model->close();
+  ASSERT_TRUE(engine.try_open().ok());
+  model->open();
+  EXPECT_EQ(engine.statuses(), model->statuses());
+}
+
+}  // namespace flint::testing
