@@ -78,7 +78,7 @@ void encode(benchmark::State& state) {
 }
 
 /// Keeps nothing: what is measured is the store alone.
-class NoState final : public storage::StateMachine {
+class NoState final : public storage::Owner {
  public:
   void clear() override {}
   Status load(std::span<const std::byte>, storage::Seq) override { return {}; }

@@ -33,7 +33,7 @@ void require(bool holds, const std::string& what) {
 void require_ok(const Status& status, const char* what) { require(status.ok(), what + (": " + status.message())); }
 
 /// Remembers all records. An entry of a snapshot is one of them.
-class Owner final : public StateMachine {
+class Owner final : public Owner {
  public:
   std::map<Seq, std::vector<std::byte>> records;
 

@@ -151,7 +151,7 @@ Result<DoctorReport> inspect(std::string_view data_dir) {
 Result<DoctorReport> repair(std::string_view data_dir, std::chrono::milliseconds lock_timeout) {
   auto directory = io::open_posix_directory(data_dir, io::OpenDirectory::kMustExist);
   if (!directory.ok()) return directory.status();
-  return examine(**directory, [&](io::Directory& files, storage::StateMachine& state) {
+  return examine(**directory, [&](io::Directory& files, storage::Owner& state) {
     return storage::repair(files, state, {.most = lock_timeout});
   });
 }

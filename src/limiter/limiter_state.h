@@ -14,7 +14,7 @@ namespace flint::limiter {
 /// The limiter's state as its store sees it: rebuilt by replay, written to snapshots piece by piece. Decides nothing.
 ///
 /// Threads: recovery on one thread; afterwards everything is guarded by the store's mutex.
-class LimiterState final : public storage::StateMachine {
+class LimiterState final : public storage::Owner {
  public:
   /// `tick` is what on_tick() does; it outlives this object.
   explicit LimiterState(std::function<Status()> tick) : tick_(std::move(tick)) {}

@@ -21,7 +21,7 @@ class Compactor {
  public:
   struct Parts {
     io::Directory& directory;
-    StateMachine& state;
+    Owner& state;
     base::Mutex& mutex;
     Log& log;
     GroupCommit& commit;

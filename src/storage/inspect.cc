@@ -64,7 +64,7 @@ void check_lock_file(io::Directory& directory, std::vector<Finding>& findings) {
   findings.push_back({.fatal = true, .message = lock.status().message()});
 }
 
-Result<DoctorReport> inspect_once(io::Directory& directory, StateMachine& state) {
+Result<DoctorReport> inspect_once(io::Directory& directory, Owner& state) {
   DoctorReport report;
   report.data_dir = directory.path();
   const Result<Recovery> recovery = recover(directory, state);
@@ -91,7 +91,7 @@ Result<DoctorReport> inspect_once(io::Directory& directory, StateMachine& state)
 
 }  // namespace
 
-Result<DoctorReport> inspect(io::Directory& directory, StateMachine& state) {
+Result<DoctorReport> inspect(io::Directory& directory, Owner& state) {
   // Nothing can be read at all: that is no finding but a failure.
   if (const Result<Listing> listing = list_store(directory); !listing.ok()) return listing.status();
   Result<DoctorReport> before = inspect_once(directory, state);

@@ -32,7 +32,7 @@ class InspectTest : public ::testing::Test {
 };
 
 /// Changes the file before each of the first readings, and each time in another place, as a busy writer may seem to.
-class BusyWriter final : public StateMachine {
+class BusyWriter final : public Owner {
  public:
   BusyWriter(FaultyDisk disk, std::uint64_t readings) : disk_(std::move(disk)), readings_(readings) {}
 

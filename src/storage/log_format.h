@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "storage/store.h"
+#include "storage/record.h"
 
 /// The format on disk: where each byte stands, and nothing else. Writers and readers include this file; what the fields
 /// mean, and when a file or a record is valid, is in docs/log_format.md.

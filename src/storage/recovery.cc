@@ -23,7 +23,7 @@ Result<bool> no_use_or_why_not(const Status& damage) {
 
 class Recoverer {
  public:
-  Recoverer(io::Directory& directory, StateMachine& state, UnfinishedImport unfinished, const std::atomic<bool>* stop)
+  Recoverer(io::Directory& directory, Owner& state, UnfinishedImport unfinished, const std::atomic<bool>* stop)
       : directory_(directory), state_(state), unfinished_(unfinished), stop_(stop) {}
 
   Result<Recovery> run();
@@ -66,7 +66,7 @@ class Recoverer {
   [[nodiscard]] bool is_stopped() const { return stop_ != nullptr && stop_->load(std::memory_order_relaxed); }
 
   io::Directory& directory_;
-  StateMachine& state_;
+  Owner& state_;
   const UnfinishedImport unfinished_;
   const std::atomic<bool>* const stop_;
   Recovery result_;
@@ -347,7 +347,7 @@ Result<Listing> list_store(io::Directory& directory) {
   return listing;
 }
 
-Result<Recovery> recover(io::Directory& directory, StateMachine& state, UnfinishedImport unfinished,
+Result<Recovery> recover(io::Directory& directory, Owner& state, UnfinishedImport unfinished,
                          const std::atomic<bool>* stop) {
   return Recoverer(directory, state, unfinished, stop).run();
 }

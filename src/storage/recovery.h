@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "storage/log.h"
+#include "flint/doctor.h"
+#include "storage/owner.h"
 #include "storage/log_end.h"
 #include "storage/manifest.h"
 #include "storage/rewrite.h"
@@ -58,7 +60,7 @@ enum class UnfinishedImport : std::uint8_t { kRefuse, kAccept };
 
 /// kCorruption if anything is missing that had been durable (the rule is in docs/log_format.md), kUnsupportedFormat,
 /// what `state` said, what the file system said, or kClosed once `stop` is true.
-[[nodiscard]] Result<Recovery> recover(io::Directory& directory, StateMachine& state,
+[[nodiscard]] Result<Recovery> recover(io::Directory& directory, Owner& state,
                                        UnfinishedImport unfinished = UnfinishedImport::kRefuse,
                                        const std::atomic<bool>* stop = nullptr);
 

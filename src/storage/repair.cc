@@ -30,7 +30,7 @@ Listing without_impossible(Listing listing) {
 class Repairer {
  public:
   /// `salvage` is what `directory` met.
-  Repairer(io::Directory& directory, const Salvage& salvage, StateMachine& state)
+  Repairer(io::Directory& directory, const Salvage& salvage, Owner& state)
       : directory_(directory), salvage_(salvage), state_(state) {}
 
   /// `damage` is why the directory does not open. Returns what was done, for the report.
@@ -48,7 +48,7 @@ class Repairer {
 
   io::Directory& directory_;
   const Salvage& salvage_;
-  StateMachine& state_;
+  Owner& state_;
   /// What is there, and of that what may be kept.
   Listing all_;
   Listing listing_;
@@ -214,7 +214,7 @@ Finding Repairer::describe(const Kept& kept) const {
 
 }  // namespace
 
-Result<DoctorReport> repair(io::Directory& directory, StateMachine& state, const LockWait& wait) {
+Result<DoctorReport> repair(io::Directory& directory, Owner& state, const LockWait& wait) {
   // Before the lock: taking it creates its file, and a mistyped path must not look like a store afterwards.
   if (const Result<DoctorReport> before = inspect(directory, state); before.code() == Code::kNotFound) return before;
   const Result<std::unique_ptr<io::DirectoryLock>> lock = wait_for_lock(directory, LockFor::kWriting, wait);

@@ -14,7 +14,7 @@ namespace {
 
 class Chooser {
  public:
-  Chooser(io::Directory& directory, const Listing& listing, StateMachine& state)
+  Chooser(io::Directory& directory, const Listing& listing, Owner& state)
       : directory_(directory), listing_(listing), state_(state) {}
 
   Result<Kept> run();
@@ -38,7 +38,7 @@ class Chooser {
 
   io::Directory& directory_;
   const Listing& listing_;
-  StateMachine& state_;
+  Owner& state_;
   /// What a newer Flint wrote into files that this one knows.
   Status newer_format_;
 };
@@ -210,7 +210,7 @@ void Chooser::note_rest(SegmentReader& reader, Kept& kept) {
 
 }  // namespace
 
-Result<Kept> choose_what_to_keep(io::Directory& directory, const Listing& listing, StateMachine& state) {
+Result<Kept> choose_what_to_keep(io::Directory& directory, const Listing& listing, Owner& state) {
   return Chooser(directory, listing, state).run();
 }
 

@@ -34,6 +34,6 @@ struct Kept {
 
 /// The longest undamaged prefix: a snapshot that is good and the log behind it up to the first damage. Writes nothing;
 /// `state` is scratch. kUnsupportedFormat: a file that a newer Flint wrote is none to judge, let alone to drop.
-[[nodiscard]] Result<Kept> choose_what_to_keep(io::Directory& directory, const Listing& listing, StateMachine& state);
+[[nodiscard]] Result<Kept> choose_what_to_keep(io::Directory& directory, const Listing& listing, Owner& state);
 
 }  // namespace flint::storage

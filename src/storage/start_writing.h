@@ -11,7 +11,7 @@ namespace flint::storage {
 /// A directory that was read for writing, and whose log cannot be appended to yet.
 struct Recovered {
   io::Directory& directory;
-  StateMachine& state;
+  Owner& state;
   StoreOptions options;
   std::shared_ptr<StoreFront> front;
   std::unique_ptr<io::DirectoryLock> lock;

@@ -15,6 +15,8 @@
 #include "flint/stats.h"
 #include "flint/status.h"
 #include "io/file_system.h"
+#include "storage/owner.h"
+#include "storage/record.h"
 #include "storage/lock_wait.h"
 #include "storage/unsynced_age.h"
 
@@ -22,53 +24,6 @@
 /// compaction. Knows nothing of limits: records and snapshot entries are opaque payloads of whoever owns the state.
 /// The format is in log_format.h and docs/log_format.md.
 namespace flint::storage {
-
-using Seq = std::uint64_t;
-
-/// The owner's own kinds of record; those from 0x80 on are the store's.
-using RecordKind = std::uint8_t;
-inline constexpr RecordKind kFirstStoreKind = 0x80;
-/// The most that one record can carry.
-inline constexpr std::size_t kMaxPayloadBytes = std::size_t{60} << 10;
-
-struct Record {
-  RecordKind kind = 0;
-  Seq seq = 0;
-  /// Valid during the call that shows it.
-  std::span<const std::byte> payload;
-};
-
-/// The owner of the state, as the store sees it.
-class StateMachine {
- public:
-  virtual ~StateMachine() = default;
-
-  // Recovery, from the thread in Store::open, before it returns. A Status other than Ok ends the open; the store puts
-  // the file and the offset in front of its message.
-
-  /// Called first, and again when a bad snapshot makes recovery start over from the one before: forget everything.
-  virtual void clear() = 0;
-  /// One snapshot entry, in the order they were written. `max_seq` is the snapshot's: an entry that tells of a later
-  /// record is damage, since it would have replay skip what comes after.
-  virtual Status load(std::span<const std::byte> entry, Seq max_seq) = 0;
-  /// One record, ascending, and none is left out from the snapshot's position on (the numbers have gaps: the store's
-  /// own records have some, and are not shown). Entries of a snapshot may be newer than its position: the owner skips
-  /// what an entry already holds, by the entry's own sequence number.
-  virtual Status replay(const Record& record) = 0;
-
-  // Compaction, from the compacting thread.
-
-  /// Called with the store's mutex held, at the log position of the snapshot.
-  virtual void begin_snapshot() = 0;
-  /// Passes some entries to `emit`; false when there are no more. Called without the store's `mutex`: takes it for a
-  /// bounded piece of work, so that checks go on between pieces. It is handed over because a compaction may begin
-  /// before Store::open returns. A compaction that is given up just stops asking. An entry holds at most 1 MiB.
-  virtual bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) = 0;
-
-  /// Called with the mutex held, about every `flush_every` (100 ms in always), and by flush() and close() before they
-  /// make things durable: append what was kept back (coalesced denials).
-  virtual Status on_tick() = 0;
-};
 
 struct StoreOptions {
   SyncMode sync = SyncMode::kAlways;
@@ -126,7 +81,7 @@ class Store {
   /// was recovered can be read, and whatever needs the log fails with kDiskFull. It goes on by itself once there is
   /// room. Until then durable_seq() may be less than last_seq(), and what is between may be gone after a crash of the
   /// machine; nothing claims it to be durable.
-  static Result<std::unique_ptr<Store>> open(io::Directory& directory, StateMachine& state,
+  static Result<std::unique_ptr<Store>> open(io::Directory& directory, Owner& state,
                                              const StoreOptions& options);
 
   /// Without close() the directory is left as a killed process leaves it. In a forked child nothing is touched.
@@ -181,7 +136,7 @@ class Store {
 
 /// flint::inspect and flint::repair for the storage part (DoctorReport::limits is the caller's to fill in); `state` is
 /// a scratch owner that checks what the payloads say, and holds afterwards what an open would recover.
-Result<DoctorReport> inspect(io::Directory& directory, StateMachine& state);
-Result<DoctorReport> repair(io::Directory& directory, StateMachine& state, const LockWait& wait = {});
+Result<DoctorReport> inspect(io::Directory& directory, Owner& state);
+Result<DoctorReport> repair(io::Directory& directory, Owner& state, const LockWait& wait = {});
 
 }  // namespace flint::storage

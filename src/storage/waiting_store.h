@@ -61,7 +61,7 @@ class WaitingStore final : public Store {
 
   const std::shared_ptr<StoreFront> front_;
   io::Directory& directory_;
-  StateMachine& state_;
+  Owner& state_;
   const std::chrono::nanoseconds look_every_;
   const bool has_background_;
   /// What a reader needs is as it was at open until the store has settled.

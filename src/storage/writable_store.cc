@@ -23,7 +23,7 @@ Status first_failure(Status first, Status second) { return first.ok() ? std::mov
 
 }  // namespace
 
-WritableStore::WritableStore(io::Directory& directory, StateMachine& state, const StoreOptions& options,
+WritableStore::WritableStore(io::Directory& directory, Owner& state, const StoreOptions& options,
                              std::shared_ptr<StoreFront> front, std::unique_ptr<io::DirectoryLock> lock,
                              Recovery recovery, std::shared_ptr<Segment> segment)
     : directory_(directory),

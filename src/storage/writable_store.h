@@ -24,7 +24,7 @@ namespace flint::storage {
 class WritableStore final : public Store {
  public:
   /// `recovery` is settled, and `segment` is what settle() returned.
-  WritableStore(io::Directory& directory, StateMachine& state, const StoreOptions& options,
+  WritableStore(io::Directory& directory, Owner& state, const StoreOptions& options,
                 std::shared_ptr<StoreFront> front, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery,
                 std::shared_ptr<Segment> segment);
   /// Without close() this is what a kill would leave: nothing is flushed or marked.
@@ -76,7 +76,7 @@ class WritableStore final : public Store {
   Status close_log();
 
   io::Directory& directory_;
-  StateMachine& state_;
+  Owner& state_;
   const StoreOptions options_;
   const bool batch_;
   /// Between ticks.

@@ -23,7 +23,7 @@ using Records = std::map<storage::Seq, std::string>;
 
 /// Its state is all records ever, so that what was recovered can be compared with what was appended. A snapshot entry
 /// holds a few of them.
-class TestOwner final : public storage::StateMachine {
+class TestOwner final : public storage::Owner {
  public:
   Records records;
   /// Called before each piece of a snapshot, without the mutex: checks that go on meanwhile.

@@ -41,7 +41,7 @@ Result<std::unique_ptr<Store>> open_writable(Recovered recovered) {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, StateMachine& state, const StoreOptions& options) {
+Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, Owner& state, const StoreOptions& options) {
   std::vector<Finding> findings;
   if (Status usable = check_surroundings(directory, options.allow_network_file_system, findings); !usable.ok()) {
     return usable;
