@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "base/coding.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
+#include "storage/inspect.h"
+#include "storage/repair.h"
 #include "storage/store.h"
 #include "store_files.h"
 #include "testing/faulty_file_system.h"

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "base/coding.h"
-#include "storage/file_names.h"
-#include "storage/record_codec.h"
+#include "storage/files.h"
+#include "storage/format.h"
 
 namespace flint::fuzz {
 namespace {

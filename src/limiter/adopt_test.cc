@@ -1,4 +1,6 @@
-#include "storage/file_names.h"
+#include "storage/files.h"
+#include "storage/inspect.h"
+#include "storage/repair.h"
 #include "testing/engine_fixture.h"
 #include "testing/seed.h"
 

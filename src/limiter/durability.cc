@@ -2,7 +2,7 @@
 
 #include "base/period.h"
 #include "limiter/engine.h"
-#include "storage/file_map.h"
+#include "storage/inspect.h"
 
 /// What the engine asks of its storage: waiting, flushing, compaction, closing, and how all of it is doing.
 namespace flint::limiter {

@@ -3,6 +3,8 @@
 #include "io/memory_file_system.h"
 #include "io/posix_file_system.h"
 #include "limiter/engine.h"
+#include "storage/inspect.h"
+#include "storage/repair.h"
 
 namespace flint {
 

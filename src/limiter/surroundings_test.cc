@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "flint/limiter.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "testing/engine_fixture.h"
 #include "testing/files.h"
 #include "testing/mounts.h"

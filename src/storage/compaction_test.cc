@@ -1,6 +1,7 @@
 #include <algorithm>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
+#include "storage/inspect.h"
 #include "storage/manifest.h"
 #include "testing/test_store.h"
 

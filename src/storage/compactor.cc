@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "storage/errors.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
 
 namespace flint::storage {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "storage/group_commit.h"
 #include "storage/recovery.h"
-#include "storage/snapshot_writer.h"
+#include "storage/snapshot.h"
 
 /// Writes snapshots while appends go on, and drops the log that they replace.
 namespace flint::storage {
@@ -23,7 +23,7 @@ class Compactor {
     io::Directory& directory;
     Owner& state;
     base::Mutex& mutex;
-    Log& log;
+    LogWriter& log;
     GroupCommit& commit;
     ManifestFile& manifest;
     Failure& failure;

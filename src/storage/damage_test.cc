@@ -1,8 +1,10 @@
 #include <functional>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
+#include "storage/inspect.h"
+#include "storage/log_reader.h"
 #include "storage/manifest.h"
-#include "storage/segment_reader.h"
+#include "storage/repair.h"
 #include "testing/store_workload.h"
 
 /// Damage is never silent: whatever region of whatever file is changed, either everything that was acknowledged is

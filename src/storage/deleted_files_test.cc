@@ -1,7 +1,7 @@
 #include <atomic>
 #include <thread>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "testing/test_store.h"
 
 /// Files that are deleted under an open store although nobody writes to them any more: the next open needs them, and

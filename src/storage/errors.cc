@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "storage/file_names.h"
-
 namespace flint::storage {
-
 namespace {
 
 /// As a shell reads it: people paste the commands that a message tells them.
@@ -61,12 +58,6 @@ Status at_place(const Place& place, const Status& status) {
       return {status.code(), fmt::format("{}/{} at offset {}: {}", place.directory.path(), place.file, place.offset,
                                          status.message())};
   }
-}
-
-Status with_holder(const io::Directory& directory, const Status& locked) {
-  const Result<std::string> holder = directory.read_lock_holder(kLockName);
-  if (!holder.ok() || holder->empty()) return locked;
-  return {locked.code(), fmt::format("{} Its holder says: {}.", locked.message(), *holder)};
 }
 
 Status opening_stopped(const io::Directory& directory) {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "flint/status.h"
 #include "io/file_system.h"
 
@@ -26,9 +28,6 @@ struct Place {
 /// `status` with the place in front of its message.
 [[nodiscard]] Status at_place(const Place& place, const Status& status);
 
-/// kDataDirLocked, with what the holder of the lock says of itself behind its message.
-[[nodiscard]] Status with_holder(const io::Directory& directory, const Status& locked);
-
 /// kClosed, for an open that Options::stop_opening ended.
 [[nodiscard]] Status opening_stopped(const io::Directory& directory);
 
@@ -37,5 +36,32 @@ struct Place {
 [[nodiscard]] Status after_failed_write(const Status& status);
 /// As above where a full disk is no excuse either: what had been written may be lost.
 [[nodiscard]] Status after_failed_sync(const Status& status);
+
+/// The failure that stopped the store: the first one stays until the directory is opened again. Threads: any.
+class Failure {
+ public:
+  [[nodiscard]] bool happened() const noexcept { return happened_.load(std::memory_order_acquire); }
+
+  /// Ok, or the first failure.
+  [[nodiscard]] Status status() const {
+    if (!happened()) return {};
+    base::MutexLock lock(mutex_);
+    return status_;
+  }
+
+  /// Remembers `status` if it is kStorageFailed, which stops the store, and the first one. Returns it.
+  Status note(Status status) {
+    if (status.code() != Code::kStorageFailed) return status;
+    base::MutexLock lock(mutex_);
+    if (status_.ok()) status_ = status;
+    happened_.store(true, std::memory_order_release);
+    return status;
+  }
+
+ private:
+  std::atomic<bool> happened_ = false;
+  mutable base::Mutex mutex_;
+  Status status_ FLINT_GUARDED_BY(mutex_);
+};
 
 }  // namespace flint::storage

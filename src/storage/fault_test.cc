@@ -1,6 +1,8 @@
 #include <cerrno>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
+#include "storage/inspect.h"
+#include "storage/repair.h"
 #include "testing/store_workload.h"
 
 /// Every call that can fail, fails: with an I/O error and with a full disk, doing nothing or a part of what was asked.

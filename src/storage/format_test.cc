@@ -1,12 +1,12 @@
+#include "storage/format.h"
+
 #include <fmt/format.h>
 
 #include <array>
 
-#include "storage/file_header.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "storage/manifest.h"
-#include "storage/record_codec.h"
-#include "storage/snapshot_writer.h"
+#include "storage/snapshot.h"
 #include "testing/test_store.h"
 
 /// Golden bytes of format version 2, and of version 1 where it differs. If one of these tests fails, directories out

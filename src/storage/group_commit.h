@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "storage/log.h"
+#include "storage/log_writer.h"
 
 /// Makes records durable for many callers at once.
 namespace flint::storage {
@@ -21,7 +21,8 @@ class GroupCommit {
   using Done = std::function<void(const Status&)>;
 
   /// `mutex` is the store's, which guards `log`.
-  GroupCommit(base::Mutex& mutex, Log& log, const Failure& failure) : mutex_(mutex), log_(log), failure_(failure) {}
+  GroupCommit(base::Mutex& mutex, LogWriter& log, const Failure& failure)
+      : mutex_(mutex), log_(log), failure_(failure) {}
 
   /// Returns when everything up to `seq` is durable, or why the store stopped.
   Status wait(Seq seq) FLINT_EXCLUDES(mutex_, turn_mutex_);
@@ -43,7 +44,7 @@ class GroupCommit {
   void deliver(const Status& why);
 
   base::Mutex& mutex_;
-  Log& log_;
+  LogWriter& log_;
   const Failure& failure_;
 
   base::Mutex turn_mutex_;

@@ -1,8 +1,8 @@
-#include "storage/checksum.h"
-#include "storage/file_header.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
+#include "storage/format.h"
+#include "storage/inspect.h"
 #include "storage/manifest.h"
-#include "storage/record_codec.h"
+#include "storage/repair.h"
 #include "testing/test_store.h"
 
 /// Directories that somebody made by hand, with checksums that match and numbers that no store reaches: refused with a

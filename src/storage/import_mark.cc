@@ -3,8 +3,7 @@
 #include <span>
 #include <string_view>
 
-#include "storage/file_names.h"
-#include "storage/publish.h"
+#include "storage/files.h"
 
 namespace flint::storage {
 

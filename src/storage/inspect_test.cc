@@ -1,8 +1,10 @@
+#include "storage/inspect.h"
+
 #include <algorithm>
 #include <filesystem>
 
 #include "io/posix_file_system.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "storage/log_format.h"
 #include "testing/files.h"
 #include "testing/test_store.h"

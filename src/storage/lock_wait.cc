@@ -1,13 +1,22 @@
 #include "storage/lock_wait.h"
 
+#include <fmt/format.h>
+
 #include "base/patience.h"
 #include "storage/errors.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
 
 namespace flint::storage {
 namespace {
 
 using Lock = std::unique_ptr<io::DirectoryLock>;
+
+/// kDataDirLocked, with what the holder of the lock says of itself behind its message.
+Status with_holder(const io::Directory& directory, const Status& locked) {
+  const Result<std::string> holder = directory.read_lock_holder(kLockName);
+  if (!holder.ok() || holder->empty()) return locked;
+  return {locked.code(), fmt::format("{} Its holder says: {}.", locked.message(), *holder)};
+}
 
 Result<Lock> take_lock(io::Directory& directory, LockFor use) {
   if (use == LockFor::kWriting) return directory.lock(kLockName);

@@ -1,5 +1,4 @@
-#include "storage/log_end.h"
-
+#include "storage/recovery.h"
 #include "testing/segment_bytes.h"
 
 /// How a log may end, on segments made by hand: record 10 is their first.

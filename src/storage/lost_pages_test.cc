@@ -2,7 +2,7 @@
 #include <random>
 #include <thread>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "storage/manifest.h"
 #include "storage/settle.h"
 #include "testing/store_workload.h"

@@ -7,10 +7,9 @@
 #include <optional>
 
 #include "base/assert.h"
-#include "storage/checksum.h"
 #include "storage/errors.h"
-#include "storage/file_names.h"
-#include "storage/publish.h"
+#include "storage/files.h"
+#include "storage/format.h"
 
 namespace flint::storage {
 namespace {

@@ -1,7 +1,7 @@
 #include "storage/manifest.h"
 
-#include "storage/checksum.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
+#include "storage/format.h"
 #include "testing/test_store.h"
 
 namespace flint::storage {

@@ -1,13 +1,12 @@
-#include "storage/store.h"
-
 #include <fmt/format.h>
 
 #include "storage/errors.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "storage/fork_guarded_store.h"
 #include "storage/lock_wait.h"
 #include "storage/read_only_store.h"
 #include "storage/start_writing.h"
+#include "storage/store.h"
 #include "storage/surroundings.h"
 #include "storage/waiting_store.h"
 

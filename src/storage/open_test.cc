@@ -5,8 +5,9 @@
 #include <filesystem>
 
 #include "io/posix_file_system.h"
+#include "storage/format.h"
 #include "storage/manifest.h"
-#include "storage/record_codec.h"
+#include "storage/repair.h"
 #include "testing/store_fixture.h"
 
 /// Opens: what they find, what they change, whom they let in.

@@ -1,4 +1,4 @@
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "testing/test_store.h"
 
 /// Random operations with restarts and crashes, against a model.

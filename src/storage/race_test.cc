@@ -1,7 +1,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "testing/stepping.h"
 #include "testing/test_store.h"
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "storage/read_segments.h"
+#include "storage/log_reader.h"
 
 namespace flint::storage {
 

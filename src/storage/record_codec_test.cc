@@ -1,5 +1,4 @@
-#include "storage/record_codec.h"
-
+#include "storage/format.h"
 #include "testing/test_store.h"
 
 namespace flint::storage {

@@ -1,6 +1,8 @@
+#include "storage/repair.h"
+
 #include <algorithm>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "storage/log_format.h"
 #include "testing/test_store.h"
 

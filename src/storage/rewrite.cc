@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "storage/errors.h"
-#include "storage/segment_reader.h"
+#include "storage/log_reader.h"
 
 namespace flint::storage {
 namespace {

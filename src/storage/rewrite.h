@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "storage/log.h"
-#include "storage/record_codec.h"
+#include "storage/format.h"
+#include "storage/log_writer.h"
 
 /// Writes records again that may be in the page cache alone. After a failed write-back the kernel shows pages that the
 /// disk never had, and a later sync of the same file succeeds without writing them: only new pages are proof.

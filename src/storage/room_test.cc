@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "testing/test_store.h"
 
 /// How much room a store asks of the disk, and what it does when there is less.

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "storage/log_format.h"
+#include "storage/repair.h"
 #include "testing/test_store.h"
 
 /// Disks that do not read some of their sectors any more.

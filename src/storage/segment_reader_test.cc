@@ -1,5 +1,4 @@
-#include "storage/segment_reader.h"
-
+#include "storage/log_reader.h"
 #include "testing/segment_bytes.h"
 
 /// What the bytes of a segment prove, on segments made by hand.

@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
-#include "storage/copy_bytes.h"
 #include "storage/errors.h"
-#include "storage/file_names.h"
-#include "storage/fitting.h"
-#include "storage/publish.h"
+#include "storage/files.h"
+#include "storage/log_writer.h"
 
 namespace flint::storage {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "storage/log.h"
+#include "storage/log_writer.h"
 #include "storage/recovery.h"
 
 /// Turns what recovery read into a log that can be appended to.

@@ -1,6 +1,6 @@
-#include "storage/file_names.h"
-#include "storage/snapshot_reader.h"
-#include "storage/snapshot_writer.h"
+#include "storage/snapshot.h"
+
+#include "storage/files.h"
 #include "testing/test_store.h"
 
 namespace flint::storage {

@@ -2,11 +2,12 @@
 #include <fstream>
 
 #include "io/posix_file_system.h"
-#include "storage/copy_bytes.h"
-#include "storage/file_header.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
+#include "storage/format.h"
+#include "storage/inspect.h"
+#include "storage/log_reader.h"
 #include "storage/manifest.h"
-#include "storage/segment_reader.h"
+#include "storage/repair.h"
 #include "testing/files.h"
 #include "testing/test_store.h"
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "storage/settle.h"
 
 namespace flint::storage {

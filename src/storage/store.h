@@ -15,9 +15,9 @@
 #include "flint/stats.h"
 #include "flint/status.h"
 #include "io/file_system.h"
+#include "storage/lock_wait.h"
 #include "storage/owner.h"
 #include "storage/record.h"
-#include "storage/lock_wait.h"
 #include "storage/unsynced_age.h"
 
 /// Remembers: an append-only log in segments, snapshots of the state at a log position, recovery, group commit and
@@ -81,8 +81,7 @@ class Store {
   /// was recovered can be read, and whatever needs the log fails with kDiskFull. It goes on by itself once there is
   /// room. Until then durable_seq() may be less than last_seq(), and what is between may be gone after a crash of the
   /// machine; nothing claims it to be durable.
-  static Result<std::unique_ptr<Store>> open(io::Directory& directory, Owner& state,
-                                             const StoreOptions& options);
+  static Result<std::unique_ptr<Store>> open(io::Directory& directory, Owner& state, const StoreOptions& options);
 
   /// Without close() the directory is left as a killed process leaves it. In a forked child nothing is touched.
   virtual ~Store() = default;
@@ -133,10 +132,5 @@ class Store {
   /// runs is given up. Idempotent: later calls return what the first did.
   virtual Status close() = 0;
 };
-
-/// flint::inspect and flint::repair for the storage part (DoctorReport::limits is the caller's to fill in); `state` is
-/// a scratch owner that checks what the payloads say, and holds afterwards what an open would recover.
-Result<DoctorReport> inspect(io::Directory& directory, Owner& state);
-Result<DoctorReport> repair(io::Directory& directory, Owner& state, const LockWait& wait = {});
 
 }  // namespace flint::storage

@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include "storage/format.h"
 #include "storage/manifest.h"
-#include "storage/record_codec.h"
 #include "testing/store_fixture.h"
 
 /// What an open store promises while nothing goes wrong: appends, waits, ticks, the log as it is read, and figures.

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "storage/errors.h"
-#include "storage/read_segments.h"
+#include "storage/log_reader.h"
 
 namespace flint::storage {
 namespace {

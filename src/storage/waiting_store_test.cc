@@ -3,7 +3,7 @@
 #include <atomic>
 #include <thread>
 
-#include "storage/file_names.h"
+#include "storage/files.h"
 #include "testing/test_store.h"
 
 /// A directory that is opened while the disk has not a block free.

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "storage/read_segments.h"
+#include "storage/log_reader.h"
 
 namespace flint::storage {
 namespace {

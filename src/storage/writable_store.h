@@ -7,7 +7,7 @@
 
 #include "storage/compactor.h"
 #include "storage/group_commit.h"
-#include "storage/log.h"
+#include "storage/log_writer.h"
 #include "storage/recovery.h"
 #include "storage/store.h"
 #include "storage/store_front.h"
@@ -24,9 +24,8 @@ namespace flint::storage {
 class WritableStore final : public Store {
  public:
   /// `recovery` is settled, and `segment` is what settle() returned.
-  WritableStore(io::Directory& directory, Owner& state, const StoreOptions& options,
-                std::shared_ptr<StoreFront> front, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery,
-                std::shared_ptr<Segment> segment);
+  WritableStore(io::Directory& directory, Owner& state, const StoreOptions& options, std::shared_ptr<StoreFront> front,
+                std::unique_ptr<io::DirectoryLock> lock, Recovery recovery, std::shared_ptr<Segment> segment);
   /// Without close() this is what a kill would leave: nothing is flushed or marked.
   ~WritableStore() override;
   WritableStore(const WritableStore&) = delete;
@@ -86,7 +85,7 @@ class WritableStore final : public Store {
   base::Mutex& mutex_;
   Failure failure_;
   std::unique_ptr<io::DirectoryLock> lock_;
-  Log log_;
+  LogWriter log_;
   GroupCommit commit_;
   ManifestFile manifest_;
   Compactor compactor_;

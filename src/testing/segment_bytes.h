@@ -1,7 +1,7 @@
 #pragma once
 
-#include "storage/file_names.h"
-#include "storage/segment_reader.h"
+#include "storage/files.h"
+#include "storage/log_reader.h"
 #include "testing/test_store.h"
 
 /// Segments made by hand, for tests.
@@ -41,7 +41,7 @@ class SegmentBytes {
 
  private:
   std::vector<std::byte> bytes_;
-  std::size_t end_ = file_header::kSize;
+  std::size_t end_ = storage::file_header::kSize;
 };
 
 }  // namespace flint::testing

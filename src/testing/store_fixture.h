@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <memory>
 
-#include "storage/file_names.h"
-#include "storage/segment_reader.h"
+#include "storage/files.h"
+#include "storage/log_reader.h"
 #include "testing/test_store.h"
 
 /// A store on a faulty disk, and what is in its files, for tests.
@@ -20,8 +20,8 @@ inline std::size_t log_syncs(const FaultyDisk& disk) {
 
 inline std::size_t count_files(const FaultyDisk& disk, storage::FileKind kind) {
   const std::vector<std::string> names = disk.names();
-  return static_cast<std::size_t>(
-      std::count_if(names.begin(), names.end(), [kind](const auto& name) { return classify(name).kind == kind; }));
+  return static_cast<std::size_t>(std::count_if(
+      names.begin(), names.end(), [kind](const auto& name) { return storage::classify(name).kind == kind; }));
 }
 
 inline std::vector<storage::RecordKind> kinds_in(const FaultyDisk& disk, std::uint64_t segment) {

@@ -4,6 +4,7 @@
 
 #include "flint/doctor.h"
 #include "io/file_system.h"
+#include "storage/owner.h"
 
 namespace flint::storage {
 
@@ -14,5 +15,9 @@ Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Fin
 
 /// Adds what map_files() found, but for the damage of which the open told: that says as well what it means.
 void add_untold(const io::Directory& directory, std::vector<Finding>& told, std::vector<Finding> in_files);
+
+/// flint::inspect for the storage part (DoctorReport::limits is the caller's to fill in). `state` is a scratch owner
+/// that checks what the payloads say, and holds afterwards what an open would recover.
+Result<DoctorReport> inspect(io::Directory& directory, Owner& state);
 
 }  // namespace flint::storage

@@ -3,6 +3,8 @@
 #include <optional>
 #include <string>
 
+#include "flint/doctor.h"
+#include "storage/lock_wait.h"
 #include "storage/recovery.h"
 
 /// What a repair keeps of a directory that does not open.
@@ -35,5 +37,8 @@ struct Kept {
 /// The longest undamaged prefix: a snapshot that is good and the log behind it up to the first damage. Writes nothing;
 /// `state` is scratch. kUnsupportedFormat: a file that a newer Flint wrote is none to judge, let alone to drop.
 [[nodiscard]] Result<Kept> choose_what_to_keep(io::Directory& directory, const Listing& listing, Owner& state);
+
+/// flint::repair for the storage part; the rest is as with inspect().
+Result<DoctorReport> repair(io::Directory& directory, Owner& state, const LockWait& wait = {});
 
 }  // namespace flint::storage

@@ -1,4 +1,4 @@
-#include "storage/segment_reader.h"
+#include "storage/log_reader.h"
 
 #include <fmt/format.h>
 
@@ -6,9 +6,32 @@
 #include <array>
 
 #include "storage/errors.h"
-#include "storage/file_names.h"
+#include "storage/files.h"
 
 namespace flint::storage {
+
+Result<std::span<const std::byte>> FileWindow::at(std::uint64_t offset, std::size_t wanted) {
+  if (offset >= end_) return std::span<const std::byte>();
+  const auto available = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, end_ - offset));
+  if (offset < begin_ || offset + available > begin_ + filled_) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(std::max(wanted, kBufferBytes), end_ - offset));
+    if (buffer_.size() < size) buffer_.resize(size);
+    filled_ = 0;
+    const Result<std::size_t> got = file_.read_at(offset, std::span(buffer_).first(size));
+    if (!got.ok()) return got.status();
+    begin_ = offset;
+    filled_ = *got;
+  }
+  return std::span<const std::byte>(buffer_).subspan(static_cast<std::size_t>(offset - begin_),
+                                                     filled_ - static_cast<std::size_t>(offset - begin_));
+}
+
+Result<std::uint64_t> FileWindow::next_data(std::uint64_t offset) const {
+  if (offset >= end_ || (offset >= begin_ && offset < begin_ + filled_)) return std::min(offset, end_);
+  const Result<std::uint64_t> data = file_.next_data(offset);
+  return data.ok() ? std::min(*data, end_) : data;
+}
+
 namespace {
 
 /// How many bytes the checksum is taken of in vain: some, and so many for each byte of a word that is not zero. Torn
@@ -135,6 +158,29 @@ Result<SegmentRest> SegmentReader::examine_rest() {
     }
     offset += kRecordAlignment;
   }
+}
+
+Status read_segments(io::Directory& directory, const std::vector<SegmentInfo>& segments, Seq last_seq,
+                     const LogVisitor& visitor) {
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const bool newest = i + 1 == segments.size();
+    Result<SegmentReader> reader =
+        SegmentReader::open(directory, segments[i].number, newest ? segments[i].bytes : UINT64_MAX);
+    if (reader.code() == Code::kNotFound && visitor.is_dropped(segments[i].number)) {
+      visitor.forget();
+      continue;
+    }
+    if (!reader.ok()) return reader.status();
+    const Seq behind = newest ? last_seq + 1 : segments[i + 1].first_seq;
+    while (reader->expected() < behind) {
+      const Result<std::optional<ParsedRecord>> parsed = reader->next();
+      if (!parsed.ok()) return parsed.status();
+      if (!*parsed) return reader->damaged(fmt::format("there is no valid record {} there", reader->expected()));
+      const Record& record = (*parsed)->record;
+      if (record.kind < kFirstStoreKind && !visitor.visit(record)) return {};
+    }
+  }
+  return {};
 }
 
 }  // namespace flint::storage

@@ -1,15 +1,44 @@
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
-#include "storage/file_header.h"
-#include "storage/file_window.h"
-#include "storage/record_codec.h"
+#include "io/file_system.h"
+#include "storage/format.h"
+#include "storage/log_writer.h"
 
+/// Reads a file front to back through a buffer of bounded size, whatever the file's.
+///
 /// Reads a segment: its records in order, and what the bytes behind the last good one prove.
 namespace flint::storage {
+
+class FileWindow {
+ public:
+  /// `file` outlives the window. Nothing at or behind `end` is read.
+  FileWindow(const io::File& file, std::uint64_t end) : file_(file), end_(end) {}
+
+  /// At least `wanted` bytes from `offset` on, fewer only at the end; usually many more. Valid until the next call.
+  Result<std::span<const std::byte>> at(std::uint64_t offset, std::size_t wanted);
+
+  /// Where bytes that may not be zero begin, from `offset` on; end() when there are none. Invalidates nothing.
+  [[nodiscard]] Result<std::uint64_t> next_data(std::uint64_t offset) const;
+
+  [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
+
+ private:
+  static constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
+
+  const io::File& file_;
+  std::uint64_t end_;
+  std::vector<std::byte> buffer_;
+  std::uint64_t begin_ = 0;
+  std::size_t filled_ = 0;
+};
 
 /// What follows the last record that is in place.
 struct SegmentRest {
@@ -78,5 +107,19 @@ class SegmentReader {
   Seq expected_;
   RecordKind last_kind_ = 0;
 };
+
+struct LogVisitor {
+  const std::function<bool(const Record&)>& visit;
+  /// As Store::read_log.
+  const std::function<void()>& forget;
+  /// Whether a compaction dropped the segment with this number. It says so before it removes the file.
+  const std::function<bool(std::uint64_t number)>& is_dropped;
+};
+
+/// Shows the owner's records of `segments` up to `last_seq`, oldest first, until `visit` returns false. The last
+/// segment may be written to meanwhile: nothing behind its SegmentInfo::bytes is read. Below last_seq nothing may be
+/// missing: kCorruption. Only segments that a compaction dropped meanwhile are left out.
+Status read_segments(io::Directory& directory, const std::vector<SegmentInfo>& segments, Seq last_seq,
+                     const LogVisitor& visitor);
 
 }  // namespace flint::storage

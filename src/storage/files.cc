@@ -1,8 +1,11 @@
-#include "storage/file_names.h"
+#include "storage/files.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+
+#include "storage/errors.h"
 
 namespace flint::storage {
 namespace {
@@ -73,6 +76,70 @@ FileName classify(std::string_view name) {
   if (ours && name.ends_with(kTemporarySuffix)) return {.kind = FileKind::kTemporary};
   if (name.starts_with(kTailPrefix)) return {.kind = FileKind::kTail};
   return {};
+}
+
+Result<std::unique_ptr<io::File>> create_temporary(io::Directory& directory, std::string_view name) {
+  remove_temporary(directory, name);
+  Result<std::unique_ptr<io::File>> file = directory.open(temporary_name(name), io::OpenFile::kCreateNew);
+  // When a message is read, the temporary name is gone: the file has its last one, or none.
+  if (file.ok()) (*file)->show_as(name);
+  return file;
+}
+
+Status write_temporary(io::Directory& directory, std::string_view name, std::span<const std::byte> bytes) {
+  Result<std::unique_ptr<io::File>> file = create_temporary(directory, name);
+  if (!file.ok()) return file.status();
+  Status status = (*file)->write_at(0, bytes);
+  if (status.ok()) status = (*file)->sync();
+  if (status.ok()) return status;
+  remove_temporary(directory, name);
+  return after_failed_write(status);
+}
+
+Status rename_temporary(io::Directory& directory, std::string_view name) {
+  return directory.rename(temporary_name(name), name);
+}
+
+void remove_temporary(io::Directory& directory, std::string_view name) {
+  static_cast<void>(directory.remove(temporary_name(name)));
+}
+
+namespace {
+
+constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
+
+bool is_zero(std::span<const std::byte> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+}  // namespace
+
+Result<std::uint64_t> copy_bytes(const io::File& from, std::uint64_t begin, std::uint64_t end, io::File& to) {
+  const Result<std::uint64_t> size = from.size();
+  if (!size.ok()) return size;
+  end = std::max(begin, std::min(end, *size));
+  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(kBufferBytes, end - begin)));
+  std::uint64_t copied = 0;
+  for (std::uint64_t at = begin; at < end;) {
+    const Result<std::uint64_t> data = from.next_data(at);
+    if (!data.ok()) return data;
+    at = *data;
+    if (at >= end) break;
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - at));
+    const Result<std::size_t> got = from.read_at(at, std::span(buffer).first(wanted));
+    if (!got.ok()) return got.status();
+    if (*got == 0) break;
+    const std::span<const std::byte> bytes = std::span(buffer).first(*got);
+    if (!is_zero(bytes)) {
+      if (Status written = to.write_at(at - begin, bytes); !written.ok()) return written;
+      copied = at - begin + *got;
+    }
+    at += *got;
+  }
+  if (copied < end - begin) {
+    if (Status sized = to.truncate(end - begin); !sized.ok()) return sized;
+  }
+  return end - begin;
 }
 
 }  // namespace flint::storage

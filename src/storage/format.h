@@ -1,0 +1,102 @@
+#pragma once
+
+// Inlined, so that hashing a record of some 40 bytes costs a few nanoseconds and not a call through a dispatcher.
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/coding.h"
+#include "flint/status.h"
+#include "storage/log_format.h"
+
+/// Heads of files, records and checksums as bytes: encodes and decodes what log_format.h lays out.
+namespace flint::storage {
+
+[[nodiscard]] inline std::uint64_t checksum(std::span<const std::byte> bytes, std::uint64_t seed) noexcept {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+/// Bytes that are hashed in one place mean nothing in another one: the seed is the random id of the file mixed with the
+/// offset.
+[[nodiscard]] constexpr std::uint64_t checksum_seed(std::uint64_t file_id, std::uint64_t offset) noexcept {
+  return file_id ^ (offset * 0x9E3779B97F4A7C15U);
+}
+
+/// Of a snapshot's block, or of its footer (which has no entries): covers its size, its count and its place as well.
+[[nodiscard]] inline std::uint64_t block_checksum(std::span<const std::byte> content, std::uint32_t entries,
+                                                  std::uint64_t file_id, std::uint64_t offset) noexcept {
+  const std::uint64_t shape = (static_cast<std::uint64_t>(entries) << 32) | content.size();
+  return checksum(content, checksum_seed(file_id, offset) ^ (shape * 0xC2B2AE3D27D4EB4FU));
+}
+
+struct FileHeader {
+  std::uint64_t file_id = 0;
+  std::uint64_t number = 0;
+  /// Segment: the sequence number of its first record. Snapshot: its position.
+  Seq seq = 0;
+  /// Segment: its size as long as it is written to.
+  std::uint64_t bytes = 0;
+  /// Segment: the number of the one that the log comes from, always a lower one. 0: the log begins here. In version 1
+  /// it is the number before.
+  std::uint64_t previous = 0;
+  std::uint32_t version = kFormatVersion;
+
+  friend bool operator==(const FileHeader&, const FileHeader&) = default;
+};
+
+/// As many random bits as two files need to be told apart for good.
+[[nodiscard]] std::uint64_t random_file_id();
+
+[[nodiscard]] std::array<std::byte, file_header::kSize> encode_header(std::string_view magic, const FileHeader& header);
+
+/// `number` is the one in the file's name. kCorruption or kUnsupportedFormat with what is wrong, without the file's
+/// name.
+[[nodiscard]] Result<FileHeader> parse_header(std::span<const std::byte> bytes, std::string_view magic,
+                                              std::uint64_t number);
+
+struct ParsedRecord {
+  /// The payload is a view of the bytes that were parsed.
+  Record record;
+  /// Everything up to here was durable when the record was written.
+  Seq durable_seq = 0;
+  /// Reserved for later versions.
+  std::uint8_t flags = 0;
+  /// With header and padding.
+  std::size_t bytes = 0;
+};
+
+/// Writes record_bytes(payload.size()) bytes to `at`, which stands at `offset` of the segment with this id.
+/// `durable_seq` < `seq`: a record is never durable while it is written.
+inline void encode_record(std::byte* at, std::uint64_t offset, std::uint64_t segment_id, const Record& record,
+                          Seq durable_seq) noexcept {
+  namespace header = record_header;
+  const std::size_t used = header::kSize + record.payload.size();
+  const std::uint64_t lag = record.seq - durable_seq;
+  base::store_fixed(at + header::kPayload, static_cast<std::uint16_t>(record.payload.size()));
+  base::store_fixed(at + header::kKind, record.kind);
+  base::store_fixed(at + header::kFlags, std::uint8_t{0});
+  base::store_fixed(at + header::kSeq, record.seq);
+  // More than 32 bits of lag say less than is known, never more.
+  base::store_fixed(at + header::kLag, static_cast<std::uint32_t>(lag < UINT32_MAX ? lag : UINT32_MAX));
+  if (!record.payload.empty()) std::memcpy(at + header::kSize, record.payload.data(), record.payload.size());
+  std::memset(at + used, 0, record_bytes(record.payload.size()) - used);
+  const std::uint64_t sum =
+      checksum({at + header::kPayload, used - header::kPayload}, checksum_seed(segment_id, offset));
+  base::store_fixed(at + header::kChecksum, static_cast<std::uint32_t>(sum));
+}
+
+/// The record that stands at `offset`, if `bytes`, which begin there, hold a valid one.
+[[nodiscard]] std::optional<ParsedRecord> parse_record(std::span<const std::byte> bytes, std::uint64_t offset,
+                                                       std::uint64_t segment_id) noexcept;
+
+/// A cheap look at a header: false for nearly everything that is no record with a sequence number in [low, high].
+[[nodiscard]] bool could_be_record(std::span<const std::byte> bytes, Seq low, Seq high) noexcept;
+
+}  // namespace flint::storage
