@@ -17,6 +17,7 @@ SOUND = {
     "dev": "case $subcommand in\n  build | test)\n    ;;\nesac\n",
     "include/flint/a.h": "#pragma once\n\n#include <string>\n",
     "src/io/a.h": '#pragma once\n\n#include "flint/a.h"\n',
+    "ARCHITECTURE.md": "`include/`, " + ", ".join(f"`src/{layer}/`" for layer in LAYERS) + "\n",
     "README.md": "`./dev test`, `src/io/a.h`, [more](src/io)\n",
 }
 
@@ -53,8 +54,26 @@ class BitesTest(unittest.TestCase):
         self.assert_found("Layers", "include/flint/b.h", "#include <fmt/format.h>\n", "public header may not include")
         self.assert_found("Layers", "src/other/b.h", "\n", "the layer 'other' is not in the table")
 
+    def test_circles(self):
+        status, report = self.report("Layers", {"src/io/b.h": '#include "io/c.h"\n',
+                                                "src/io/c.h": '#include "io/d.h"\n',
+                                                "src/io/d.cc": '#include "io/b.h"\n'})
+        self.assertEqual(1, status, report)
+        self.assertIn("a circle of includes: io/b, io/c, io/d", report)
+        for line in ("from flint_limiter.a import A", "from flint_limiter import a"):
+            status, report = self.report("Layers", {"python/flint_limiter/_a.py": "from flint_limiter._b import B\n",
+                                                    "python/flint_limiter/_b.py": line.replace(" a", " _a")
+                                                    .replace(".a", "._a") + "\n"})
+            self.assertEqual(1, status, report)
+            self.assertIn("a circle of imports: _a, _b", report)
+
+    def test_what_is_private_to_a_module(self):
+        self.assert_found("Layers", "python/flint_limiter/a.py", "x = error._hidden\n", "_hidden is private")
+        self.assert_found("Layers", "python/flint_limiter/a.py", "self.x._hidden()\n", "_hidden is private")
+
     def test_files(self):
-        self.assert_found("Files", "src/io/b.cc", "\n" * 601, "601 lines")
+        self.assert_found("Files", "src/io/b.cc", "\n" * 501, "501 lines")
+        self.assert_found("Files", "bench/program", "#!/bin/sh\n" + "x" * 121 + "\n", "121 columns")
         self.assert_found("Files", "src/io/b.cc", "x" * 121 + "\n", "121 columns")
         self.assert_found("Files", "src/io/b.cc", "int x; \n", "white space at the end")
         self.assert_found("Files", "src/io/b.cc", "int x;", "no newline at the end")
@@ -70,6 +89,7 @@ class BitesTest(unittest.TestCase):
         self.assert_found("Documents", "docs/a.md", "`src/io/gone.h`\n", "there is no src/io/gone.h")
         self.assert_found("Documents", "docs/a.md", "[x](gone.md#part)\n", "the link to gone.md")
         self.assert_found("Documents", "docs/a.md", "`./dev tset`\n", "there is no ./dev tset")
+        self.assert_found("Documents", "ARCHITECTURE.md", "`include/`\n", "nothing says what src/io/ holds")
 
     def test_tests(self):
         self.assert_found("Tests", "src/io/b_test.cc", "\n", "in no CMakeLists.txt")

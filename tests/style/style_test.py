@@ -27,8 +27,7 @@ LAYERS = {
     "testing": {"base", "io", "algorithm", "storage", "limiter", "api", "original", "server"},
 }
 
-MAX_LINES = 600
-MANY_LINES = 500
+MAX_LINES = 500
 MAX_COLUMNS = 120
 
 
@@ -48,11 +47,36 @@ def project_files():
 
 FILES = project_files()
 CXX = [path for path in FILES if path.suffix in (".h", ".cc")]
+PYTHON = [path for path in FILES if path.parts[:2] == ("python", "flint_limiter") and path.suffix == ".py"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 
 
 def text_of(path):
     return (ROOT / path).read_text(encoding="utf-8", errors="replace")
+
+
+def is_script(path):
+    """Whether it is a program whose name has no ending that says so: its first line does."""
+    with (ROOT / path).open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+SOURCES = [path for path in FILES if path.suffix in (".h", ".cc", ".py", ".cmake", ".sh") or is_script(path)]
+
+
+def circles(graph):
+    """The groups of nodes of `graph`, a dict of sets, that reach each other: each group sorted."""
+    reached = {}
+    for start in graph:
+        seen, pending = set(), [start]
+        while pending:
+            for node in graph.get(pending.pop(), ()):
+                if node not in seen:
+                    seen.add(node)
+                    pending.append(node)
+        reached[start] = seen
+    return sorted({tuple(sorted({node} | {other for other in reached[node] if node in reached.get(other, ())}))
+                   for node in graph if node in reached[node]})
 
 
 def includes(path):
@@ -82,6 +106,38 @@ class Layers(StyleTest):
                 allowed = LAYERS[layer] | {layer} | ({"testing"} if path.stem.endswith("_test") else set())
                 if "/" in header and other in LAYERS and other not in allowed:
                     problems.append(f"{path}:{number}: '{layer}' may not include '{header}'")
+        self.assert_none(problems)
+
+    def test_no_circle_of_includes_inside_a_folder(self):
+        """A room is a header and the source of the same name; what only tests include does not count."""
+        rooms = {}
+        for path in CXX:
+            if path.parts[0] != "src" or path.stem.endswith("_test"):
+                continue
+            room = rooms.setdefault(str(path.with_suffix("").relative_to("src")), set())
+            room.update(header.removesuffix(".h") for _, header, quoted in includes(path) if quoted)
+        for room, others in rooms.items():
+            others.discard(room)
+        self.assert_none(["a circle of includes: " + ", ".join(circle) for circle in circles(rooms)])
+
+    def test_no_circle_of_imports_in_the_python_package(self):
+        """Imports for type checkers count: a reader follows them, too."""
+        modules = {}
+        for path in PYTHON:
+            modules[path.stem] = set(re.findall(r"^\s*from flint_limiter\.(\w+) import", text_of(path), re.MULTILINE))
+            for names in re.findall(r"^\s*from flint_limiter import (.+)$", text_of(path), re.MULTILINE):
+                modules[path.stem].update(re.findall(r"\b_\w+", names))
+        self.assert_none(["a circle of imports: " + ", ".join(circle) for circle in circles(modules)])
+
+    def test_no_python_module_uses_what_is_private_to_another(self):
+        own = re.compile(r"\bdef (_\w+)|(?<!\.)\b(?:self|cls)\.(_\w+)|^\s*(_\w+)\s*[:=]|\"(_\w+)\"", re.MULTILINE)
+        private = re.compile(r"(?<!flint_limiter)\.(_[a-z]\w*)")
+        problems = []
+        for path in PYTHON:
+            names = {name for found in own.findall(text_of(path)) for name in found}
+            problems += [f"{path}:{number}: {name} is private to another module: give it a name without '_'"
+                         for number, line in enumerate(text_of(path).splitlines(), 1)
+                         for name in private.findall(line) if name not in names]
         self.assert_none(problems)
 
     def test_own_headers_are_named_from_the_root_of_the_sources(self):
@@ -121,25 +177,17 @@ class Layers(StyleTest):
 
 
 class Files(StyleTest):
-    SOURCES = {".h", ".cc", ".py", ".cmake", ".sh"}
-
     def test_files_are_short(self):
         problems = []
-        for path in FILES:
-            if path.suffix not in self.SOURCES:
-                continue
+        for path in SOURCES:
             lines = len(text_of(path).splitlines())
             if lines > MAX_LINES:
                 problems.append(f"{path}: {lines} lines; split it, {MAX_LINES} is the most")
-            elif lines > MANY_LINES:
-                print(f"note: {path} has {lines} lines: time to split it")
         self.assert_none(problems)
 
     def test_lines_are_clean(self):
         problems = []
-        for path in FILES:
-            if path.suffix not in self.SOURCES:
-                continue
+        for path in SOURCES:
             text = text_of(path)
             if text and not text.endswith("\n"):
                 problems.append(f"{path}: no newline at the end")
@@ -157,13 +205,13 @@ class Files(StyleTest):
     def test_nothing_is_left_for_later(self):
         later = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
         self.assert_none([f"{path}:{number}: {line.strip()}"
-                          for path in FILES if path.suffix in self.SOURCES | {".md", ".txt"} or path.name == "dev"
+                          for path in FILES if path in SOURCES or path.suffix in (".md", ".txt")
                           for number, line in enumerate(text_of(path).splitlines(), 1) if later.search(line)])
 
     def test_nothing_names_a_path_of_one_machine(self):
         private = re.compile(r"(?<![\w.])/(?:home/\w|root/|work/|Users/\w|tmp/\w)")
         self.assert_none([f"{path}:{number}: {line.strip()}"
-                          for path in FILES if path.suffix in self.SOURCES | {".md", ".txt", ".json"} or not path.suffix
+                          for path in FILES if path in SOURCES or path.suffix in (".md", ".txt", ".json", "")
                           for number, line in enumerate(text_of(path).splitlines(), 1) if private.search(line)])
 
 
@@ -206,6 +254,14 @@ class Documents(StyleTest):
                     if "://" not in target and not (ROOT / path.parent / target).exists():
                         problems.append(f"{path}:{number}: the link to {target} leads nowhere")
         self.assert_none(problems)
+
+    def test_each_folder_is_in_the_map(self):
+        """A sentence in ARCHITECTURE.md for each folder at the root and each layer of src/."""
+        text = text_of("ARCHITECTURE.md")
+        folders = {path.parts[0] for path in FILES if len(path.parts) > 1 and not path.parts[0].startswith(".")}
+        folders |= {f"src/{path.parts[1]}" for path in FILES if path.parts[0] == "src" and len(path.parts) > 2}
+        self.assert_none([f"ARCHITECTURE.md: nothing says what {folder}/ holds" for folder in sorted(folders - {"src"})
+                          if f"`{folder}/" not in text])
 
     def test_dev_subcommands_exist(self):
         dispatch = re.search(r"^case \$subcommand in\n(.*?)^esac", text_of("dev"), re.DOTALL | re.MULTILINE).group(1)
