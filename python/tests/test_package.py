@@ -50,7 +50,9 @@ def test_every_method_has_a_twin_for_asyncio_and_a_contract() -> None:
     public = {name for name in dir(flint.AbstractLimiter) if not name.startswith("_")}
     twins = {f"a{name}" for name in public} & public
     assert twins
-    assert public - twins - {"rate_limit"} == {name.removeprefix("a") for name in twins}
+    # Neither waits for anything.
+    without_twin = {"rate_limit", "attempt", "without_decision"}
+    assert public - twins - without_twin == {name.removeprefix("a") for name in twins}
     for kind in (flint.Limiter, flint.SharedLimiter):
         for name in public:
             assert getattr(flint.AbstractLimiter, name).__doc__, name

@@ -256,6 +256,33 @@ TEST_P(LostPages, ThePagesGoBetweenTheTwoReadsOfAnOpen) {
   EXPECT_GT(happened, 5);
 }
 
+/// An open that found no room for the manifest removed the segment that it had written, but not durably. The next open
+/// had fewer records, because the page cache had lost some, and went on from there; then a loss of power brought the
+/// segment back, with records that nobody had been shown.
+TEST_P(LostPages, WhatAnOpenWithoutRoomTookBackStaysAway) {
+  FaultyDisk disk = new_disk();
+  History history;
+  {
+    TestStore store(disk, tiny_options());
+    ASSERT_TRUE(store.open().ok());
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(store.append(history, std::string(100, 'x')).ok());
+  }
+  const FaultyDisk killed = disk.crash(1, {.survives = Survives::kEverything});
+  std::size_t written = 0;
+  for (std::uint64_t blocks = 0; blocks < 4; ++blocks) {
+    FaultyDisk full = killed.crash(1, {.survives = Survives::kEverything});
+    full.set_capacity(full.used_bytes() + blocks * 4096);
+    TestStore store(full, tiny_options());
+    ASSERT_TRUE(store.open().ok());
+    if (!store->stats().waits_for_room) continue;
+    for (const testing::CallRecord& made : full.calls()) {
+      if (made.call == testing::Call::kRemove && made.name == segment_name(2)) ++written;
+    }
+    EXPECT_EQ(full.crash(1, {.survives = Survives::kOnlySynced}).names(), killed.names()) << blocks;
+  }
+  EXPECT_GT(written, 0U) << "a segment was written, and removed again";
+}
+
 /// Any life with faults and crashes at random.
 class UnluckyLife {
  public:

@@ -25,7 +25,7 @@ class Settler {
   void drop_superseded();
   Result<std::shared_ptr<Segment>> start_segment();
   Status write_manifest();
-  void undo();
+  Status undo();
 
   io::Directory& directory_;
   const SegmentSizes& sizes_;
@@ -51,8 +51,9 @@ Result<std::shared_ptr<Segment>> Settler::run() {
   if (status.ok() && !is_settled) status = write_manifest();
   if (status.ok()) return segment;
   // After a failure of the disk the new manifest may be in place, and name what was created.
-  if (status.code() != Code::kStorageFailed) undo();
-  return status;
+  if (status.code() == Code::kStorageFailed) return status;
+  const Status undone = undo();
+  return undone.ok() ? status : after_failed_sync(undone);
 }
 
 Result<std::shared_ptr<Segment>> Settler::find_segment() {
@@ -151,8 +152,13 @@ Status Settler::write_manifest() {
   return written;
 }
 
-void Settler::undo() {
-  for (auto name = created_.rbegin(); name != created_.rend(); ++name) static_cast<void>(directory_.remove(*name));
+/// Durably: a segment whose removal a loss of power takes back would add its records to those that a later open has
+/// shown, and may have gone on from.
+Status Settler::undo() {
+  for (auto name = created_.rbegin(); name != created_.rend(); ++name) {
+    if (Status removed = directory_.remove(*name); !removed.ok()) return removed;
+  }
+  return created_.empty() ? Status() : directory_.sync();
 }
 
 }  // namespace
