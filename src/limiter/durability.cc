@@ -7,10 +7,14 @@
 /// What the engine asks of its storage: waiting, flushing, compaction, closing, and how all of it is doing.
 namespace flint::limiter {
 
-Status Engine::wait(Ticket ticket) { return ticket.seq == 0 ? Status() : store_->wait(ticket.seq); }
+Status Engine::wait(Ticket ticket) {
+  if (ticket.seq == 0) return {};
+  return is_ours() ? store_->wait(ticket.seq) : belongs_to_parent();
+}
 
 void Engine::when_durable(Ticket ticket, std::function<void(const Status&)> done) {
   if (ticket.seq == 0) return done(Status());
+  if (!is_ours()) return done(belongs_to_parent());
   store_->when_durable(ticket.seq, std::move(done));
 }
 
@@ -26,13 +30,15 @@ Status Engine::flush() {
   return store_->flush();
 }
 
+Status Engine::tick() { return is_ours() ? store_->tick() : belongs_to_parent(); }
+
 Status Engine::health() const {
   if (Status open = welcome(); !open.ok()) return open;
   return store_->health();
 }
 
 Stats Engine::stats() {
-  const storage::StoreStats store = store_->stats();
+  const storage::StoreStats store = is_ours() ? store_->stats() : storage::StoreStats();
   Stats stats{.keys = 0,
               .allowed = 0,
               .denied = 0,
@@ -57,7 +63,7 @@ Stats Engine::stats() {
 }
 
 DoctorReport Engine::doctor() {
-  const storage::StoreStats store = store_->stats();
+  const storage::StoreStats store = is_ours() ? store_->stats() : storage::StoreStats();
   DoctorReport report;
   report.data_dir = directory_->path();
   report.log_bytes = store.log_bytes;
@@ -67,7 +73,7 @@ DoctorReport Engine::doctor() {
   report.durable_seq = store.durable_seq;
   report.failed = store.failed;
   report.degraded = store.degraded;
-  report.findings = store_->findings();
+  if (is_ours()) report.findings = store_->findings();
   report.findings.insert(report.findings.end(), options_.findings.begin(), options_.findings.end());
   map_files(report);
   const Status open = welcome();
@@ -107,7 +113,7 @@ void Engine::report_slow_disk(DoctorReport& report) {
 }
 
 Status Engine::close() {
-  if (Status open = welcome(); !open.ok() && !closed_) return open;
+  if (!is_ours()) return belongs_to_parent();
   closed_.store(true, std::memory_order_release);
   return store_->close();
 }

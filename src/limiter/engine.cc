@@ -6,7 +6,6 @@
 #include <span>
 
 #include "base/arithmetic.h"
-#include "io/fork_guard.h"
 #include "limiter/state_after.h"
 
 namespace flint::limiter {
@@ -104,8 +103,17 @@ Engine::Engine(std::unique_ptr<io::Directory> directory, const Options& options)
       fork_generation_(io::fork_generation()),
       state_([this] { return tick_state(); }) {}
 
+/// A child neither joins the threads of its parent's store nor waits for mutexes that they held at the fork.
 Engine::~Engine() {
-  if (store_ != nullptr) static_cast<void>(close());
+  if (!is_ours()) {
+    static_cast<void>(store_.release());
+  } else if (store_ != nullptr) {
+    static_cast<void>(close());
+  }
+}
+
+Status belongs_to_parent() {
+  return {Code::kClosed, "this Limiter belongs to the parent process: open one in the child after fork."};
 }
 
 Status no_limit(std::string_view key) {
@@ -122,9 +130,8 @@ WallTime shown_reset(const Moment& at, Nanos after) noexcept {
 }
 
 Status Engine::welcome() const {
-  if (io::fork_generation() != fork_generation_) {
-    return {Code::kClosed, "this Limiter belongs to the parent process: open one in the child after fork."};
-  }
+  if (!is_ours()) [[unlikely]]
+    return belongs_to_parent();
   if (closed_.load(std::memory_order_acquire)) return {Code::kClosed, "this Limiter is closed."};
   return {};
 }

@@ -8,6 +8,7 @@
 
 #include "flint/limiter.h"
 #include "io/file_system.h"
+#include "io/fork_guard.h"
 #include "limiter/key_order.h"
 #include "limiter/limiter_clock.h"
 #include "limiter/limiter_state.h"
@@ -25,6 +26,7 @@ class Engine {
   /// `tuning` gives what Options does not: segment sizes, and whether a background thread runs.
   static Result<std::unique_ptr<Engine>> open(std::unique_ptr<io::Directory> directory, const Options& options,
                                               const storage::StoreOptions& tuning = {});
+  /// In a forked child nothing is touched.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -56,12 +58,14 @@ class Engine {
   [[nodiscard]] Stats stats();
   [[nodiscard]] Status health() const;
   /// One turn of the background work, for tests that run without the thread.
-  Status tick() { return store_->tick(); }
+  Status tick();
   Status close();
 
  private:
   Engine(std::unique_ptr<io::Directory> directory, const Options& options);
 
+  /// False in a forked child. Nothing there may reach the mutexes or the store, whose threads do not exist in it.
+  [[nodiscard]] bool is_ours() const noexcept { return io::fork_generation() == fork_generation_; }
   /// Ok if calls are welcome: not closed, not in a forked child.
   [[nodiscard]] Status welcome() const;
   /// Ok if a denial may be counted, which no append refuses.
@@ -108,6 +112,8 @@ class Engine {
   KeyOrder order_ FLINT_GUARDED_BY(order_mutex_);
 };
 
+/// What every call says in a forked child.
+[[nodiscard]] Status belongs_to_parent();
 /// Why a key that is not in the table cannot be used: it is no key at all, or nobody gave it a limit.
 [[nodiscard]] Status no_limit(std::string_view key);
 /// A reset_at as users see it.

@@ -2,11 +2,17 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <array>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "flint/limiter.h"
+#include "io/posix_file_system.h"
+#include "limiter/engine.h"
 #include "storage/files.h"
 #include "testing/engine_fixture.h"
 #include "testing/files.h"
@@ -211,6 +217,75 @@ TEST_P(Fork, TheChildCanWriteNothingAndItsParentGoesOn) {
   must(limiter->check("key", 7));
   must(limiter->close());
   EXPECT_EQ(spent(*open(), "key"), 12U);
+}
+
+// The engine alone, which has the store's operations one by one.
+TEST_P(Fork, TheChildsEngineCanDoNothingAndHarmsNothing) {
+  const auto open_engine = [this] {
+    return must(
+        limiter::Engine::open(must(io::open_posix_directory(data_dir(), io::OpenDirectory::kCreate)), options_));
+  };
+  auto engine = open_engine();
+  must(engine->limit("key", kLimit));
+  const Ticket ticket{engine->stats().last_seq};
+  ASSERT_GT(ticket.seq, 0U);
+  testing::run_in_child([&] {
+    EXPECT_EQ(engine->check("key", 1).code(), Code::kClosed);
+    EXPECT_EQ(engine->wait(ticket).code(), Code::kClosed);
+    int calls = 0;
+    engine->when_durable(ticket, [&](const Status& status) {
+      EXPECT_EQ(status.code(), Code::kClosed);
+      ++calls;
+    });
+    EXPECT_EQ(calls, 1);
+    EXPECT_EQ(engine->flush().code(), Code::kClosed);
+    EXPECT_EQ(engine->compact().code(), Code::kClosed);
+    EXPECT_EQ(engine->tick().code(), Code::kClosed);
+    EXPECT_EQ(engine->health().code(), Code::kClosed);
+    EXPECT_EQ(engine->history("key", 10).code(), Code::kClosed);
+    EXPECT_EQ(engine->top(TopBy::kAllowed, 10).code(), Code::kClosed);
+    EXPECT_EQ(engine->adopt(limiter::KeyTable()).code(), Code::kClosed);
+    EXPECT_EQ(engine->stats().last_seq, 0U);
+    const DoctorReport report = engine->doctor();
+    EXPECT_FALSE(report.ok);
+    EXPECT_EQ(report.last_seq, 0U);
+    EXPECT_EQ(engine->close().code(), Code::kClosed);
+    engine.reset();
+  });
+  const auto checked = must(engine->check("key", 7));
+  EXPECT_TRUE(engine->wait(checked.ticket).ok());
+  EXPECT_TRUE(engine->close().ok());
+  engine = open_engine();
+  const std::vector<Event> events = must(engine->history("key", 10));
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].kind, EventKind::kConfigured);
+  EXPECT_EQ(events[1].kind, EventKind::kAllowed);
+  EXPECT_EQ(events[1].cost, 7U);
+}
+
+// The child's destructor joined threads that it does not have, or waited for a mutex that one of them held.
+TEST_P(Fork, AChildForkedWhileOthersCheckLeavesItsParentsLimiter) {
+  auto limiter = open();
+  must(limiter->limit("key", kLimit));
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 2; ++i) {
+    callers.emplace_back([&] {
+      while (!stop) must(limiter->check("key"));
+    });
+  }
+  for (int i = 0; i < 20; ++i) {
+    testing::run_in_child([&] {
+      EXPECT_EQ(limiter->check("key").code(), Code::kClosed);
+      EXPECT_FALSE(limiter->doctor().ok);
+      EXPECT_EQ(limiter->stats().keys, 0U);
+      EXPECT_EQ(limiter->close().code(), Code::kClosed);
+      limiter.reset();
+    });
+  }
+  stop = true;
+  for (std::thread& caller : callers) caller.join();
+  must(limiter->close());
 }
 
 std::string mode_name(const ::testing::TestParamInfo<SyncMode>& mode) {

@@ -2,7 +2,6 @@
 
 #include "storage/errors.h"
 #include "storage/files.h"
-#include "storage/fork_guarded_store.h"
 #include "storage/lock_wait.h"
 #include "storage/read_only_store.h"
 #include "storage/start_writing.h"
@@ -59,7 +58,7 @@ Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, Owner& stat
           ? open_read_only(directory, std::move(*lock), std::move(*recovery))
           : open_writable({directory, state, options, std::move(front), std::move(*lock), std::move(*recovery)});
   if (!store.ok()) return open_failure(store.status());
-  return std::unique_ptr<Store>(std::make_unique<ForkGuardedStore>(std::move(*store)));
+  return store;
 }
 
 }  // namespace flint::storage

@@ -1,10 +1,7 @@
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
-#include "io/posix_file_system.h"
 #include "storage/format.h"
 #include "storage/manifest.h"
 #include "storage/repair.h"
@@ -249,43 +246,6 @@ TEST_F(StoreTest, AnUnknownVersionIsRefusedAndNothingIsTouched) {
   TestOwner scratch;
   EXPECT_EQ(repair(*directory, scratch).code(), Code::kUnsupportedFormat);
   EXPECT_EQ(disk_.call_count(), calls);
-}
-
-TEST(ForkedStore, TheChildCanDoNothingAndHarmsNothing) {
-  const std::string path = std::filesystem::temp_directory_path() / ("flint-fork-test-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(path);
-  {
-    Result<std::unique_ptr<io::Directory>> directory = io::open_posix_directory(path, io::OpenDirectory::kMustExist);
-    ASSERT_TRUE(directory.ok());
-    TestOwner owner;
-    Result<std::unique_ptr<Store>> store = Store::open(**directory, owner, {});
-    ASSERT_TRUE(store.ok()) << store.status().message();
-    const pid_t child = ::fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      const bool refused = (*store)->append(1, bytes_of("child")).code() == Code::kClosed &&
-                           (*store)->wait(0).code() == Code::kClosed && (*store)->flush().code() == Code::kClosed &&
-                           (*store)->compact().code() == Code::kClosed && (*store)->tick().code() == Code::kClosed &&
-                           (*store)->health().code() == Code::kClosed && (*store)->close().code() == Code::kClosed;
-      store->reset();
-      ::_exit(refused ? 0 : 1);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
-    Result<Seq> seq = [&] {
-      base::MutexLock lock((*store)->mutex());
-      return (*store)->append(1, bytes_of("parent"));
-    }();
-    ASSERT_TRUE(seq.ok());
-    EXPECT_TRUE((*store)->wait(*seq).ok());
-    EXPECT_TRUE((*store)->close().ok());
-    TestOwner again;
-    store = Store::open(**directory, again, {});
-    ASSERT_TRUE(store.ok());
-    EXPECT_EQ(again.records, (Records{{1, "parent"}}));
-  }
-  std::filesystem::remove_all(path);
 }
 
 }  // namespace

@@ -83,7 +83,8 @@ class Store {
   /// machine; nothing claims it to be durable.
   static Result<std::unique_ptr<Store>> open(io::Directory& directory, Owner& state, const StoreOptions& options);
 
-  /// Without close() the directory is left as a killed process leaves it. In a forked child nothing is touched.
+  /// Without close() the directory is left as a killed process leaves it. In a forked child nothing may be called, and
+  /// this neither: the threads do not exist there, and mutexes may be locked for ever. Its owner sees to that.
   virtual ~Store() = default;
 
   [[nodiscard]] virtual base::Mutex& mutex() = 0;
