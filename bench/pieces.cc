@@ -84,7 +84,7 @@ class NoState final : public storage::Owner {
   Status load(std::span<const std::byte>, storage::Seq) override { return {}; }
   Status replay(const storage::Record&) override { return {}; }
   void begin_snapshot() override {}
-  bool next_entries(base::Mutex&, const std::function<void(std::span<const std::byte>)>&) override { return false; }
+  bool next_entries(const std::function<void(std::span<const std::byte>)>&) override { return false; }
   Status on_tick() override { return {}; }
 };
 
@@ -92,6 +92,7 @@ class NoState final : public storage::Owner {
 void append(benchmark::State& state, bool flushing) {
   ScratchDirectory scratch;
   NoState nothing;
+  base::Mutex mutex;
   auto directory = io::open_posix_directory(scratch / "data", io::OpenDirectory::kCreate);
   storage::StoreOptions options;
   options.sync = SyncMode::kBatch;
@@ -100,11 +101,11 @@ void append(benchmark::State& state, bool flushing) {
     options.flush_every_events = 1'000'000;
     options.max_unsynced = std::chrono::seconds(60);
   }
-  auto store = storage::Store::open(**directory, nothing, options);
+  auto store = storage::Store::open(**directory, nothing, mutex, options);
   if (!store.ok()) return state.SkipWithError(store.status().message().c_str());
   const std::vector<std::byte> payload(18);
   for (auto _ : state) {
-    base::MutexLock lock((*store)->mutex());
+    base::MutexLock lock(mutex);
     if (!(*store)->append(2, payload).ok()) state.SkipWithError("an append failed");
   }
 }

@@ -60,7 +60,8 @@ std::vector<Bytes> snapshot(LimiterState& state) {
 
 void require_snapshot_comes_back(LimiterState& state) {
   const std::vector<Bytes> entries = snapshot(state);
-  LimiterState loaded([] { return flint::Status(); });
+  flint::base::Mutex mutex;
+  LimiterState loaded(mutex, [] { return flint::Status(); });
   for (const Bytes& entry : entries)
     require(loaded.load(entry, UINT64_MAX).ok(), "an entry that was written does not load");
   require(snapshot(loaded) == entries, "a snapshot loads as another state");
@@ -79,7 +80,8 @@ void require_keys_work(LimiterState& state) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::span<const std::byte> rest = std::as_bytes(std::span(data, size));
-  LimiterState state([] { return flint::Status(); });
+  flint::base::Mutex mutex;
+  LimiterState state(mutex, [] { return flint::Status(); });
   flint::storage::Seq seq = 0;
   bool sound = true;
   while (sound && rest.size() >= 3) {

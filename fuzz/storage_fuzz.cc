@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/coding.h"
+#include "base/mutex.h"
 #include "storage/files.h"
 #include "storage/inspect.h"
 #include "storage/repair.h"
@@ -35,8 +36,9 @@ void require(bool holds, const std::string& what) {
 void require_ok(const Status& status, const char* what) { require(status.ok(), what + (": " + status.message())); }
 
 /// Remembers all records. An entry of a snapshot is one of them.
-class Owner final : public Owner {
+class AllRecords final : public Owner {
  public:
+  base::Mutex mutex;
   std::map<Seq, std::vector<std::byte>> records;
 
   void clear() override { records.clear(); }
@@ -52,7 +54,7 @@ class Owner final : public Owner {
     return {};
   }
   void begin_snapshot() override { next_ = 0; }
-  bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) override {
+  bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) override {
     std::vector<std::byte> entry;
     {
       base::MutexLock lock(mutex);
@@ -90,20 +92,20 @@ struct Session {
   explicit Session(const testing::FaultyDisk& disk) : directory(disk.directory()) {}
 
   Status open(bool read_only = false) {
-    auto opened = Store::open(*directory, owner, options(read_only));
+    auto opened = Store::open(*directory, owner, owner.mutex, options(read_only));
     if (opened.ok()) store = std::move(*opened);
     return opened.status();
   }
   Status append(std::size_t bytes) {
     const std::vector<std::byte> payload(bytes, std::byte{'x'});
-    base::MutexLock lock(store->mutex());
+    base::MutexLock lock(owner.mutex);
     const Result<Seq> seq = store->append(1, payload);
     if (seq.ok()) owner.keep(*seq, payload);
     return seq.status();
   }
 
   std::unique_ptr<io::Directory> directory;
-  Owner owner;
+  AllRecords owner;
   std::unique_ptr<Store> store;
 };
 
@@ -204,7 +206,7 @@ void require_works(Session& session, const testing::FaultyDisk& disk) {
 
 void require_repairs(const testing::FaultyDisk& disk, const Files& before) {
   const std::unique_ptr<io::Directory> directory = disk.directory();
-  Owner scratch;
+  AllRecords scratch;
   const Result<DoctorReport> repaired = repair(*directory, scratch);
   if (repaired.code() == Code::kUnsupportedFormat) return require(content_of(disk) == before, "a repair that refused");
   require_ok(repaired.status(), "a repair failed");
@@ -217,7 +219,7 @@ void require_repairs(const testing::FaultyDisk& disk, const Files& before) {
 
 void require_handled(const testing::FaultyDisk& disk) {
   const Files before = content_of(disk);
-  Owner scratch;
+  AllRecords scratch;
   const Result<DoctorReport> report = inspect(*disk.directory(), scratch);
   require(content_of(disk) == before, "inspecting changed something");
   {

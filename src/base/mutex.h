@@ -14,6 +14,7 @@
 #define FLINT_CAPABILITY(x) FLINT_THREAD_ANNOTATION(capability(x))
 #define FLINT_SCOPED_CAPABILITY FLINT_THREAD_ANNOTATION(scoped_lockable)
 #define FLINT_GUARDED_BY(x) FLINT_THREAD_ANNOTATION(guarded_by(x))
+#define FLINT_PT_GUARDED_BY(x) FLINT_THREAD_ANNOTATION(pt_guarded_by(x))
 #define FLINT_REQUIRES(...) FLINT_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define FLINT_EXCLUDES(...) FLINT_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define FLINT_ACQUIRE(...) FLINT_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))

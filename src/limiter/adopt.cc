@@ -12,7 +12,7 @@ Status Engine::adopt(KeyTable keys) {
   const Result<bool> again = storage::import_is_unfinished(*directory_);
   if (!again.ok()) return again.status();
   {
-    base::MutexLock lock(store_->mutex());
+    base::MutexLock lock(mutex_);
     if (!*again && state_.keys.size() > 0) {
       return {Code::kInvalidArgument,
               fmt::format("{} holds {} limit{} already, and an import goes into a directory "
@@ -22,7 +22,7 @@ Status Engine::adopt(KeyTable keys) {
   }
   if (Status begun = storage::begin_import(*directory_); !begun.ok()) return begun;
   {
-    base::MutexLock lock(store_->mutex());
+    base::MutexLock lock(mutex_);
     // A log from its first record on would do in place of a damaged snapshot; with this record dropped, none does.
     const Moment at = clock_->now();
     EventWriter event(EventType::kClock, at);

@@ -182,7 +182,8 @@ TEST(Adopt, DoctorAndRepairLeaveAnUnfinishedImportAlone) {
   engine.close();
   engine.disk().put(std::string(storage::kImportMarkName), "");
   const auto names = engine.disk().names();
-  LimiterState scratch([] { return Status(); });
+  base::Mutex mutex;
+  LimiterState scratch(mutex, [] { return Status(); });
   const auto directory = engine.disk().directory();
   const Result<DoctorReport> report = storage::inspect(*directory, scratch);
   ASSERT_TRUE(report.ok());

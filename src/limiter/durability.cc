@@ -54,7 +54,7 @@ Stats Engine::stats() {
               .degraded = store.degraded,
               .waits_for_room = store.waits_for_room};
   if (!welcome().ok()) return stats;
-  base::MutexLock lock(store_->mutex());
+  base::MutexLock lock(mutex_);
   stats.keys = state_.keys.size();
   stats.allowed = allowed_;
   stats.denied = denied_;
@@ -78,7 +78,7 @@ DoctorReport Engine::doctor() {
   map_files(report);
   const Status open = welcome();
   if (open.ok()) {
-    base::MutexLock lock(store_->mutex());
+    base::MutexLock lock(mutex_);
     report.limits = state_.keys.size();
     for (Finding& finding : clock_->findings()) report.findings.push_back(std::move(finding));
     report_slow_disk(report);

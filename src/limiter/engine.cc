@@ -86,22 +86,31 @@ struct Grant {
 Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<io::Directory> directory, const Options& options,
                                              const storage::StoreOptions& tuning) {
   std::unique_ptr<Engine> engine(new Engine(std::move(directory), options));
-  auto store = storage::Store::open(*engine->directory_, engine->state_, store_options(options, tuning));
-  if (!store.ok()) return store.status();
-  engine->store_ = std::move(*store);
-  engine->unsynced_ = &engine->store_->unsynced();
-  base::MutexLock lock(engine->store_->mutex());
-  engine->state_.catch_up_time();
-  engine->clock_.emplace(*options.clock, engine->state_.time);
-  engine->log_jump();
+  if (Status opened = engine->open_store(tuning); !opened.ok()) return opened;
+  engine->start_clock();
   return engine;
+}
+
+Status Engine::open_store(const storage::StoreOptions& tuning) {
+  auto store = storage::Store::open(*directory_, state_, mutex_, store_options(options_, tuning));
+  if (!store.ok()) return store.status();
+  store_ = std::move(*store);
+  unsynced_ = &store_->unsynced();
+  return {};
+}
+
+void Engine::start_clock() {
+  base::MutexLock lock(mutex_);
+  state_.catch_up_time();
+  clock_.emplace(*options_.clock, state_.time);
+  log_jump();
 }
 
 Engine::Engine(std::unique_ptr<io::Directory> directory, const Options& options)
     : directory_(std::move(directory)),
       options_(options),
       fork_generation_(io::fork_generation()),
-      state_([this] { return tick_state(); }) {}
+      state_(mutex_, [this]() FLINT_REQUIRES(mutex_) { return tick_state(); }) {}
 
 /// A child neither joins the threads of its parent's store nor waits for mutexes that they held at the fork.
 Engine::~Engine() {
@@ -163,7 +172,7 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
   if (Status valid = validate_limit(wanted); !valid.ok()) return valid;
   const Limit limit = in_one_form(wanted);
 
-  base::MutexLock lock(store_->mutex());
+  base::MutexLock lock(mutex_);
   KeyEntry* entry = state_.keys.find(key);
   const Moment at = clock_->now();
   if (entry != nullptr && entry->limit == limit) return ticket(entry->last_seq, at);
@@ -192,7 +201,7 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
 
 Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
   if (Status open = welcome(); !open.ok()) return open;
-  base::MutexLock lock(store_->mutex());
+  base::MutexLock lock(mutex_);
   KeyEntry* entry = state_.keys.find(key);
   if (entry == nullptr) return no_limit(key);
   if (Status valid = validate_cost(*entry, cost); !valid.ok()) return valid;
@@ -220,7 +229,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> it
     return Status(Code::kInvalidArgument,
                   fmt::format("items must hold 1 to {} keys, not {}.", kMaxCheckAllItems, items.size()));
   }
-  base::MutexLock lock(store_->mutex());
+  base::MutexLock lock(mutex_);
   Result<std::vector<KeyEntry*>> entries = find_all(items);
   if (!entries.ok()) return entries.status();
 
@@ -285,7 +294,7 @@ Result<Deferred<CheckAllResult>> Engine::deny_all(Deferred<CheckAllResult> answe
 
 Result<Ticket> Engine::reset(std::string_view key) {
   if (Status open = welcome(); !open.ok()) return open;
-  base::MutexLock lock(store_->mutex());
+  base::MutexLock lock(mutex_);
   KeyEntry* entry = state_.keys.find(key);
   if (entry == nullptr) return no_limit(key);
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "flint/limiter.h"
 #include "io/file_system.h"
 #include "io/fork_guard.h"
@@ -19,8 +20,8 @@ namespace flint::limiter {
 /// The limiter over any directory: flint::Limiter (whose contracts hold here) opens one over the machine's files, tests
 /// over files in memory.
 ///
-/// One check is one critical section under the store's mutex: look up, read the clock, decide, append the record,
-/// apply. What waits for storage waits outside it.
+/// One check is one critical section under the engine's mutex, which the store borrows: look up, read the clock,
+/// decide, append the record, apply. What waits for storage waits outside it.
 class Engine {
  public:
   /// `tuning` gives what Options does not: segment sizes, and whether a background thread runs.
@@ -63,6 +64,10 @@ class Engine {
 
  private:
   Engine(std::unique_ptr<io::Directory> directory, const Options& options);
+  /// Not analysed: it lends the state to the store without the mutex. Nobody else knows of the engine during recovery,
+  /// and from then on the store calls the state as Owner says, begin_snapshot() and on_tick() with the mutex held.
+  Status open_store(const storage::StoreOptions& tuning) FLINT_NO_THREAD_SAFETY_ANALYSIS;
+  void start_clock();
 
   /// False in a forked child. Nothing there may reach the mutexes or the store, whose threads do not exist in it.
   [[nodiscard]] bool is_ours() const noexcept { return io::fork_generation() == fork_generation_; }
@@ -70,18 +75,19 @@ class Engine {
   [[nodiscard]] Status welcome() const;
   /// Ok if a denial may be counted, which no append refuses.
   [[nodiscard]] Status accepts_changes() const;
-  [[nodiscard]] Ticket ticket(storage::Seq seq, const Moment& at) noexcept;
-  [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at);
-  [[nodiscard]] Result<std::vector<KeyEntry*>> find_all(std::span<const CheckItem> items);
+  [[nodiscard]] Ticket ticket(storage::Seq seq, const Moment& at) noexcept FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<std::vector<KeyEntry*>> find_all(std::span<const CheckItem> items) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Deferred<CheckAllResult>> deny_all(Deferred<CheckAllResult> answer,
-                                                          const std::vector<KeyEntry*>& entries, const Moment& at);
-  void count_denial(KeyEntry& entry, Units cost, const Moment& at);
-  Status tick_state();
-  Status log_denials();
-  void log_jump();
-  void log_clock(const Moment& at);
+                                                          const std::vector<KeyEntry*>& entries, const Moment& at)
+      FLINT_REQUIRES(mutex_);
+  void count_denial(KeyEntry& entry, Units cost, const Moment& at) FLINT_REQUIRES(mutex_);
+  Status tick_state() FLINT_REQUIRES(mutex_);
+  Status log_denials() FLINT_REQUIRES(mutex_);
+  void log_jump() FLINT_REQUIRES(mutex_);
+  void log_clock(const Moment& at) FLINT_REQUIRES(mutex_);
   void map_files(DoctorReport& report);
-  void report_slow_disk(DoctorReport& report);
+  void report_slow_disk(DoctorReport& report) FLINT_REQUIRES(mutex_);
   [[nodiscard]] static LimitStatus describe(const KeyEntry& entry, const Moment& at);
   /// Appends the status of each to `statuses`, some at a time, releasing the mutex in between.
   void describe(std::span<const KeyEntry* const> entries, std::vector<LimitStatus>& statuses);
@@ -95,19 +101,20 @@ class Engine {
   std::unique_ptr<io::Directory> directory_;
   Options options_;
   const std::uint64_t fork_generation_;
-  LimiterState state_;
+  /// Lent to the store, which appends under it.
+  base::Mutex mutex_;
+  LimiterState state_ FLINT_GUARDED_BY(mutex_);
   std::unique_ptr<storage::Store> store_;
   /// The store's.
-  storage::UnsyncedAge* unsynced_ = nullptr;
-  std::optional<LimiterClock> clock_;
+  storage::UnsyncedAge* unsynced_ FLINT_PT_GUARDED_BY(mutex_) = nullptr;
+  std::optional<LimiterClock> clock_ FLINT_GUARDED_BY(mutex_);
   std::atomic<bool> closed_ = false;
 
-  // Guarded by the store's mutex.
-  std::vector<KeyEntry*> unlogged_denials_;
-  std::uint64_t allowed_ = 0;
-  std::uint64_t denied_ = 0;
+  std::vector<KeyEntry*> unlogged_denials_ FLINT_GUARDED_BY(mutex_);
+  std::uint64_t allowed_ FLINT_GUARDED_BY(mutex_) = 0;
+  std::uint64_t denied_ FLINT_GUARDED_BY(mutex_) = 0;
 
-  /// Taken before the store's mutex.
+  /// Taken before mutex_.
   base::Mutex order_mutex_;
   KeyOrder order_ FLINT_GUARDED_BY(order_mutex_);
 };

@@ -69,7 +69,8 @@ Status validate_options(const Options& options) {
 /// With a state that only sees what is on disk.
 template <typename Examine>
 Result<DoctorReport> examine(io::Directory& directory, const Examine& storage_examine) {
-  limiter::LimiterState scratch([] { return Status(); });
+  base::Mutex mutex;
+  limiter::LimiterState scratch(mutex, [] { return Status(); });
   Result<DoctorReport> report = storage_examine(directory, scratch);
   if (!report.ok()) return report;
   report->limits = scratch.keys.size();

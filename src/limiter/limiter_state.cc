@@ -132,13 +132,13 @@ bool LimiterState::add_next_key(EntryBuffer& piece) {
   return true;
 }
 
-bool LimiterState::next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) {
+bool LimiterState::next_entries(const std::function<void(std::span<const std::byte>)>& emit) {
   EntryBuffer piece;
   if (!cursor_.started) piece.add_time(cursor_.time);
   cursor_.started = true;
   bool ends_with_copied = false;
   {
-    base::MutexLock lock(mutex);
+    base::MutexLock lock(mutex_);
     for (KeyId n = 0; n < kKeysAtOnce && cursor_.next < cursor_.end && piece.bytes() < kBytesAtOnce; ++n) {
       if (ends_with_copied || !add_next_key(piece)) break;
       ++cursor_.next;

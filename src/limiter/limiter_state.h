@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "base/mutex.h"
 #include "limiter/key_table.h"
 #include "limiter/persisted_time.h"
 #include "limiter/snapshot_codec.h"
@@ -13,13 +14,13 @@ namespace flint::limiter {
 
 /// The limiter's state as its store sees it: rebuilt by replay, written to snapshots piece by piece. Decides nothing.
 ///
-/// Threads: recovery on one thread; afterwards everything is guarded by the store's mutex.
+/// Threads: recovery on one thread; afterwards everything is guarded by the mutex that it is given.
 class LimiterState final : public storage::Owner {
  public:
-  /// `tick` is what on_tick() does; it outlives this object.
-  explicit LimiterState(std::function<Status()> tick) : tick_(std::move(tick)) {}
+  /// `tick` is what on_tick() does; it and `mutex` outlive this object.
+  LimiterState(base::Mutex& mutex, std::function<Status()> tick) : mutex_(mutex), tick_(std::move(tick)) {}
 
-  /// After recovery, with the store's mutex held. Where a repair dropped records that are newer than the snapshot's
+  /// After recovery, with the mutex held. Where a repair dropped records that are newer than the snapshot's
   /// position, its entries are the latest there is.
   void catch_up_time() noexcept { time.last = std::max(time.last, newest_loaded_); }
 
@@ -30,7 +31,7 @@ class LimiterState final : public storage::Owner {
   Status load(std::span<const std::byte> entry, storage::Seq max_seq) override;
   Status replay(const storage::Record& record) override;
   void begin_snapshot() override;
-  bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) override;
+  bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) override;
   Status on_tick() override { return tick_(); }
 
  private:
@@ -40,6 +41,7 @@ class LimiterState final : public storage::Owner {
   Status replay_configured(const LogEvent& event, storage::Seq seq);
   Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
 
+  base::Mutex& mutex_;
   std::function<Status()> tick_;
   LogEvent event_;
   Time newest_loaded_{};

@@ -68,7 +68,7 @@ void Engine::describe(std::span<const KeyEntry* const> entries, std::vector<Limi
     part.clear();
     part.reserve(next.size());
     {
-      base::MutexLock lock(store_->mutex());
+      base::MutexLock lock(mutex_);
       const Moment at = clock_->now();
       for (const KeyEntry* entry : next) part.push_back(describe(*entry, at));
     }
@@ -79,7 +79,7 @@ void Engine::describe(std::span<const KeyEntry* const> entries, std::vector<Limi
 
 Result<LimitStatus> Engine::status(std::string_view key) {
   if (Status open = welcome(); !open.ok()) return open;
-  base::MutexLock lock(store_->mutex());
+  base::MutexLock lock(mutex_);
   const KeyEntry* entry = state_.keys.find(key);
   return entry == nullptr ? Result<LimitStatus>(no_limit(key)) : describe(*entry, clock_->now());
 }
@@ -113,7 +113,7 @@ std::vector<const KeyEntry*> Engine::in_order(std::string_view prefix, std::stri
 std::vector<const KeyEntry*> Engine::keys_from(std::size_t first_id) {
   std::vector<const KeyEntry*> keys;
   keys.reserve(kPointersAtOnce);
-  base::MutexLock lock(store_->mutex());
+  base::MutexLock lock(mutex_);
   const std::size_t end = std::min(first_id + kPointersAtOnce, state_.keys.size());
   for (std::size_t id = first_id; id < end; ++id) keys.push_back(state_.keys.find(static_cast<KeyId>(id)));
   return keys;
@@ -123,7 +123,7 @@ template <typename Visit>
 Status Engine::for_each_key(const Visit& visit) {
   for (KeyId id = 0;; let_others_in()) {
     if (Status open = welcome(); !open.ok()) return open;
-    base::MutexLock lock(store_->mutex());
+    base::MutexLock lock(mutex_);
     const KeyId last = state_.keys.next_id();
     for (std::size_t n = 0; n < kKeysAtOnce; ++n) {
       if (id == last) return {};
@@ -166,7 +166,7 @@ Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::siz
   if (Status open = welcome(); !open.ok()) return open;
   KeyId id = 0;
   {
-    base::MutexLock lock(store_->mutex());
+    base::MutexLock lock(mutex_);
     const KeyEntry* entry = state_.keys.find(key);
     if (entry == nullptr) return no_limit(key);
     id = entry->id;

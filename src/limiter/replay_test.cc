@@ -50,7 +50,8 @@ class ReplayTest : public ::testing::Test {
     return id;
   }
 
-  LimiterState state_{[] { return Status(); }};
+  base::Mutex mutex_;
+  LimiterState state_{mutex_, [] { return Status(); }};
   storage::Seq seq_ = 0;
 };
 
@@ -77,13 +78,12 @@ TEST_F(ReplayTest, AStateIsOneThatTheLimitCanLeadTo) {
 
 // A key with the highest sequence number of all got its quota back at each restart: replay skipped what came after.
 TEST_F(ReplayTest, NoKeyOfASnapshotIsNewerThanTheSnapshot) {
-  base::Mutex mutex;
   state_.begin_snapshot();
   const auto load_under = [&](storage::Seq max_seq) {
-    LimiterState loaded([] { return Status(); });
+    LimiterState loaded(mutex_, [] { return Status(); });
     Status status;
     state_.begin_snapshot();
-    EXPECT_FALSE(state_.next_entries(mutex, [&](std::span<const std::byte> entry) {
+    EXPECT_FALSE(state_.next_entries([&](std::span<const std::byte> entry) {
       if (status.ok()) status = loaded.load(entry, max_seq);
     }));
     return status;
@@ -103,21 +103,19 @@ TEST_F(ReplayTest, WhatIsCountedBeyondAllBoundsStillMakesASnapshotThatLoads) {
                   .after = {Algorithm::kTokenBucket, 0, 0}});
     ASSERT_EQ(replay(event), Code::kOk);
   }
-  base::Mutex mutex;
-  LimiterState loaded([] { return Status(); });
+  LimiterState loaded(mutex_, [] { return Status(); });
   state_.begin_snapshot();
   EXPECT_FALSE(state_.next_entries(
-      mutex, [&](std::span<const std::byte> entry) { EXPECT_EQ(loaded.load(entry, seq_).code(), Code::kOk); }));
+      [&](std::span<const std::byte> entry) { EXPECT_EQ(loaded.load(entry, seq_).code(), Code::kOk); }));
 }
 
 // Where a repair dropped the records behind a snapshot, time began again at its position: before what its keys hold.
 TEST_F(ReplayTest, TimeGoesOnFromTheNewestKeyOfASnapshotWithoutALogBehindIt) {
-  base::Mutex mutex;
-  LimiterState repaired([] { return Status(); });
+  LimiterState repaired(mutex_, [] { return Status(); });
   state_.begin_snapshot();
   ASSERT_EQ(allow(0, 2, 500), Code::kOk);
   EXPECT_FALSE(state_.next_entries(
-      mutex, [&](std::span<const std::byte> entry) { EXPECT_EQ(repaired.load(entry, seq_).code(), Code::kOk); }));
+      [&](std::span<const std::byte> entry) { EXPECT_EQ(repaired.load(entry, seq_).code(), Code::kOk); }));
   EXPECT_EQ(repaired.time.last, at(200).time);
   repaired.catch_up_time();
   EXPECT_EQ(repaired.time.last, at(500).time);
@@ -156,13 +154,12 @@ TEST_F(ReplayTest, ALongLogIsInASnapshotAsItIsWhenItsCopyEnds) {
     ASSERT_EQ(slide(id, spent, 1'000 + static_cast<std::int64_t>(spent)), Code::kOk);
   };
   for (std::uint64_t i = 0; i < kRuns; ++i) check();
-  base::Mutex mutex;
-  LimiterState loaded([] { return Status(); });
+  LimiterState loaded(mutex_, [] { return Status(); });
   state_.begin_snapshot();
   int pieces = 1;
   for (bool more = true; more; ++pieces) {
     more = state_.next_entries(
-        mutex, [&](std::span<const std::byte> entry) { ASSERT_EQ(loaded.load(entry, seq_).code(), Code::kOk); });
+        [&](std::span<const std::byte> entry) { ASSERT_EQ(loaded.load(entry, seq_).code(), Code::kOk); });
     if (more) check();
   }
   EXPECT_GT(pieces, 5);

@@ -289,7 +289,8 @@ TEST(Restart, ChecksGoOnWhileTheLogIsCompacted) {
 
 /// What a newer version had logged was called damage, and a repair, as it was advised, would have dropped it.
 TEST(Restart, WhatANewerVersionWroteIsNotCalledDamage) {
-  LimiterState state([] { return Status(); });
+  base::Mutex mutex;
+  LimiterState state(mutex, [] { return Status(); });
   for (const storage::RecordKind kind : std::array<storage::RecordKind, 4>{7, 13, 14, 0x7f}) {
     EXPECT_EQ(state.replay({.kind = kind, .seq = 1, .payload = {}}).code(), Code::kUnsupportedFormat) << kind;
   }

@@ -75,7 +75,7 @@ Status Compactor::write(SnapshotWriter& writer) {
   };
   bool more = true;
   while (more) {
-    more = parts_.state.next_entries(parts_.mutex, emit);
+    more = parts_.state.next_entries(emit);
     if (!status.ok()) return status;
     if (stopped_) return stopped();
     if (parts_.failure.happened()) return parts_.failure.status();

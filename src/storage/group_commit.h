@@ -15,12 +15,12 @@ namespace flint::storage {
 /// wait for its end, when one of them leads the next sync. A single caller pays for its sync and nothing else; callers
 /// that arrive while a sync runs share the next one.
 ///
-/// Threads: any, without the store's mutex.
+/// Threads: any, without the owner's mutex.
 class GroupCommit {
  public:
   using Done = std::function<void(const Status&)>;
 
-  /// `mutex` is the store's, which guards `log`.
+  /// `mutex` is the owner's, which guards `log`.
   GroupCommit(base::Mutex& mutex, LogWriter& log, const Failure& failure)
       : mutex_(mutex), log_(log), failure_(failure) {}
 

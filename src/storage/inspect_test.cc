@@ -46,7 +46,7 @@ class BusyWriter final : public Owner {
   Status load(std::span<const std::byte>, Seq) override { return {}; }
   Status replay(const Record&) override { return {}; }
   void begin_snapshot() override {}
-  bool next_entries(base::Mutex&, const std::function<void(std::span<const std::byte>)>&) override { return false; }
+  bool next_entries(const std::function<void(std::span<const std::byte>)>&) override { return false; }
   Status on_tick() override { return {}; }
 
  private:
@@ -105,7 +105,7 @@ TEST(Inspect, ADirectoryWhereTemporaryFilesAreWrittenIsTold) {
   TestOwner scratch;
   {
     TestOwner owner;
-    const auto store = testing::must(Store::open(*directory, owner, tiny_options()));
+    const auto store = testing::must(Store::open(*directory, owner, owner.mutex, tiny_options()));
     ASSERT_TRUE(store->close().ok());
   }
   EXPECT_TRUE(testing::must(inspect(*directory, scratch)).ok);

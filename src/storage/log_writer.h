@@ -112,7 +112,7 @@ struct SegmentSizes {
   std::uint64_t largest = 0;
 };
 
-/// Threads: under the store's mutex, except for what says otherwise.
+/// Threads: under the owner's mutex, except for what says otherwise.
 class LogWriter {
  public:
   /// `complete` are the segments before `current`, oldest first. `last_seq` is the last record's number, and everything

@@ -208,7 +208,7 @@ TEST_P(LostPages, OneSyncFailsAmongConcurrentOnes) {
           for (int i = 0; i < 40; ++i) {
             Seq seq = 0;
             {
-              base::MutexLock lock(store->mutex());
+              base::MutexLock lock(store.owner.mutex);
               if (!store.append_locked(history, std::string(60, 'x')).ok()) return;
               seq = store->last_seq();
             }

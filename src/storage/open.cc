@@ -39,7 +39,8 @@ Result<std::unique_ptr<Store>> open_writable(Recovered recovered) {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, Owner& state, const StoreOptions& options) {
+Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, Owner& state, base::Mutex& mutex,
+                                           const StoreOptions& options) {
   std::vector<Finding> findings;
   if (Status usable = check_surroundings(directory, options.allow_network_file_system, findings); !usable.ok()) {
     return usable;
@@ -56,7 +57,7 @@ Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, Owner& stat
   Result<std::unique_ptr<Store>> store =
       options.read_only
           ? open_read_only(directory, std::move(*lock), std::move(*recovery))
-          : open_writable({directory, state, options, std::move(front), std::move(*lock), std::move(*recovery)});
+          : open_writable({directory, state, mutex, options, std::move(front), std::move(*lock), std::move(*recovery)});
   if (!store.ok()) return open_failure(store.status());
   return store;
 }

@@ -220,7 +220,7 @@ TEST_F(ReadOnlyTest, KeepsWritersOutAndIsKeptOut) {
 TEST_F(StoreTest, WhatTheOwnerRefusesIsReportedWithItsPlace) {
   TestStore& store = open();
   {
-    base::MutexLock lock(store->mutex());
+    base::MutexLock lock(store.owner.mutex);
     ASSERT_TRUE(store->append(2, bytes_of("of a kind that the owner does not know")).ok());
   }
   kill();

@@ -3,13 +3,13 @@
 #include <functional>
 #include <span>
 
-#include "base/mutex.h"
 #include "flint/status.h"
 #include "storage/record.h"
 
 namespace flint::storage {
 
-/// The owner of the state, as the store sees it.
+/// The owner of the state, as the store sees it. It also owns the mutex that guards the state, and lends it to the
+/// store.
 class Owner {
  public:
   virtual ~Owner() = default;
@@ -29,12 +29,12 @@ class Owner {
 
   // Compaction, from the compacting thread.
 
-  /// Called with the store's mutex held, at the log position of the snapshot.
+  /// Called with the mutex held, at the log position of the snapshot.
   virtual void begin_snapshot() = 0;
-  /// Passes some entries to `emit`; false when there are no more. Called without the store's `mutex`: takes it for a
-  /// bounded piece of work, so that checks go on between pieces. It is handed over because a compaction may begin
-  /// before Store::open returns. A compaction that is given up just stops asking. An entry holds at most 1 MiB.
-  virtual bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) = 0;
+  /// Passes some entries to `emit`; false when there are no more. Called without the mutex: takes it for a bounded
+  /// piece of work, so that checks go on between pieces. A compaction that is given up just stops asking. An entry
+  /// holds at most 1 MiB.
+  virtual bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) = 0;
 
   /// Called with the mutex held, about every `flush_every` (100 ms in always), and by flush() and close() before they
   /// make things durable: append what was kept back (coalesced denials).

@@ -129,13 +129,13 @@ class GatedDirectory final : public io::Directory {
 class RaceTest : public ::testing::Test {
  protected:
   explicit RaceTest(const testing::FaultyOptions& options = {}) : disk_(options), directory_(disk_.directory(), gate_) {
-    Result<std::unique_ptr<Store>> opened = Store::open(directory_, owner_, tiny_options());
+    Result<std::unique_ptr<Store>> opened = Store::open(directory_, owner_, owner_.mutex, tiny_options());
     EXPECT_TRUE(opened.ok()) << opened.status().message();
     store_ = std::move(*opened);
   }
 
   Result<Seq> append(const std::string& payload) {
-    base::MutexLock lock(store_->mutex());
+    base::MutexLock lock(owner_.mutex);
     Result<Seq> seq = store_->append(1, bytes_of(payload));
     if (seq.ok()) owner_.records[*seq] = payload;
     return seq;

@@ -16,7 +16,6 @@ class ReadOnlyStore final : public Store {
   /// `lock` keeps writers out; null where there was no lock file, and so no writer ever.
   ReadOnlyStore(io::Directory& directory, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery);
 
-  base::Mutex& mutex() override { return mutex_; }
   Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) override;
   Status wait(Seq seq) override;
   void when_durable(Seq seq, std::function<void(const Status&)> done) override;
@@ -36,7 +35,6 @@ class ReadOnlyStore final : public Store {
   [[nodiscard]] Status refusal() const;
 
   io::Directory& directory_;
-  base::Mutex mutex_;
   const Recovery recovery_;
   const std::atomic<Seq> durable_seq_;
   /// Nothing is ever appended.

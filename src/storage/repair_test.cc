@@ -140,7 +140,7 @@ TEST_F(RepairTest, ARecordOfANewerVersionIsNotDropped) {
     TestStore store(disk_, tiny_options());
     ASSERT_TRUE(store.open().ok());
     ASSERT_TRUE(store.append(history_, "record").ok());
-    base::MutexLock lock(store->mutex());
+    base::MutexLock lock(store.owner.mutex);
     ASSERT_TRUE(store->append(RecordKind{2}, bytes_of("of a kind that the owner does not know")).ok());
   }
   FaultyDisk disk = disk_.crash(0, {.survives = Survives::kEverything});

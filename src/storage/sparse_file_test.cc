@@ -33,7 +33,7 @@ class SparseFileTest : public ::testing::Test {
  protected:
   void SetUp() override {
     directory_ = testing::must(io::open_posix_directory(place_.path(), io::OpenDirectory::kMustExist));
-    Result<std::unique_ptr<Store>> store = Store::open(*directory_, owner_, tiny_options());
+    Result<std::unique_ptr<Store>> store = Store::open(*directory_, owner_, owner_.mutex, tiny_options());
     ASSERT_TRUE(store.ok()) << store.status().message();
     for (int i = 0; i < 5; ++i) append(**store);
     ASSERT_TRUE((*store)->compact().ok());
@@ -45,7 +45,7 @@ class SparseFileTest : public ::testing::Test {
   }
 
   void append(Store& store) {
-    base::MutexLock lock(store.mutex());
+    base::MutexLock lock(owner_.mutex);
     const Result<Seq> seq = store.append(1, bytes_of("record"));
     ASSERT_TRUE(seq.ok());
     owner_.records[*seq] = "record";
@@ -87,7 +87,7 @@ class SparseFileTest : public ::testing::Test {
     return sum;
   }
   void expect_opens() {
-    Result<std::unique_ptr<Store>> store = Store::open(*directory_, owner_, tiny_options());
+    Result<std::unique_ptr<Store>> store = Store::open(*directory_, owner_, owner_.mutex, tiny_options());
     ASSERT_TRUE(store.ok()) << store.status().message();
     EXPECT_EQ(owner_.records, expected_);
     append(**store);

@@ -49,9 +49,9 @@ Result<std::unique_ptr<WritableStore>> start_writing(Recovered& recovered) {
   if (Status described = describe_holder(recovered); !described.ok()) {
     recovered.recovery.findings.push_back({.fatal = false, .message = described.message()});
   }
-  auto store =
-      std::make_unique<WritableStore>(recovered.directory, recovered.state, recovered.options, recovered.front,
-                                      std::move(recovered.lock), std::move(recovered.recovery), std::move(*segment));
+  auto store = std::make_unique<WritableStore>(recovered.directory, recovered.state, recovered.mutex, recovered.options,
+                                               recovered.front, std::move(recovered.lock),
+                                               std::move(recovered.recovery), std::move(*segment));
   if (recovered.options.background) {
     if (Status started = store->start_background(); !started.ok()) return started;
   }

@@ -12,6 +12,7 @@ namespace flint::storage {
 struct Recovered {
   io::Directory& directory;
   Owner& state;
+  base::Mutex& mutex;
   StoreOptions options;
   std::shared_ptr<StoreFront> front;
   std::unique_ptr<io::DirectoryLock> lock;

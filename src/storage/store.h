@@ -69,25 +69,24 @@ struct StoreStats {
   bool waits_for_room = false;
 };
 
-/// Threads: any, with the rules that the members state. append() and everything the owner keeps beside the log is
-/// guarded by mutex(), so that deciding, logging and applying are one critical section.
+/// Threads: any, with the rules that the members state. "The mutex" is the owner's, which guards the state and is lent
+/// to open(): append() is called under it, so that deciding, logging and applying are one critical section.
 class Store {
  public:
   /// Takes the lock, recovers through `state`, and is ready for appends. On any failure the directory is as it was, but
-  /// for an empty lock file where there was none. `directory` and `state` outlive the store. With `background`,
-  /// on_tick() may be called and a compaction may begin before this returns.
+  /// for an empty lock file where there was none. `directory`, `state` and `mutex` outlive the store. The mutex is not
+  /// held. With `background`, on_tick() may be called and a compaction may begin before this returns.
   ///
   /// Where a store is there and the disk has no room for the log, this succeeds too, and the store waits for room: what
   /// was recovered can be read, and whatever needs the log fails with kDiskFull. It goes on by itself once there is
   /// room. Until then durable_seq() may be less than last_seq(), and what is between may be gone after a crash of the
   /// machine; nothing claims it to be durable.
-  static Result<std::unique_ptr<Store>> open(io::Directory& directory, Owner& state, const StoreOptions& options);
+  static Result<std::unique_ptr<Store>> open(io::Directory& directory, Owner& state, base::Mutex& mutex,
+                                             const StoreOptions& options);
 
   /// Without close() the directory is left as a killed process leaves it. In a forked child nothing may be called, and
   /// this neither: the threads do not exist there, and mutexes may be locked for ever. Its owner sees to that.
   virtual ~Store() = default;
-
-  [[nodiscard]] virtual base::Mutex& mutex() = 0;
 
   /// Appends one record of at most kMaxPayloadBytes, of a kind from 1 to 0x7f, with the mutex held. Its sequence number
   /// is higher than all before. In the page cache when it returns (survives the process), durable when wait() says so.

@@ -2,7 +2,6 @@
 
 #include <atomic>
 
-#include "base/mutex.h"
 #include "storage/unsynced_age.h"
 
 namespace flint::storage {
@@ -11,10 +10,9 @@ namespace flint::storage {
 struct StoreFront {
   StoreFront(std::uint64_t durable, Nanos max_unsynced) : durable_seq(durable), unsynced(durable_seq, max_unsynced) {}
 
-  base::Mutex mutex;
   /// Everything up to here is on stable storage.
   std::atomic<std::uint64_t> durable_seq;
-  /// Guarded by the mutex.
+  /// Guarded by the owner's mutex.
   UnsyncedAge unsynced;
 };
 

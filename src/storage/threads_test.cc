@@ -26,7 +26,7 @@ class Crowd {
   }
 
   void run() {
-    Result<std::unique_ptr<Store>> opened = Store::open(*directory_, owner_, options_);
+    Result<std::unique_ptr<Store>> opened = Store::open(*directory_, owner_, owner_.mutex, options_);
     ASSERT_TRUE(opened.ok()) << opened.status().message();
     store_ = std::move(*opened);
     std::vector<std::thread> threads;
@@ -42,7 +42,7 @@ class Crowd {
     const Records written = owner_.records;
     EXPECT_EQ(written.size(), static_cast<std::size_t>(kAppenders * kRecordsEach));
     TestOwner again;
-    const Result<std::unique_ptr<Store>> reopened = Store::open(*directory_, again, options_);
+    const Result<std::unique_ptr<Store>> reopened = Store::open(*directory_, again, again.mutex, options_);
     ASSERT_TRUE(reopened.ok()) << reopened.status().message();
     EXPECT_EQ(again.records, written);
   }
@@ -53,7 +53,7 @@ class Crowd {
       const std::string payload = std::to_string(thread) + ":" + std::to_string(i);
       Seq seq = 0;
       {
-        base::MutexLock lock(store_->mutex());
+        base::MutexLock lock(owner_.mutex);
         const Result<Seq> appended = store_->append(1, bytes_of(payload));
         ASSERT_TRUE(appended.ok());
         seq = *appended;
@@ -126,12 +126,12 @@ TEST(Threads, TheBackgroundFlushesABatchByItself) {
     options.flush_every_events = bounds.events;
     options.max_unsynced = bounds.max_unsynced;
     TestOwner owner;
-    const Result<std::unique_ptr<Store>> store = Store::open(*directory, owner, options);
+    const Result<std::unique_ptr<Store>> store = Store::open(*directory, owner, owner.mutex, options);
     ASSERT_TRUE(store.ok());
     for (int i = 0; i < 5; ++i) {
       Seq seq = 0;
       {
-        base::MutexLock lock((*store)->mutex());
+        base::MutexLock lock(owner.mutex);
         seq = *(*store)->append(1, bytes_of("a record"));
       }
       while ((*store)->durable_seq() < seq) std::this_thread::yield();
@@ -144,19 +144,19 @@ TEST(Threads, CloseEndsACompactionThatRuns) {
   io::MemoryDisk disk;
   const auto directory = disk.directory();
   TestOwner owner;
-  Result<std::unique_ptr<Store>> store = Store::open(*directory, owner, {});
+  Result<std::unique_ptr<Store>> store = Store::open(*directory, owner, owner.mutex, {});
   ASSERT_TRUE(store.ok());
   std::atomic<bool> began = false;
   owner.between_pieces = [&] {
     began = true;
     // There is always one more record, until the store refuses.
-    base::MutexLock lock((*store)->mutex());
+    base::MutexLock lock(owner.mutex);
     const Result<Seq> seq = (*store)->append(1, bytes_of("more"));
     if (seq.ok()) owner.records[*seq] = "more";
   };
   owner.piece = 1;
   {
-    base::MutexLock lock((*store)->mutex());
+    base::MutexLock lock(owner.mutex);
     for (int i = 0; i < 3; ++i) owner.records[*(*store)->append(1, bytes_of("first"))] = "first";
   }
   std::thread compactor([&] { EXPECT_EQ((*store)->compact().code(), Code::kClosed); });
@@ -164,7 +164,7 @@ TEST(Threads, CloseEndsACompactionThatRuns) {
   EXPECT_TRUE((*store)->close().ok());
   compactor.join();
   TestOwner again;
-  const Result<std::unique_ptr<Store>> reopened = Store::open(*directory, again, {});
+  const Result<std::unique_ptr<Store>> reopened = Store::open(*directory, again, again.mutex, {});
   ASSERT_TRUE(reopened.ok());
   EXPECT_EQ(again.records, owner.records);
 }

@@ -14,7 +14,7 @@ namespace flint::storage {
 /// Two records are remembered: the first one that the last sync left out, and the first one that the sync before it
 /// left out. One of them is the oldest that is not durable, whether or not the last sync has ended.
 ///
-/// Threads: guarded by the store's mutex.
+/// Threads: guarded by the owner's mutex.
 class UnsyncedAge {
  public:
   /// `durable_seq` outlives this object.

@@ -35,6 +35,7 @@ WaitingStore::WaitingStore(Recovered recovered, Status no_room)
     : front_(recovered.front),
       directory_(recovered.directory),
       state_(recovered.state),
+      mutex_(recovered.mutex),
       look_every_(recovered.options.look_for_room_every),
       has_background_(recovered.options.background),
       last_seq_(recovered.recovery.last_seq),
@@ -194,7 +195,7 @@ Status WaitingStore::close() {
 Status WaitingStore::close_unsettled() {
   Status status;
   {
-    base::MutexLock lock(front_->mutex);
+    base::MutexLock lock(mutex_);
     if (settled() == nullptr && refusal().ok()) status = state_.on_tick();
     if (settled() == nullptr) closed_ = true;
   }

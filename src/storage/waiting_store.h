@@ -18,7 +18,7 @@ namespace flint::storage {
 /// Records that nothing proves durable are on the disk only as far as the page cache knows. So durable_seq() leaves
 /// them out until settle() has written them again, and wait() does not confirm them.
 ///
-/// Order of locks: close_mutex_, the front's mutex, settling_mutex_, and under that what start_writing() takes.
+/// Order of locks: close_mutex_, the owner's mutex, settling_mutex_, and under that what start_writing() takes.
 class WaitingStore final : public Store {
  public:
   /// `no_room` is what start_writing() said of `recovered`.
@@ -31,7 +31,6 @@ class WaitingStore final : public Store {
   /// room.
   Status start();
 
-  base::Mutex& mutex() override { return front_->mutex; }
   Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) override;
   Status wait(Seq seq) override;
   void when_durable(Seq seq, std::function<void(const Status&)> done) override;
@@ -62,6 +61,7 @@ class WaitingStore final : public Store {
   const std::shared_ptr<StoreFront> front_;
   io::Directory& directory_;
   Owner& state_;
+  base::Mutex& mutex_;
   const std::chrono::nanoseconds look_every_;
   const bool has_background_;
   /// What a reader needs is as it was at open until the store has settled.

@@ -397,7 +397,7 @@ TEST_P(WaitingStoreTest, ManyThreadsSeeItGoOn) {
     threads.emplace_back([&] {
       int appended = 0;
       while (appended < 20) {
-        base::MutexLock lock(store->mutex());
+        base::MutexLock lock(store.owner.mutex);
         const bool ok = store.append_locked(history_, "more").ok();
         ok ? ++appended : ++refused;
       }

@@ -23,7 +23,7 @@ Status first_failure(Status first, Status second) { return first.ok() ? std::mov
 
 }  // namespace
 
-WritableStore::WritableStore(io::Directory& directory, Owner& state, const StoreOptions& options,
+WritableStore::WritableStore(io::Directory& directory, Owner& state, base::Mutex& mutex, const StoreOptions& options,
                              std::shared_ptr<StoreFront> front, std::unique_ptr<io::DirectoryLock> lock,
                              Recovery recovery, std::shared_ptr<Segment> segment)
     : directory_(directory),
@@ -32,7 +32,7 @@ WritableStore::WritableStore(io::Directory& directory, Owner& state, const Store
       batch_(options.sync == SyncMode::kBatch),
       tick_every_(batch_ ? Nanos(std::min(options.flush_every, options.max_unsynced)) : kIdlePause),
       front_(std::move(front)),
-      mutex_(front_->mutex),
+      mutex_(mutex),
       lock_(std::move(lock)),
       log_(directory, *lock_, failure_, *front_, {options.first_segment_bytes, options.max_segment_bytes},
            {recovery.segments.begin(), recovery.segments.end() - 1}, std::move(segment), recovery.last_seq),

@@ -20,12 +20,13 @@ namespace flint::storage {
 /// the compactor writes snapshots; the prover advances the manifest, whose syncs no answer is to wait for.
 ///
 /// Order of locks, outermost first: close_mutex_, tick_mutex_, the compactor's turn, the manifest's, the commit's turn,
-/// mutex(), and under it only leaves.
+/// the owner's mutex, and under it only leaves.
 class WritableStore final : public Store {
  public:
   /// `recovery` is settled, and `segment` is what settle() returned.
-  WritableStore(io::Directory& directory, Owner& state, const StoreOptions& options, std::shared_ptr<StoreFront> front,
-                std::unique_ptr<io::DirectoryLock> lock, Recovery recovery, std::shared_ptr<Segment> segment);
+  WritableStore(io::Directory& directory, Owner& state, base::Mutex& mutex, const StoreOptions& options,
+                std::shared_ptr<StoreFront> front, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery,
+                std::shared_ptr<Segment> segment);
   /// Without close() this is what a kill would leave: nothing is flushed or marked.
   ~WritableStore() override;
   WritableStore(const WritableStore&) = delete;
@@ -33,7 +34,6 @@ class WritableStore final : public Store {
 
   Status start_background();
 
-  base::Mutex& mutex() override { return mutex_; }
   Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) override;
   Status wait(Seq seq) override;
   void when_durable(Seq seq, std::function<void(const Status&)> done) override;

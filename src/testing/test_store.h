@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/coding.h"
+#include "base/mutex.h"
 #include "storage/store.h"
 #include "testing/faulty_file_system.h"
 #include "testing/seed.h"
@@ -25,6 +26,8 @@ using Records = std::map<storage::Seq, std::string>;
 /// holds a few of them.
 class TestOwner final : public storage::Owner {
  public:
+  /// Guards what is below and the store's appends, whenever more than one thread is about.
+  base::Mutex mutex;
   Records records;
   /// Called before each piece of a snapshot, without the mutex: checks that go on meanwhile.
   std::function<void()> between_pieces;
@@ -56,14 +59,14 @@ class TestOwner final : public storage::Owner {
     return {};
   }
   void begin_snapshot() override { cursor_ = 0; }
-  bool next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) override;
+  bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) override;
   Status on_tick() override { return tick ? tick() : Status(); }
 
  private:
   storage::Seq cursor_ = 0;
 };
 
-inline bool TestOwner::next_entries(base::Mutex& mutex, const std::function<void(std::span<const std::byte>)>& emit) {
+inline bool TestOwner::next_entries(const std::function<void(std::span<const std::byte>)>& emit) {
   if (between_pieces) between_pieces();
   std::vector<std::vector<std::byte>> entries;
   bool more = true;
@@ -122,7 +125,7 @@ class TestStore {
   TestStore(const FaultyDisk& disk, storage::StoreOptions options) : directory_(disk.directory()), options_(options) {}
 
   Status open() {
-    Result<std::unique_ptr<storage::Store>> opened = storage::Store::open(*directory_, owner, options_);
+    Result<std::unique_ptr<storage::Store>> opened = storage::Store::open(*directory_, owner, owner.mutex, options_);
     if (!opened.ok()) return opened.status();
     store_ = std::move(*opened);
     return {};
@@ -132,7 +135,7 @@ class TestStore {
   [[nodiscard]] storage::Store* operator->() { return store_.get(); }
 
   Status append(History& history, const std::string& payload) {
-    base::MutexLock lock(store_->mutex());
+    base::MutexLock lock(owner.mutex);
     return append_locked(history, payload);
   }
   Status append_locked(History& history, const std::string& payload) {
