@@ -94,6 +94,8 @@ class BitesTest(unittest.TestCase):
     def test_tests(self):
         self.assert_found("Tests", "src/io/b_test.cc", "\n", "in no CMakeLists.txt")
         self.assert_found("Tests", "src/io/b_test.cc", "sleep_for(1s);\n", "wait for a condition")
+        gone = "--- a/src/io/gone.cc\n+++ b/src/io/gone.cc\n@@ -1 +1 @@\n-a\n+b\n"
+        self.assert_found("Tests", "tests/planted/a.patch", gone, "tests/planted/a.patch: error")
 
 
 if __name__ == "__main__":

@@ -285,6 +285,18 @@ class Tests(StyleTest):
                 problems.append(f"{path}: in no CMakeLists.txt, so it never runs")
         self.assert_none(problems)
 
+    def test_each_planted_bug_can_be_planted(self):
+        """A patch of tests/planted that does not apply any more proves nothing, and nobody notices until it is run."""
+        problems = []
+        for path in FILES:
+            if path.parts[:2] != ("tests", "planted") or path.suffix != ".patch":
+                continue
+            done = subprocess.run(["git", "apply", "--check", str(ROOT / path)], cwd=ROOT, capture_output=True,
+                                  text=True, check=False)
+            if done.returncode != 0:
+                problems.append(f"{path}: {done.stderr.strip()}")
+        self.assert_none(problems)
+
     def test_no_test_sleeps_without_saying_why(self):
         sleeps = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\(|(?<![\w:.>])sleep\(")
         self.assert_none([f"{path}:{number}: wait for a condition, or say why in a comment: {line.strip()}"
