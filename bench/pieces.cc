@@ -52,7 +52,7 @@ void look_up(benchmark::State& state) {
 }
 
 void read_clock(benchmark::State& state) {
-  LimiterClock clock(system_clock(), Time{});
+  LimiterClock clock(system_clock(), limiter::PersistedTime{});
   for (auto _ : state) benchmark::DoNotOptimize(clock.now());
 }
 
