@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -81,10 +82,13 @@ Result<std::vector<std::string>> PosixDirectory::list() const {
   return names;
 }
 
+/// Asks for nothing else than the id. A log looks at its segment after each sync, and a kernel that has told somebody the
+/// times of a file gives its next change a time of its own: each sync then wrote the inode as well, and took 1.5 times as
+/// long (Linux 6.13 and later).
 Result<FileId> PosixDirectory::id_of(std::string_view name) const {
-  struct stat status {};
-  if (::fstatat(fd(), std::string(name).c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
-    return FileId{status.st_dev, status.st_ino};
+  struct statx found {};
+  if (::statx(fd(), std::string(name).c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO, &found) == 0) {
+    return FileId{::makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino};
   }
   return errno_status(errno, "look at", handle_->path_of(name));
 }
