@@ -62,8 +62,9 @@ void decide(benchmark::State& state, const Limit& limit) {
   Time now = kNoon.time;
   for (auto _ : state) {
     now += std::chrono::milliseconds(20);
-    benchmark::DoNotOptimize(algorithm::decide(key, limit, 1, now));
-    algorithm::consume(key, limit, 1, now);
+    algorithm::Outcome outcome = algorithm::decide(key, limit, 1, now);
+    benchmark::DoNotOptimize(outcome);
+    algorithm::consume(key, limit, 1, now, outcome);
   }
 }
 

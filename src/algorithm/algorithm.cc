@@ -1,94 +1,109 @@
 #include "algorithm/algorithm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "base/assert.h"
 
 namespace flint::algorithm {
 namespace {
 
-[[nodiscard]] bool matches(const State& state, const Limit& limit) noexcept {
-  switch (limit.algorithm) {
+/// Calls `visit` with the type of the algorithm's states: the one switch over the algorithms.
+template <typename Visit>
+[[nodiscard]] auto with_type_of(Algorithm algorithm, const Visit& visit) {
+  switch (algorithm) {
     case Algorithm::kTokenBucket:
-      return std::holds_alternative<TokenBucket>(state);
+      return visit(std::type_identity<TokenBucket>());
     case Algorithm::kSlidingWindowLog:
-      return std::holds_alternative<SlidingLog>(state);
+      return visit(std::type_identity<SlidingLog>());
     case Algorithm::kFixedWindowCounter:
-      return std::holds_alternative<FixedWindow>(state);
-  }
-  return false;
-}
-
-/// What `state` counts against its limit, as one run at `now` or at what the state has seen after that.
-[[nodiscard]] Run in_use(const TokenBucket& bucket, const Limit& limit, Time now) noexcept {
-  const TokenBucket current = bucket.refilled(limit, now);
-  return {current.updated_at, current.used};
-}
-[[nodiscard]] Run in_use(const SlidingLog& log, const Limit& limit, Time now) noexcept {
-  return {log.empty() ? now : std::max(now, log.last_time()), log.spent(now, limit.per)};
-}
-[[nodiscard]] Run in_use(const FixedWindow& window, const Limit& limit, Time now) noexcept {
-  return {std::max(now, window.start), window.current(now, limit.per).count};
-}
-
-/// A state in which just `run` is in use.
-[[nodiscard]] State with_in_use(const Limit& limit, Run run) {
-  switch (limit.algorithm) {
-    case Algorithm::kTokenBucket:
-      return TokenBucket{run.time, run.cost, 0};
-    case Algorithm::kSlidingWindowLog: {
-      SlidingLog log = SlidingLog::fresh();
-      if (run.cost > 0) log.append(run.time, run.cost, limit.per);
-      return log;
-    }
-    case Algorithm::kFixedWindowCounter:
-      return FixedWindow{run.time, run.cost};
+      return visit(std::type_identity<FixedWindow>());
   }
   base::assertion_failed("the algorithm of a limit is one of Algorithm", __FILE__, __LINE__);
 }
 
-/// No more in use than `limit` allows; entries and window stay otherwise.
-[[nodiscard]] State cut(State state, const Limit& limit, Time now) {
-  if (auto* log = std::get_if<SlidingLog>(&state)) log->keep_newest(limit.rate, now, limit.per);
-  if (auto* window = std::get_if<FixedWindow>(&state)) window->count = std::min(window->count, limit.rate);
-  return state;
+/// Calls `visit` with the state itself, which is one of the limit's algorithm.
+template <typename AnyState, typename Visit>
+auto with_state(AnyState& state, const Limit& limit, const Visit& visit) {
+  return with_type_of(limit.algorithm, [&]<typename Type>(std::type_identity<Type>) {
+    auto* const matches = std::get_if<Type>(&state);
+    FLINT_ASSERT(matches != nullptr);
+    return visit(*matches);
+  });
+}
+
+/// A state in which just `run` is in use.
+[[nodiscard]] State holding(Run run, const Limit& limit) {
+  return with_type_of(limit.algorithm, [&]<typename Type>(std::type_identity<Type>) -> State {
+    return Type::holding(run, limit);
+  });
 }
 
 }  // namespace
 
-State fresh(const Limit& limit, Time now) { return with_in_use(limit, {now, 0}); }
+State fresh(const Limit& limit, Time now) { return holding({now, 0}, limit); }
 
-Verdict decide(const State& state, const Limit& limit, Units cost, Time now) {
-  FLINT_ASSERT(matches(state, limit));
-  return std::visit([&](const auto& s) { return s.decide(limit, cost, now); }, state);
+Outcome decide(const State& state, const Limit& limit, Units cost, Time now) {
+  return with_state(state, limit, [&](const auto& s) { return s.decide(limit, cost, now); });
 }
 
-void consume(State& state, const Limit& limit, Units cost, Time now) {
-  FLINT_ASSERT(matches(state, limit));
-  std::visit([&](auto& s) { s.consume(limit, cost, now); }, state);
+void consume(State& state, const Limit& limit, Units cost, Time now, const Outcome& allowed) {
+  with_state(state, limit, [&](auto& s) { s.consume(limit, cost, now, allowed); });
 }
 
 View view(const State& state, const Limit& limit, Time now) {
-  FLINT_ASSERT(matches(state, limit));
-  return std::visit([&](const auto& s) { return s.view(limit, now); }, state);
+  return with_state(state, limit, [&](const auto& s) { return s.view(limit, now); });
 }
 
 State reconfigure(const State& state, const Limit& from, const Limit& to, Time now) {
-  FLINT_ASSERT(matches(state, from));
-  if (from.algorithm == to.algorithm) {
-    if (const auto* bucket = std::get_if<TokenBucket>(&state)) return bucket->reconfigured(from, to, now);
-    if (from.per == to.per) return cut(state, to, now);
-  }
-  Run run = std::visit([&](const auto& s) { return in_use(s, from, now); }, state);
-  run.cost = std::min(run.cost, to.capacity());
-  return with_in_use(to, run);
+  return with_state(state, from, [&](const auto& s) -> State {
+    if (from.algorithm == to.algorithm && s.stays(from, to)) return s.reconfigured(from, to, now);
+    const Run run = s.in_use(from, now);
+    return holding({run.time, std::min(run.cost, to.capacity())}, to);
+  });
 }
 
 bool is_valid(const State& state, const Limit& limit) noexcept {
-  if (!matches(state, limit)) return false;
-  if (const auto* bucket = std::get_if<TokenBucket>(&state)) return bucket->is_valid(limit);
-  if (const auto* window = std::get_if<FixedWindow>(&state)) return window->is_valid();
-  return true;
+  return with_type_of(limit.algorithm, [&]<typename Type>(std::type_identity<Type>) {
+    const Type* matching = std::get_if<Type>(&state);
+    return matching != nullptr && matching->is_valid(limit);
+  });
+}
+
+StateAfter describe(const State& next, const Limit& limit, Time now) {
+  return with_state(next, limit, [&](const auto& s) { return s.describe(limit, now); });
+}
+
+StateAfter describe_reconfigured(const State& next, const Limit& from, const Limit& to, Time now) {
+  const auto* log = std::get_if<SlidingLog>(&next);
+  if (log != nullptr && from.algorithm == to.algorithm && SlidingLog::stays(from, to)) {
+    return log->describe_kept(to, now);
+  }
+  return describe(next, to, now);
+}
+
+/// Only the runs of a sliding log are made from the state before: every other state is all in the record.
+bool restore(State& state, const StateAfter& after, const Limit& limit, Units cost, Time at) {
+  if (after.algorithm != limit.algorithm) return false;
+  return with_type_of(limit.algorithm, [&]<typename Type>(std::type_identity<Type>) {
+    auto* before = std::get_if<Type>(&state);
+    if (before == nullptr && std::is_same_v<Type, SlidingLog> && after.second != 1) return false;
+    return (before != nullptr ? *before : state.emplace<Type>()).restore(after, limit, cost, at);
+  });
+}
+
+void encode(base::Writer& out, const State& state) {
+  std::visit([&](const auto& s) { s.encode(out); }, state);
+}
+
+bool decode(base::Reader& in, const Limit& limit, State& state) {
+  return with_type_of(limit.algorithm, [&]<typename Type>(std::type_identity<Type>) {
+    return state.emplace<Type>().decode(in, limit);
+  });
+}
+
+Time seen(const State& state, Time now) noexcept {
+  return std::visit([&](const auto& s) { return s.seen(now); }, state);
 }
 
 }  // namespace flint::algorithm

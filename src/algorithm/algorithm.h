@@ -6,10 +6,14 @@
 #include "algorithm/sliding_log.h"
 #include "algorithm/token_bucket.h"
 #include "algorithm/verdict.h"
+#include "base/coding.h"
 #include "flint/limit.h"
 
 /// The three algorithms as pure functions: (state, limit, cost, now) -> verdict and next state. No clock, no lock, no
 /// I/O; exact integers only, so the same events replay to the same bits on every machine.
+///
+/// This is the one place that chooses among the algorithms. Each has its own file, which also says how its state is
+/// written to a record (describe, restore) and to a snapshot (encode, decode).
 ///
 /// A `now` before what the state has seen is taken as that time, also as the start of reset_after and retry_after:
 /// nothing is granted for time that runs backward.
@@ -22,10 +26,10 @@ using State = std::variant<TokenBucket, SlidingLog, FixedWindow>;
 /// Full quota.
 [[nodiscard]] State fresh(const Limit& limit, Time now);
 
-[[nodiscard]] Verdict decide(const State& state, const Limit& limit, Units cost, Time now);
+[[nodiscard]] Outcome decide(const State& state, const Limit& limit, Units cost, Time now);
 
-/// Takes `cost`, which decide() allowed for the same arguments.
-void consume(State& state, const Limit& limit, Units cost, Time now);
+/// Takes `cost`. `allowed` is what decide() said of the same arguments, and it allowed the cost.
+void consume(State& state, const Limit& limit, Units cost, Time now, const Outcome& allowed);
 
 [[nodiscard]] View view(const State& state, const Limit& limit, Time now);
 
@@ -42,5 +46,23 @@ void consume(State& state, const Limit& limit, Units cost, Time now);
 
 /// Whether `state` is one that `limit` can lead to. What is read from disk must be checked before it is used.
 [[nodiscard]] bool is_valid(const State& state, const Limit& limit) noexcept;
+
+/// What a record at `now` holds of `next`, which fresh() returned, or reconfigure() for the same limits. `now` is not
+/// before what the state has seen.
+[[nodiscard]] StateAfter describe(const State& next, const Limit& limit, Time now);
+[[nodiscard]] StateAfter describe_reconfigured(const State& next, const Limit& from, const Limit& to, Time now);
+
+/// Makes `state` what a record of an event at `at` says; `cost` is what the event consumed. Live states come about by
+/// consume(), fresh() and reconfigure(): this arrives at the very same. False when the record contradicts the limit or
+/// the state before it; `state` is then not to be used.
+[[nodiscard]] bool restore(State& state, const StateAfter& after, const Limit& limit, Units cost, Time at);
+
+/// A state in a snapshot. Decoding takes any bytes, and returns false for what no state under `limit` is encoded to.
+/// The runs of a sliding log are apart (SlidingLog::encode_runs), since there may be many.
+void encode(base::Writer& out, const State& state);
+[[nodiscard]] bool decode(base::Reader& in, const Limit& limit, State& state);
+
+/// `now`, or what the state has seen if that is later.
+[[nodiscard]] Time seen(const State& state, Time now) noexcept;
 
 }  // namespace flint::algorithm

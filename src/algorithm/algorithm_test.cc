@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "testing/consuming.h"
+
 namespace flint::algorithm {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::consume;
 
 constexpr Time kStart{Nanos(1h)};
 constexpr Time kEndOfTime = Time::max();
@@ -135,7 +138,7 @@ TEST(AlgorithmDeathTest, WhatTheContractRulesOutStops) {
     const Limit limit{.rate = 5, .per = 1s, .algorithm = algorithm};
     State full = fresh(limit, kStart);
     consume(full, limit, 5, kStart);
-    EXPECT_DEATH(consume(full, limit, 1, kStart), "cost");
+    EXPECT_DEATH(consume(full, limit, 1, kStart), "allowed");
   }
 }
 

@@ -19,6 +19,8 @@ namespace {
 
 }  // namespace
 
+FixedWindow FixedWindow::holding(Run in_use, const Limit&) noexcept { return {in_use.time, in_use.cost}; }
+
 FixedWindow FixedWindow::current(Time now, Nanos per) const noexcept {
   now = std::max(now, start);
   // Not `now < start + per`, which overflows at the end of time.
@@ -26,24 +28,57 @@ FixedWindow FixedWindow::current(Time now, Nanos per) const noexcept {
   return ended || count == 0 ? fresh(now) : *this;
 }
 
-Verdict FixedWindow::decide(const Limit& limit, Units cost, Time now) const noexcept {
+Outcome FixedWindow::decide(const Limit& limit, Units cost, Time now) const noexcept {
   FLINT_ASSERT(cost >= 1 && cost <= limit.capacity());
   FixedWindow window = current(now, limit.per);
-  const bool allowed = cost <= left(window, limit);
-  const Nanos retry_after = allowed ? Nanos::zero() : time_until_end(window, limit, now);
-  if (allowed) window.count += cost;
-  return {allowed, left(window, limit), time_until_end(window, limit, now), retry_after};
+  const Units remaining = left(window, limit);
+  if (cost > remaining) {
+    const Nanos wait = time_until_end(window, limit, now);
+    return {{false, remaining, wait, wait}, {}};
+  }
+  window.count += cost;
+  const Nanos reset_after = time_until_end(window, limit, now);
+  return {{true, remaining - cost, reset_after, Nanos::zero()}, window.describe(limit, now)};
 }
 
-void FixedWindow::consume(const Limit& limit, Units cost, Time now) noexcept {
+void FixedWindow::consume(const Limit& limit, Units, Time now, const Outcome& allowed) noexcept {
+  FLINT_ASSERT(allowed.allowed);
   *this = current(now, limit.per);
-  FLINT_ASSERT(cost >= 1 && cost <= left(*this, limit));
-  count += cost;
+  count = allowed.after.second;
 }
 
 View FixedWindow::view(const Limit& limit, Time now) const noexcept {
   const FixedWindow window = current(now, limit.per);
   return {left(window, limit), time_until_end(window, limit, now)};
+}
+
+Run FixedWindow::in_use(const Limit& limit, Time now) const noexcept {
+  return {std::max(now, start), current(now, limit.per).count};
+}
+
+FixedWindow FixedWindow::reconfigured(const Limit&, const Limit& to, Time) const noexcept {
+  return {start, std::min(count, to.rate)};
+}
+
+StateAfter FixedWindow::describe(const Limit&, Time at) const noexcept {
+  return {Algorithm::kFixedWindowCounter, base::elapsed(start, std::max(at, start)), count};
+}
+
+bool FixedWindow::restore(const StateAfter& after, const Limit& limit, Units, Time at) noexcept {
+  if (after.first > static_cast<std::uint64_t>(at.time_since_epoch().count())) return false;
+  *this = {at - Nanos(static_cast<std::int64_t>(after.first)), after.second};
+  return is_valid(limit);
+}
+
+void FixedWindow::encode(base::Writer& out) const noexcept {
+  out.fixed(start.time_since_epoch().count());
+  out.varint(count);
+}
+
+bool FixedWindow::decode(base::Reader& in, const Limit& limit) noexcept {
+  start = Time(Nanos(in.fixed<std::int64_t>()));
+  count = in.varint();
+  return in.ok() && is_limiter_time(start) && is_valid(limit);
 }
 
 }  // namespace flint::algorithm

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+
 #include "algorithm/verdict.h"
+#include "base/coding.h"
 #include "flint/limit.h"
 
 namespace flint::algorithm {
@@ -18,16 +21,30 @@ struct FixedWindow {
   Units count = 0;
 
   [[nodiscard]] static FixedWindow fresh(Time now) noexcept { return {now, 0}; }
+  [[nodiscard]] static FixedWindow holding(Run in_use, const Limit& limit) noexcept;
 
-  [[nodiscard]] Verdict decide(const Limit& limit, Units cost, Time now) const noexcept;
-  void consume(const Limit& limit, Units cost, Time now) noexcept;
+  [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
+  void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 
   /// The same window at `now`, or, when that has ended, none.
   [[nodiscard]] FixedWindow current(Time now, Nanos per) const noexcept;
+  [[nodiscard]] Run in_use(const Limit& limit, Time now) const noexcept;
+  /// Whether a changed limit leaves the window as it is, but for the units that are too many.
+  [[nodiscard]] static bool stays(const Limit& from, const Limit& to) noexcept { return from.per == to.per; }
+  [[nodiscard]] FixedWindow reconfigured(const Limit& from, const Limit& to, Time now) const noexcept;
 
-  /// Whether this is a state that a limit can lead to; what is read from disk must be checked before it is used.
-  [[nodiscard]] bool is_valid() const noexcept { return count <= kMaxUnits; }
+  /// Whether this is a state that `limit` can lead to; what is read from disk must be checked before it is used.
+  [[nodiscard]] bool is_valid(const Limit&) const noexcept { return count <= kMaxUnits; }
+
+  /// In a record: first is the age of the window at the event in ns, second `count`.
+  [[nodiscard]] StateAfter describe(const Limit& limit, Time at) const noexcept;
+  [[nodiscard]] bool restore(const StateAfter& after, const Limit& limit, Units cost, Time at) noexcept;
+
+  /// In a snapshot: 8 bytes start, varint count.
+  void encode(base::Writer& out) const noexcept;
+  [[nodiscard]] bool decode(base::Reader& in, const Limit& limit) noexcept;
+  [[nodiscard]] Time seen(Time now) const noexcept { return std::max(now, start); }
 
   friend bool operator==(const FixedWindow&, const FixedWindow&) = default;
 };

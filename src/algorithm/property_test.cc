@@ -2,12 +2,14 @@
 
 #include <random>
 
+#include "testing/consuming.h"
 #include "testing/differential.h"
 #include "testing/seed.h"
 
 namespace flint::algorithm {
 namespace {
 
+using testing::consume;
 using testing::Differential;
 using testing::Grant;
 using testing::pick_algorithm;
@@ -30,7 +32,6 @@ class RandomSource {
   int steps_;
 };
 
-using LogRun = Run;  // inside of a test, Run is ::testing::Test::Run
 using Schedule = Differential<RandomSource>;
 
 TEST(AlgorithmPropertyTest, EveryAnswerIsTheReferenceModels) {
@@ -247,14 +248,17 @@ TEST(AlgorithmPropertyTest, TheSameEventsGiveTheSameState) {
       now += Nanos(static_cast<std::int64_t>(pick_up_to(source, static_cast<std::uint64_t>(limit.per.count()))));
       const Units cost = 1 + pick_up_to(source, limit.rate - 1);
       if (!decided.decide(limit, cost, now).allowed) continue;
-      decided.consume(limit, cost, now);
+      consume(decided, limit, cost, now);
       replayed.append(now, cost, limit.per);
       ASSERT_EQ(replayed.spent(now, limit.per), decided.spent(now, limit.per));
       // A snapshot at any moment loses nothing.
       if (source.pick(8) == 0) {
-        std::vector<LogRun> runs;
-        for (std::size_t r = 0; r < replayed.size(); ++r) runs.push_back(replayed.run(r));
-        replayed = SlidingLog::from_runs(runs).value();
+        std::vector<std::byte> bytes(8 + replayed.size() * SlidingLog::kMaxRunBytes);
+        base::Writer out(bytes);
+        replayed.encode_runs(out, 0, replayed.size());
+        base::Reader in(out.written());
+        replayed = SlidingLog::fresh();
+        ASSERT_TRUE(replayed.decode_runs(in, limit.per)) << "schedule " << i;
       }
       ASSERT_EQ(replayed, decided) << "schedule " << i;
     }

@@ -23,38 +23,34 @@ namespace {
 
 }  // namespace
 
-std::optional<SlidingLog> SlidingLog::from_runs(std::span<const Run> runs) {
-  if (runs.size() > kMostRuns) return std::nullopt;
+SlidingLog SlidingLog::holding(Run in_use, const Limit& limit) {
   SlidingLog log;
-  log.entries_.reserve(runs.size());
-  std::uint64_t total = 0;
-  for (const Run& run : runs) {
-    if (run.cost == 0 || run.cost > kMaxUnits - total) return std::nullopt;
-    if (!log.empty() && run.time <= log.last_time()) return std::nullopt;
-    total += run.cost;
-    log.entries_.push_back({run.time, total});
-  }
+  if (in_use.cost > 0) log.append(in_use.time, in_use.cost, limit.per);
   return log;
 }
 
-Verdict SlidingLog::decide(const Limit& limit, Units cost, Time now) const noexcept {
+Outcome SlidingLog::decide(const Limit& limit, Units cost, Time now) const noexcept {
   FLINT_ASSERT(cost >= 1 && cost <= limit.capacity());
   now = seen(now);
   const std::size_t live = first_live(now, limit.per);
   const std::uint64_t before = total_before(live);
   const Units spent = total() - before;
   const Units remaining = left(spent, limit);
-  if (cost <= remaining) return {true, remaining - cost, limit.per, Nanos::zero()};
+  if (cost <= remaining) {
+    const StateAfter after{Algorithm::kSlidingWindowLog, spent + cost, 0};
+    return {{true, remaining - cost, limit.per, Nanos::zero()}, after};
+  }
   // The cost fits once enough of the oldest units have expired, and with them the run that holds the last of those.
   const Units excess = spent - (limit.rate - cost);
   const auto last = std::partition_point(entries_.begin() + static_cast<std::ptrdiff_t>(live), entries_.end(),
                                          [&](const Entry& entry) { return entry.total - before < excess; });
-  return {false, remaining, time_until_expiry(last_time(), now, limit.per),
-          time_until_expiry(last->time, now, limit.per)};
+  return {{false, remaining, time_until_expiry(last_time(), now, limit.per),
+           time_until_expiry(last->time, now, limit.per)},
+          {}};
 }
 
-void SlidingLog::consume(const Limit& limit, Units cost, Time now) {
-  FLINT_ASSERT(cost >= 1 && cost <= left(spent(now, limit.per), limit));
+void SlidingLog::consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) {
+  FLINT_ASSERT(allowed.allowed);
   append(now, cost, limit.per);
 }
 
@@ -126,6 +122,14 @@ bool SlidingLog::copy_more(SlidingLog& copy, std::size_t most) const {
   return true;
 }
 
+Run SlidingLog::in_use(const Limit& limit, Time now) const noexcept { return {seen(now), spent(now, limit.per)}; }
+
+SlidingLog SlidingLog::reconfigured(const Limit&, const Limit& to, Time now) const {
+  SlidingLog log = *this;
+  log.keep_newest(to.rate, now, to.per);
+  return log;
+}
+
 Units SlidingLog::spent(Time now, Nanos per) const noexcept {
   return total() - total_before(first_live(seen(now), per));
 }
@@ -134,8 +138,6 @@ Run SlidingLog::run(std::size_t index) const noexcept {
   const std::size_t at = head_ + index;
   return {entries_[at].time, entries_[at].total - total_before(at)};
 }
-
-Time SlidingLog::seen(Time now) const noexcept { return empty() ? now : std::max(now, last_time()); }
 
 std::size_t SlidingLog::first_live(Time now, Nanos per) const noexcept {
   if (empty() || counts(entries_[head_].time, now, per)) return head_;
@@ -163,6 +165,52 @@ void SlidingLog::drop_before(std::size_t index) {
     entries_.erase(entries_.begin(), live);
   }
   head_ = 0;
+}
+
+StateAfter SlidingLog::describe(const Limit& limit, Time at) const noexcept {
+  return {Algorithm::kSlidingWindowLog, spent(at, limit.per), 1};
+}
+StateAfter SlidingLog::describe_kept(const Limit& limit, Time at) const noexcept {
+  return {Algorithm::kSlidingWindowLog, spent(at, limit.per), 0};
+}
+
+bool SlidingLog::restore(const StateAfter& after, const Limit& limit, Units cost, Time at) {
+  if (after.second > 1 || after.first > kMaxUnits) return false;
+  const bool replaced = after.second == 1;
+  if (replaced) *this = fresh();
+  // Without a cost it is a changed limit: units beyond its rate were dropped.
+  if (!replaced && cost == 0) keep_newest(after.first, at, limit.per);
+  const Units added = replaced ? after.first : std::min(cost, kMaxUnits - std::min(kMaxUnits, spent(at, limit.per)));
+  if (added > 0) append(at, added, limit.per);
+  const Units counted = spent(at, limit.per);
+  // A version that did not bound the runs wrote how much was spent without merging them.
+  return counted == after.first || (size() == kMostRuns && counted > after.first);
+}
+
+void SlidingLog::encode_runs(base::Writer& out, std::size_t begin, std::size_t end) const noexcept {
+  Run last = run(begin);
+  out.fixed(last.time.time_since_epoch().count());
+  out.varint(last.cost);
+  for (std::size_t i = begin + 1; i < end; ++i) {
+    const Run next = run(i);
+    out.varint(static_cast<std::uint64_t>((next.time - last.time).count()));
+    out.varint(next.cost);
+    last = next;
+  }
+}
+
+bool SlidingLog::decode_runs(base::Reader& in, Nanos per) {
+  for (Time time = Time(Nanos(in.fixed<std::int64_t>()));;) {
+    const Units cost = in.varint();
+    const bool ascends = empty() || last_time() < time;
+    if (!in.ok() || !ascends || !is_limiter_time(time) || cost < 1) return false;
+    if (cost > kMaxUnits - spent(time, per)) return false;
+    append(time, cost, per);
+    if (in.left() == 0) return true;
+    const std::uint64_t gap = in.varint();
+    if (gap > static_cast<std::uint64_t>(kMaxPeriod.count())) return false;
+    time += Nanos(static_cast<std::int64_t>(gap));
+  }
 }
 
 bool operator==(const SlidingLog& a, const SlidingLog& b) noexcept {

@@ -1,23 +1,15 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <vector>
 
 #include "algorithm/verdict.h"
+#include "base/coding.h"
 #include "flint/limit.h"
 
 namespace flint::algorithm {
-
-/// Units that passed at one time.
-struct Run {
-  Time time{};
-  Units cost = 0;
-
-  friend bool operator==(const Run&, const Run&) = default;
-};
 
 /// Remembers what passed when, and counts what passed within the last `per`: a run counts while now < time + per.
 ///
@@ -35,19 +27,21 @@ class SlidingLog {
   static constexpr std::size_t kMostRuns = 1'000'000;
 
   [[nodiscard]] static SlidingLog fresh() noexcept { return {}; }
-  /// Nothing unless there are at most kMostRuns, times ascend, costs are at least 1, and their sum is at most
-  /// kMaxUnits: what is read from disk may be anything.
-  [[nodiscard]] static std::optional<SlidingLog> from_runs(std::span<const Run> runs);
+  [[nodiscard]] static SlidingLog holding(Run in_use, const Limit& limit);
 
-  [[nodiscard]] Verdict decide(const Limit& limit, Units cost, Time now) const noexcept;
-  void consume(const Limit& limit, Units cost, Time now);
+  [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
+  void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed);
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 
-  /// What consume() does, without asking whether `cost` is allowed: for replay, where that was decided long ago.
+  /// What consume() does, without a verdict: for replay, where that was decided long ago.
   /// `most_runs` is for tests.
   void append(Time time, Units cost, Nanos per, std::size_t most_runs = kMostRuns);
   /// Drops the oldest units that count at `now`, so that at most `most` are left.
   void keep_newest(Units most, Time now, Nanos per);
+  [[nodiscard]] Run in_use(const Limit& limit, Time now) const noexcept;
+  /// Whether a changed limit leaves the runs as they are, but for the oldest units where they are too many.
+  [[nodiscard]] static bool stays(const Limit& from, const Limit& to) noexcept { return from.per == to.per; }
+  [[nodiscard]] SlidingLog reconfigured(const Limit& from, const Limit& to, Time now) const;
   /// Units of the runs that count at `now`.
   [[nodiscard]] Units spent(Time now, Nanos per) const noexcept;
 
@@ -62,6 +56,29 @@ class SlidingLog {
   [[nodiscard]] Run run(std::size_t index) const noexcept;
   /// The time of the newest run; the log has one.
   [[nodiscard]] Time last_time() const noexcept { return entries_.back().time; }
+  [[nodiscard]] Time seen(Time now) const noexcept { return empty() ? now : std::max(now, last_time()); }
+
+  /// Every log is valid: what restore() and decode_runs() accept is.
+  [[nodiscard]] bool is_valid(const Limit&) const noexcept { return true; }
+
+  /// In a record: first is the units that count at the event, second 1 when the runs were replaced by one run of those
+  /// units at the time of the event, and 0 when they stay (the cost of the event, if it has one, is appended; without
+  /// one, the oldest units were dropped until that many were left).
+  [[nodiscard]] StateAfter describe(const Limit& limit, Time at) const noexcept;
+  /// After a change of the limit that left the runs.
+  [[nodiscard]] StateAfter describe_kept(const Limit& limit, Time at) const noexcept;
+  [[nodiscard]] bool restore(const StateAfter& after, const Limit& limit, Units cost, Time at);
+
+  /// In a snapshot: nothing; the runs follow by themselves.
+  void encode(base::Writer&) const noexcept {}
+  [[nodiscard]] bool decode(base::Reader&, const Limit&) noexcept { return true; }
+  /// The runs from `begin` to `end`, at least one: 8 bytes time and varint cost of the first, then for each varint ns
+  /// since the one before and varint cost. At most kMaxRunBytes each, and 8 bytes.
+  static constexpr std::size_t kMaxRunBytes = 10 + 6;
+  void encode_runs(base::Writer& out, std::size_t begin, std::size_t end) const noexcept;
+  /// Appends what encode_runs() wrote, up to the end of `in`. False when it is anything else, or when the units that
+  /// count are more than a limit allows; the log is then not to be used.
+  [[nodiscard]] bool decode_runs(base::Reader& in, Nanos per);
 
   /// Bytes on the heap.
   [[nodiscard]] std::size_t memory() const noexcept { return entries_.capacity() * sizeof(Entry); }
@@ -77,7 +94,6 @@ class SlidingLog {
   };
   static_assert(sizeof(Entry) == 16, "the header promises 16 bytes a run");
 
-  [[nodiscard]] Time seen(Time now) const noexcept;
   /// Index of the oldest entry that counts at `now`, which the log has seen.
   [[nodiscard]] std::size_t first_live(Time now, Nanos per) const noexcept;
   [[nodiscard]] std::uint64_t total_before(std::size_t index) const noexcept;

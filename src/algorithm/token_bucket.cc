@@ -1,5 +1,7 @@
 #include "algorithm/token_bucket.h"
 
+#include <algorithm>
+
 #include "base/arithmetic.h"
 
 namespace flint::algorithm {
@@ -33,19 +35,24 @@ TokenBucket TokenBucket::refilled(const Limit& limit, Time now) const noexcept {
   return {now, used - whole, static_cast<std::uint64_t>(refill - base::multiply(whole, per))};
 }
 
-Verdict TokenBucket::decide(const Limit& limit, Units cost, Time now) const noexcept {
+TokenBucket TokenBucket::holding(Run in_use, const Limit&) noexcept { return {in_use.time, in_use.cost, 0}; }
+
+Outcome TokenBucket::decide(const Limit& limit, Units cost, Time now) const noexcept {
   FLINT_ASSERT(cost >= 1 && cost <= limit.capacity());
   TokenBucket bucket = refilled(limit, now);
-  const bool allowed = cost <= tokens(bucket, limit);
-  const Nanos retry_after = allowed ? Nanos::zero() : time_until(bucket, limit, limit.capacity() - cost);
-  if (allowed) bucket.used += cost;
-  return {allowed, tokens(bucket, limit), time_until(bucket, limit, 0), retry_after};
+  const Units left = tokens(bucket, limit);
+  if (cost > left) {
+    const Nanos retry_after = time_until(bucket, limit, limit.capacity() - cost);
+    return {{false, left, time_until(bucket, limit, 0), retry_after}, {}};
+  }
+  bucket.used += cost;
+  return {{true, left - cost, time_until(bucket, limit, 0), Nanos::zero()}, bucket.describe()};
 }
 
-void TokenBucket::consume(const Limit& limit, Units cost, Time now) noexcept {
-  *this = refilled(limit, now);
-  FLINT_ASSERT(cost >= 1 && cost <= tokens(*this, limit));
-  used += cost;
+/// The verdict has the refill already: it is the dearest step of a decision, and is done once.
+void TokenBucket::consume(const Limit&, Units, Time now, const Outcome& allowed) noexcept {
+  FLINT_ASSERT(allowed.allowed);
+  *this = {std::max(now, updated_at), allowed.after.first, allowed.after.second};
 }
 
 View TokenBucket::view(const Limit& limit, Time now) const noexcept {
@@ -61,8 +68,36 @@ TokenBucket TokenBucket::reconfigured(const Limit& from, const Limit& to, Time n
   return bucket;
 }
 
+Run TokenBucket::in_use(const Limit& limit, Time now) const noexcept {
+  const TokenBucket current = refilled(limit, now);
+  return {current.updated_at, current.used};
+}
+
 bool TokenBucket::is_valid(const Limit& limit) const noexcept {
   return used <= kMaxUnits && fraction < ticks(limit.per) && (used > 0 || fraction == 0);
+}
+
+StateAfter TokenBucket::describe(const Limit&, Time at) const noexcept {
+  FLINT_ASSERT(updated_at == at);
+  return describe();
+}
+
+bool TokenBucket::restore(const StateAfter& after, const Limit& limit, Units, Time at) noexcept {
+  *this = {at, after.first, after.second};
+  return is_valid(limit);
+}
+
+void TokenBucket::encode(base::Writer& out) const noexcept {
+  out.fixed(updated_at.time_since_epoch().count());
+  out.varint(used);
+  out.varint(fraction);
+}
+
+bool TokenBucket::decode(base::Reader& in, const Limit& limit) noexcept {
+  updated_at = Time(Nanos(in.fixed<std::int64_t>()));
+  used = in.varint();
+  fraction = in.varint();
+  return in.ok() && is_limiter_time(updated_at) && is_valid(limit);
 }
 
 }  // namespace flint::algorithm

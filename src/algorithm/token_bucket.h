@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "algorithm/verdict.h"
+#include "base/coding.h"
 #include "flint/limit.h"
 
 namespace flint::algorithm {
@@ -26,19 +28,33 @@ struct TokenBucket {
   std::uint64_t fraction = 0;
 
   [[nodiscard]] static TokenBucket fresh(Time now) noexcept { return {now, 0, 0}; }
+  [[nodiscard]] static TokenBucket holding(Run in_use, const Limit& limit) noexcept;
 
-  [[nodiscard]] Verdict decide(const Limit& limit, Units cost, Time now) const noexcept;
-  void consume(const Limit& limit, Units cost, Time now) noexcept;
+  [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
+  void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 
   /// The same bucket at `now`, under the same limit.
   [[nodiscard]] TokenBucket refilled(const Limit& limit, Time now) const noexcept;
+  [[nodiscard]] Run in_use(const Limit& limit, Time now) const noexcept;
+  /// Whether a changed limit leaves the bucket as it is, but for the units that are too many.
+  [[nodiscard]] static bool stays(const Limit&, const Limit&) noexcept { return true; }
   /// The same bucket under another limit: what is in use stays in use, up to the capacity; `fraction` is rounded down
   /// to 1/to.per.
   [[nodiscard]] TokenBucket reconfigured(const Limit& from, const Limit& to, Time now) const noexcept;
 
   /// Whether this is a state that `limit` can lead to; what is read from disk must be checked before it is used.
   [[nodiscard]] bool is_valid(const Limit& limit) const noexcept;
+
+  /// In a record at the time of `updated_at`: first is `used`, second `fraction`.
+  [[nodiscard]] StateAfter describe() const noexcept { return {Algorithm::kTokenBucket, used, fraction}; }
+  [[nodiscard]] StateAfter describe(const Limit& limit, Time at) const noexcept;
+  [[nodiscard]] bool restore(const StateAfter& after, const Limit& limit, Units cost, Time at) noexcept;
+
+  /// In a snapshot: 8 bytes updated_at, varint used, varint fraction.
+  void encode(base::Writer& out) const noexcept;
+  [[nodiscard]] bool decode(base::Reader& in, const Limit& limit) noexcept;
+  [[nodiscard]] Time seen(Time now) const noexcept { return std::max(now, updated_at); }
 
   friend bool operator==(const TokenBucket&, const TokenBucket&) = default;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "algorithm/state_after.h"
 #include "flint/limit.h"
 #include "flint/time.h"
 
@@ -20,12 +21,26 @@ struct Verdict {
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
+/// What decide() returns: the verdict and, if it allows the cost, the state once the cost is consumed, as a record holds
+/// it. The state comes with the verdict because both need the dearest step, bringing the state to the present.
+struct Outcome : Verdict {
+  StateAfter after;
+};
+
 /// What a status shows.
 struct View {
   Units remaining = 0;
   Nanos reset_after{};
 
   friend bool operator==(const View&, const View&) = default;
+};
+
+/// Units that passed at one time.
+struct Run {
+  Time time{};
+  Units cost = 0;
+
+  friend bool operator==(const Run&, const Run&) = default;
 };
 
 }  // namespace flint::algorithm

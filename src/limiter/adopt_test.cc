@@ -1,6 +1,7 @@
 #include "storage/files.h"
 #include "storage/inspect.h"
 #include "storage/repair.h"
+#include "testing/consuming.h"
 #include "testing/engine_fixture.h"
 #include "testing/seed.h"
 
@@ -24,7 +25,7 @@ KeyTable used_up(const EngineFixture& engine) {
     KeyEntry& entry = keys.add("key " + std::to_string(i));
     entry.limit = {.rate = 10 + i, .per = std::chrono::hours(1), .algorithm = testing::kAlgorithms[i % 3]};
     entry.state = algorithm::fresh(entry.limit, now - std::chrono::minutes(1));
-    algorithm::consume(entry.state, entry.limit, entry.limit.rate, now - std::chrono::minutes(1));
+    testing::consume(entry.state, entry.limit, entry.limit.rate, now - std::chrono::minutes(1));
     entry.counters.add_allowed(entry.limit.rate, engine.clock.wall());
     entry.counters.add_denied({.count = i + 1, .cost = i + 1, .last = engine.clock.wall()});
   }

@@ -6,7 +6,6 @@
 #include <span>
 
 #include "base/arithmetic.h"
-#include "limiter/state_after.h"
 
 namespace flint::limiter {
 namespace {
@@ -59,23 +58,14 @@ Decision decision(const KeyEntry& entry, Units cost, const algorithm::Verdict& v
 struct Grant {
   KeyEntry* entry = nullptr;
   Units cost = 0;
-  algorithm::State next;
-  StateAfter after;  // behind `next`, which is filled in while this is initialized
-
-  Grant() = default;
-  Grant(KeyEntry& key, Units units, Time now)
-      : entry(&key), cost(units), after(describe_consumed(key.state, key.limit, units, now, next)) {}
+  algorithm::Outcome outcome;
 
   [[nodiscard]] KeyEvent event() const {
-    return {.id = entry->id, .cost = cost, .denials = entry->pending, .after = after};
+    return {.id = entry->id, .cost = cost, .denials = entry->pending, .after = outcome.after};
   }
 
-  void apply(const Moment& at, storage::Seq seq) {
-    if (after.algorithm == Algorithm::kSlidingWindowLog) {
-      algorithm::consume(entry->state, entry->limit, cost, at.time);
-    } else {
-      entry->state = std::move(next);
-    }
+  void apply(const Moment& at, storage::Seq seq) const {
+    algorithm::consume(entry->state, entry->limit, cost, at.time, outcome);
     entry->note_record(seq);
     entry->counters.add_allowed(cost, at.wall);
   }
@@ -182,11 +172,11 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
 
   algorithm::State next = entry == nullptr ? algorithm::fresh(limit, at.time)
                                            : algorithm::reconfigure(entry->state, entry->limit, limit, at.time);
-  KeyEvent item{.id = entry == nullptr ? state_.keys.next_id() : entry->id,
+  const KeyEvent item{.id = entry == nullptr ? state_.keys.next_id() : entry->id,
                 .cost = 0,
                 .denials = entry == nullptr ? Denials{} : entry->pending,
-                .after = describe_state(next, limit, at.time)};
-  if (entry != nullptr && keeps_runs(entry->limit, limit)) item.after.second = 0;
+                .after = entry == nullptr ? algorithm::describe(next, limit, at.time)
+                                          : algorithm::describe_reconfigured(next, entry->limit, limit, at.time)};
   EventWriter event(EventType::kConfigured, at);
   event.configured(item, key, limit);
   const Result<storage::Seq> seq = append(event, at);
@@ -207,20 +197,20 @@ Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
   if (Status valid = validate_cost(*entry, cost); !valid.ok()) return valid;
 
   const Moment at = clock_->now();
-  const algorithm::Verdict verdict = algorithm::decide(entry->state, entry->limit, cost, at.time);
-  if (!verdict.allowed) {
+  const algorithm::Outcome outcome = algorithm::decide(entry->state, entry->limit, cost, at.time);
+  if (!outcome.allowed) {
     if (Status accepted = accepts_changes(); !accepted.ok()) return accepted;
     count_denial(*entry, cost, at);
-    return Deferred<Decision>{decision(*entry, cost, verdict, at), Ticket{}};
+    return Deferred<Decision>{decision(*entry, cost, outcome, at), Ticket{}};
   }
-  Grant grant(*entry, cost, at.time);
+  const Grant grant{entry, cost, outcome};
   EventWriter event(EventType::kAllowed, at);
   event.allowed(grant.event());
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
   grant.apply(at, *seq);
   ++allowed_;
-  return Deferred<Decision>{decision(*entry, cost, verdict, at), ticket(*seq, at)};
+  return Deferred<Decision>{decision(*entry, cost, outcome, at), ticket(*seq, at)};
 }
 
 Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> items) {
@@ -241,17 +231,17 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> it
   for (std::size_t i = 0; i < items.size(); ++i) {
     KeyEntry& entry = *(*entries)[i];
     const Units cost = items[i].cost;
-    const algorithm::Verdict verdict = algorithm::decide(entry.state, entry.limit, cost, at.time);
-    answer.value.results.push_back(decision(entry, cost, verdict, at));
-    if (!verdict.allowed) return deny_all(std::move(answer), *entries, at);
-    grants.emplace_back(entry, cost, at.time);
+    const algorithm::Outcome outcome = algorithm::decide(entry.state, entry.limit, cost, at.time);
+    answer.value.results.push_back(decision(entry, cost, outcome, at));
+    if (!outcome.allowed) return deny_all(std::move(answer), *entries, at);
+    grants.push_back({&entry, cost, outcome});
   }
 
   EventWriter event(EventType::kAllowed, at);
   for (const Grant& grant : grants) event.allowed(grant.event());
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
-  for (Grant& grant : grants) grant.apply(at, *seq);
+  for (const Grant& grant : grants) grant.apply(at, *seq);
   allowed_ += grants.size();
   answer.value.allowed = true;
   answer.ticket = ticket(*seq, at);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "algorithm/state_after.h"
 #include "base/coding.h"
 #include "flint/limit.h"
 #include "flint/time.h"
@@ -56,11 +57,12 @@ enum class ReservedKind : storage::RecordKind {
 
 using KeyId = std::uint32_t;
 
-/// The latest wall clock that the limiter goes along with, in 2116, and the end of its own time, 73 years of running
-/// later. Within these bounds no sum or difference that a record holds overflows; beyond them a clock that is set to
-/// the end of time could have records written that nothing reads back.
+using algorithm::StateAfter;
+
+/// The latest wall clock that the limiter goes along with, in 2116, 73 years of running before the end of its own time.
+/// Beyond these bounds a clock that is set to the end of time could have records written that nothing reads back.
+using algorithm::kLatestTime;
 inline constexpr WallTime kLatestWall{Nanos(std::int64_t{1} << 62)};
-inline constexpr Time kLatestTime{Nanos((std::int64_t{1} << 62) + (std::int64_t{1} << 61))};
 
 /// More than any limiter counts; beyond it a counter could wrap around.
 inline constexpr std::uint64_t kMostCounted = std::uint64_t{1} << 62;
@@ -93,18 +95,6 @@ struct Denials {
   WallTime last{};
 
   friend bool operator==(const Denials&, const Denials&) = default;
-};
-
-/// A key's state after an event, by its algorithm:
-/// token_bucket: first = units in use, second = fraction; fixed_window_counter: first = age of window in ns, second =
-/// count; sliding_window_log: first = units spent in the window, second = 1 when the runs were replaced by one run of
-/// that cost at the event's time, 0 when they stay (the event's own run, if it has one, is appended).
-struct StateAfter {
-  Algorithm algorithm = Algorithm::kTokenBucket;
-  std::uint64_t first = 0;
-  std::uint64_t second = 0;
-
-  friend bool operator==(const StateAfter&, const StateAfter&) = default;
 };
 
 /// What one record says of one key.

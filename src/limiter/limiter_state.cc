@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "limiter/snapshot_codec.h"
-#include "limiter/state_after.h"
 
 namespace flint::limiter {
 namespace {
@@ -80,7 +79,7 @@ Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) 
   if (entry->key != event.key) return contradiction("configures a key under the id of another one", seq);
   if (seq <= entry->last_seq) return {};
   entry->limit = event.limit;
-  if (!restore_state(item.after, entry->limit, 0, event.at.time, entry->state)) {
+  if (!algorithm::restore(entry->state, item.after, entry->limit, 0, event.at.time)) {
     return contradiction("leaves a key in a state that its limit does not allow", seq);
   }
   entry->pending = item.denials;
@@ -94,7 +93,7 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
   if (seq <= entry->last_seq) return {};
   switch (event.type) {
     case EventType::kAllowed:
-      if (!restore_state(item.after, entry->limit, item.cost, event.at.time, entry->state)) {
+      if (!algorithm::restore(entry->state, item.after, entry->limit, item.cost, event.at.time)) {
         return contradiction("leaves a key in a state that its limit does not allow", seq);
       }
       entry->counters.add_allowed(item.cost, event.at.wall);

@@ -9,15 +9,11 @@
 namespace flint::limiter {
 namespace {
 
-using algorithm::FixedWindow;
-using algorithm::Run;
 using algorithm::SlidingLog;
-using algorithm::TokenBucket;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kRunsInEntry = 1024;
-constexpr std::size_t kMaxRunBytes = 10 + 6;
-static_assert(16 + kRunsInEntry * kMaxRunBytes <= kMaxEntryBytes, "an entry of runs fits");
+static_assert(16 + kRunsInEntry * SlidingLog::kMaxRunBytes <= kMaxEntryBytes, "an entry of runs fits");
 // Type, id, sequence number, key, limit, counters, times, state.
 static_assert(1 + 5 + 10 + 2 + kMaxKeyBytes + 4 * 10 + 4 * 10 + 3 * 8 + 1 + 3 * 10 < kMaxEntryBytes);
 
@@ -41,17 +37,6 @@ void write_counters(base::Writer& out, const Counters& counters) {
   write_time(out, counters.last_allowed_at);
   write_time(out, counters.last_denied_at);
   write_time(out, counters.last_reset_at);
-}
-
-void write_state(base::Writer& out, const algorithm::State& state) {
-  if (const auto* bucket = std::get_if<TokenBucket>(&state)) {
-    out.fixed(bucket->updated_at.time_since_epoch().count());
-    out.varint(bucket->used);
-    out.varint(bucket->fraction);
-  } else if (const auto* window = std::get_if<FixedWindow>(&state)) {
-    out.fixed(window->start.time_since_epoch().count());
-    out.varint(window->count);
-  }
 }
 
 std::optional<WallTime> read_time(base::Reader& in, bool present) {
@@ -87,10 +72,10 @@ bool read_limit(base::Reader& in, Limit& limit) {
 
 Time read_limiter_time(base::Reader& in) { return Time(Nanos(in.fixed<std::int64_t>())); }
 
-/// False for a time that the limiter's cannot be.
-bool note_time(Time time, SnapshotTime& of_snapshot) {
-  of_snapshot.newest = std::max(of_snapshot.newest, time);
-  return time >= Time{} && time <= kLatestTime;
+bool read_meta(base::Reader& in, SnapshotTime& time) {
+  time.at_position.last = read_limiter_time(in);
+  time.newest = std::max(time.newest, time.at_position.last);
+  return in.done() && algorithm::is_limiter_time(time.at_position.last);
 }
 
 bool read_clock(base::Reader& in, PersistedTime& time) {
@@ -98,33 +83,7 @@ bool read_clock(base::Reader& in, PersistedTime& time) {
   time.anchored_at = read_limiter_time(in);
   if (!in.ok() || ahead > static_cast<std::uint64_t>(kLatestTime.time_since_epoch().count())) return false;
   time.ahead = Nanos(static_cast<std::int64_t>(ahead));
-  return time.anchored_at >= Time{} && time.anchored_at <= kLatestTime && read_boot_time(in, time.anchor);
-}
-
-bool read_state(base::Reader& in, const Limit& limit, algorithm::State& state, SnapshotTime& time) {
-  switch (limit.algorithm) {
-    case Algorithm::kTokenBucket: {
-      TokenBucket bucket;
-      bucket.updated_at = read_limiter_time(in);
-      bucket.used = in.varint();
-      bucket.fraction = in.varint();
-      state = bucket;
-      if (!note_time(bucket.updated_at, time)) return false;
-      break;
-    }
-    case Algorithm::kFixedWindowCounter: {
-      FixedWindow window;
-      window.start = read_limiter_time(in);
-      window.count = in.varint();
-      state = window;
-      if (!note_time(window.start, time)) return false;
-      break;
-    }
-    case Algorithm::kSlidingWindowLog:
-      state = SlidingLog::fresh();
-      break;
-  }
-  return in.done() && algorithm::is_valid(state, limit);
+  return algorithm::is_limiter_time(time.anchored_at) && read_boot_time(in, time.anchor);
 }
 
 bool read_key(base::Reader& in, KeyTable& keys, SnapshotTime& time) {
@@ -134,28 +93,20 @@ bool read_key(base::Reader& in, KeyTable& keys, SnapshotTime& time) {
   if (!in.ok() || id != keys.next_id() || !validate_key(key).ok() || keys.find(key) != nullptr) return false;
   KeyEntry& entry = keys.add(key);
   entry.last_seq = last_seq;
-  return read_limit(in, entry.limit) && read_counters(in, entry.counters) &&
-         read_state(in, entry.limit, entry.state, time);
+  if (!read_limit(in, entry.limit) || !read_counters(in, entry.counters)) return false;
+  if (!algorithm::decode(in, entry.limit, entry.state) || !in.done()) return false;
+  time.newest = algorithm::seen(entry.state, time.newest);
+  return true;
 }
 
-bool read_runs(base::Reader& in, KeyTable& keys, SnapshotTime& of_snapshot) {
+bool read_runs(base::Reader& in, KeyTable& keys, SnapshotTime& time) {
   const std::uint64_t id = in.varint();
   if (!in.ok() || keys.next_id() == 0 || id != keys.next_id() - 1) return false;
   KeyEntry& entry = *keys.find(static_cast<KeyId>(id));
   auto* log = std::get_if<SlidingLog>(&entry.state);
-  if (log == nullptr) return false;
-  Time time = read_limiter_time(in);
-  for (;;) {
-    const Units cost = in.varint();
-    const bool ascends = log->empty() || log->last_time() < time;
-    if (!in.ok() || !ascends || !note_time(time, of_snapshot) || cost < 1) return false;
-    if (cost > kMaxUnits - log->spent(time, entry.limit.per)) return false;
-    log->append(time, cost, entry.limit.per);
-    if (in.left() == 0) return true;
-    const std::uint64_t gap = in.varint();
-    if (gap > static_cast<std::uint64_t>(kMaxPeriod.count())) return false;
-    time += Nanos(static_cast<std::int64_t>(gap));
-  }
+  if (log == nullptr || !log->decode_runs(in, entry.limit.per)) return false;
+  time.newest = log->seen(time.newest);
+  return true;
 }
 
 }  // namespace
@@ -202,7 +153,7 @@ void EntryBuffer::add_key_alone(const KeyEntry& entry) {
   out.varint(static_cast<std::uint64_t>(entry.limit.per / milliseconds(1)));
   out.varint(entry.limit.burst.value_or(0));
   write_counters(out, entry.counters);
-  write_state(out, entry.state);
+  algorithm::encode(out, entry.state);
   FLINT_ASSERT(out.ok());
   add(out.written());
 }
@@ -213,15 +164,7 @@ void EntryBuffer::add_runs(KeyId id, const SlidingLog& log) {
     base::Writer out(buffer);
     out.fixed(static_cast<std::uint8_t>(EntryType::kRuns));
     out.varint(id);
-    Run run = log.run(begin);
-    out.fixed(run.time.time_since_epoch().count());
-    out.varint(run.cost);
-    for (std::size_t i = begin + 1; i < std::min(begin + kRunsInEntry, log.size()); ++i) {
-      const Run next = log.run(i);
-      out.varint(static_cast<std::uint64_t>((next.time - run.time).count()));
-      out.varint(next.cost);
-      run = next;
-    }
+    log.encode_runs(out, begin, std::min(begin + kRunsInEntry, log.size()));
     FLINT_ASSERT(out.ok());
     add(out.written());
   }
@@ -231,8 +174,7 @@ bool load_entry(std::span<const std::byte> entry, KeyTable& keys, SnapshotTime& 
   base::Reader in(entry);
   switch (static_cast<EntryType>(in.fixed<std::uint8_t>())) {
     case EntryType::kMeta:
-      time.at_position.last = read_limiter_time(in);
-      return in.done() && keys.size() == 0 && note_time(time.at_position.last, time);
+      return keys.size() == 0 && read_meta(in, time);
     case EntryType::kKey:
       return read_key(in, keys, time);
     case EntryType::kRuns:

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/coding.h"
+#include "testing/consuming.h"
 #include "testing/choices.h"
 #include "testing/seed.h"
 
@@ -80,7 +81,7 @@ KeyEntry& add_sliding_log(KeyTable& keys, std::string_view key, std::uint64_t ru
   KeyEntry& entry =
       add(keys, key, {.rate = kMaxUnits, .per = 1h, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
   for (std::uint64_t i = 0; i < runs; ++i) {
-    algorithm::consume(entry.state, entry.limit, 1 + i % 300, kNow - 30min + i * 7us);
+    testing::consume(entry.state, entry.limit, 1 + i % 300, kNow - 30min + i * 7us);
   }
   return entry;
 }
@@ -154,8 +155,8 @@ TEST(SnapshotCodec, GoldenFixedWindow) {
 TEST(SnapshotCodec, GoldenSlidingLog) {
   KeyTable keys;
   KeyEntry& entry = add(keys, "k", {.rate = 500, .per = 1s, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
-  algorithm::consume(entry.state, entry.limit, 1, kNow);
-  algorithm::consume(entry.state, entry.limit, 200, kNow + 300ns);
+  testing::consume(entry.state, entry.limit, 1, kNow);
+  testing::consume(entry.state, entry.limit, 200, kNow + 300ns);
   const Entries entries = encode(keys);
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(hex(entries[1]), "020000016b02f403e807000000000000");
@@ -199,7 +200,7 @@ TEST(SnapshotCodec, TheLongestRunsFitIntoAnEntry) {
       add(keys, "log", {.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
   const Nanos gap = kMaxPeriod / 1'100;
   for (int i = 0; i < 1'024; ++i) {
-    algorithm::consume(entry.state, entry.limit, kMaxUnits / 1'024, kLatestTime - kMaxPeriod + i * gap);
+    testing::consume(entry.state, entry.limit, kMaxUnits / 1'024, kLatestTime - kMaxPeriod + i * gap);
   }
   expect_round_trip(keys);
 }
@@ -207,7 +208,7 @@ TEST(SnapshotCodec, TheLongestRunsFitIntoAnEntry) {
 TEST(SnapshotCodec, RunsThatExpiredAreNotWritten) {
   KeyTable keys;
   KeyEntry& entry = add_sliding_log(keys, "log", 100);
-  algorithm::consume(entry.state, entry.limit, 1, kNow + 2h);
+  testing::consume(entry.state, entry.limit, 1, kNow + 2h);
   ASSERT_EQ(encode(keys).size(), 3U);
   EXPECT_LT(encode(keys)[2].size(), 20U);
   expect_round_trip(keys);
@@ -226,7 +227,7 @@ TEST(SnapshotCodec, TellsTheLatestTimeOfItsKeys) {
     ASSERT_TRUE(load(encode(keys), got, time));
     EXPECT_EQ(time.at_position.last, kNow);
     EXPECT_EQ(time.newest, kNow + newest);
-    algorithm::consume(log.state, log.limit, 1, kNow + 3s);
+    testing::consume(log.state, log.limit, 1, kNow + 3s);
   }
 }
 

@@ -157,10 +157,10 @@ class Differential {
 
   void check(Units cost) {
     last_ = algorithm::decide(state_, limit_, cost, now_);
-    expect(last_ == model_.decide(cost, now_), "decision of cost " + std::to_string(cost));
+    expect(static_cast<const algorithm::Verdict&>(last_) == model_.decide(cost, now_), "decision of cost " + std::to_string(cost));
     if (!last_.allowed) return expect_exact_retry(cost);
     grants_.push_back({model_.effective(now_), cost});
-    algorithm::consume(state_, limit_, cost, now_);
+    algorithm::consume(state_, limit_, cost, now_, last_);
     model_.consume(cost, now_);
     expect(algorithm::is_valid(state_, limit_), "state after a grant");
     const algorithm::View after = algorithm::view(state_, limit_, now_);
@@ -209,7 +209,7 @@ class Differential {
   Time now_;
   algorithm::State state_;
   reference::Model model_;
-  algorithm::Verdict last_;
+  algorithm::Outcome last_;
   std::vector<Grant> grants_;
   std::string failure_;
 };
