@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/container/static_vector.hpp>
 #include <span>
 
 #include "base/arithmetic.h"
@@ -23,15 +24,6 @@ storage::StoreOptions store_options(const Options& options, storage::StoreOption
   return tuning;
 }
 
-Status validate_cost(const KeyEntry& entry, Units cost) {
-  if (cost < 1 || cost > kMaxUnits) {
-    return {Code::kInvalidArgument, fmt::format("cost must be a whole number from 1 to {}, not {}.", kMaxUnits, cost)};
-  }
-  if (cost <= entry.limit.capacity()) return {};
-  return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass.",
-                                              cost, entry.key, entry.limit.capacity())};
-}
-
 /// A burst that says what is so anyway is left out, so that one rule has one form.
 Limit in_one_form(Limit limit) {
   if (limit.burst == limit.rate) limit.burst.reset();
@@ -41,35 +33,6 @@ Limit in_one_form(Limit limit) {
 std::uint64_t ceil_ms(Nanos time) noexcept {
   return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
 }
-
-Decision decision(const KeyEntry& entry, Units cost, const algorithm::Verdict& verdict, const Moment& at) {
-  return {.key = entry.key,
-          .allowed = verdict.allowed,
-          .cost = cost,
-          .limit = entry.limit.capacity(),
-          .remaining = verdict.remaining,
-          .reset_at = shown_reset(at, verdict.reset_after),
-          .reset_after_ms = ceil_ms(verdict.reset_after),
-          .retry_after_ms = ceil_ms(verdict.retry_after),
-          .algorithm = entry.limit.algorithm};
-}
-
-/// A grant that is decided, and neither logged nor applied.
-struct Grant {
-  KeyEntry* entry = nullptr;
-  Units cost = 0;
-  algorithm::Outcome outcome;
-
-  [[nodiscard]] KeyEvent event() const {
-    return {.id = entry->id, .cost = cost, .denials = entry->pending, .after = outcome.after};
-  }
-
-  void apply(const Moment& at, storage::Seq seq) const {
-    algorithm::consume(entry->state, entry->limit, cost, at.time, outcome);
-    entry->note_record(seq);
-    entry->counters.add_allowed(cost, at.wall);
-  }
-};
 
 }  // namespace
 
@@ -192,94 +155,127 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
 Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
   if (Status open = welcome(); !open.ok()) return open;
   base::MutexLock lock(mutex_);
-  KeyEntry* entry = state_.keys.find(key);
-  if (entry == nullptr) return no_limit(key);
-  if (Status valid = validate_cost(*entry, cost); !valid.ok()) return valid;
-
+  Item item{.entry = state_.keys.find(key), .cost = cost, .outcome = {}};
+  if (!could_pass(item)) return why_not(item, key);
   const Moment at = clock_->now();
-  const algorithm::Outcome outcome = algorithm::decide(entry->state, entry->limit, cost, at.time);
-  if (!outcome.allowed) {
-    if (Status accepted = accepts_changes(); !accepted.ok()) return accepted;
-    count_denial(*entry, cost, at);
-    return Deferred<Decision>{decision(*entry, cost, outcome, at), Ticket{}};
-  }
-  const Grant grant{entry, cost, outcome};
-  EventWriter event(EventType::kAllowed, at);
-  event.allowed(grant.event());
-  const Result<storage::Seq> seq = append(event, at);
-  if (!seq.ok()) return seq.status();
-  grant.apply(at, *seq);
-  ++allowed_;
-  return Deferred<Decision>{decision(*entry, cost, outcome, at), ticket(*seq, at)};
+  const Result<Ticket> ticket = decide({&item, 1}, at);
+  if (!ticket.ok()) return ticket.status();
+  return Deferred<Decision>{decision(item, at), *ticket};
 }
 
-Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> items) {
+Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wanted) {
   if (Status open = welcome(); !open.ok()) return open;
-  if (items.empty() || items.size() > kMaxCheckAllItems) {
+  if (wanted.empty() || wanted.size() > kMaxCheckAllItems) {
     return Status(Code::kInvalidArgument,
-                  fmt::format("items must hold 1 to {} keys, not {}.", kMaxCheckAllItems, items.size()));
+                  fmt::format("items must hold 1 to {} keys, not {}.", kMaxCheckAllItems, wanted.size()));
   }
+  boost::container::static_vector<Item, kMaxCheckAllItems> items;
   base::MutexLock lock(mutex_);
-  Result<std::vector<KeyEntry*>> entries = find_all(items);
-  if (!entries.ok()) return entries.status();
-
-  const Moment at = clock_->now();
-  Deferred<CheckAllResult> answer;
-  std::vector<Grant> grants;
-  grants.reserve(items.size());
-  answer.value.results.reserve(items.size());
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    KeyEntry& entry = *(*entries)[i];
-    const Units cost = items[i].cost;
-    const algorithm::Outcome outcome = algorithm::decide(entry.state, entry.limit, cost, at.time);
-    answer.value.results.push_back(decision(entry, cost, outcome, at));
-    if (!outcome.allowed) return deny_all(std::move(answer), *entries, at);
-    grants.push_back({&entry, cost, outcome});
+  for (const CheckItem& one : wanted) {
+    items.push_back({.entry = state_.keys.find(one.key), .cost = one.cost, .outcome = {}});
+    if (!could_pass(items.back())) return why_not(items.back(), one.key);
   }
+  if (Status distinct = check_distinct(items); !distinct.ok()) return distinct;
+  const Moment at = clock_->now();
+  const Result<Ticket> ticket = decide(items, at);
+  if (!ticket.ok()) return ticket.status();
 
-  EventWriter event(EventType::kAllowed, at);
-  for (const Grant& grant : grants) event.allowed(grant.event());
-  const Result<storage::Seq> seq = append(event, at);
-  if (!seq.ok()) return seq.status();
-  for (const Grant& grant : grants) grant.apply(at, *seq);
-  allowed_ += grants.size();
+  Deferred<CheckAllResult> answer{.value = {}, .ticket = *ticket};
+  answer.value.results.reserve(items.size());
+  for (const Item& item : items) {
+    answer.value.results.push_back(decision(item, at));
+    if (!item.outcome.allowed) {
+      answer.value.denied_key = item.entry->key;
+      return answer;
+    }
+  }
   answer.value.allowed = true;
-  answer.ticket = ticket(*seq, at);
   return answer;
 }
 
-Result<std::vector<KeyEntry*>> Engine::find_all(std::span<const CheckItem> items) {
-  std::vector<KeyEntry*> entries;
-  entries.reserve(items.size());
-  for (const CheckItem& item : items) {
-    KeyEntry* entry = state_.keys.find(item.key);
-    if (entry == nullptr) return no_limit(item.key);
-    if (Status valid = validate_cost(*entry, item.cost); !valid.ok()) return valid;
-    entries.push_back(entry);
+bool Engine::could_pass(const Item& item) {
+  return item.entry != nullptr && item.cost >= 1 && item.cost <= item.entry->limit.capacity();
+}
+
+Status Engine::why_not(const Item& item, std::string_view key) {
+  if (item.entry == nullptr) return no_limit(key);
+  if (item.cost < 1 || item.cost > kMaxUnits) {
+    return {Code::kInvalidArgument,
+            fmt::format("cost must be a whole number from 1 to {}, not {}.", kMaxUnits, item.cost)};
   }
-  std::vector<KeyEntry*> sorted = entries;
+  return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass.",
+                                              item.cost, item.entry->key, item.entry->limit.capacity())};
+}
+
+Status Engine::check_distinct(std::span<const Item> items) {
+  boost::container::static_vector<const KeyEntry*, kMaxCheckAllItems> sorted;
+  for (const Item& item : items) sorted.push_back(item.entry);
   std::sort(sorted.begin(), sorted.end());
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice == sorted.end()) return entries;
-  return Status(Code::kInvalidArgument,
-                fmt::format("items name key \"{}\" more than once: add its costs up in one item.", (*twice)->key));
+  if (twice == sorted.end()) return {};
+  return {Code::kInvalidArgument,
+          fmt::format("items name key \"{}\" more than once: add its costs up in one item.", (*twice)->key)};
 }
 
-/// Nothing was consumed: the decisions before the denied one say what remains now.
-Result<Deferred<CheckAllResult>> Engine::deny_all(Deferred<CheckAllResult> answer,
-                                                  const std::vector<KeyEntry*>& entries, const Moment& at) {
-  if (Status accepted = accepts_changes(); !accepted.ok()) return accepted;
-  std::vector<Decision>& results = answer.value.results;
-  const std::size_t denied = results.size() - 1;
-  for (std::size_t i = 0; i < denied; ++i) {
-    const algorithm::View view = algorithm::view(entries[i]->state, entries[i]->limit, at.time);
-    const algorithm::Verdict untouched{
-        .allowed = true, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}};
-    results[i] = decision(*entries[i], results[i].cost, untouched, at);
+/// The critical section, the same for one item and for many. Nothing changes before all items are allowed and the
+/// record of all of them is in the log: a denial or a failed append leaves every state as it was, so that there is
+/// never anything to undo. The record comes before the change because a state that the log does not hold would be
+/// granted again after a crash. Both happen under one hold of the mutex, so the log has the events in the order in which
+/// they were decided. Nothing waits here: the caller waits for the ticket once the mutex is released.
+Result<Ticket> Engine::decide(std::span<Item> items, const Moment& at) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Item& item = items[i];
+    item.outcome = algorithm::decide(item.entry->state, item.entry->limit, item.cost, at.time);
+    if (!item.outcome.allowed) return deny(items.first(i + 1), at);
   }
-  count_denial(*entries[denied], results[denied].cost, at);
-  answer.value.denied_key = entries[denied]->key;
-  return answer;
+  return grant(items, at);
+}
+
+Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
+  EventWriter event(EventType::kAllowed, at);
+  for (const Item& item : items) {
+    event.allowed({.id = item.entry->id,
+                   .cost = item.cost,
+                   .denials = item.entry->pending,
+                   .after = item.outcome.after});
+  }
+  const Result<storage::Seq> seq = append(event, at);
+  if (!seq.ok()) return seq.status();
+  for (const Item& item : items) {
+    KeyEntry& entry = *item.entry;
+    algorithm::consume(entry.state, entry.limit, item.cost, at.time, item.outcome);
+    entry.note_record(*seq);
+    entry.counters.add_allowed(item.cost, at.wall);
+  }
+  allowed_ += items.size();
+  return ticket(*seq, at);
+}
+
+/// `items` ends with the one that denied. Nothing was consumed, so the items before it say what remains now. A denial is
+/// only counted in memory: a client that is turned away costs no disk I/O, however often it comes back. The counts reach
+/// the log with the key's next record or with the next tick. Inline, as decision() is: a denial is the answer that a
+/// server under attack gives most often.
+inline Result<Ticket> Engine::deny(std::span<Item> items, const Moment& at) {
+  if (Status accepted = accepts_changes(); !accepted.ok()) return accepted;
+  for (Item& item : items.first(items.size() - 1)) {
+    const algorithm::View view = algorithm::view(item.entry->state, item.entry->limit, at.time);
+    item.outcome = {{.allowed = true, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}},
+                    {}};
+  }
+  count_denial(*items.back().entry, items.back().cost, at);
+  return Ticket{};
+}
+
+inline Decision Engine::decision(const Item& item, const Moment& at) {
+  return {.key = item.entry->key,
+          .allowed = item.outcome.allowed,
+          .cost = item.cost,
+          .limit = item.entry->limit.capacity(),
+          .remaining = item.outcome.remaining,
+          .reset_at = shown_reset(at, item.outcome.reset_after),
+          .reset_after_ms = ceil_ms(item.outcome.reset_after),
+          .retry_after_ms = ceil_ms(item.outcome.retry_after),
+          .algorithm = item.entry->limit.algorithm};
 }
 
 Result<Ticket> Engine::reset(std::string_view key) {

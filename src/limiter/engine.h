@@ -77,10 +77,22 @@ class Engine {
   [[nodiscard]] Status accepts_changes() const;
   [[nodiscard]] Ticket ticket(storage::Seq seq, const Moment& at) noexcept FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<std::vector<KeyEntry*>> find_all(std::span<const CheckItem> items) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Deferred<CheckAllResult>> deny_all(Deferred<CheckAllResult> answer,
-                                                          const std::vector<KeyEntry*>& entries, const Moment& at)
-      FLINT_REQUIRES(mutex_);
+
+  /// One item of a check: found (or not), then decided.
+  struct Item {
+    KeyEntry* entry = nullptr;
+    Units cost = 0;
+    algorithm::Outcome outcome;
+  };
+  [[nodiscard]] static bool could_pass(const Item& item);
+  [[nodiscard]] static Status why_not(const Item& item, std::string_view key);
+  [[nodiscard]] static Status check_distinct(std::span<const Item> items);
+  /// Decides the items in their order, up to the first one that denies, and logs and applies them if all are allowed.
+  /// The items after that one are not decided: theirs is the verdict of a denial without a reason.
+  [[nodiscard]] Result<Ticket> decide(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> deny(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] static Decision decision(const Item& item, const Moment& at);
   void count_denial(KeyEntry& entry, Units cost, const Moment& at) FLINT_REQUIRES(mutex_);
   Status tick_state() FLINT_REQUIRES(mutex_);
   Status log_denials() FLINT_REQUIRES(mutex_);
