@@ -16,7 +16,7 @@ struct Decision {
   /// Units that the check asked for; consumed only if `allowed`.
   Units cost = 0;
   /// The capacity of the key's limit (Limit::capacity).
-  Units limit = 0;
+  Units capacity = 0;
   /// Whole units left after the decision.
   Units remaining = 0;
   /// Wall-clock time at which the key has its full quota back if nothing more is used: the bucket is full, the newest

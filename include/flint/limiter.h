@@ -35,7 +35,7 @@ struct ListQuery {
   /// Only keys after this one, in byte order.
   std::string_view after;
   /// At most this many keys.
-  std::size_t limit = SIZE_MAX;
+  std::size_t max_rows = SIZE_MAX;
 };
 
 enum class TopBy : std::uint8_t { kDenied, kAllowed };

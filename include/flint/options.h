@@ -30,20 +30,20 @@ enum class OpenMode : std::uint8_t {
   kReadOnly,
 };
 
-inline constexpr std::chrono::milliseconds kLongestFlushEvery{60'000};
-inline constexpr std::uint64_t kMostFlushEveryEvents = 1'000'000;
-inline constexpr std::chrono::milliseconds kLongestMaxUnsynced{3'600'000};
-inline constexpr std::chrono::milliseconds kLongestLockTimeout{86'400'000};
+inline constexpr std::chrono::milliseconds kMaxFlushEvery{60'000};
+inline constexpr std::uint64_t kMaxFlushEveryEvents = 1'000'000;
+inline constexpr std::chrono::milliseconds kMaxMaxUnsynced{3'600'000};
+inline constexpr std::chrono::milliseconds kMaxLockTimeout{86'400'000};
 
 struct Options {
   SyncMode sync = SyncMode::kAlways;
   OpenMode mode = OpenMode::kReadWrite;
-  /// Batch: a flush starts when the oldest event that is not durable reaches this age. 1 ms to kLongestFlushEvery.
+  /// Batch: a flush starts when the oldest event that is not durable reaches this age. 1 ms to kMaxFlushEvery.
   std::chrono::milliseconds flush_every{100};
-  /// Batch: a flush starts as soon as this many events wait for it. 1 to kMostFlushEveryEvents.
+  /// Batch: a flush starts as soon as this many events wait for it. 1 to kMaxFlushEveryEvents.
   std::uint64_t flush_every_events = 100;
   /// Batch: while the oldest event that is not durable is older than this, each change returns only once its own event
-  /// is durable. If it is shorter than `flush_every`, flushes start this often. 1 ms to kLongestMaxUnsynced.
+  /// is durable. If it is shorter than `flush_every`, flushes start this often. 1 ms to kMaxMaxUnsynced.
   std::chrono::milliseconds max_unsynced{1000};
   /// The log is compacted in the background when it has grown by this size, or by twice the size of the last snapshot,
   /// whichever is more. 1 MiB to 1 TiB.
@@ -56,7 +56,7 @@ struct Options {
   /// Allow a data directory on a network file system, whose locks and syncs may not guarantee what Flint promises.
   bool allow_network_file_system = false;
   /// How long open() waits for a directory that another process has; then it fails with kDataDirLocked. 0: it does not
-  /// wait. Up to kLongestLockTimeout. A process that has waited longer tries more often.
+  /// wait. Up to kMaxLockTimeout. A process that has waited longer tries more often.
   std::chrono::milliseconds lock_timeout{0};
   /// Called before each further try of that wait, on the thread that opens. If it returns false, the wait ends as it
   /// does at the end of `lock_timeout`, so that a program can stop waiting when it is asked to end. Must not throw.

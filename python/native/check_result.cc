@@ -26,7 +26,7 @@ CheckResult::CheckResult(nb::object key, const Decision& decision)
       algorithm_(algorithm_text(decision.algorithm)),
       reset_wall_(decision.reset_at),
       cost_(decision.cost),
-      limit_(decision.limit),
+      limit_(decision.capacity),
       remaining_(decision.remaining),
       reset_after_ms_(decision.reset_after_ms),
       retry_after_ms_(decision.retry_after_ms),

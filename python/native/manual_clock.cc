@@ -13,7 +13,7 @@ namespace {
 /// The same for each run, so that what a test prints is the same too; on a whole day, so that it is easy to read.
 constexpr WallTime kStart = std::chrono::sys_days(std::chrono::January / 1 / 2030);
 
-/// From the start to the latest wall time that the limiter accepts (limiter::kLatestWall), in 2116.
+/// From the start to the latest wall time that the limiter accepts (limiter::kMaxWallTime), in 2116.
 constexpr std::int64_t kMost = (std::int64_t{1} << 62) - Nanos(kStart.time_since_epoch()).count();
 
 }  // namespace

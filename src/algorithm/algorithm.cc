@@ -70,11 +70,11 @@ bool is_valid(const State& state, const Limit& limit) noexcept {
   });
 }
 
-StateAfter describe(const State& next, const Limit& limit, Time now) {
+RecordedState describe(const State& next, const Limit& limit, Time now) {
   return with_state(next, limit, [&](const auto& s) { return s.describe(limit, now); });
 }
 
-StateAfter describe_reconfigured(const State& next, const Limit& from, const Limit& to, Time now) {
+RecordedState describe_reconfigured(const State& next, const Limit& from, const Limit& to, Time now) {
   const auto* log = std::get_if<SlidingLog>(&next);
   if (log != nullptr && from.algorithm == to.algorithm && SlidingLog::stays(from, to)) {
     return log->describe_kept(to, now);
@@ -83,7 +83,7 @@ StateAfter describe_reconfigured(const State& next, const Limit& from, const Lim
 }
 
 /// Only the runs of a sliding log are made from the state before: every other state is all in the record.
-bool restore(State& state, const StateAfter& after, const Limit& limit, Units cost, Time at) {
+bool restore(State& state, const RecordedState& after, const Limit& limit, Units cost, Time at) {
   if (after.algorithm != limit.algorithm) return false;
   return with_type_of(limit.algorithm, [&]<typename Type>(std::type_identity<Type>) {
     auto* before = std::get_if<Type>(&state);

@@ -49,13 +49,13 @@ void consume(State& state, const Limit& limit, Units cost, Time now, const Outco
 
 /// What a record at `now` holds of `next`, which fresh() returned, or reconfigure() for the same limits. `now` is not
 /// before what the state has seen.
-[[nodiscard]] StateAfter describe(const State& next, const Limit& limit, Time now);
-[[nodiscard]] StateAfter describe_reconfigured(const State& next, const Limit& from, const Limit& to, Time now);
+[[nodiscard]] RecordedState describe(const State& next, const Limit& limit, Time now);
+[[nodiscard]] RecordedState describe_reconfigured(const State& next, const Limit& from, const Limit& to, Time now);
 
 /// Makes `state` what a record of an event at `at` says; `cost` is what the event consumed. Live states come about by
 /// consume(), fresh() and reconfigure(): this arrives at the very same. False when the record contradicts the limit or
 /// the state before it; `state` is then not to be used.
-[[nodiscard]] bool restore(State& state, const StateAfter& after, const Limit& limit, Units cost, Time at);
+[[nodiscard]] bool restore(State& state, const RecordedState& after, const Limit& limit, Units cost, Time at);
 
 /// A state in a snapshot. Decoding takes any bytes, and returns false for what no state under `limit` is encoded to.
 /// The runs of a sliding log are apart (SlidingLog::encode_runs), since there may be many.

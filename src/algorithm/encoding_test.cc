@@ -27,7 +27,7 @@ Limit random_limit(Random& random) {
 }
 
 /// What a record keeps of a state is the state: replay, which sees nothing but records, arrives at the very same one.
-TEST(StateAfter, ReplayArrivesAtTheStatesThatWereLogged) {
+TEST(RecordedState, ReplayArrivesAtTheStatesThatWereLogged) {
   Random random(testing::test_seed());
   for (int run = 0; run < 300; ++run) {
     Time now = kNow;
@@ -40,7 +40,7 @@ TEST(StateAfter, ReplayArrivesAtTheStatesThatWereLogged) {
       if (random.one_in(6)) {
         const Limit to = random_limit(random);
         live = reconfigure(live, limit, to, now);
-        const StateAfter after = describe_reconfigured(live, limit, to, now);
+        const RecordedState after = describe_reconfigured(live, limit, to, now);
         limit = to;
         ASSERT_TRUE(restore(replayed, after, limit, 0, now));
       } else {
@@ -55,7 +55,7 @@ TEST(StateAfter, ReplayArrivesAtTheStatesThatWereLogged) {
   }
 }
 
-TEST(StateAfter, ARecordThatContradictsTheLimitIsRefused) {
+TEST(RecordedState, ARecordThatContradictsTheLimitIsRefused) {
   const Limit bucket{.rate = 10, .per = 1s};
   State state;
   EXPECT_TRUE(restore(state, {Algorithm::kTokenBucket, 10, 0}, bucket, 1, kNow));
@@ -70,7 +70,7 @@ TEST(StateAfter, ARecordThatContradictsTheLimitIsRefused) {
   EXPECT_FALSE(restore(state, {Algorithm::kFixedWindowCounter, 0, kMaxUnits + 1}, window, 1, kNow));
 }
 
-TEST(StateAfter, ASlidingLogThatDoesNotAddUpIsRefused) {
+TEST(RecordedState, ASlidingLogThatDoesNotAddUpIsRefused) {
   const Limit limit{.rate = 10, .per = 1s, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
   const auto restored = [&](std::uint64_t spent, std::uint64_t replaced, Units cost, State from) {
     return restore(from, {Algorithm::kSlidingWindowLog, spent, replaced}, limit, cost, kNow);

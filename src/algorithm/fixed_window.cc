@@ -60,11 +60,11 @@ FixedWindow FixedWindow::reconfigured(const Limit&, const Limit& to, Time) const
   return {start, std::min(count, to.rate)};
 }
 
-StateAfter FixedWindow::describe(const Limit&, Time at) const noexcept {
+RecordedState FixedWindow::describe(const Limit&, Time at) const noexcept {
   return {Algorithm::kFixedWindowCounter, base::elapsed(start, std::max(at, start)), count};
 }
 
-bool FixedWindow::restore(const StateAfter& after, const Limit& limit, Units, Time at) noexcept {
+bool FixedWindow::restore(const RecordedState& after, const Limit& limit, Units, Time at) noexcept {
   if (after.first > static_cast<std::uint64_t>(at.time_since_epoch().count())) return false;
   *this = {at - Nanos(static_cast<std::int64_t>(after.first)), after.second};
   return is_valid(limit);

@@ -38,8 +38,8 @@ struct FixedWindow {
   [[nodiscard]] bool is_valid(const Limit&) const noexcept { return count <= kMaxUnits; }
 
   /// In a record: first is the age of the window at the event in ns, second `count`.
-  [[nodiscard]] StateAfter describe(const Limit& limit, Time at) const noexcept;
-  [[nodiscard]] bool restore(const StateAfter& after, const Limit& limit, Units cost, Time at) noexcept;
+  [[nodiscard]] RecordedState describe(const Limit& limit, Time at) const noexcept;
+  [[nodiscard]] bool restore(const RecordedState& after, const Limit& limit, Units cost, Time at) noexcept;
 
   /// In a snapshot: 8 bytes start, varint count.
   void encode(base::Writer& out) const noexcept;

@@ -37,7 +37,7 @@ Outcome SlidingLog::decide(const Limit& limit, Units cost, Time now) const noexc
   const Units spent = total() - before;
   const Units remaining = left(spent, limit);
   if (cost <= remaining) {
-    const StateAfter after{Algorithm::kSlidingWindowLog, spent + cost, 0};
+    const RecordedState after{Algorithm::kSlidingWindowLog, spent + cost, 0};
     return {{true, remaining - cost, limit.per, Nanos::zero()}, after};
   }
   // The cost fits once enough of the oldest units have expired, and with them the run that holds the last of those.
@@ -167,14 +167,14 @@ void SlidingLog::drop_before(std::size_t index) {
   head_ = 0;
 }
 
-StateAfter SlidingLog::describe(const Limit& limit, Time at) const noexcept {
+RecordedState SlidingLog::describe(const Limit& limit, Time at) const noexcept {
   return {Algorithm::kSlidingWindowLog, spent(at, limit.per), 1};
 }
-StateAfter SlidingLog::describe_kept(const Limit& limit, Time at) const noexcept {
+RecordedState SlidingLog::describe_kept(const Limit& limit, Time at) const noexcept {
   return {Algorithm::kSlidingWindowLog, spent(at, limit.per), 0};
 }
 
-bool SlidingLog::restore(const StateAfter& after, const Limit& limit, Units cost, Time at) {
+bool SlidingLog::restore(const RecordedState& after, const Limit& limit, Units cost, Time at) {
   if (after.second > 1 || after.first > kMaxUnits) return false;
   const bool replaced = after.second == 1;
   if (replaced) *this = fresh();
@@ -184,7 +184,7 @@ bool SlidingLog::restore(const StateAfter& after, const Limit& limit, Units cost
   if (added > 0) append(at, added, limit.per);
   const Units counted = spent(at, limit.per);
   // A version that did not bound the runs wrote how much was spent without merging them.
-  return counted == after.first || (size() == kMostRuns && counted > after.first);
+  return counted == after.first || (size() == kMaxRuns && counted > after.first);
 }
 
 void SlidingLog::encode_runs(base::Writer& out, std::size_t begin, std::size_t end) const noexcept {

@@ -16,7 +16,7 @@ namespace flint::algorithm {
 /// Bound: at most rate units in any window of length per. The only algorithm with no burst across a boundary, for 16
 /// bytes of memory a run.
 ///
-/// It holds at most kMostRuns runs. Beyond that its two oldest become one, at the later of their times: usage then
+/// It holds at most kMaxRuns runs. Beyond that its two oldest become one, at the later of their times: usage then
 /// counts for longer than it should and never for less, so the bound above holds.
 ///
 /// The exact sliding window of the field (often one entry a unit in a sorted set). Here units of one time are one run,
@@ -24,7 +24,7 @@ namespace flint::algorithm {
 /// denial nor a status walks the runs, and consume() drops each expired run once, in constant time on average.
 class SlidingLog {
  public:
-  static constexpr std::size_t kMostRuns = 1'000'000;
+  static constexpr std::size_t kMaxRuns = 1'000'000;
 
   [[nodiscard]] static SlidingLog fresh() noexcept { return {}; }
   [[nodiscard]] static SlidingLog holding(Run in_use, const Limit& limit);
@@ -35,7 +35,7 @@ class SlidingLog {
 
   /// What consume() does, without a verdict: for replay, where that was decided long ago.
   /// `most_runs` is for tests.
-  void append(Time time, Units cost, Nanos per, std::size_t most_runs = kMostRuns);
+  void append(Time time, Units cost, Nanos per, std::size_t most_runs = kMaxRuns);
   /// Drops the oldest units that count at `now`, so that at most `most` are left.
   void keep_newest(Units most, Time now, Nanos per);
   [[nodiscard]] Run in_use(const Limit& limit, Time now) const noexcept;
@@ -64,10 +64,10 @@ class SlidingLog {
   /// In a record: first is the units that count at the event, second 1 when the runs were replaced by one run of those
   /// units at the time of the event, and 0 when they stay (the cost of the event, if it has one, is appended; without
   /// one, the oldest units were dropped until that many were left).
-  [[nodiscard]] StateAfter describe(const Limit& limit, Time at) const noexcept;
+  [[nodiscard]] RecordedState describe(const Limit& limit, Time at) const noexcept;
   /// After a change of the limit that left the runs.
-  [[nodiscard]] StateAfter describe_kept(const Limit& limit, Time at) const noexcept;
-  [[nodiscard]] bool restore(const StateAfter& after, const Limit& limit, Units cost, Time at);
+  [[nodiscard]] RecordedState describe_kept(const Limit& limit, Time at) const noexcept;
+  [[nodiscard]] bool restore(const RecordedState& after, const Limit& limit, Units cost, Time at);
 
   /// In a snapshot: nothing; the runs follow by themselves.
   void encode(base::Writer&) const noexcept {}

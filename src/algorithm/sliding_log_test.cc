@@ -123,12 +123,12 @@ TEST(SlidingLogTest, EqualityIsOfTheRunsNotOfWhatWentBefore) {
 TEST(SlidingLogRegressionTest, TheRunsOfAKeyAreBounded) {
   constexpr std::size_t kExtra = 1000;
   SlidingLog log = SlidingLog::fresh();
-  for (std::size_t i = 0; i < SlidingLog::kMostRuns + kExtra; ++i) log.append(Time(Nanos(i)), 1, 1h);
-  EXPECT_EQ(log.size(), SlidingLog::kMostRuns);
+  for (std::size_t i = 0; i < SlidingLog::kMaxRuns + kExtra; ++i) log.append(Time(Nanos(i)), 1, 1h);
+  EXPECT_EQ(log.size(), SlidingLog::kMaxRuns);
   EXPECT_EQ(log.run(0), (LogRun{Time(Nanos(kExtra)), kExtra + 1}));
   EXPECT_EQ(log.run(1), (LogRun{Time(Nanos(kExtra + 1)), 1}));
-  EXPECT_EQ(log.spent(Time(1h), 1h), SlidingLog::kMostRuns + kExtra);
-  EXPECT_LE(log.memory(), 4 * SlidingLog::kMostRuns * kBytesPerRun);
+  EXPECT_EQ(log.spent(Time(1h), 1h), SlidingLog::kMaxRuns + kExtra);
+  EXPECT_LE(log.memory(), 4 * SlidingLog::kMaxRuns * kBytesPerRun);
 }
 
 TEST(SlidingLogPropertyTest, MergedRunsAreThoseOfTheModelAndGrantNothing) {

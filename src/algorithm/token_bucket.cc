@@ -77,12 +77,12 @@ bool TokenBucket::is_valid(const Limit& limit) const noexcept {
   return used <= kMaxUnits && fraction < ticks(limit.per) && (used > 0 || fraction == 0);
 }
 
-StateAfter TokenBucket::describe(const Limit&, Time at) const noexcept {
+RecordedState TokenBucket::describe(const Limit&, Time at) const noexcept {
   FLINT_ASSERT(updated_at == at);
   return describe();
 }
 
-bool TokenBucket::restore(const StateAfter& after, const Limit& limit, Units, Time at) noexcept {
+bool TokenBucket::restore(const RecordedState& after, const Limit& limit, Units, Time at) noexcept {
   *this = {at, after.first, after.second};
   return is_valid(limit);
 }

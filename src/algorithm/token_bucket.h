@@ -47,9 +47,9 @@ struct TokenBucket {
   [[nodiscard]] bool is_valid(const Limit& limit) const noexcept;
 
   /// In a record at the time of `updated_at`: first is `used`, second `fraction`.
-  [[nodiscard]] StateAfter describe() const noexcept { return {Algorithm::kTokenBucket, used, fraction}; }
-  [[nodiscard]] StateAfter describe(const Limit& limit, Time at) const noexcept;
-  [[nodiscard]] bool restore(const StateAfter& after, const Limit& limit, Units cost, Time at) noexcept;
+  [[nodiscard]] RecordedState describe() const noexcept { return {Algorithm::kTokenBucket, used, fraction}; }
+  [[nodiscard]] RecordedState describe(const Limit& limit, Time at) const noexcept;
+  [[nodiscard]] bool restore(const RecordedState& after, const Limit& limit, Units cost, Time at) noexcept;
 
   /// In a snapshot: 8 bytes updated_at, varint used, varint fraction.
   void encode(base::Writer& out) const noexcept;

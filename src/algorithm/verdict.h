@@ -1,6 +1,6 @@
 #pragma once
 
-#include "algorithm/state_after.h"
+#include "algorithm/recorded_state.h"
 #include "flint/limit.h"
 #include "flint/time.h"
 
@@ -24,7 +24,7 @@ struct Verdict {
 /// What decide() returns: the verdict and, if it allows the cost, the state once the cost is consumed, as a record holds
 /// it. The state comes with the verdict because both need the dearest step, bringing the state to the present.
 struct Outcome : Verdict {
-  StateAfter after;
+  RecordedState after;
 };
 
 /// What a status shows.

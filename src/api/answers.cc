@@ -53,7 +53,7 @@ void write(JsonWriter& json, const Decision& decision) {
   json.member("key", decision.key);
   json.member("allowed", decision.allowed);
   json.member("cost", decision.cost);
-  json.member("limit", decision.limit);
+  json.member("limit", decision.capacity);
   json.member("remaining", decision.remaining);
   json.member("reset_at", decision.reset_at);
   json.member("reset_after_ms", decision.reset_after_ms);

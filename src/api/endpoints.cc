@@ -92,7 +92,7 @@ class StatusPages {
   /// Appends the next page to `out`; false after the last one.
   Result<bool> append(std::string& out) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kStatusesAPage, left_));
-    Result<std::vector<LimitStatus>> page = limiter_.list({.prefix = prefix_, .after = after_, .limit = size});
+    Result<std::vector<LimitStatus>> page = limiter_.list({.prefix = prefix_, .after = after_, .max_rows = size});
     if (!page.ok()) return page.status();
     for (const LimitStatus& status : *page) {
       out += begun_ ? ',' : '[';

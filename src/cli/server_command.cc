@@ -85,9 +85,9 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
   for (Status status :
        {read_sync(invocation, options.limiter.sync), read_log_level(invocation, options.log_level),
         read_log_format(invocation, options.log_format),
-        read_integer(invocation, "--flush-every-ms", 1, kLongestFlushEvery.count(), flush_every_ms),
-        read_integer(invocation, "--flush-every-events", 1, kMostFlushEveryEvents, options.limiter.flush_every_events),
-        read_integer(invocation, "--max-unsynced-ms", 1, kLongestMaxUnsynced.count(), max_unsynced_ms),
+        read_integer(invocation, "--flush-every-ms", 1, kMaxFlushEvery.count(), flush_every_ms),
+        read_integer(invocation, "--flush-every-events", 1, kMaxFlushEveryEvents, options.limiter.flush_every_events),
+        read_integer(invocation, "--max-unsynced-ms", 1, kMaxMaxUnsynced.count(), max_unsynced_ms),
         read_integer(invocation, "--max-blocking", 1, server::kMostBlocking, options.max_blocking),
         read_integer(invocation, "--threads", 0, server::kMostThreads, options.threads)}) {
     if (!status.ok()) return status;

@@ -73,7 +73,7 @@ Result<std::chrono::milliseconds> choose_lock_timeout(const Invocation& invocati
   if (!text) return Target{}.lock_timeout;
   if (*text == "0") return std::chrono::milliseconds(0);
   Result<Nanos> period = parse_period(*text);
-  if (!period.ok() || *period > kLongestLockTimeout) {
+  if (!period.ok() || *period > kMaxLockTimeout) {
     return invalid("--lock-timeout must be 0 or a duration from 1ms to 1d, such as 500ms or 30s, not " +
                    quote_given(*text) + ".");
   }

@@ -25,7 +25,7 @@ storage::StoreOptions store_options(const Options& options, storage::StoreOption
 }
 
 /// A burst that says what is so anyway is left out, so that one rule has one form.
-Limit in_one_form(Limit limit) {
+Limit normalized(Limit limit) {
   if (limit.burst == limit.rate) limit.burst.reset();
   return limit;
 }
@@ -91,14 +91,14 @@ WallTime shown_reset(const Moment& at, Nanos after) noexcept {
   return std::chrono::ceil<milliseconds>(reset_at);
 }
 
-Status Engine::welcome() const {
+Status Engine::check_open() const {
   if (!is_ours()) [[unlikely]]
     return belongs_to_parent();
   if (closed_.load(std::memory_order_acquire)) return {Code::kClosed, "this Limiter is closed."};
   return {};
 }
 
-Status Engine::accepts_changes() const {
+Status Engine::check_writable() const {
   if (options_.mode == OpenMode::kReadWrite) return store_->health();
   return {Code::kPermission, "this Limiter was opened for reading only: open it for writing to check"};
 }
@@ -120,10 +120,10 @@ Result<storage::Seq> Engine::append(const EventWriter& event, const Moment& at) 
 }
 
 Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
-  if (Status open = welcome(); !open.ok()) return open;
+  if (Status open = check_open(); !open.ok()) return open;
   if (Status valid = validate_key(key); !valid.ok()) return valid;
   if (Status valid = validate_limit(wanted); !valid.ok()) return valid;
-  const Limit limit = in_one_form(wanted);
+  const Limit limit = normalized(wanted);
 
   base::MutexLock lock(mutex_);
   KeyEntry* entry = state_.keys.find(key);
@@ -153,7 +153,7 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
 }
 
 Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
-  if (Status open = welcome(); !open.ok()) return open;
+  if (Status open = check_open(); !open.ok()) return open;
   base::MutexLock lock(mutex_);
   Item item{.entry = state_.keys.find(key), .cost = cost, .outcome = {}};
   if (!could_pass(item)) return why_not(item, key);
@@ -164,7 +164,7 @@ Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
 }
 
 Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wanted) {
-  if (Status open = welcome(); !open.ok()) return open;
+  if (Status open = check_open(); !open.ok()) return open;
   if (wanted.empty() || wanted.size() > kMaxCheckAllItems) {
     return Status(Code::kInvalidArgument,
                   fmt::format("items must hold 1 to {} keys, not {}.", kMaxCheckAllItems, wanted.size()));
@@ -256,7 +256,7 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
 /// the log with the key's next record or with the next tick. Inline, as decision() is: a denial is the answer that a
 /// server under attack gives most often.
 inline Result<Ticket> Engine::deny(std::span<Item> items, const Moment& at) {
-  if (Status accepted = accepts_changes(); !accepted.ok()) return accepted;
+  if (Status accepted = check_writable(); !accepted.ok()) return accepted;
   for (Item& item : items.first(items.size() - 1)) {
     const algorithm::View view = algorithm::view(item.entry->state, item.entry->limit, at.time);
     item.outcome = {{.allowed = true, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}},
@@ -270,7 +270,7 @@ inline Decision Engine::decision(const Item& item, const Moment& at) {
   return {.key = item.entry->key,
           .allowed = item.outcome.allowed,
           .cost = item.cost,
-          .limit = item.entry->limit.capacity(),
+          .capacity = item.entry->limit.capacity(),
           .remaining = item.outcome.remaining,
           .reset_at = shown_reset(at, item.outcome.reset_after),
           .reset_after_ms = ceil_ms(item.outcome.reset_after),
@@ -279,7 +279,7 @@ inline Decision Engine::decision(const Item& item, const Moment& at) {
 }
 
 Result<Ticket> Engine::reset(std::string_view key) {
-  if (Status open = welcome(); !open.ok()) return open;
+  if (Status open = check_open(); !open.ok()) return open;
   base::MutexLock lock(mutex_);
   KeyEntry* entry = state_.keys.find(key);
   if (entry == nullptr) return no_limit(key);

@@ -71,10 +71,10 @@ class Engine {
 
   /// False in a forked child. Nothing there may reach the mutexes or the store, whose threads do not exist in it.
   [[nodiscard]] bool is_ours() const noexcept { return io::fork_generation() == fork_generation_; }
-  /// Ok if calls are welcome: not closed, not in a forked child.
-  [[nodiscard]] Status welcome() const;
+  /// Ok if this Limiter is open: not closed, not in a forked child.
+  [[nodiscard]] Status check_open() const;
   /// Ok if a denial may be counted, which no append refuses.
-  [[nodiscard]] Status accepts_changes() const;
+  [[nodiscard]] Status check_writable() const;
   [[nodiscard]] Ticket ticket(storage::Seq seq, const Moment& at) noexcept FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at) FLINT_REQUIRES(mutex_);
 

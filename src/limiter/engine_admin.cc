@@ -22,19 +22,19 @@ void Engine::when_durable(Ticket ticket, std::function<void(const Status&)> done
 bool Engine::is_durable(Ticket ticket) const noexcept { return ticket.seq <= store_->durable_seq(); }
 
 Status Engine::compact() {
-  if (Status open = welcome(); !open.ok()) return open;
+  if (Status open = check_open(); !open.ok()) return open;
   return store_->compact();
 }
 
 Status Engine::flush() {
-  if (Status open = welcome(); !open.ok()) return open;
+  if (Status open = check_open(); !open.ok()) return open;
   return store_->flush();
 }
 
 Status Engine::tick() { return is_ours() ? store_->tick() : belongs_to_parent(); }
 
 Status Engine::health() const {
-  if (Status open = welcome(); !open.ok()) return open;
+  if (Status open = check_open(); !open.ok()) return open;
   return store_->health();
 }
 
@@ -54,7 +54,7 @@ Stats Engine::stats() {
               .failed = store.failed,
               .degraded = store.degraded,
               .waits_for_room = store.waits_for_room};
-  if (!welcome().ok()) return stats;
+  if (!check_open().ok()) return stats;
   base::MutexLock lock(mutex_);
   stats.keys = state_.keys.size();
   stats.allowed = allowed_;
@@ -77,7 +77,7 @@ DoctorReport Engine::doctor() {
   if (is_ours()) report.findings = store_->findings();
   report.findings.insert(report.findings.end(), options_.findings.begin(), options_.findings.end());
   map_files(report);
-  const Status open = welcome();
+  const Status open = check_open();
   if (open.ok()) {
     base::MutexLock lock(mutex_);
     report.limits = state_.keys.size();
@@ -92,7 +92,7 @@ DoctorReport Engine::doctor() {
 
 /// As flint::inspect does it, so that the report of a directory says the same whoever holds it.
 void Engine::map_files(DoctorReport& report) {
-  if (!welcome().ok()) return;
+  if (!check_open().ok()) return;
   std::vector<Finding> damage;
   Result<std::vector<FileMap>> files = storage::map_files(*directory_, damage);
   if (!files.ok()) {
@@ -120,8 +120,8 @@ Status Engine::close() {
 }
 
 Status Engine::adopt(KeyTable keys) {
-  if (Status open = welcome(); !open.ok()) return open;
-  if (Status accepted = accepts_changes(); !accepted.ok()) return accepted;
+  if (Status open = check_open(); !open.ok()) return open;
+  if (Status accepted = check_writable(); !accepted.ok()) return accepted;
   const Result<bool> again = storage::import_is_unfinished(*directory_);
   if (!again.ok()) return again.status();
   {

@@ -141,8 +141,8 @@ class Comparison {
     const Nanos by = random_.any_of(steps);
     if (random_.one_in(6)) {
       const Nanos step = random_.one_in(2) ? by : -by;
-      engine_.clock.set_wall(std::clamp(engine_.clock.wall() + step, WallTime{}, kLatestWall));
-    } else if (engine_.clock.wall() < kLatestWall - by) {
+      engine_.clock.set_wall(std::clamp(engine_.clock.wall() + step, WallTime{}, kMaxWallTime));
+    } else if (engine_.clock.wall() < kMaxWallTime - by) {
       engine_.clock.advance(by);
     }
   }

@@ -78,7 +78,7 @@ void Engine::describe(std::span<const KeyEntry* const> entries, std::vector<Limi
 }
 
 Result<LimitStatus> Engine::status(std::string_view key) {
-  if (Status open = welcome(); !open.ok()) return open;
+  if (Status open = check_open(); !open.ok()) return open;
   base::MutexLock lock(mutex_);
   const KeyEntry* entry = state_.keys.find(key);
   return entry == nullptr ? Result<LimitStatus>(no_limit(key)) : describe(*entry, clock_->now());
@@ -89,8 +89,8 @@ Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
   std::string from(std::max(query.prefix, query.after));
   bool inclusive = query.after < query.prefix;
   for (;;) {
-    if (Status open = welcome(); !open.ok()) return open;
-    const std::size_t most = std::min(kKeysAtOnce, query.limit - page.size());
+    if (Status open = check_open(); !open.ok()) return open;
+    const std::size_t most = std::min(kKeysAtOnce, query.max_rows - page.size());
     const std::vector<const KeyEntry*> next = in_order(query.prefix, from, inclusive, most);
     if (next.empty()) return page;
     describe(next, page);
@@ -122,7 +122,7 @@ std::vector<const KeyEntry*> Engine::keys_from(std::size_t first_id) {
 template <typename Visit>
 Status Engine::for_each_key(const Visit& visit) {
   for (KeyId id = 0;; let_others_in()) {
-    if (Status open = welcome(); !open.ok()) return open;
+    if (Status open = check_open(); !open.ok()) return open;
     base::MutexLock lock(mutex_);
     const KeyId last = state_.keys.next_id();
     for (std::size_t n = 0; n < kKeysAtOnce; ++n) {
@@ -163,7 +163,7 @@ Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
 }
 
 Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::size_t limit) {
-  if (Status open = welcome(); !open.ok()) return open;
+  if (Status open = check_open(); !open.ok()) return open;
   KeyId id = 0;
   {
     base::MutexLock lock(mutex_);

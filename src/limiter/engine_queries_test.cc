@@ -25,15 +25,15 @@ TEST(List, IsInByteOrderAndPaged) {
   EXPECT_THAT(keys(engine, {}), IsEmpty());
   for (const char* key : {"b", "a/2", "a", "a/1", "ab", "c"}) must(engine.limit(key, token_bucket(1, 1s)));
   EXPECT_THAT(keys(engine, {}), ElementsAre("a", "a/1", "a/2", "ab", "b", "c"));
-  EXPECT_THAT(keys(engine, {.prefix = "a", .after = "", .limit = 10}), ElementsAre("a", "a/1", "a/2", "ab"));
-  EXPECT_THAT(keys(engine, {.prefix = "a/", .after = "", .limit = 10}), ElementsAre("a/1", "a/2"));
-  EXPECT_THAT(keys(engine, {.prefix = "", .after = "a/1", .limit = 2}), ElementsAre("a/2", "ab"));
-  EXPECT_THAT(keys(engine, {.prefix = "a", .after = "a", .limit = 10}), ElementsAre("a/1", "a/2", "ab"));
-  EXPECT_THAT(keys(engine, {.prefix = "a/", .after = "a/1", .limit = 10}), ElementsAre("a/2"));
-  EXPECT_THAT(keys(engine, {.prefix = "a/", .after = "0", .limit = 10}), ElementsAre("a/1", "a/2"));
-  EXPECT_THAT(keys(engine, {.prefix = "a/", .after = "b", .limit = 10}), IsEmpty());
-  EXPECT_THAT(keys(engine, {.prefix = "x", .after = "", .limit = 10}), IsEmpty());
-  EXPECT_THAT(keys(engine, {.prefix = "", .after = "", .limit = 0}), IsEmpty());
+  EXPECT_THAT(keys(engine, {.prefix = "a", .after = "", .max_rows = 10}), ElementsAre("a", "a/1", "a/2", "ab"));
+  EXPECT_THAT(keys(engine, {.prefix = "a/", .after = "", .max_rows = 10}), ElementsAre("a/1", "a/2"));
+  EXPECT_THAT(keys(engine, {.prefix = "", .after = "a/1", .max_rows = 2}), ElementsAre("a/2", "ab"));
+  EXPECT_THAT(keys(engine, {.prefix = "a", .after = "a", .max_rows = 10}), ElementsAre("a/1", "a/2", "ab"));
+  EXPECT_THAT(keys(engine, {.prefix = "a/", .after = "a/1", .max_rows = 10}), ElementsAre("a/2"));
+  EXPECT_THAT(keys(engine, {.prefix = "a/", .after = "0", .max_rows = 10}), ElementsAre("a/1", "a/2"));
+  EXPECT_THAT(keys(engine, {.prefix = "a/", .after = "b", .max_rows = 10}), IsEmpty());
+  EXPECT_THAT(keys(engine, {.prefix = "x", .after = "", .max_rows = 10}), IsEmpty());
+  EXPECT_THAT(keys(engine, {.prefix = "", .after = "", .max_rows = 0}), IsEmpty());
 }
 
 TEST(List, PagesOfAnySizeMakeUpTheWhole) {
@@ -48,7 +48,7 @@ TEST(List, PagesOfAnySizeMakeUpTheWhole) {
   for (const std::size_t size : {1U, 7U, 255U, 256U, 257U, 1'000U}) {
     std::vector<std::string> paged;
     for (std::string after;;) {
-      const auto page = keys(engine, {.prefix = "key", .after = after, .limit = size});
+      const auto page = keys(engine, {.prefix = "key", .after = after, .max_rows = size});
       if (page.empty()) break;
       EXPECT_LE(page.size(), size);
       paged.insert(paged.end(), page.begin(), page.end());

@@ -70,7 +70,7 @@ TEST(Engine, ADecisionSaysEverything) {
   EXPECT_EQ(allowed.key, "k");
   EXPECT_TRUE(allowed.allowed);
   EXPECT_EQ(allowed.cost, 5U);
-  EXPECT_EQ(allowed.limit, 20U);
+  EXPECT_EQ(allowed.capacity, 20U);
   EXPECT_EQ(allowed.remaining, 15U);
   EXPECT_EQ(allowed.reset_after_ms, 500U);
   EXPECT_EQ(allowed.reset_at, std::chrono::ceil<std::chrono::milliseconds>(engine.clock.wall() + 500ms));

@@ -20,10 +20,10 @@ constexpr unsigned kIdShift = 3;
 constexpr std::uint64_t kAlgorithmMask = 3;
 
 bool read_moment(base::Reader& in, Moment& at) {
-  constexpr std::int64_t kMostOffsetMs = kLatestTime.time_since_epoch() / milliseconds(1) + 1;
+  constexpr std::int64_t kMostOffsetMs = kMaxTime.time_since_epoch() / milliseconds(1) + 1;
   at.time = Time(Nanos(in.fixed<std::int64_t>()));
   const std::int64_t offset_ms = base::unzigzag(in.varint());
-  if (!in.ok() || at.time < Time{} || at.time > kLatestTime) return false;
+  if (!in.ok() || at.time < Time{} || at.time > kMaxTime) return false;
   if (offset_ms > kMostOffsetMs || offset_ms < -kMostOffsetMs) return false;
   const auto wall =
       base::checked_add<std::int64_t>(at.time.time_since_epoch().count(), Nanos(milliseconds(offset_ms)).count());
@@ -36,7 +36,7 @@ bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
   denials.cost = in.varint();
   const auto last = base::checked_add<std::int64_t>(at.wall.time_since_epoch().count(), base::unzigzag(in.varint()));
   denials.last = WallTime(Nanos(last.value_or(0)));
-  return in.ok() && last && is_wall_time(denials.last) && denials.count > 0 && denials.count <= kMostCounted;
+  return in.ok() && last && is_wall_time(denials.last) && denials.count > 0 && denials.count <= kMaxCounted;
 }
 
 bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {
@@ -49,7 +49,7 @@ bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {
   return (head & kHasDenials) == 0 || read_denials(in, at, item.denials);
 }
 
-bool read_state(base::Reader& in, StateAfter& after) {
+bool read_state(base::Reader& in, RecordedState& after) {
   after.first = in.varint();
   after.second = in.varint();
   return in.ok();
@@ -138,7 +138,7 @@ void EventWriter::head(const KeyEvent& item) noexcept {
   out_.varint(base::zigzag((item.denials.last - wall_).count()));
 }
 
-void EventWriter::state(const StateAfter& after) noexcept {
+void EventWriter::state(const RecordedState& after) noexcept {
   out_.varint(after.first);
   out_.varint(after.second);
 }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "algorithm/state_after.h"
+#include "algorithm/recorded_state.h"
 #include "base/coding.h"
 #include "flint/limit.h"
 #include "flint/time.h"
@@ -57,21 +57,21 @@ enum class ReservedKind : storage::RecordKind {
 
 using KeyId = std::uint32_t;
 
-using algorithm::StateAfter;
+using algorithm::RecordedState;
 
 /// The latest wall clock that the limiter goes along with, in 2116, 73 years of running before the end of its own time.
 /// Beyond these bounds a clock that is set to the end of time could have records written that nothing reads back.
-using algorithm::kLatestTime;
-inline constexpr WallTime kLatestWall{Nanos(std::int64_t{1} << 62)};
+using algorithm::kMaxTime;
+inline constexpr WallTime kMaxWallTime{Nanos(std::int64_t{1} << 62)};
 
 /// More than any limiter counts; beyond it a counter could wrap around.
-inline constexpr std::uint64_t kMostCounted = std::uint64_t{1} << 62;
+inline constexpr std::uint64_t kMaxCounted = std::uint64_t{1} << 62;
 /// Wall times that a limiter logs are whole milliseconds before or at the reading of the clock.
 [[nodiscard]] constexpr bool is_wall_time(WallTime wall) noexcept {
-  return wall >= WallTime{} - std::chrono::milliseconds(1) && wall <= kLatestWall;
+  return wall >= WallTime{} - std::chrono::milliseconds(1) && wall <= kMaxWallTime;
 }
 
-/// One instant on both time lines: `time` from 0 to kLatestTime, `wall` from 0 (less a millisecond) to kLatestWall.
+/// One instant on both time lines: `time` from 0 to kMaxTime, `wall` from 0 (less a millisecond) to kMaxWallTime.
 struct Moment {
   Time time{};
   WallTime wall{};
@@ -104,7 +104,7 @@ struct KeyEvent {
   Units cost = 0;
   Denials denials;
   /// kAllowed and kConfigured.
-  StateAfter after;
+  RecordedState after;
 };
 
 struct LogEvent {
@@ -141,7 +141,7 @@ class EventWriter {
 
  private:
   void head(const KeyEvent& item) noexcept;
-  void state(const StateAfter& after) noexcept;
+  void state(const RecordedState& after) noexcept;
 
   EventType type_;
   WallTime wall_;

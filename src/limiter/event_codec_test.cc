@@ -174,10 +174,10 @@ TEST(EventCodec, ACheckOfATypicalTokenBucketTakesAtMost40BytesOfLog) {
 
 TEST(EventCodec, TheLargestEventsFit) {
   constexpr std::uint64_t kHuge = ~std::uint64_t{0};
-  const Moment at{kLatestTime, WallTime{}};
+  const Moment at{kMaxTime, WallTime{}};
   KeyEvent item{.id = ~KeyId{0},
                 .cost = kMaxUnits,
-                .denials = {.count = kMostCounted, .cost = kHuge, .last = WallTime(Nanos(std::int64_t{1} << 62))},
+                .denials = {.count = kMaxCounted, .cost = kHuge, .last = WallTime(Nanos(std::int64_t{1} << 62))},
                 .after = {Algorithm::kFixedWindowCounter, kHuge, kHuge}};
   LogEvent event{.type = EventType::kAllowed, .at = at, .items = {}, .key = {}, .limit = {}};
   event.items.assign(kMaxCheckAllItems, item);
@@ -196,8 +196,8 @@ TEST(EventCodec, TheLargestEventsFit) {
 std::uint64_t as_count(auto duration) { return static_cast<std::uint64_t>(duration.count()); }
 
 Moment random_moment(Random& random) {
-  const Time time(Nanos(static_cast<std::int64_t>(random.any_up_to(as_count(kLatestTime.time_since_epoch())))));
-  const Nanos wall(static_cast<std::int64_t>(random.any_up_to(as_count(kLatestWall.time_since_epoch()))));
+  const Time time(Nanos(static_cast<std::int64_t>(random.any_up_to(as_count(kMaxTime.time_since_epoch())))));
+  const Nanos wall(static_cast<std::int64_t>(random.any_up_to(as_count(kMaxWallTime.time_since_epoch()))));
   const Nanos offset = wall - time.time_since_epoch();
   return {time, WallTime(time.time_since_epoch() + std::chrono::floor<std::chrono::milliseconds>(offset))};
 }
@@ -213,7 +213,7 @@ KeyEvent random_item(Random& random, EventType type, const Moment& at) {
     item.after.second = random.any_up_to(~std::uint64_t{0});
   }
   if (type == EventType::kDenied || random.one_in(2)) {
-    item.denials.count = 1 + random.any_up_to(kMostCounted - 1);
+    item.denials.count = 1 + random.any_up_to(kMaxCounted - 1);
     item.denials.cost = random.any_up_to(~std::uint64_t{0});
     item.denials.last = std::max(at.wall - Nanos(static_cast<std::int64_t>(random.any_up_to(1U << 30))), WallTime{});
   }
@@ -355,12 +355,12 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"kind_0", static_cast<EventType>(0), kStart}, Malformed{"kind_7", static_cast<EventType>(7), kStart},
         Malformed{"kind_of_the_store", static_cast<EventType>(0x80), kStart}, Malformed{"empty", EventType::kTime, {}},
         Malformed{"time_before_0", EventType::kTime, moment(-1)},
-        Malformed{"time_after_the_end", EventType::kTime, moment(kLatestTime.time_since_epoch().count() + 1)},
+        Malformed{"time_after_the_end", EventType::kTime, moment(kMaxTime.time_since_epoch().count() + 1)},
         Malformed{"wall_before_0", EventType::kTime, moment(0, -2)},
-        Malformed{"wall_after_the_end", EventType::kTime, moment(0, kLatestWall.time_since_epoch() / 1ms + 1)},
+        Malformed{"wall_after_the_end", EventType::kTime, moment(0, kMaxWallTime.time_since_epoch() / 1ms + 1)},
         Malformed{"offset_overflows_ns", EventType::kTime, moment(0, std::numeric_limits<std::int64_t>::max())},
         Malformed{"offset_overflows_down", EventType::kTime, moment(0, std::numeric_limits<std::int64_t>::min())},
-        Malformed{"sum_overflows", EventType::kTime, moment(kLatestTime.time_since_epoch().count(), 6'900'000'000'000)},
+        Malformed{"sum_overflows", EventType::kTime, moment(kMaxTime.time_since_epoch().count(), 6'900'000'000'000)},
         Malformed{"long_form_of_a_varint", EventType::kTime,
                   joined({moment(kNow), Payload{std::byte{0x80}, std::byte{0x00}}})},
         Malformed{"clock_before_the_boot", EventType::kClock, joined({kStart, Payload(23), Payload{std::byte{0x80}}})},

@@ -42,20 +42,20 @@ Status hand_over(const Result<Ticket>& from, Ticket* to) {
 }
 
 Status validate_options(const Options& options) {
-  if (options.flush_every.count() < 1 || options.flush_every > kLongestFlushEvery) {
-    return {Code::kInvalidArgument, "flush_every must be from 1 ms to " + std::to_string(kLongestFlushEvery.count()) +
+  if (options.flush_every.count() < 1 || options.flush_every > kMaxFlushEvery) {
+    return {Code::kInvalidArgument, "flush_every must be from 1 ms to " + std::to_string(kMaxFlushEvery.count()) +
                                         " ms, not " + std::to_string(options.flush_every.count()) + " ms."};
   }
-  if (options.flush_every_events < 1 || options.flush_every_events > kMostFlushEveryEvents) {
-    return {Code::kInvalidArgument, "flush_every_events must be from 1 to " + std::to_string(kMostFlushEveryEvents) +
+  if (options.flush_every_events < 1 || options.flush_every_events > kMaxFlushEveryEvents) {
+    return {Code::kInvalidArgument, "flush_every_events must be from 1 to " + std::to_string(kMaxFlushEveryEvents) +
                                         ", not " + std::to_string(options.flush_every_events) + "."};
   }
-  if (options.max_unsynced.count() < 1 || options.max_unsynced > kLongestMaxUnsynced) {
-    return {Code::kInvalidArgument, "max_unsynced must be from 1 ms to " + std::to_string(kLongestMaxUnsynced.count()) +
+  if (options.max_unsynced.count() < 1 || options.max_unsynced > kMaxMaxUnsynced) {
+    return {Code::kInvalidArgument, "max_unsynced must be from 1 ms to " + std::to_string(kMaxMaxUnsynced.count()) +
                                         " ms, not " + std::to_string(options.max_unsynced.count()) + " ms."};
   }
-  if (options.lock_timeout.count() < 0 || options.lock_timeout > kLongestLockTimeout) {
-    return {Code::kInvalidArgument, "lock_timeout must be from 0 ms to " + std::to_string(kLongestLockTimeout.count()) +
+  if (options.lock_timeout.count() < 0 || options.lock_timeout > kMaxLockTimeout) {
+    return {Code::kInvalidArgument, "lock_timeout must be from 0 ms to " + std::to_string(kMaxLockTimeout.count()) +
                                         " ms, not " + std::to_string(options.lock_timeout.count()) + " ms."};
   }
   if (options.compact_after_bytes < (std::uint64_t{1} << 20) ||

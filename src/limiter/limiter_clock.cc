@@ -26,12 +26,12 @@ Time LimiterClock::start(const ClockReading& reading, const PersistedTime& persi
   if (boot_known && persisted.anchor.boot == boot_) {
     const Time by_boot = base::saturating_add(persisted.anchored_at, reading.boot - persisted.anchor.reading);
     // A machine that was put back to an earlier state still shows the same boot: its clock then proves nothing.
-    if (by_boot >= persisted.last) return std::min(by_boot, kLatestTime);
+    if (by_boot >= persisted.last) return std::min(by_boot, kMaxTime);
   }
   anchored_ = !boot_known;
   const Time by_wall = base::saturating_add(Time(reading.wall.time_since_epoch()), persisted.ahead);
   behind_at_open_ = std::max(persisted.last - by_wall, Nanos(0));
-  return std::min(std::max(by_wall, persisted.last), kLatestTime);
+  return std::min(std::max(by_wall, persisted.last), kMaxTime);
 }
 
 std::vector<Finding> LimiterClock::findings() {

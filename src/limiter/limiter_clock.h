@@ -23,7 +23,7 @@ class LimiterClock {
   /// what the log keeps of it, so that a time shown before a restart is shown again after it.
   [[nodiscard]] Moment now() noexcept {
     const ClockReading reading = read();
-    now_ = std::max(now_, std::min(base::saturating_add(origin_, reading.boot - origin_boot_), kLatestTime));
+    now_ = std::max(now_, std::min(base::saturating_add(origin_, reading.boot - origin_boot_), kMaxTime));
     const Nanos offset = reading.wall.time_since_epoch() - now_.time_since_epoch();
     return {now_, WallTime(now_.time_since_epoch() + std::chrono::floor<std::chrono::milliseconds>(offset))};
   }
@@ -52,7 +52,7 @@ class LimiterClock {
   /// What the log cannot hold is not believed, nor that the machine has yet to boot: differences of what is left fit.
   [[nodiscard]] ClockReading read() const noexcept {
     const ClockReading reading = clock_.read();
-    return {std::clamp(reading.wall, WallTime{}, kLatestWall), std::max(reading.boot, Nanos(0))};
+    return {std::clamp(reading.wall, WallTime{}, kMaxWallTime), std::max(reading.boot, Nanos(0))};
   }
   [[nodiscard]] Time start(const ClockReading& reading, const PersistedTime& persisted);
 

@@ -79,10 +79,10 @@ TEST(LimiterClock, BootClockAtTheEndsOfItsRangeOnlyMovesTimeForward) {
   LimiterClock clock(machine, {});
   const Time start = clock.now().time;
   machine.set_boot(Nanos::max());
-  EXPECT_EQ(clock.now().time, kLatestTime);
+  EXPECT_EQ(clock.now().time, kMaxTime);
   machine.set_boot(Nanos::min());
-  EXPECT_EQ(clock.now().time, kLatestTime);
-  EXPECT_LT(start, kLatestTime);
+  EXPECT_EQ(clock.now().time, kMaxTime);
+  EXPECT_LT(start, kMaxTime);
 }
 
 TEST(LimiterClock, WallClockIsKeptAsTheLogKeepsIt) {
@@ -97,8 +97,8 @@ TEST(LimiterClock, WallClockIsKeptAsTheLogKeepsIt) {
 
 // Records were written that no open could read back, once the wall clock had been set to the end of time.
 TEST(LimiterClock, EveryMomentCanBeWrittenAndReadBack) {
-  for (const WallTime wall : {WallTime::min(), WallTime{}, WallTime{} + 500us, kLatestWall, WallTime::max()}) {
-    for (const Time persisted : {Time{}, Time{} + 1ns, as_limiter_time(kLatestWall), kLatestTime}) {
+  for (const WallTime wall : {WallTime::min(), WallTime{}, WallTime{} + 500us, kMaxWallTime, WallTime::max()}) {
+    for (const Time persisted : {Time{}, Time{} + 1ns, as_limiter_time(kMaxWallTime), kMaxTime}) {
       for (const WallTime then : {WallTime::min(), WallTime{}, WallTime::max()}) {
         FakeClock machine;
         machine.set_wall(wall);

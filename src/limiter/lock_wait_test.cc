@@ -16,7 +16,7 @@ using testing::Signal;
 using testing::TemporaryDirectory;
 
 /// Longer than any test runs.
-constexpr std::chrono::milliseconds kLong = kLongestLockTimeout;
+constexpr std::chrono::milliseconds kLong = kMaxLockTimeout;
 
 class LockWaitTest : public ::testing::Test {
  protected:

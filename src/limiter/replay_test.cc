@@ -99,7 +99,7 @@ TEST_F(ReplayTest, WhatIsCountedBeyondAllBoundsStillMakesASnapshotThatLoads) {
     EventWriter event(EventType::kDenied, at(300));
     event.denied({.id = 0,
                   .cost = 0,
-                  .denials = {.count = kMostCounted, .cost = 1, .last = at(300).wall},
+                  .denials = {.count = kMaxCounted, .cost = 1, .last = at(300).wall},
                   .after = {Algorithm::kTokenBucket, 0, 0}});
     ASSERT_EQ(replay(event), Code::kOk);
   }
@@ -126,13 +126,13 @@ TEST_F(ReplayTest, TimeGoesOnFromTheNewestKeyOfASnapshotWithoutALogBehindIt) {
 TEST_F(ReplayTest, ALogOfMoreThanAMillionRunsIsMergedAndGrantsNothing) {
   constexpr std::int64_t kBegin = 1'000;
   constexpr std::int64_t kSecond = 1'000'000'000;
-  constexpr std::int64_t kRuns = algorithm::SlidingLog::kMostRuns + 1'000;
+  constexpr std::int64_t kRuns = algorithm::SlidingLog::kMaxRuns + 1'000;
   const KeyId id = configure_sliding(kBegin);
   for (std::int64_t i = 0; i < kRuns; ++i) {
     ASSERT_EQ(slide(id, static_cast<std::uint64_t>(i) + 1, kBegin + i), Code::kOk) << i;
   }
   const auto& log = std::get<algorithm::SlidingLog>(state_.keys.find(id)->state);
-  EXPECT_EQ(log.size(), algorithm::SlidingLog::kMostRuns);
+  EXPECT_EQ(log.size(), algorithm::SlidingLog::kMaxRuns);
   EXPECT_EQ(log.spent(at(kBegin + kRuns).time, 1s), static_cast<Units>(kRuns));
   // From here on the oldest units had expired for 0.1.0; here they count until the run that they were merged into does.
   for (std::int64_t i = 0; i < 2'000; i += 100) {

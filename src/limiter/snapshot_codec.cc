@@ -27,9 +27,9 @@ void write_time(base::Writer& out, const std::optional<WallTime>& time) {
 
 void write_counters(base::Writer& out, const Counters& counters) {
   // What is read back is at most this; one who writes a log by hand can have it counted beyond.
-  out.varint(std::min(counters.allowed, kMostCounted));
+  out.varint(std::min(counters.allowed, kMaxCounted));
   out.varint(counters.allowed_cost);
-  out.varint(std::min(counters.denied, kMostCounted));
+  out.varint(std::min(counters.denied, kMaxCounted));
   out.varint(counters.denied_cost);
   out.fixed(static_cast<std::uint8_t>((counters.last_allowed_at ? kHasLastAllowed : 0) |
                                       (counters.last_denied_at ? kHasLastDenied : 0) |
@@ -54,8 +54,8 @@ bool read_counters(base::Reader& in, Counters& counters) {
   counters.last_denied_at = read_time(in, (present & kHasLastDenied) != 0);
   counters.last_reset_at = read_time(in, (present & kHasLastReset) != 0);
   const auto is_possible = [](const std::optional<WallTime>& time) { return !time || is_wall_time(*time); };
-  return in.ok() && present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset) && counters.allowed <= kMostCounted &&
-         counters.denied <= kMostCounted && is_possible(counters.last_allowed_at) &&
+  return in.ok() && present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset) && counters.allowed <= kMaxCounted &&
+         counters.denied <= kMaxCounted && is_possible(counters.last_allowed_at) &&
          is_possible(counters.last_denied_at) && is_possible(counters.last_reset_at);
 }
 
@@ -81,7 +81,7 @@ bool read_meta(base::Reader& in, SnapshotTime& time) {
 bool read_clock(base::Reader& in, PersistedTime& time) {
   const std::uint64_t ahead = in.varint();
   time.anchored_at = read_limiter_time(in);
-  if (!in.ok() || ahead > static_cast<std::uint64_t>(kLatestTime.time_since_epoch().count())) return false;
+  if (!in.ok() || ahead > static_cast<std::uint64_t>(kMaxTime.time_since_epoch().count())) return false;
   time.ahead = Nanos(static_cast<std::int64_t>(ahead));
   return algorithm::is_limiter_time(time.anchored_at) && read_boot_time(in, time.anchor);
 }

@@ -171,11 +171,11 @@ TEST(SnapshotCodec, EveryAlgorithmComesBackAsItWas) {
   add_sliding_log(keys, "log", 3);
   add_sliding_log(keys, "empty log", 0);
   add(keys, std::string(kMaxKeyBytes, 'k'), {.rate = kMaxUnits, .per = kMaxPeriod, .burst = kMaxUnits}).counters = {
-      .allowed = kMostCounted,
+      .allowed = kMaxCounted,
       .allowed_cost = ~std::uint64_t{0},
-      .denied = kMostCounted,
+      .denied = kMaxCounted,
       .denied_cost = ~std::uint64_t{0},
-      .last_allowed_at = kLatestWall,
+      .last_allowed_at = kMaxWallTime,
       .last_denied_at = WallTime{} - 1ms,
       .last_reset_at = WallTime{}};
   keys.find(KeyId{4})->last_seq = ~std::uint64_t{0};
@@ -200,7 +200,7 @@ TEST(SnapshotCodec, TheLongestRunsFitIntoAnEntry) {
       add(keys, "log", {.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
   const Nanos gap = kMaxPeriod / 1'100;
   for (int i = 0; i < 1'024; ++i) {
-    testing::consume(entry.state, entry.limit, kMaxUnits / 1'024, kLatestTime - kMaxPeriod + i * gap);
+    testing::consume(entry.state, entry.limit, kMaxUnits / 1'024, kMaxTime - kMaxPeriod + i * gap);
   }
   expect_round_trip(keys);
 }
@@ -298,11 +298,11 @@ const Bytes kLogKey = key_entry({.algorithm = 2});
 
 // A directory made by hand had counters that the next check wrapped around, and times that no clock shows.
 TEST(SnapshotCodec, CountersAndWallTimesThatNoLimiterHasAreRefused) {
-  EXPECT_TRUE(loads({key_entry({.counted = kMostCounted})}));
-  EXPECT_FALSE(loads({key_entry({.counted = kMostCounted + 1})}));
+  EXPECT_TRUE(loads({key_entry({.counted = kMaxCounted})}));
+  EXPECT_FALSE(loads({key_entry({.counted = kMaxCounted + 1})}));
   EXPECT_FALSE(loads({key_entry({.counted = UINT64_MAX})}));
-  EXPECT_TRUE(loads({key_entry({.times = 1, .last_allowed_at = kLatestWall.time_since_epoch().count()})}));
-  EXPECT_FALSE(loads({key_entry({.times = 1, .last_allowed_at = kLatestWall.time_since_epoch().count() + 1})}));
+  EXPECT_TRUE(loads({key_entry({.times = 1, .last_allowed_at = kMaxWallTime.time_since_epoch().count()})}));
+  EXPECT_FALSE(loads({key_entry({.times = 1, .last_allowed_at = kMaxWallTime.time_since_epoch().count() + 1})}));
   EXPECT_FALSE(loads({key_entry({.times = 1, .last_allowed_at = INT64_MIN})}));
 }
 
@@ -359,7 +359,7 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"run_before_0", {kLogKey, runs_entry(0, -1, {1})}},
         Malformed{"run_after_the_end", {kLogKey, runs_entry(0, INT64_MAX, {1})}},
         Malformed{"gap_overflows",
-                  {kLogKey, runs_entry(0, kLatestTime.time_since_epoch().count(), {1, ~std::uint64_t{0}, 1})}}),
+                  {kLogKey, runs_entry(0, kMaxTime.time_since_epoch().count(), {1, ~std::uint64_t{0}, 1})}}),
     [](const auto& test) { return test.param.what; });
 
 TEST(SnapshotCodec, AnEntryThatIsCutIsRefused) {

@@ -14,7 +14,7 @@
 namespace flint::original {
 namespace {
 
-constexpr std::uint64_t kMost = limiter::kMostCounted;
+constexpr std::uint64_t kMost = limiter::kMaxCounted;
 
 Status wrong(const JsonPath& path, std::string_view what) {
   return {Code::kInvalidArgument, fmt::format("{} {}", shown_path(path), what)};

@@ -43,7 +43,7 @@ inline std::string to_text(const Event& event) {
 
 inline std::string to_text(const Decision& decision) {
   return decision.key + (decision.allowed ? ": allowed " : ": denied ") + std::to_string(decision.cost) + " of " +
-         std::to_string(decision.limit) + ", remaining " + std::to_string(decision.remaining) + ", reset at " +
+         std::to_string(decision.capacity) + ", remaining " + std::to_string(decision.remaining) + ", reset at " +
          to_text(decision.reset_at) + " in " + std::to_string(decision.reset_after_ms) + " ms, retry in " +
          std::to_string(decision.retry_after_ms) + " ms, " + std::string(algorithm_name(decision.algorithm));
 }

@@ -159,7 +159,7 @@ class ReferenceLimiter {
     return {.key = key.status.key,
             .allowed = verdict.allowed,
             .cost = cost,
-            .limit = key.status.limit.capacity(),
+            .capacity = key.status.limit.capacity(),
             .remaining = verdict.remaining,
             .reset_at = limiter::shown_reset(at, verdict.reset_after),
             .reset_after_ms = ms(verdict.reset_after),

@@ -9,19 +9,19 @@ namespace flint::algorithm {
 
 /// The end of the limiter's own time, in 2189; it begins at 0. Within these bounds no sum or difference that a record
 /// or a snapshot holds overflows.
-inline constexpr Time kLatestTime{Nanos((std::int64_t{1} << 62) + (std::int64_t{1} << 61))};
+inline constexpr Time kMaxTime{Nanos((std::int64_t{1} << 62) + (std::int64_t{1} << 61))};
 
 /// Whether a record or a snapshot may hold `time`; what is read from disk may be anything.
-[[nodiscard]] constexpr bool is_limiter_time(Time time) noexcept { return time >= Time{} && time <= kLatestTime; }
+[[nodiscard]] constexpr bool is_limiter_time(Time time) noexcept { return time >= Time{} && time <= kMaxTime; }
 
 /// A key's state after an event, as a log record holds it: two numbers, whose meaning is that of the algorithm (see
 /// describe() of each). They are relative to the time of the event, which the record has already.
-struct StateAfter {
+struct RecordedState {
   Algorithm algorithm = Algorithm::kTokenBucket;
   std::uint64_t first = 0;
   std::uint64_t second = 0;
 
-  friend bool operator==(const StateAfter&, const StateAfter&) = default;
+  friend bool operator==(const RecordedState&, const RecordedState&) = default;
 };
 
 }  // namespace flint::algorithm
