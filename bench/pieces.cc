@@ -15,7 +15,7 @@
 #include "io/fork_guard.h"
 #include "io/posix_file_system.h"
 #include "limiter/event_codec.h"
-#include "limiter/key_table.h"
+#include "limiter/keys.h"
 #include "limiter/limiter_clock.h"
 #include "storage/store.h"
 
@@ -42,7 +42,7 @@ void lock_and_unlock(benchmark::State& state) {
 
 void look_up(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
-  limiter::KeyTable table;
+  limiter::Keys table;
   std::vector<std::string> keys;
   for (std::size_t n = 0; n < count; ++n) keys.push_back("bench:user-" + std::to_string(100000 + n));
   for (const std::string& key : keys) table.add(key);

@@ -51,7 +51,7 @@ class Engine {
   /// cut short, which `tuning.accept_unfinished_import` let open() see: its keys are replaced. On any other failure,
   /// and after a crash, the directory holds no keys, or does not open without that; once this returns Ok, all of them
   /// are durable.
-  Status adopt(KeyTable keys);
+  Status adopt(Keys keys);
 
   Status compact();
   Status flush();

@@ -119,7 +119,7 @@ Status Engine::close() {
   return store_->close();
 }
 
-Status Engine::adopt(KeyTable keys) {
+Status Engine::adopt(Keys keys) {
   if (Status open = check_open(); !open.ok()) return open;
   if (Status accepted = check_writable(); !accepted.ok()) return accepted;
   const Result<bool> again = storage::import_is_unfinished(*directory_);

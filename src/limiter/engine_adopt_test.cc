@@ -18,8 +18,8 @@ constexpr std::size_t kKeys = 300;
 constexpr std::uint64_t kNewest = 2;
 
 /// Every key is used up, and has a past.
-KeyTable used_up(const EngineFixture& engine) {
-  KeyTable keys;
+Keys used_up(const EngineFixture& engine) {
+  Keys keys;
   const Time now(engine.clock.wall().time_since_epoch());
   for (std::size_t i = 0; i < kKeys; ++i) {
     KeyEntry& entry = keys.add("key " + std::to_string(i));

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "limiter/key_table.h"
+#include "limiter/keys.h"
 
 namespace flint::limiter {
 

@@ -27,7 +27,7 @@ class KeyOrderTest : public ::testing::Test {
     return keys;
   }
 
-  KeyTable table_;
+  Keys table_;
   KeyOrder order_;
 };
 

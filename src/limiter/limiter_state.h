@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/mutex.h"
-#include "limiter/key_table.h"
+#include "limiter/keys.h"
 #include "limiter/persisted_time.h"
 #include "limiter/snapshot_codec.h"
 #include "storage/store.h"
@@ -24,7 +24,7 @@ class LimiterState final : public storage::Owner {
   /// position, its entries are the latest there is.
   void catch_up_time() noexcept { time.last = std::max(time.last, newest_loaded_); }
 
-  KeyTable keys;
+  Keys keys;
   PersistedTime time;
 
   void clear() override;

@@ -86,7 +86,7 @@ bool read_clock(base::Reader& in, PersistedTime& time) {
   return algorithm::is_limiter_time(time.anchored_at) && read_boot_time(in, time.anchor);
 }
 
-bool read_key(base::Reader& in, KeyTable& keys, SnapshotTime& time) {
+bool read_key(base::Reader& in, Keys& keys, SnapshotTime& time) {
   const std::uint64_t id = in.varint();
   const std::uint64_t last_seq = in.varint();
   const std::string_view key = in.text();
@@ -99,7 +99,7 @@ bool read_key(base::Reader& in, KeyTable& keys, SnapshotTime& time) {
   return true;
 }
 
-bool read_runs(base::Reader& in, KeyTable& keys, SnapshotTime& time) {
+bool read_runs(base::Reader& in, Keys& keys, SnapshotTime& time) {
   const std::uint64_t id = in.varint();
   if (!in.ok() || keys.next_id() == 0 || id != keys.next_id() - 1) return false;
   KeyEntry& entry = *keys.find(static_cast<KeyId>(id));
@@ -170,7 +170,7 @@ void EntryBuffer::add_runs(KeyId id, const SlidingLog& log) {
   }
 }
 
-bool load_entry(std::span<const std::byte> entry, KeyTable& keys, SnapshotTime& time) {
+bool load_entry(std::span<const std::byte> entry, Keys& keys, SnapshotTime& time) {
   base::Reader in(entry);
   switch (static_cast<EntryType>(in.fixed<std::uint8_t>())) {
     case EntryType::kMeta:

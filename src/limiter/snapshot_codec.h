@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "limiter/key_table.h"
+#include "limiter/keys.h"
 #include "limiter/persisted_time.h"
 
 /// What the entries of a snapshot say. The layout is in docs/log_format.md ("Payloads of the limiter").
@@ -56,6 +56,6 @@ struct SnapshotTime {
 
 /// Applies one entry to `keys` and `time`. False when it is not exactly what EntryBuffer writes, or does not fit what
 /// came before it.
-[[nodiscard]] bool load_entry(std::span<const std::byte> entry, KeyTable& keys, SnapshotTime& time);
+[[nodiscard]] bool load_entry(std::span<const std::byte> entry, Keys& keys, SnapshotTime& time);
 
 }  // namespace flint::limiter

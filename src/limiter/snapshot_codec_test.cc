@@ -28,7 +28,7 @@ Entries written(const EntryBuffer& buffer) {
   return entries;
 }
 
-Entries encode(KeyTable& keys) {
+Entries encode(Keys& keys) {
   EntryBuffer buffer;
   buffer.add_time({.last = kNow, .ahead = {}, .anchor = {}, .anchored_at = {}});
   for (KeyId id = 0; id < keys.next_id(); ++id) {
@@ -38,7 +38,7 @@ Entries encode(KeyTable& keys) {
 }
 
 /// From memory of exactly their size, so that a sanitizer sees a read beyond it.
-bool load(const Entries& entries, KeyTable& keys, SnapshotTime& time) {
+bool load(const Entries& entries, Keys& keys, SnapshotTime& time) {
   return std::all_of(entries.begin(), entries.end(), [&](const std::vector<std::byte>& entry) {
     const auto exact = std::make_unique<std::byte[]>(entry.size());
     std::copy(entry.begin(), entry.end(), exact.get());
@@ -46,7 +46,7 @@ bool load(const Entries& entries, KeyTable& keys, SnapshotTime& time) {
   });
 }
 bool loads(const Entries& entries) {
-  KeyTable keys;
+  Keys keys;
   SnapshotTime time;
   return load(entries, keys, time);
 }
@@ -61,8 +61,8 @@ void expect_equal(const KeyEntry& got, const KeyEntry& wanted) {
   EXPECT_EQ(got.pending, Denials{}) << "denials that no record holds are not in a snapshot";
 }
 
-void expect_round_trip(KeyTable& keys) {
-  KeyTable got;
+void expect_round_trip(Keys& keys) {
+  Keys got;
   SnapshotTime time;
   ASSERT_TRUE(load(encode(keys), got, time));
   EXPECT_EQ(time.at_position.last, kNow);
@@ -70,14 +70,14 @@ void expect_round_trip(KeyTable& keys) {
   for (KeyId id = 0; id < keys.next_id(); ++id) expect_equal(*got.find(id), *keys.find(id));
 }
 
-KeyEntry& add(KeyTable& keys, std::string_view key, const Limit& limit, Time now = kNow) {
+KeyEntry& add(Keys& keys, std::string_view key, const Limit& limit, Time now = kNow) {
   KeyEntry& entry = keys.add(key);
   entry.limit = limit;
   entry.state = algorithm::fresh(limit, now);
   return entry;
 }
 
-KeyEntry& add_sliding_log(KeyTable& keys, std::string_view key, std::uint64_t runs) {
+KeyEntry& add_sliding_log(Keys& keys, std::string_view key, std::uint64_t runs) {
   KeyEntry& entry =
       add(keys, key, {.rate = kMaxUnits, .per = 1h, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
   for (std::uint64_t i = 0; i < runs; ++i) {
@@ -87,7 +87,7 @@ KeyEntry& add_sliding_log(KeyTable& keys, std::string_view key, std::uint64_t ru
 }
 
 TEST(SnapshotCodec, AnEmptyTableIsAnEntryOfItsTime) {
-  KeyTable keys;
+  Keys keys;
   const Entries entries = encode(keys);
   ASSERT_EQ(entries.size(), 1U);
   EXPECT_EQ(hex(entries[0]), "011531423aa6bfea18");
@@ -109,7 +109,7 @@ TEST(SnapshotCodec, GoldenClock) {
             "1567a7fea5bfea18"                  // the limiter's time at the reading
             "b0070000000000000000000000000000"  // the boot
             "00801e086b470100");                // the boot-time clock
-  KeyTable keys;
+  Keys keys;
   SnapshotTime got;
   ASSERT_TRUE(load(entries, keys, got));
   EXPECT_EQ(got.at_position.ahead, time.ahead);
@@ -123,7 +123,7 @@ TEST(SnapshotCodec, GoldenClock) {
 }
 
 TEST(SnapshotCodec, GoldenTokenBucket) {
-  KeyTable keys;
+  Keys keys;
   KeyEntry& entry = add(keys, "k", {.rate = 100, .per = 60s, .burst = 150});
   entry.last_seq = 300;
   entry.state = algorithm::TokenBucket{kNow, 30, 1000};
@@ -146,14 +146,14 @@ TEST(SnapshotCodec, GoldenTokenBucket) {
 }
 
 TEST(SnapshotCodec, GoldenFixedWindow) {
-  KeyTable keys;
+  Keys keys;
   KeyEntry& entry = add(keys, "k", {.rate = 5, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}});
   entry.state = algorithm::FixedWindow{kNow, 128};
   EXPECT_EQ(hex(encode(keys)[1]), "020000016b0305e8070000000000001531423aa6bfea188001");
 }
 
 TEST(SnapshotCodec, GoldenSlidingLog) {
-  KeyTable keys;
+  Keys keys;
   KeyEntry& entry = add(keys, "k", {.rate = 500, .per = 1s, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
   testing::consume(entry.state, entry.limit, 1, kNow);
   testing::consume(entry.state, entry.limit, 200, kNow + 300ns);
@@ -164,7 +164,7 @@ TEST(SnapshotCodec, GoldenSlidingLog) {
 }
 
 TEST(SnapshotCodec, EveryAlgorithmComesBackAsItWas) {
-  KeyTable keys;
+  Keys keys;
   add(keys, "bucket", {.rate = 10, .per = 1s, .burst = 3}).state = algorithm::TokenBucket{kNow, 2, 999'999'999};
   add(keys, "window", {.rate = 10, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}}).state =
       algorithm::FixedWindow{kNow - 1s, 4};
@@ -184,7 +184,7 @@ TEST(SnapshotCodec, EveryAlgorithmComesBackAsItWas) {
 
 TEST(SnapshotCodec, ALongSlidingLogIsSpreadOverEntriesOfBoundedSize) {
   for (const std::uint64_t runs : {1'023U, 1'024U, 1'025U, 5'000U}) {
-    KeyTable keys;
+    Keys keys;
     add_sliding_log(keys, "log", runs);
     add_sliding_log(keys, "after it", 1);
     const Entries entries = encode(keys);
@@ -195,7 +195,7 @@ TEST(SnapshotCodec, ALongSlidingLogIsSpreadOverEntriesOfBoundedSize) {
 }
 
 TEST(SnapshotCodec, TheLongestRunsFitIntoAnEntry) {
-  KeyTable keys;
+  Keys keys;
   KeyEntry& entry =
       add(keys, "log", {.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
   const Nanos gap = kMaxPeriod / 1'100;
@@ -206,7 +206,7 @@ TEST(SnapshotCodec, TheLongestRunsFitIntoAnEntry) {
 }
 
 TEST(SnapshotCodec, RunsThatExpiredAreNotWritten) {
-  KeyTable keys;
+  Keys keys;
   KeyEntry& entry = add_sliding_log(keys, "log", 100);
   testing::consume(entry.state, entry.limit, 1, kNow + 2h);
   ASSERT_EQ(encode(keys).size(), 3U);
@@ -215,14 +215,14 @@ TEST(SnapshotCodec, RunsThatExpiredAreNotWritten) {
 }
 
 TEST(SnapshotCodec, TellsTheLatestTimeOfItsKeys) {
-  KeyTable keys;
+  Keys keys;
   add(keys, "early", {.rate = 1, .per = 1s}, kNow - 1s);
   add(keys, "late", {.rate = 1, .per = 1s}, kNow + 1s);
   add(keys, "window", {.rate = 1, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}}, kNow + 2s);
   KeyEntry& log =
       add(keys, "log", {.rate = 2, .per = 1s, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}}, kNow);
   for (const Nanos newest : {Nanos(2s), Nanos(3s)}) {
-    KeyTable got;
+    Keys got;
     SnapshotTime time;
     ASSERT_TRUE(load(encode(keys), got, time));
     EXPECT_EQ(time.at_position.last, kNow);
@@ -363,7 +363,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return test.param.what; });
 
 TEST(SnapshotCodec, AnEntryThatIsCutIsRefused) {
-  KeyTable keys;
+  Keys keys;
   add(keys, "bucket", {.rate = 10, .per = 1s}).counters.last_denied_at = WallTime(1s);
   for (const Bytes& whole : {encode(keys)[0], encode(keys)[1]}) {
     for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -375,7 +375,7 @@ TEST(SnapshotCodec, AnEntryThatIsCutIsRefused) {
 // Neither a crash nor a state that the algorithms stop at.
 TEST(SnapshotCodec, DamagedEntriesAreRefusedOrLoadAsStatesThatWork) {
   Random random(testing::test_seed());
-  KeyTable sound;
+  Keys sound;
   add(sound, "bucket", {.rate = 10, .per = 1s, .burst = 3}).state = algorithm::TokenBucket{kNow, 2, 999'999'999};
   add(sound, "window", {.rate = 10, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}});
   add_sliding_log(sound, "log", 5);
@@ -386,7 +386,7 @@ TEST(SnapshotCodec, DamagedEntriesAreRefusedOrLoadAsStatesThatWork) {
     Bytes& victim = damaged[random.pick(damaged.size())];
     victim[random.pick(victim.size())] = static_cast<std::byte>(random.pick(256));
     if (random.one_in(4)) victim.resize(random.pick(victim.size() + 3));
-    KeyTable keys;
+    Keys keys;
     SnapshotTime time;
     if (!load(damaged, keys, time)) continue;
     ++accepted;

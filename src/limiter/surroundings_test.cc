@@ -244,7 +244,7 @@ TEST_P(Fork, TheChildsEngineCanDoNothingAndHarmsNothing) {
     EXPECT_EQ(engine->health().code(), Code::kClosed);
     EXPECT_EQ(engine->history("key", 10).code(), Code::kClosed);
     EXPECT_EQ(engine->top(TopBy::kAllowed, 10).code(), Code::kClosed);
-    EXPECT_EQ(engine->adopt(limiter::KeyTable()).code(), Code::kClosed);
+    EXPECT_EQ(engine->adopt(limiter::Keys()).code(), Code::kClosed);
     EXPECT_EQ(engine->stats().last_seq, 0U);
     const DoctorReport report = engine->doctor();
     EXPECT_FALSE(report.ok);

@@ -42,7 +42,7 @@ Result<std::unique_ptr<io::DirectoryLock>> keep_original_out(io::Directory& from
   return lock;
 }
 
-Status store(limiter::KeyTable keys, const ImportOptions& options) {
+Status store(limiter::Keys keys, const ImportOptions& options) {
   auto directory = io::open_posix_directory(options.data_dir, io::OpenDirectory::kCreate);
   if (!directory.ok()) return directory.status();
   storage::StoreOptions tuning;

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "flint/status.h"
-#include "limiter/key_table.h"
+#include "limiter/keys.h"
 #include "original/log.h"
 #include "original/snapshot.h"
 
@@ -39,7 +39,7 @@ Result<ImportReport> import_directory(const ImportOptions& options);
 
 /// The reading alone.
 struct Content {
-  limiter::KeyTable keys;
+  limiter::Keys keys;
   ImportReport report;
 };
 Result<Content> read_directory(io::Directory& from, WallTime now, const Progress& progress);

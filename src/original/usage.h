@@ -6,7 +6,7 @@
 
 #include "algorithm/algorithm.h"
 #include "flint/status.h"
-#include "limiter/key_table.h"
+#include "limiter/keys.h"
 
 namespace flint::original {
 
@@ -41,13 +41,13 @@ class Usage {
   [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }
   /// How many times were after now.
   [[nodiscard]] std::uint64_t late() const noexcept { return late_; }
-  [[nodiscard]] limiter::KeyTable take() { return std::move(keys_); }
+  [[nodiscard]] limiter::Keys take() { return std::move(keys_); }
 
  private:
   Result<limiter::KeyEntry*> find(std::string_view key);
 
   WallTime now_;
-  limiter::KeyTable keys_;
+  limiter::Keys keys_;
   std::uint64_t late_ = 0;
 };
 

@@ -25,7 +25,7 @@ TEST(OriginalUsage, ASlidingLogHoldsNoMoreThanALimiterMay) {
   constexpr Limit kSliding{.rate = kMaxUnits, .per = 1h, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
   ASSERT_TRUE(usage.configure("k", kSliding, testing::now()).ok());
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(usage.allow("k", kMaxUnits, testing::now()).ok());
-  limiter::KeyTable keys = usage.take();
+  limiter::Keys keys = usage.take();
   const limiter::KeyEntry& entry = *keys.find("k");
   const auto& log = std::get<algorithm::SlidingLog>(entry.state);
   EXPECT_EQ(log.spent(Time(testing::now().time_since_epoch()), 1h), kMaxUnits);

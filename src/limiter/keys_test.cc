@@ -1,4 +1,4 @@
-#include "limiter/key_table.h"
+#include "limiter/keys.h"
 
 #include <gtest/gtest.h>
 
@@ -13,8 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Random;
 
-TEST(KeyTable, FindsByKeyAndById) {
-  KeyTable table;
+TEST(Keys, FindsByKeyAndById) {
+  Keys table;
   EXPECT_EQ(table.find("a"), nullptr);
   EXPECT_EQ(table.find(KeyId{0}), nullptr);
   KeyEntry& a = table.add("a");
@@ -29,16 +29,16 @@ TEST(KeyTable, FindsByKeyAndById) {
   EXPECT_FALSE(table.full());
 }
 
-TEST(KeyTable, EntriesStayWhereTheyAre) {
-  KeyTable table;
+TEST(Keys, EntriesStayWhereTheyAre) {
+  Keys table;
   KeyEntry& first = table.add("first");
   for (int i = 0; i < 10'000; ++i) table.add(std::to_string(i));
   EXPECT_EQ(table.find("first"), &first);
   EXPECT_EQ(first.key, "first");
 }
 
-TEST(KeyTable, ClearedItStartsAnew) {
-  KeyTable table;
+TEST(Keys, ClearedItStartsAnew) {
+  Keys table;
   table.add("a");
   table.clear();
   EXPECT_EQ(table.size(), 0U);
@@ -46,9 +46,9 @@ TEST(KeyTable, ClearedItStartsAnew) {
   EXPECT_EQ(table.add("a").id, 0U);
 }
 
-TEST(KeyTable, HoldsWhatASetOfStringsHolds) {
+TEST(Keys, HoldsWhatASetOfStringsHolds) {
   Random random(testing::test_seed());
-  KeyTable table;
+  Keys table;
   std::set<std::string> model;
   for (int i = 0; i < 5'000; ++i) {
     const std::string key = "k" + std::to_string(random.pick(3'000)) + std::string(random.pick(40), 'x');

@@ -1,4 +1,4 @@
-#include "limiter/key_table.h"
+#include "limiter/keys.h"
 
 #include <random>
 
@@ -29,20 +29,20 @@ void KeyEntry::note_record(storage::Seq seq) noexcept {
   last_seq = seq;
 }
 
-KeyTable::KeyTable() : by_key_(0, Hash{std::random_device{}()}) {}
+Keys::Keys() : by_key_(0, Hash{std::random_device{}()}) {}
 
-std::size_t KeyTable::Hash::operator()(std::string_view key) const noexcept {
+std::size_t Keys::Hash::operator()(std::string_view key) const noexcept {
   return XXH3_64bits_withSeed(key.data(), key.size(), seed);
 }
 
-KeyEntry* KeyTable::find(std::string_view key) noexcept {
+KeyEntry* Keys::find(std::string_view key) noexcept {
   const auto found = by_key_.find(key);
   return found == by_key_.end() ? nullptr : found->second;
 }
 
-KeyEntry* KeyTable::find(KeyId id) noexcept { return id < entries_.size() ? &entries_[id] : nullptr; }
+KeyEntry* Keys::find(KeyId id) noexcept { return id < entries_.size() ? &entries_[id] : nullptr; }
 
-KeyEntry& KeyTable::add(std::string_view key) {
+KeyEntry& Keys::add(std::string_view key) {
   KeyEntry& entry = entries_.emplace_back();
   entry.id = static_cast<KeyId>(entries_.size() - 1);
   entry.key = key;
@@ -51,7 +51,7 @@ KeyEntry& KeyTable::add(std::string_view key) {
   return entry;
 }
 
-void KeyTable::clear() {
+void Keys::clear() {
   by_key_.clear();
   entries_.clear();
 }

@@ -50,9 +50,9 @@ struct KeyEntry {
 inline constexpr std::size_t kMaxKeyId = UINT32_MAX;
 
 /// Threads: guarded by the owner's mutex. Entries never move and are never removed.
-class KeyTable {
+class Keys {
  public:
-  KeyTable();
+  Keys();
 
   /// Null without a limit.
   [[nodiscard]] KeyEntry* find(std::string_view key) noexcept;
