@@ -34,9 +34,8 @@ auto with_state(AnyState& state, const Limit& limit, const Visit& visit) {
 
 /// A state in which just `run` is in use.
 [[nodiscard]] State holding(Run run, const Limit& limit) {
-  return with_type_of(limit.algorithm, [&]<typename Type>(std::type_identity<Type>) -> State {
-    return Type::holding(run, limit);
-  });
+  return with_type_of(limit.algorithm,
+                      [&]<typename Type>(std::type_identity<Type>) -> State { return Type::holding(run, limit); });
 }
 
 }  // namespace
@@ -97,9 +96,8 @@ void encode(base::Writer& out, const State& state) {
 }
 
 bool decode(base::Reader& in, const Limit& limit, State& state) {
-  return with_type_of(limit.algorithm, [&]<typename Type>(std::type_identity<Type>) {
-    return state.emplace<Type>().decode(in, limit);
-  });
+  return with_type_of(limit.algorithm,
+                      [&]<typename Type>(std::type_identity<Type>) { return state.emplace<Type>().decode(in, limit); });
 }
 
 Time seen(const State& state, Time now) noexcept {

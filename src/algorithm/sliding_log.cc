@@ -44,9 +44,9 @@ Outcome SlidingLog::decide(const Limit& limit, Units cost, Time now) const noexc
   const Units excess = spent - (limit.rate - cost);
   const auto last = std::partition_point(entries_.begin() + static_cast<std::ptrdiff_t>(live), entries_.end(),
                                          [&](const Entry& entry) { return entry.total - before < excess; });
-  return {{false, remaining, time_until_expiry(last_time(), now, limit.per),
-           time_until_expiry(last->time, now, limit.per)},
-          {}};
+  return {
+      {false, remaining, time_until_expiry(last_time(), now, limit.per), time_until_expiry(last->time, now, limit.per)},
+      {}};
 }
 
 void SlidingLog::consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) {

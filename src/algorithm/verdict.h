@@ -21,8 +21,8 @@ struct Verdict {
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
-/// What decide() returns: the verdict and, if it allows the cost, the state once the cost is consumed, as a record holds
-/// it. The state comes with the verdict because both need the dearest step, bringing the state to the present.
+/// What decide() returns: the verdict and, if it allows the cost, the state once the cost is consumed, as a record
+/// holds it. The state comes with the verdict because both need the dearest step, bringing the state to the present.
 struct Outcome : Verdict {
   RecordedState after;
 };

@@ -136,10 +136,10 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
   algorithm::State next = entry == nullptr ? algorithm::fresh(limit, at.time)
                                            : algorithm::reconfigure(entry->state, entry->limit, limit, at.time);
   const KeyEvent item{.id = entry == nullptr ? state_.keys.next_id() : entry->id,
-                .cost = 0,
-                .denials = entry == nullptr ? Denials{} : entry->pending,
-                .after = entry == nullptr ? algorithm::describe(next, limit, at.time)
-                                          : algorithm::describe_reconfigured(next, entry->limit, limit, at.time)};
+                      .cost = 0,
+                      .denials = entry == nullptr ? Denials{} : entry->pending,
+                      .after = entry == nullptr ? algorithm::describe(next, limit, at.time)
+                                                : algorithm::describe_reconfigured(next, entry->limit, limit, at.time)};
   EventWriter event(EventType::kConfigured, at);
   event.configured(item, key, limit);
   const Result<storage::Seq> seq = append(event, at);
@@ -220,8 +220,8 @@ Status Engine::check_distinct(std::span<const Item> items) {
 /// The critical section, the same for one item and for many. Nothing changes before all items are allowed and the
 /// record of all of them is in the log: a denial or a failed append leaves every state as it was, so that there is
 /// never anything to undo. The record comes before the change because a state that the log does not hold would be
-/// granted again after a crash. Both happen under one hold of the mutex, so the log has the events in the order in which
-/// they were decided. Nothing waits here: the caller waits for the ticket once the mutex is released.
+/// granted again after a crash. Both happen under one hold of the mutex, so the log has the events in the order in
+/// which they were decided. Nothing waits here: the caller waits for the ticket once the mutex is released.
 Result<Ticket> Engine::decide(std::span<Item> items, const Moment& at) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     Item& item = items[i];
@@ -234,10 +234,8 @@ Result<Ticket> Engine::decide(std::span<Item> items, const Moment& at) {
 Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
   EventWriter event(EventType::kAllowed, at);
   for (const Item& item : items) {
-    event.allowed({.id = item.entry->id,
-                   .cost = item.cost,
-                   .denials = item.entry->pending,
-                   .after = item.outcome.after});
+    event.allowed(
+        {.id = item.entry->id, .cost = item.cost, .denials = item.entry->pending, .after = item.outcome.after});
   }
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
@@ -251,10 +249,10 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
   return ticket(*seq, at);
 }
 
-/// `items` ends with the one that denied. Nothing was consumed, so the items before it say what remains now. A denial is
-/// only counted in memory: a client that is turned away costs no disk I/O, however often it comes back. The counts reach
-/// the log with the key's next record or with the next tick. Inline, as decision() is: a denial is the answer that a
-/// server under attack gives most often.
+/// `items` ends with the one that denied. Nothing was consumed, so the items before it say what remains now. A denial
+/// is only counted in memory: a client that is turned away costs no disk I/O, however often it comes back. The counts
+/// reach the log with the key's next record or with the next tick. Inline, as decision() is: a denial is the answer
+/// that a server under attack gives most often.
 inline Result<Ticket> Engine::deny(std::span<Item> items, const Moment& at) {
   if (Status accepted = check_writable(); !accepted.ok()) return accepted;
   for (Item& item : items.first(items.size() - 1)) {

@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "base/coding.h"
-#include "testing/consuming.h"
 #include "testing/choices.h"
+#include "testing/consuming.h"
 #include "testing/seed.h"
 
 namespace flint::limiter {

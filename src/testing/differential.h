@@ -157,7 +157,8 @@ class Differential {
 
   void check(Units cost) {
     last_ = algorithm::decide(state_, limit_, cost, now_);
-    expect(static_cast<const algorithm::Verdict&>(last_) == model_.decide(cost, now_), "decision of cost " + std::to_string(cost));
+    expect(static_cast<const algorithm::Verdict&>(last_) == model_.decide(cost, now_),
+           "decision of cost " + std::to_string(cost));
     if (!last_.allowed) return expect_exact_retry(cost);
     grants_.push_back({model_.effective(now_), cost});
     algorithm::consume(state_, limit_, cost, now_, last_);

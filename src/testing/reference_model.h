@@ -19,8 +19,7 @@ __extension__ using Int128 = __int128;
 class Model {
  public:
   /// A sliding log of more than `most_runs` times that count has its two oldest made one, at the later.
-  Model(const Limit& limit, Time now, std::size_t most_runs = algorithm::SlidingLog::kMaxRuns)
-      : most_runs_(most_runs) {
+  Model(const Limit& limit, Time now, std::size_t most_runs = algorithm::SlidingLog::kMaxRuns) : most_runs_(most_runs) {
     restart(limit, count(now), 0);
   }
 
