@@ -7,13 +7,22 @@
 #include <string>
 #include <string_view>
 
-#include "server/options.h"
-
 namespace spdlog {
 class logger;
 }
 
 namespace flint::server {
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+
+enum class LogFormat : std::uint8_t {
+  /// kText when standard error is a terminal, else kJson.
+  kAuto,
+  /// `2026-11-23T18:22:02.123Z info: listening on ...`
+  kText,
+  /// One object a line: `time`, `level`, `event` (a word that does not change) and `message`.
+  kJson,
+};
 
 /// The server's log on standard error: one line an event that an operator may need, none a request. Control bytes are
 /// escaped, so that no text of a stranger makes a line of its own. Where standard error is the journal

@@ -20,9 +20,9 @@ HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
 
 void HttpServer::add(ListenSocket socket, AccessRules rules) {
   listeners_.push_back(std::make_unique<Listener>(
-      accept_context_, std::move(socket), std::move(rules),
-      [this](base::UniqueFd accepted, const AccessRules& applied, std::optional<IpAddress> client) {
-        take(std::move(accepted), applied, client);
+      accept_context_, std::move(socket),
+      [this, &kept = rules_.emplace_back(rules)](base::UniqueFd accepted, std::optional<IpAddress> client) {
+        take(std::move(accepted), kept, client);
       },
       log_));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -56,6 +57,8 @@ class HttpServer {
 
   EventLog& log_;
   ServerCore core_;
+  /// Of each socket. Connections refer to them.
+  std::deque<AccessRules> rules_;
   std::vector<std::unique_ptr<IoLoop>> loops_;
   IoContext accept_context_{1};
   asio::executor_work_guard<IoContext::executor_type> accept_work_;

@@ -16,9 +16,8 @@ bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error
 
 }  // namespace
 
-Listener::Listener(IoContext& context, ListenSocket socket, AccessRules rules, Take take, EventLog& log)
+Listener::Listener(IoContext& context, ListenSocket socket, Take take, EventLog& log)
     : socket_(std::move(socket)),
-      rules_(std::move(rules)),
       take_(std::move(take)),
       descriptor_(context),
       timer_(context),
@@ -63,7 +62,7 @@ bool Listener::accept_all() {
       const int yes = 1;
       // Fails for Unix sockets, which have nothing to delay.
       static_cast<void>(setsockopt(accepted.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)));
-      take_(std::move(accepted), rules_, IpAddress::of(peer));
+      take_(std::move(accepted), IpAddress::of(peer));
       continue;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return true;

@@ -5,7 +5,6 @@
 #include <functional>
 #include <optional>
 
-#include "server/admission.h"
 #include "server/asio.h"
 #include "server/event_log.h"
 #include "server/ip_address.h"
@@ -18,12 +17,10 @@ namespace flint::server {
 class Listener {
  public:
   /// Takes an accepted, non-blocking socket. `client` is nothing for a Unix socket.
-  using Take = std::function<void(base::UniqueFd socket, const AccessRules& rules, std::optional<IpAddress> client)>;
+  using Take = std::function<void(base::UniqueFd socket, std::optional<IpAddress> client)>;
 
-  Listener(IoContext& context, ListenSocket socket, AccessRules rules, Take take, EventLog& log);
+  Listener(IoContext& context, ListenSocket socket, Take take, EventLog& log);
 
-  /// Outlived by nothing that it has handed over.
-  [[nodiscard]] const AccessRules& rules() const { return rules_; }
   [[nodiscard]] const std::string& url() const { return socket_.url(); }
 
   Status start();
@@ -37,7 +34,6 @@ class Listener {
   void back_off();
 
   ListenSocket socket_;
-  const AccessRules rules_;
   Take take_;
   asio::posix::basic_stream_descriptor<IoContext::executor_type> descriptor_;
   Timer timer_;

@@ -110,7 +110,7 @@ api::Response Monitor::metrics() const {
     for (const Traffic& loop : loops_) answers += loop.answers(status);
     text.sample("flint_http_responses_total", fmt::format("status=\"{}xx\"", status), answers);
   }
-  text.gauge("flint_connections", "Open connections.", std::uint64_t{connections_.count()});
+  text.gauge("flint_connections", "Open connections.", std::uint64_t{connections_()});
   return response;
 }
 

@@ -3,11 +3,11 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <string_view>
 
 #include "api/exchange.h"
 #include "api/service.h"
-#include "server/connection_table.h"
 #include "server/traffic.h"
 
 namespace flint::server {
@@ -16,8 +16,9 @@ namespace flint::server {
 /// whoever starts and stops it. Threads: any, except for what says otherwise.
 class Monitor {
  public:
-  /// The references outlive it.
-  Monitor(const Limiter& limiter, ConnectionTable& connections) : limiter_(limiter), connections_(connections) {}
+  /// `limiter` outlives it. `connections` says how many are open; any thread may ask.
+  Monitor(const Limiter& limiter, std::function<std::size_t()> connections)
+      : limiter_(limiter), connections_(std::move(connections)) {}
 
   /// For a loop to count in. Lives as long as the monitor. Not while requests are answered.
   [[nodiscard]] Traffic& add_loop() { return loops_.emplace_back(); }
@@ -38,7 +39,7 @@ class Monitor {
   [[nodiscard]] api::Response metrics() const;
 
   const Limiter& limiter_;
-  ConnectionTable& connections_;
+  const std::function<std::size_t()> connections_;
   std::deque<Traffic> loops_;
   std::atomic<bool> draining_ = false;
   const std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();

@@ -9,20 +9,10 @@
 
 #include "flint/options.h"
 #include "flint/status.h"
+#include "server/event_log.h"
 
 /// What an operator may choose for a server.
 namespace flint::server {
-
-enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
-
-enum class LogFormat : std::uint8_t {
-  /// kText when standard error is a terminal, else kJson.
-  kAuto,
-  /// `2026-11-23T18:22:02.123Z info: listening on ...`
-  kText,
-  /// One object a line: `time`, `level`, `event` (a word that does not change) and `message`.
-  kJson,
-};
 
 /// Absolute: bytes that trickle in or out do not put them off.
 struct Deadlines {

@@ -20,7 +20,7 @@ struct ServerCore {
   ServerCore(Limiter& over, const Deadlines& limits, const ConnectionPlaces& places, std::size_t max_blocking)
       : limiter(over),
         connections(places.places, places.spare),
-        monitor(over, connections),
+        monitor(over, [this] { return connections.count(); }),
         routes(over, monitor),
         deadlines(limits),
         gate(max_blocking),
