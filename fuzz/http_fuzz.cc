@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "server/request_reader.h"
+#include "http/request_reader.h"
 
 /// Bytes of a connection, read as requests: never beyond what came, never too much kept, and the same requests and the
 /// same refusal however the bytes were cut.
@@ -14,7 +14,7 @@
 /// The input is one byte, from which the cuts are drawn, and what the client sends.
 namespace {
 
-using namespace flint::server;
+using namespace flint::http;
 
 void require(bool holds, const char* what) {
   if (holds) return;

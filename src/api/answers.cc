@@ -38,6 +38,9 @@ void write(JsonWriter& json, const FileMap& file) {
   json.end_object();
 }
 
+// Those of the header: the writer's own folder, where they would be looked for otherwise, knows none of them.
+using api::write;
+
 template <typename T>
 void write_array(JsonWriter& json, std::string_view name, const std::vector<T>& values) {
   json.name(name);

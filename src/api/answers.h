@@ -2,12 +2,14 @@
 
 #include <string_view>
 
-#include "api/json_writer.h"
+#include "base/json_writer.h"
 #include "flint/decision.h"
 #include "flint/doctor.h"
 
 /// The JSON of what a Limiter answers: the names here are the API's promise (docs/http_api.md).
 namespace flint::api {
+
+using base::JsonWriter;
 
 void write(JsonWriter& json, const Decision& decision);
 void write(JsonWriter& json, const CheckAllResult& result);

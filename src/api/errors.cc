@@ -1,10 +1,12 @@
 #include "api/errors.h"
 
-#include "api/json_writer.h"
 #include "base/assert.h"
+#include "base/json_writer.h"
 
 namespace flint::api {
 namespace {
+
+using base::JsonWriter;
 
 /// The one table.
 int http_status_of(Code code) noexcept {

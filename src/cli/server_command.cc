@@ -42,8 +42,8 @@ Status read_sync(const Invocation& invocation, SyncMode& to) {
   return {};
 }
 
-Status read_log_level(const Invocation& invocation, server::LogLevel& to) {
-  using server::LogLevel;
+Status read_log_level(const Invocation& invocation, net::LogLevel& to) {
+  using net::LogLevel;
   constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels = {{{"debug", LogLevel::kDebug},
                                                                              {"info", LogLevel::kInfo},
                                                                              {"warning", LogLevel::kWarning},
@@ -56,8 +56,8 @@ Status read_log_level(const Invocation& invocation, server::LogLevel& to) {
   return {};
 }
 
-Status read_log_format(const Invocation& invocation, server::LogFormat& to) {
-  using server::LogFormat;
+Status read_log_format(const Invocation& invocation, net::LogFormat& to) {
+  using net::LogFormat;
   const std::string_view name = invocation.option("--log-format").value_or("auto");
   if (name != "auto" && name != "text" && name != "json") return one_of("--log-format", "auto, text or json", name);
   to = name == "auto" ? LogFormat::kAuto : name == "text" ? LogFormat::kText : LogFormat::kJson;

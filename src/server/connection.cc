@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "api/errors.h"
-#include "server/response_head.h"
+#include "http/response_head.h"
 
 namespace flint::server {
 namespace {
@@ -20,21 +20,21 @@ constexpr auto kPatience = std::chrono::seconds(1);
 constexpr int kDone = 200;
 constexpr int kUnavailable = 503;
 constexpr int kInsufficientStorage = 507;
-constexpr auto kNever = SteadyClock::time_point::max();
+constexpr auto kNever = net::SteadyClock::time_point::max();
 
-BadRequest no_room() {
+http::BadRequest no_room() {
   return {503, "unavailable", "The server takes no more connections now. Try again in a second."};
 }
-Refusal timed_out() { return refusal_of({408, "request_timeout", "The request did not arrive in time."}); }
+http::Refusal timed_out() { return http::refusal_of({408, "request_timeout", "The request did not arrive in time."}); }
 
 }  // namespace
 
-Connection::Connection(ConnectionHost& host, Socket socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor,
-                       bool for_probes)
+Connection::Connection(ConnectionHost& host, net::Socket socket, const http::AccessRules& rules,
+                       std::shared_ptr<net::Visitor> visitor, bool for_probes)
     : host_(host), socket_(std::move(socket)), rules_(rules), visitor_(std::move(visitor)), for_probes_(for_probes) {}
 
 void Connection::start() {
-  error_code ignored;
+  net::error_code ignored;
   socket_.non_blocking(true, ignored);
   pump();
 }
@@ -46,7 +46,7 @@ void Connection::drain() {
 void Connection::close() {
   if (!std::exchange(open_, false)) return;
   closed_ = true;
-  error_code ignored;
+  net::error_code ignored;
   socket_.close(ignored);
   more_ = nullptr;
   host_.core().gate.leave(outbox_.drop_held());
@@ -55,8 +55,8 @@ void Connection::close() {
 
 /// Closes without waiting for what is in the kernel's buffer: a client that takes nothing shall not hold that memory.
 void Connection::abort() {
-  error_code ignored;
-  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  net::error_code ignored;
+  socket_.set_option(net::asio::socket_base::linger(true, 0), ignored);
   close();
 }
 
@@ -70,7 +70,7 @@ void Connection::doubt() {
 }
 
 void Connection::enforce_deadlines() {
-  const SteadyClock::time_point now = host_.now();
+  const net::SteadyClock::time_point now = host_.now();
   if (now >= write_deadline_) return abort();
   if (in_worker_ && is_abandoned()) return close();
   if (now < input_deadline_) return;
@@ -91,9 +91,9 @@ void Connection::on_commit(const Status& status) {
   if (!open_) return;
   if (status.ok()) {
     const Limiter& limiter = host_.core().limiter;
-    const SteadyClock::time_point now = SteadyClock::now();
+    const net::SteadyClock::time_point now = net::SteadyClock::now();
     const std::size_t released = outbox_.release([&](std::uint64_t seq) { return limiter.is_durable(Ticket{seq}); },
-                                                 [&](Outbox::AskedAt asked_at) {
+                                                 [&](net::Outbox::AskedAt asked_at) {
                                                    if (asked_at) host_.traffic().decided(now - *asked_at);
                                                  });
     host_.core().gate.leave(released);
@@ -120,7 +120,7 @@ void Connection::pump() {
     while (may_handle() && !needs_input) needs_input = !handle_next();
     write();
   } while (may_handle() && !needs_input);
-  if (decided_ > 0) host_.traffic().decided(SteadyClock::now() - read_at_, std::exchange(decided_, 0));
+  if (decided_ > 0) host_.traffic().decided(net::SteadyClock::now() - read_at_, std::exchange(decided_, 0));
   if (outbox_.has_held() && !std::exchange(awaiting_commit_, true)) {
     host_.await_commit(shared_from_this(), outbox_.last_held());
   }
@@ -134,26 +134,27 @@ void Connection::pump() {
 
 bool Connection::handle_next() {
   switch (reader_.next()) {
-    case RequestReader::Step::kNeedsMore:
+    case http::RequestReader::Step::kNeedsMore:
       return false;
-    case RequestReader::Step::kHead:
+    case http::RequestReader::Step::kHead:
       admit();
       return true;
-    case RequestReader::Step::kRequest:
+    case http::RequestReader::Step::kRequest:
       serve();
       return true;
-    case RequestReader::Step::kBad:
-      fail(refusal_of(reader_.error()), reader_.reads_head_method());
+    case http::RequestReader::Step::kBad:
+      fail(http::refusal_of(reader_.error()), reader_.reads_head_method());
       return true;
   }
   return false;
 }
 
 void Connection::admit() {
-  const RequestHead& head = reader_.head();
-  const bool probes = Monitor::is_public(head.path);
-  std::optional<Refusal> refused =
-      for_probes_ && !probes ? refusal_of(no_room()) : refuse(head, rules_, host_.token(), host_.core().routes, route_);
+  const http::RequestHead& head = reader_.head();
+  const bool probes = http::Monitor::is_public(head.path);
+  std::optional<http::Refusal> refused = for_probes_ && !probes
+                                             ? http::refusal_of(no_room())
+                                             : http::refuse(head, rules_, host_.token(), host_.core().routes, route_);
   if (refused) {
     answer(std::move(refused->response), refused->close, refused->ask_for_token);
     if (!ending_) reader_.skip_body();
@@ -174,7 +175,7 @@ void Connection::serve() {
     stalled_ = true;
     return;
   }
-  const RequestHead& head = reader_.head();
+  const http::RequestHead& head = reader_.head();
   std::string audit;
   Deferred<api::Response> deferred = host_.core().routes.handle(
       route_, {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = &audit});
@@ -185,7 +186,7 @@ void Connection::serve() {
   const std::uint64_t begin = outbox_.end();
   answer(std::move(deferred.value));
   if (waits) {
-    outbox_.hold(begin, deferred.ticket.seq, decided ? Outbox::AskedAt(read_at_) : std::nullopt);
+    outbox_.hold(begin, deferred.ticket.seq, decided ? net::Outbox::AskedAt(read_at_) : std::nullopt);
   } else if (decided) {
     ++decided_;
   }
@@ -196,7 +197,7 @@ void Connection::run_on_worker() {
   in_worker_ = true;
   in_worker_since_ = host_.now();
   worker_has_begun_ = false;
-  const RequestHead& head = reader_.head();
+  const http::RequestHead& head = reader_.head();
   // The route and what the request refers to stay as they are: nothing is read meanwhile, and the connection is kept.
   const api::Request request{
       .method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = nullptr};
@@ -205,7 +206,7 @@ void Connection::run_on_worker() {
     self->worker_has_begun_ = true;
     if (self->closed_) return;
     auto response = std::make_shared<api::Response>(host.core().routes.handle(self->route_, request).value);
-    asio::post(host.context(), [self = std::move(self), response] {
+    net::asio::post(host.context(), [self = std::move(self), response] {
       self->in_worker_ = false;
       if (!self->open_ || self->ending_) return;
       self->answer(std::move(*response));
@@ -231,7 +232,7 @@ void Connection::next_piece() {
     if (self->closed_) return;
     auto piece = std::make_shared<std::string>();
     Result<bool> result = more(*piece);
-    asio::post(host.context(), [self = std::move(self), piece, result = std::move(result)] {
+    net::asio::post(host.context(), [self = std::move(self), piece, result = std::move(result)] {
       self->in_worker_ = false;
       if (self->open_ && self->more_) self->take_piece(result, *piece);
     });
@@ -242,13 +243,13 @@ void Connection::take_piece(Result<bool> more, const std::string& piece) {
   // The answer has begun and cannot be completed: only a broken connection says so.
   if (!more.ok()) return close();
   if (more_in_chunks_) {
-    append_chunk(outbox_.tail(), piece);
+    http::append_chunk(outbox_.tail(), piece);
   } else {
     outbox_.tail() += piece;
   }
   if (!*more) {
     more_ = nullptr;
-    if (more_in_chunks_) append_last_chunk(outbox_.tail());
+    if (more_in_chunks_) http::append_last_chunk(outbox_.tail());
   }
   pump();
 }
@@ -256,35 +257,35 @@ void Connection::take_piece(Result<bool> more, const std::string& piece) {
 void Connection::answer(api::Response response, bool close, bool ask_for_token) {
   host_.traffic().answered(response.status);
   if (response.status == kInsufficientStorage) host_.note_full_disk();
-  const RequestHead& request = reader_.head();
+  const http::RequestHead& request = reader_.head();
   const bool in_pieces = static_cast<bool>(response.more);
   client_is_done_ |= !request.keep_alive;
   ending_ = close || for_probes_ || client_is_done_ || host_.is_draining() || response.status == kUnavailable;
   waits_for_ = Waits::kNot;
 
-  ResponseHead head = head_of(response);
+  http::ResponseHead head = head_of(response);
   head.ask_for_token = ask_for_token;
   if (in_pieces) {
     // The answer to HEAD has the fields of a long answer, and ends with them.
     if (!request.is_head_method) more_ = std::move(response.more);
     more_in_chunks_ = !request.http_1_0;
-    head.body = more_in_chunks_ ? ResponseHead::Body::kChunked : ResponseHead::Body::kUntilClose;
+    head.body = more_in_chunks_ ? http::ResponseHead::Body::kChunked : http::ResponseHead::Body::kUntilClose;
     ending_ |= !more_in_chunks_;
   }
   head.close = ending_;
   head.keep_alive = request.http_1_0 && !ending_;
 
-  append_head(outbox_.tail(), head);
+  http::append_head(outbox_.tail(), head);
   if (request.is_head_method) return;
   if (in_pieces && more_in_chunks_) {
-    append_chunk(outbox_.tail(), response.body);
+    http::append_chunk(outbox_.tail(), response.body);
   } else {
     outbox_.tail() += response.body;
   }
 }
 
-ResponseHead Connection::head_of(const api::Response& response) const {
-  ResponseHead head;
+http::ResponseHead Connection::head_of(const api::Response& response) const {
+  http::ResponseHead head;
   head.status = response.status;
   head.content_length = response.body.size();
   head.content_type = response.content_type;
@@ -295,13 +296,13 @@ ResponseHead Connection::head_of(const api::Response& response) const {
   return head;
 }
 
-void Connection::fail(const Refusal& refusal, bool without_body) {
+void Connection::fail(const http::Refusal& refusal, bool without_body) {
   host_.traffic().answered(refusal.response.status);
   ending_ = true;
   more_ = nullptr;
-  ResponseHead head = head_of(refusal.response);
+  http::ResponseHead head = head_of(refusal.response);
   head.close = true;
-  append_head(outbox_.tail(), head);
+  http::append_head(outbox_.tail(), head);
   if (!without_body) outbox_.tail() += refusal.response.body;
 }
 
@@ -312,9 +313,9 @@ void Connection::write() {
       write_deadline_ = kNever;
       return;
     }
-    error_code error;
-    const std::size_t count = socket_.write_some(asio::buffer(bytes), error);
-    if (error == asio::error::would_block || error == asio::error::try_again) return await_writable();
+    net::error_code error;
+    const std::size_t count = socket_.write_some(net::asio::buffer(bytes), error);
+    if (error == net::asio::error::would_block || error == net::asio::error::try_again) return await_writable();
     if (error) return close();
     outbox_.sent(count);
   }
@@ -323,7 +324,7 @@ void Connection::write() {
 void Connection::await_writable() {
   if (write_deadline_ == kNever) write_deadline_ = host_.now() + host_.core().deadlines.write;
   awaiting_writable_ = true;
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code error) {
+  socket_.async_wait(net::Socket::wait_write, [self = shared_from_this()](net::error_code error) {
     self->awaiting_writable_ = false;
     if (!self->open_) return;
     if (error) return self->close();
@@ -335,15 +336,15 @@ void Connection::read() {
   if (std::exchange(reading_, true)) return;
   await_input();
   const std::span<char> space = reader_.space();
-  socket_.async_read_some(asio::buffer(space.data(), space.size()),
-                          [self = shared_from_this()](error_code error, std::size_t count) {
+  socket_.async_read_some(net::asio::buffer(space.data(), space.size()),
+                          [self = shared_from_this()](net::error_code error, std::size_t count) {
                             self->reading_ = false;
                             if (self->open_) self->on_read(error, count);
                           });
 }
 
-void Connection::on_read(error_code error, std::size_t count) {
-  if (error && error != asio::error::eof) return close();
+void Connection::on_read(net::error_code error, std::size_t count) {
+  if (error && error != net::asio::error::eof) return close();
   if (lingering_) return error ? close() : discard();
   if (error) {
     client_is_done_ = true;
@@ -351,7 +352,7 @@ void Connection::on_read(error_code error, std::size_t count) {
     if (outbox_.empty()) return close();
   } else {
     reader_.filled(count);
-    read_at_ = SteadyClock::now();
+    read_at_ = net::SteadyClock::now();
   }
   pump();
 }
@@ -375,19 +376,19 @@ void Connection::end() {
 void Connection::linger() {
   lingering_ = true;
   input_deadline_ = host_.now() + host_.core().deadlines.linger;
-  error_code error;
-  socket_.shutdown(Socket::shutdown_send, error);
+  net::error_code error;
+  socket_.shutdown(net::Socket::shutdown_send, error);
   if (error) return close();
   if (!reading_) discard();
 }
 
 void Connection::discard() {
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+  socket_.async_wait(net::Socket::wait_read, [self = shared_from_this()](net::error_code error) {
     if (!self->open_) return;
     // A little at a time: whoever sends as fast as it can shall not keep the loop from the other connections.
     std::array<char, 16 * 1024> forgotten;
-    if (!error) self->discarded_ += self->socket_.read_some(asio::buffer(forgotten), error);
-    const bool goes_on = !error || error == asio::error::would_block;
+    if (!error) self->discarded_ += self->socket_.read_some(net::asio::buffer(forgotten), error);
+    const bool goes_on = !error || error == net::asio::error::would_block;
     if (!goes_on || self->discarded_ >= kMostDiscarded) return self->close();
     self->discard();
   });

@@ -7,12 +7,12 @@
 
 #include "api/exchange.h"
 #include "api/service.h"
-#include "server/admission.h"
-#include "server/asio.h"
+#include "http/access.h"
+#include "http/request_reader.h"
+#include "http/response_head.h"
+#include "net/asio.h"
+#include "net/outbox.h"
 #include "server/connection_host.h"
-#include "server/outbox.h"
-#include "server/request_reader.h"
-#include "server/response_head.h"
 
 namespace flint::server {
 
@@ -23,8 +23,8 @@ namespace flint::server {
 /// while the client does not take its answers.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ConnectionHost& host, Socket socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor,
-             bool for_probes);
+  Connection(ConnectionHost& host, net::Socket socket, const http::AccessRules& rules,
+             std::shared_ptr<net::Visitor> visitor, bool for_probes);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -58,13 +58,13 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void answer(api::Response response, bool close = false, bool ask_for_token = false);
   /// A last answer that belongs to no request, or not to the one that is being read. `without_body` when the client
   /// sent a HEAD, and would take a body for the next answer.
-  void fail(const Refusal& refusal, bool without_body = false);
-  [[nodiscard]] ResponseHead head_of(const api::Response& response) const;
+  void fail(const http::Refusal& refusal, bool without_body = false);
+  [[nodiscard]] http::ResponseHead head_of(const api::Response& response) const;
 
   void write();
   void await_writable();
   void read();
-  void on_read(error_code error, std::size_t count);
+  void on_read(net::error_code error, std::size_t count);
   void await_input();
   void end();
   void abort();
@@ -72,12 +72,12 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void discard();
 
   ConnectionHost& host_;
-  Socket socket_;
-  const AccessRules& rules_;
-  const std::shared_ptr<Visitor> visitor_;
+  net::Socket socket_;
+  const http::AccessRules& rules_;
+  const std::shared_ptr<net::Visitor> visitor_;
   const bool for_probes_;
-  RequestReader reader_;
-  Outbox outbox_;
+  http::RequestReader reader_;
+  net::Outbox outbox_;
   api::Service::Route route_;
   /// The rest of a long answer, a piece at a time.
   std::function<Result<bool>(std::string&)> more_;
@@ -91,7 +91,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool awaiting_commit_ = false;
   bool stalled_ = false;
   bool in_worker_ = false;
-  SteadyClock::time_point in_worker_since_;
+  net::SteadyClock::time_point in_worker_since_;
   /// Set by the worker.
   std::atomic<bool> worker_has_begun_ = false;
   /// Set when the connection closes: what has not begun by then is not done.
@@ -104,14 +104,14 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::size_t discarded_ = 0;
 
   /// When the last bytes came: read once for all requests in them.
-  SteadyClock::time_point read_at_;
+  net::SteadyClock::time_point read_at_;
   /// Decisions since then that are in the outbox and wait for nothing.
   std::uint64_t decided_ = 0;
 
   enum class Waits : std::uint8_t { kNot, kIdle, kHead, kBody };
   Waits waits_for_ = Waits::kNot;
-  SteadyClock::time_point input_deadline_ = SteadyClock::time_point::max();
-  SteadyClock::time_point write_deadline_ = SteadyClock::time_point::max();
+  net::SteadyClock::time_point input_deadline_ = net::SteadyClock::time_point::max();
+  net::SteadyClock::time_point write_deadline_ = net::SteadyClock::time_point::max();
 };
 
 }  // namespace flint::server

@@ -9,8 +9,8 @@
 #include <optional>
 #include <utility>
 
-#include "server/ip_address.h"
-#include "server/response_head.h"
+#include "base/ip_address.h"
+#include "http/response_head.h"
 
 namespace flint::server {
 namespace {
@@ -20,7 +20,7 @@ std::string peer_of(int socket) {
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
   if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "a client that has left";
-  if (const std::optional<IpAddress> ip = IpAddress::of(address)) {
+  if (const std::optional<base::IpAddress> ip = base::IpAddress::of(address)) {
     const std::string text = ip->text();
     const bool v6 = text.find(':') != text.npos;
     // The port is at the same place in both kinds of address.
@@ -35,32 +35,32 @@ std::string peer_of(int socket) {
 
 }  // namespace
 
-ConnectionHost::ConnectionHost(ServerCore& core, std::string token, EventLog& log, Calls calls)
+ConnectionHost::ConnectionHost(ServerCore& core, std::string token, net::EventLog& log, Calls calls)
     : core_(core),
       token_(std::move(token)),
       traffic_(core.monitor.add_loop()),
       log_(log),
       disk_full_(log, "disk_full", "Requests were answered with 507, and not applied: the disk has no room"),
       calls_(std::move(calls)),
-      gate_waiter_([this] { asio::post(context_, [this] { calls_.gate_has_room(); }); }) {}
+      gate_waiter_([this] { net::asio::post(context_, [this] { calls_.gate_has_room(); }); }) {}
 
 void ConnectionHost::audit(std::string_view what, int socket) {
   log_.info("changed", std::string(what) + ", by " + peer_of(socket));
 }
 
-void ConnectionHost::remove(const std::shared_ptr<Connection>& connection, Visitor& visitor) {
+void ConnectionHost::remove(const std::shared_ptr<Connection>& connection, net::Visitor& visitor) {
   if (connections_.erase(connection) == 1) forget(visitor);
 }
 
-void ConnectionHost::forget(Visitor& visitor) {
+void ConnectionHost::forget(net::Visitor& visitor) {
   load_.fetch_sub(1, std::memory_order_relaxed);
   core_.connections.leave(visitor);
 }
 
 void ConnectionHost::read_clocks() {
   using namespace std::chrono;
-  now_ = SteadyClock::now();
-  date_ = http_date(duration_cast<seconds>(system_clock::now().time_since_epoch()).count());
+  now_ = net::SteadyClock::now();
+  date_ = http::http_date(duration_cast<seconds>(system_clock::now().time_since_epoch()).count());
 }
 
 void ConnectionHost::await_commit(std::shared_ptr<Connection> connection, std::uint64_t seq) {
@@ -68,7 +68,7 @@ void ConnectionHost::await_commit(std::shared_ptr<Connection> connection, std::u
   awaited_seq_ = std::max(awaited_seq_, seq);
   if (std::exchange(commit_is_awaited_, true)) return;
   // Behind what is ready to run now: those requests shall be in the same commit.
-  asio::post(context_, [this] { calls_.commit_is_awaited(); });
+  net::asio::post(context_, [this] { calls_.commit_is_awaited(); });
 }
 
 ConnectionHost::Connections ConnectionHost::take_awaiting_commit() {

@@ -11,12 +11,12 @@
 #include <unordered_set>
 #include <vector>
 
-#include "server/asio.h"
-#include "server/connection_table.h"
-#include "server/event_log.h"
+#include "http/traffic.h"
+#include "net/asio.h"
+#include "net/connection_table.h"
+#include "net/event_log.h"
+#include "net/storage_gate.h"
 #include "server/server_core.h"
-#include "server/storage_gate.h"
-#include "server/traffic.h"
 
 namespace flint::server {
 
@@ -39,7 +39,7 @@ class ConnectionHost {
   };
 
   /// The references outlive it.
-  ConnectionHost(ServerCore& core, std::string token, EventLog& log, Calls calls);
+  ConnectionHost(ServerCore& core, std::string token, net::EventLog& log, Calls calls);
   ConnectionHost(const ConnectionHost&) = delete;
   ConnectionHost& operator=(const ConnectionHost&) = delete;
 
@@ -47,18 +47,18 @@ class ConnectionHost {
 
   [[nodiscard]] ServerCore& core() { return core_; }
   /// Threads: any.
-  [[nodiscard]] IoContext& context() { return context_; }
+  [[nodiscard]] net::IoContext& context() { return context_; }
   /// Refreshed by the loop's tick: behind by at most its period.
-  [[nodiscard]] SteadyClock::time_point now() const { return now_; }
+  [[nodiscard]] net::SteadyClock::time_point now() const { return now_; }
   [[nodiscard]] const std::string& date() const { return date_; }
   [[nodiscard]] bool is_draining() const { return draining_; }
   /// What a request carries where the rules ask for a token. A copy of its own, so that reading it costs nothing.
   [[nodiscard]] const std::string& token() const { return token_; }
-  [[nodiscard]] Traffic& traffic() { return traffic_; }
+  [[nodiscard]] http::Traffic& traffic() { return traffic_; }
   void note_full_disk() { disk_full_.happened(); }
   /// Logs `what` with the peer of `socket`, which did it.
   void audit(std::string_view what, int socket);
-  void remove(const std::shared_ptr<Connection>& connection, Visitor& visitor);
+  void remove(const std::shared_ptr<Connection>& connection, net::Visitor& visitor);
   /// Has Connection::on_commit called once the log may be durable up to `seq`.
   void await_commit(std::shared_ptr<Connection> connection, std::uint64_t seq);
   /// Whether `connection` may begin a request that waits on storage; if not, Connection::resume is called later.
@@ -70,7 +70,7 @@ class ConnectionHost {
   void expect() { load_.fetch_add(1, std::memory_order_relaxed); }
   void add(std::shared_ptr<Connection> connection) { connections_.insert(std::move(connection)); }
   /// What was expected does not come, or has gone.
-  void forget(Visitor& visitor);
+  void forget(net::Visitor& visitor);
   /// Connections that are open or about to be. Threads: any.
   [[nodiscard]] std::size_t load() const { return load_.load(std::memory_order_relaxed); }
   /// A copy: what is done to a connection may remove it.
@@ -91,11 +91,11 @@ class ConnectionHost {
  private:
   ServerCore& core_;
   std::string token_;
-  Traffic& traffic_;
-  EventLog& log_;
-  RepeatedWarning disk_full_;
+  http::Traffic& traffic_;
+  net::EventLog& log_;
+  net::RepeatedWarning disk_full_;
   const Calls calls_;
-  IoContext context_{1};
+  net::IoContext context_{1};
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::atomic<std::size_t> load_ = 0;
 
@@ -104,9 +104,9 @@ class ConnectionHost {
   bool commit_is_awaited_ = false;
 
   std::deque<std::shared_ptr<Connection>> stalled_;
-  StorageGate::Waiter gate_waiter_;
+  net::StorageGate::Waiter gate_waiter_;
 
-  SteadyClock::time_point now_;
+  net::SteadyClock::time_point now_;
   std::string date_;
   bool draining_ = false;
 };

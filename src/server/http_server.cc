@@ -5,7 +5,7 @@
 
 namespace flint::server {
 
-HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, EventLog& log)
+HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, net::EventLog& log)
     : log_(log),
       core_(limiter, settings.deadlines, settings.places, settings.max_blocking),
       accept_work_(accept_context_.get_executor()),
@@ -18,17 +18,17 @@ HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, EventLog&
 
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
 
-void HttpServer::add(ListenSocket socket, AccessRules rules) {
-  listeners_.push_back(std::make_unique<Listener>(
+void HttpServer::add(net::ListenSocket socket, http::AccessRules rules) {
+  listeners_.push_back(std::make_unique<net::Listener>(
       accept_context_, std::move(socket),
-      [this, &kept = rules_.emplace_back(rules)](base::UniqueFd accepted, std::optional<IpAddress> client) {
+      [this, &kept = rules_.emplace_back(rules)](base::UniqueFd accepted, std::optional<base::IpAddress> client) {
         take(std::move(accepted), kept, client);
       },
       log_));
 }
 
 Status HttpServer::start() {
-  for (const std::unique_ptr<Listener>& listener : listeners_) {
+  for (const std::unique_ptr<net::Listener>& listener : listeners_) {
     if (Status status = listener->start(); !status.ok()) return status;
   }
   for (const std::unique_ptr<IoLoop>& loop : loops_) loop->start();
@@ -42,21 +42,22 @@ void HttpServer::set_token(const std::string& token) {
   taken->wait();
 }
 
-void HttpServer::take(base::UniqueFd socket, const AccessRules& rules, std::optional<IpAddress> client) {
+void HttpServer::take(base::UniqueFd socket, const http::AccessRules& rules, std::optional<base::IpAddress> client) {
   const auto least = std::min_element(loops_.begin(), loops_.end(),
                                       [](const auto& a, const auto& b) { return a->load() < b->load(); });
-  auto visitor = std::make_shared<Visitor>();
+  auto visitor = std::make_shared<net::Visitor>();
   visitor->is_owner = rules.is_owners;
   if (client) visitor->client = client->client();
   visitor->loop = least->get();
-  const ConnectionTable::Entered entered = core_.connections.enter(visitor);
+  const net::ConnectionTable::Entered entered = core_.connections.enter(visitor);
   if (entered.gives_way) {
     dropped_.happened();
     entered.gives_way->loop->give_way(entered.gives_way);
   }
-  if (entered.entry != ConnectionTable::Entry::kServed) turned_away_.happened();
-  if (entered.entry == ConnectionTable::Entry::kRefused) return;
-  (*least)->adopt(std::move(socket), rules, std::move(visitor), entered.entry == ConnectionTable::Entry::kForProbes);
+  if (entered.entry != net::ConnectionTable::Entry::kServed) turned_away_.happened();
+  if (entered.entry == net::ConnectionTable::Entry::kRefused) return;
+  (*least)->adopt(std::move(socket), rules, std::move(visitor),
+                  entered.entry == net::ConnectionTable::Entry::kForProbes);
 }
 
 bool HttpServer::stop(std::chrono::milliseconds drain) {
@@ -64,7 +65,7 @@ bool HttpServer::stop(std::chrono::milliseconds drain) {
   core_.monitor.begin_drain();
   accept_context_.stop();
   if (accept_thread_.joinable()) accept_thread_.join();
-  for (const std::unique_ptr<Listener>& listener : listeners_) listener->stop();
+  for (const std::unique_ptr<net::Listener>& listener : listeners_) listener->stop();
 
   for (const std::unique_ptr<IoLoop>& loop : loops_) loop->drain();
   const bool drained = wait_for_connections(0, drain);

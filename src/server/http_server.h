@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "net/listener.h"
 #include "server/io_loop.h"
-#include "server/listener.h"
 #include "server/options.h"
 #include "server/server_core.h"
 
@@ -17,7 +17,7 @@ namespace flint::server {
 struct HttpSettings {
   std::size_t max_blocking = 1024;
   unsigned threads = 1;
-  ConnectionPlaces places{.places = kMostConnections, .spare = ConnectionTable::kSpare};
+  net::ConnectionPlaces places{.places = kMostConnections, .spare = net::ConnectionTable::kSpare};
   /// What requests carry on sockets that ask for it.
   std::string token;
   Deadlines deadlines;
@@ -27,14 +27,14 @@ struct HttpSettings {
 class HttpServer {
  public:
   /// `limiter` and `log` outlive it.
-  HttpServer(Limiter& limiter, const HttpSettings& settings, EventLog& log);
+  HttpServer(Limiter& limiter, const HttpSettings& settings, net::EventLog& log);
   /// stop(), without time to drain.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
   /// Before start().
-  void add(ListenSocket socket, AccessRules rules);
+  void add(net::ListenSocket socket, http::AccessRules rules);
   Status start();
 
   /// Between start() and stop(). When it returns, requests are judged by this token alone, also on open connections.
@@ -53,19 +53,19 @@ class HttpServer {
   }
 
  private:
-  void take(base::UniqueFd socket, const AccessRules& rules, std::optional<IpAddress> client);
+  void take(base::UniqueFd socket, const http::AccessRules& rules, std::optional<base::IpAddress> client);
 
-  EventLog& log_;
+  net::EventLog& log_;
   ServerCore core_;
   /// Of each socket. Connections refer to them.
-  std::deque<AccessRules> rules_;
+  std::deque<http::AccessRules> rules_;
   std::vector<std::unique_ptr<IoLoop>> loops_;
-  IoContext accept_context_{1};
-  asio::executor_work_guard<IoContext::executor_type> accept_work_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  net::IoContext accept_context_{1};
+  net::asio::executor_work_guard<net::IoContext::executor_type> accept_work_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::thread accept_thread_;
-  RepeatedWarning turned_away_;
-  RepeatedWarning dropped_;
+  net::RepeatedWarning turned_away_;
+  net::RepeatedWarning dropped_;
   bool stopped_ = false;
 };
 

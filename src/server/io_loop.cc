@@ -36,11 +36,11 @@ struct IoLoop::Mailbox {
   template <typename Work>
   void post(Work work) {
     base::MutexLock lock(mutex);
-    if (loop != nullptr) asio::post(loop->host_.context(), [at = loop, work = std::move(work)] { work(*at); });
+    if (loop != nullptr) net::asio::post(loop->host_.context(), [at = loop, work = std::move(work)] { work(*at); });
   }
 };
 
-IoLoop::IoLoop(ServerCore& core, std::string token, EventLog& log)
+IoLoop::IoLoop(ServerCore& core, std::string token, net::EventLog& log)
     : host_(core, std::move(token), log,
             {.commit_is_awaited = [this] { arm_commit(); }, .gate_has_room = [this] { resume_stalled(); }}),
       work_(host_.context().get_executor()),
@@ -60,13 +60,14 @@ void IoLoop::start() {
   thread_ = std::thread([this] { host_.context().run(); });
 }
 
-void IoLoop::adopt(base::UniqueFd socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor, bool for_probes) {
+void IoLoop::adopt(base::UniqueFd socket, const http::AccessRules& rules, std::shared_ptr<net::Visitor> visitor,
+                   bool for_probes) {
   host_.expect();
-  asio::post(host_.context(), [this, fd = std::make_shared<base::UniqueFd>(std::move(socket)), &rules,
-                               visitor = std::move(visitor), for_probes] {
-    Socket adopted(host_.context().get_executor());
-    error_code error;
-    const asio::generic::stream_protocol protocol(family_of(fd->get()), 0);
+  net::asio::post(host_.context(), [this, fd = std::make_shared<base::UniqueFd>(std::move(socket)), &rules,
+                                    visitor = std::move(visitor), for_probes] {
+    net::Socket adopted(host_.context().get_executor());
+    net::error_code error;
+    const net::asio::generic::stream_protocol protocol(family_of(fd->get()), 0);
     adopted.assign(protocol, fd->get(), error);
     if (error) return host_.forget(*visitor);
     static_cast<void>(fd->release());
@@ -78,14 +79,14 @@ void IoLoop::adopt(base::UniqueFd socket, const AccessRules& rules, std::shared_
   });
 }
 
-void IoLoop::give_way(std::shared_ptr<Visitor> visitor) {
-  asio::post(host_.context(), [visitor = std::move(visitor)] {
+void IoLoop::give_way(std::shared_ptr<net::Visitor> visitor) {
+  net::asio::post(host_.context(), [visitor = std::move(visitor)] {
     if (const std::shared_ptr<Connection> connection = visitor->connection.lock()) connection->give_way();
   });
 }
 
 void IoLoop::set_token(std::string token, std::function<void()> done) {
-  asio::post(host_.context(), [this, token = std::move(token), done = std::move(done)]() mutable {
+  net::asio::post(host_.context(), [this, token = std::move(token), done = std::move(done)]() mutable {
     host_.set_token(std::move(token));
     for (const std::shared_ptr<Connection>& connection : host_.connections()) connection->doubt();
     done();
@@ -93,7 +94,7 @@ void IoLoop::set_token(std::string token, std::function<void()> done) {
 }
 
 void IoLoop::drain() {
-  asio::post(host_.context(), [this] {
+  net::asio::post(host_.context(), [this] {
     host_.begin_drain();
     for (const std::shared_ptr<Connection>& connection : host_.connections()) connection->drain();
   });
@@ -101,7 +102,7 @@ void IoLoop::drain() {
 
 void IoLoop::join() {
   if (!thread_.joinable()) return;
-  asio::post(host_.context(), [this] {
+  net::asio::post(host_.context(), [this] {
     for (const std::shared_ptr<Connection>& connection : host_.connections()) connection->close();
     host_.context().stop();
   });
@@ -116,7 +117,7 @@ void IoLoop::keep_ticking() {
 
 void IoLoop::schedule_tick() {
   timer_.expires_after(tick_period(host_.core().deadlines));
-  timer_.async_wait([this](error_code error) {
+  timer_.async_wait([this](net::error_code error) {
     if (!error) tick();
   });
 }

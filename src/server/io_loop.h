@@ -7,11 +7,11 @@
 #include <thread>
 
 #include "base/unique_fd.h"
-#include "server/admission.h"
-#include "server/asio.h"
+#include "http/access.h"
+#include "net/asio.h"
+#include "net/connection_table.h"
+#include "net/event_log.h"
 #include "server/connection_host.h"
-#include "server/connection_table.h"
-#include "server/event_log.h"
 #include "server/server_core.h"
 
 namespace flint::server {
@@ -23,7 +23,7 @@ namespace flint::server {
 class IoLoop {
  public:
   /// The references outlive it.
-  IoLoop(ServerCore& core, std::string token, EventLog& log);
+  IoLoop(ServerCore& core, std::string token, net::EventLog& log);
   /// join(), for a loop that was started.
   ~IoLoop();
   IoLoop(const IoLoop&) = delete;
@@ -32,9 +32,10 @@ class IoLoop {
   void start();
   /// Before drain(). Serves a connected, non-blocking socket. `rules` outlives the loop. `for_probes`: see
   /// ConnectionTable.
-  void adopt(base::UniqueFd socket, const AccessRules& rules, std::shared_ptr<Visitor> visitor, bool for_probes);
+  void adopt(base::UniqueFd socket, const http::AccessRules& rules, std::shared_ptr<net::Visitor> visitor,
+             bool for_probes);
   /// Has a connection closed that this loop adopted, unless it is proven by now.
-  void give_way(std::shared_ptr<Visitor> visitor);
+  void give_way(std::shared_ptr<net::Visitor> visitor);
   /// Replaces the token of a loop that was started. Calls `done` on its thread when no request is judged by the former
   /// one any more, also on connections that are open.
   void set_token(std::string token, std::function<void()> done);
@@ -57,8 +58,8 @@ class IoLoop {
   void resume_stalled();
 
   ConnectionHost host_;
-  asio::executor_work_guard<IoContext::executor_type> work_;
-  Timer timer_;
+  net::asio::executor_work_guard<net::IoContext::executor_type> work_;
+  net::Timer timer_;
   std::shared_ptr<Mailbox> mailbox_;
   bool ticking_ = false;
   std::thread thread_;

@@ -9,7 +9,7 @@
 
 #include "flint/options.h"
 #include "flint/status.h"
-#include "server/event_log.h"
+#include "net/event_log.h"
 
 /// What an operator may choose for a server.
 namespace flint::server {
@@ -50,8 +50,8 @@ struct ServerOptions {
   std::size_t max_blocking = 1024;
   /// I/O threads, at most kMostThreads; 0 means one a processor.
   unsigned threads = 0;
-  LogLevel log_level = LogLevel::kInfo;
-  LogFormat log_format = LogFormat::kAuto;
+  net::LogLevel log_level = net::LogLevel::kInfo;
+  net::LogFormat log_format = net::LogFormat::kAuto;
   /// By the socket in the data directory; and as many by `bind`. Fewer where the limit of open files is lower.
   std::size_t max_connections = kMostConnections;
   Deadlines deadlines;

@@ -13,11 +13,11 @@
 
 #include "flint/limiter.h"
 #include "flint/version.h"
-#include "server/bind_address.h"
-#include "server/descriptors.h"
-#include "server/event_log.h"
+#include "net/bind_address.h"
+#include "net/descriptors.h"
+#include "net/event_log.h"
+#include "net/listen_socket.h"
 #include "server/http_server.h"
-#include "server/listen_socket.h"
 #include "server/service_manager.h"
 #include "server/signals.h"
 
@@ -47,7 +47,7 @@ Status validate_token(std::string_view token) {
   return {};
 }
 
-Status validate(const ServerOptions& options, const BindAddress& address) {
+Status validate(const ServerOptions& options, const net::BindAddress& address) {
   if (Status valid = validate_token(options.token); !valid.ok()) return valid;
   if (options.token.empty() && !address.is_local()) {
     return invalid(
@@ -70,7 +70,7 @@ unsigned thread_count(unsigned wanted) {
 void keep_memory_private() { prctl(PR_SET_DUMPABLE, 0); }
 
 /// Of a token that others, who can reach `address`, can guess.
-void report_weak_token(const BindAddress& address, std::string_view token, std::vector<Finding>& findings) {
+void report_weak_token(const net::BindAddress& address, std::string_view token, std::vector<Finding>& findings) {
   if (address.is_local() || token.size() >= kShortestStrongToken) return;
   findings.push_back(
       {.fatal = false,
@@ -91,8 +91,8 @@ void end_by(milliseconds deadline) {
 class Run {
  public:
   /// `passed` takes the place of binding `address`; `signals` is what catch_signals() returned.
-  Run(const ServerOptions& options, BindAddress address, std::optional<ListenSocket> passed,
-      const ServiceNotifier& notifier, int signals, EventLog& log)
+  Run(const ServerOptions& options, net::BindAddress address, std::optional<net::ListenSocket> passed,
+      const ServiceNotifier& notifier, int signals, net::EventLog& log)
       : options_(options),
         address_(std::move(address)),
         notifier_(notifier),
@@ -120,18 +120,18 @@ class Run {
   Status end_failed(const Status& failure);
 
   const ServerOptions& options_;
-  BindAddress address_;
+  net::BindAddress address_;
   const ServiceNotifier& notifier_;
-  EventLog& log_;
+  net::EventLog& log_;
   std::string token_;
-  ConnectionPlaces places_;
-  IoContext context_{1};
+  net::ConnectionPlaces places_;
+  net::IoContext context_{1};
   /// Readable when a signal has come.
-  asio::posix::basic_stream_descriptor<IoContext::executor_type> signals_;
+  net::asio::posix::basic_stream_descriptor<net::IoContext::executor_type> signals_;
   std::string stop_signal_;
-  Timer health_timer_;
+  net::Timer health_timer_;
   /// The one beside the data directory's.
-  std::optional<ListenSocket> public_socket_;
+  std::optional<net::ListenSocket> public_socket_;
   std::vector<Finding> told_;
   std::unique_ptr<Limiter> limiter_;
   bool waits_for_room_ = false;
@@ -161,7 +161,7 @@ Status Run::run() {
 
 Status Run::open() {
   const unsigned threads = thread_count(options_.threads);
-  const Result<ConnectionPlaces> places = places_of_process(threads, options_.max_connections);
+  const Result<net::ConnectionPlaces> places = net::places_of_process(threads, options_.max_connections);
   if (!places.ok()) return places.status();
   places_ = *places;
   if (places_.places < options_.max_connections) {
@@ -173,7 +173,7 @@ Status Run::open() {
   }
   // A port that is taken is known before anything is opened, and a free one before the lock file names it.
   if (!public_socket_ && !address_.is_unix()) {
-    Result<ListenSocket> tcp = ListenSocket::bind_tcp(address_);
+    Result<net::ListenSocket> tcp = net::ListenSocket::bind_tcp(address_);
     if (!tcp.ok()) return tcp.status();
     public_socket_.emplace(std::move(*tcp));
   }
@@ -205,12 +205,12 @@ Status Run::listen() {
                                                     .deadlines = options_.deadlines},
                                        log_);
   std::vector<std::string> listening;
-  const auto add = [&](ListenSocket socket, AccessRules rules) {
+  const auto add = [&](net::ListenSocket socket, http::AccessRules rules) {
     listening.push_back(fmt::format("listening on {} {}", socket.url(),
                                     rules.asks_for_token ? "for requests with the token" : "without a token"));
     http_->add(std::move(socket), rules);
   };
-  Result<ListenSocket> local = ListenSocket::bind_in_data_dir(options_.data_dir);
+  Result<net::ListenSocket> local = net::ListenSocket::bind_in_data_dir(options_.data_dir);
   // Other failures pass, such as too many open files: started again, the server will have its socket.
   if (!local.ok() && local.code() != Code::kPermission) return local.status();
   if (!local.ok()) {
@@ -220,13 +220,14 @@ Status Run::listen() {
                              local.status().message()));
   }
   if (!public_socket_) {
-    Result<ListenSocket> named = ListenSocket::bind_unix(address_.path);
+    Result<net::ListenSocket> named = net::ListenSocket::bind_unix(address_.path);
     if (!named.ok()) return named.status();
     public_socket_.emplace(std::move(*named));
   }
   const std::string url = public_socket_->url();
-  add(*std::move(public_socket_), address_.is_unix() ? unix_rules(!token_.empty()) : tcp_rules(!token_.empty()));
-  if (local.ok()) add(std::move(*local), owner_rules());
+  add(*std::move(public_socket_),
+      address_.is_unix() ? http::unix_rules(!token_.empty()) : http::tcp_rules(!token_.empty()));
+  if (local.ok()) add(std::move(*local), http::owner_rules());
   if (Status started = http_->start(); !started.ok()) return started;
   for (const std::string& line : listening) log_.info("listening", line);
   notifier_.ready("serving " + options_.data_dir + " on " + url);
@@ -244,7 +245,7 @@ void Run::examine() {
 }
 
 void Run::await_signals() {
-  signals_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code failed) {
+  signals_.async_wait(net::asio::posix::descriptor_base::wait_read, [this](net::error_code failed) {
     if (failed) return;
     take_signals();
     stop_was_asked() ? context_.stop() : await_signals();
@@ -291,7 +292,7 @@ void Run::read_token_again() {
 
 void Run::watch_health() {
   health_timer_.expires_after(kHealthPeriod);
-  health_timer_.async_wait([this](error_code error) {
+  health_timer_.async_wait([this](net::error_code error) {
     if (error) return;
     if (!limiter_->health().ok()) return context_.stop();
     watch_room();
@@ -335,18 +336,18 @@ Status Run::end_failed(const Status& failure) {
 Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
   Result<std::optional<PassedSocket>> passed = take_passed_socket();
   if (!passed.ok()) return passed.status();
-  Result<BindAddress> address = *passed ? (*passed)->address : parse_bind_address(options.bind);
+  Result<net::BindAddress> address = *passed ? (*passed)->address : net::parse_bind_address(options.bind);
   if (!address.ok()) return address.status();
   if (Status valid = validate(options, *address); !valid.ok()) return valid;
   const Result<int> signals = catch_signals();
   if (!signals.ok()) return signals.status();
   umask(0077);
   if (!options.token.empty()) keep_memory_private();
-  EventLog log(options.log_level, options.log_format);
+  net::EventLog log(options.log_level, options.log_format);
   Status status;
   {
-    std::optional<ListenSocket> adopted;
-    if (*passed) adopted = ListenSocket::adopt(std::move((*passed)->fd), *address);
+    std::optional<net::ListenSocket> adopted;
+    if (*passed) adopted = net::ListenSocket::adopt(std::move((*passed)->fd), *address);
     Run run(options, *std::move(address), std::move(adopted), notifier, *signals, log);
     status = run.run();
   }

@@ -13,8 +13,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "server/event_log.h"
-#include "server/ip_address.h"
+#include "base/ip_address.h"
+#include "net/event_log.h"
 
 namespace flint::server {
 namespace {
@@ -44,12 +44,12 @@ int socket_option(int fd, int option) {
 }
 
 /// nullopt for what has no address that a client could name.
-std::optional<BindAddress> address_of(int fd) {
+std::optional<net::BindAddress> address_of(int fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return std::nullopt;
-  BindAddress address;
-  if (const std::optional<IpAddress> ip = IpAddress::of(storage)) {
+  net::BindAddress address;
+  if (const std::optional<base::IpAddress> ip = base::IpAddress::of(storage)) {
     address.host = ip->text();
     // The port is at the same place in both kinds of address.
     address.port = ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
@@ -79,7 +79,7 @@ void ServiceNotifier::send(std::string_view state, std::string_view text) const 
   // A manager that has stopped reading does not stop the server.
   const timeval patience{.tv_sec = 1, .tv_usec = 0};
   setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-  const std::string message = std::string(state) + "STATUS=" + escaped_for_log(text);
+  const std::string message = std::string(state) + "STATUS=" + net::escaped_for_log(text);
   ::sendto(socket.get(), message.data(), message.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
            static_cast<socklen_t>(size));
 }
@@ -93,7 +93,7 @@ Result<PassedSocket> examine_passed_socket(base::UniqueFd fd) {
   if (socket_option(fd.get(), SO_ACCEPTCONN) != 1) {
     return not_a_socket_to_serve("does not listen (Accept=yes passes connections instead of sockets)");
   }
-  std::optional<BindAddress> address = address_of(fd.get());
+  std::optional<net::BindAddress> address = address_of(fd.get());
   if (!address) return not_a_socket_to_serve("has no address that a client could name");
   const int flags = fcntl(fd.get(), F_GETFL);
   if (flags == -1 || fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) == -1 || fcntl(fd.get(), F_SETFD, FD_CLOEXEC) == -1) {
@@ -109,7 +109,7 @@ Result<std::optional<PassedSocket>> take_passed_socket() {
   // Variables for another process came here by inheritance.
   if (pid != std::to_string(getpid()) || count.empty() || count == "0") return std::optional<PassedSocket>();
   if (count != "1") {
-    return invalid("The service manager passed LISTEN_FDS=" + escaped_for_log(count) +
+    return invalid("The service manager passed LISTEN_FDS=" + net::escaped_for_log(count) +
                    ", and the server takes one socket. Its socket unit needs one ListenStream=.");
   }
   Result<PassedSocket> socket = examine_passed_socket(base::UniqueFd(kFirstPassed));

@@ -6,7 +6,7 @@
 
 #include "base/unique_fd.h"
 #include "flint/status.h"
-#include "server/bind_address.h"
+#include "net/bind_address.h"
 
 /// What the server and a service manager such as systemd tell each other: the protocols of sd_notify(3) and
 /// sd_listen_fds(3), which are a datagram and three variables, so that no library of the manager is needed.
@@ -37,7 +37,7 @@ class ServiceNotifier {
 /// A socket that the service manager listens on in the server's stead, before it and across its restarts.
 struct PassedSocket {
   base::UniqueFd fd;
-  BindAddress address;
+  net::BindAddress address;
 };
 
 /// The one socket that LISTEN_FDS and LISTEN_PID pass to this process, if they do; takes them out of the environment.

@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "server/listen_socket.h"
+#include "net/listen_socket.h"
 #include "testing/test_client.h"
 #include "testing/test_server.h"
 
@@ -112,7 +112,7 @@ TEST(PassedSocket, KeepsItsAddress) {
   }
 
   const std::string path = directory.path() + "/passed.sock";
-  Result<ListenSocket> bound = ListenSocket::bind_unix(path);
+  Result<net::ListenSocket> bound = net::ListenSocket::bind_unix(path);
   ASSERT_TRUE(bound.ok() && bound->listen().ok());
   const Result<PassedSocket> named = examine_passed_socket(base::UniqueFd(dup(bound->fd())));
   ASSERT_TRUE(named.ok()) << named.status().message();
@@ -167,15 +167,15 @@ TEST(PassedSocket, OnlyForThisProcessAndOnlyOne) {
 
 TEST(PassedSocket, OutlivesTheServerThatAdoptedIt) {
   const TemporaryDirectory directory;
-  Result<ListenSocket> held = ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0});
+  Result<net::ListenSocket> held = net::ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0});
   ASSERT_TRUE(held.ok() && held->listen().ok());
   const auto port = static_cast<std::uint16_t>(std::stoi(held->url().substr(17)));
-  EventLog log(LogLevel::kError, LogFormat::kText);
+  net::EventLog log(net::LogLevel::kError, net::LogFormat::kText);
   std::unique_ptr<Limiter> limiter = std::move(*Limiter::open(directory.path()));
   const auto start = [&] {
     Result<PassedSocket> passed = examine_passed_socket(base::UniqueFd(dup(held->fd())));
     auto http = std::make_unique<HttpServer>(*limiter, TestServer::defaults(), log);
-    http->add(ListenSocket::adopt(std::move(passed->fd), passed->address), tcp_rules(false));
+    http->add(net::ListenSocket::adopt(std::move(passed->fd), passed->address), http::tcp_rules(false));
     EXPECT_TRUE(http->start().ok());
     return http;
   };

@@ -8,7 +8,7 @@
 
 #include <cstring>
 
-#include "server/http_chars.h"
+#include "http/chars.h"
 
 namespace flint::testing {
 
@@ -120,7 +120,7 @@ std::optional<RawResponse> TestClient::receive(bool head_only) {
     const std::size_t colon = line->find(": ");
     if (colon == std::string::npos) return std::nullopt;
     std::string name = line->substr(0, colon);
-    for (char& c : name) c = server::to_lower(c);
+    for (char& c : name) c = http::to_lower(c);
     if (!response.fields.emplace(name, line->substr(colon + 2)).second) return std::nullopt;
   }
   if (head_only || response.status == 100) return response;

@@ -27,7 +27,7 @@ class TestServer {
     http_ = std::make_unique<server::HttpServer>(*limiter_, settings, log_);
     open_port_ = add(false);
     token_port_ = add(true);
-    http_->add(std::move(*server::ListenSocket::bind_in_data_dir(directory_.path())), server::owner_rules());
+    http_->add(std::move(*net::ListenSocket::bind_in_data_dir(directory_.path())), http::owner_rules());
     const Status started = http_->start();
     EXPECT_TRUE(started.ok()) << started.message();
   }
@@ -50,15 +50,14 @@ class TestServer {
 
  private:
   std::uint16_t add(bool asks_for_token) {
-    server::ListenSocket socket =
-        std::move(*server::ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0}));
+    net::ListenSocket socket = std::move(*net::ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0}));
     const std::string url = socket.url();
-    http_->add(std::move(socket), server::tcp_rules(asks_for_token));
+    http_->add(std::move(socket), http::tcp_rules(asks_for_token));
     return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
   }
 
   TemporaryDirectory directory_;
-  server::EventLog log_{server::LogLevel::kError, server::LogFormat::kText};
+  net::EventLog log_{net::LogLevel::kError, net::LogFormat::kText};
   std::unique_ptr<Limiter> limiter_;
   std::unique_ptr<server::HttpServer> http_;
   std::uint16_t open_port_ = 0;

@@ -121,7 +121,7 @@ class DocumentTest(unittest.TestCase):
         rows = re.findall(r'\{Method::k(Get|Post), "([^"]+)"', (ROOT / "src/api/endpoints.cc").read_text())
         routed = {(method.upper(), re.sub(r"/$", "/{key}", path)) for method, path in rows}
         self.assertGreater(len(routed), 10)
-        monitor = (ROOT / "src/server/monitor.cc").read_text()
+        monitor = (ROOT / "src/http/monitor.cc").read_text()
         words = re.findall(r'constexpr std::string_view k\w+Path = "([^"]+)"', monitor)
         self.assertEqual({(operation.method, operation.path) for operation in DOCUMENT.operations},
                          routed | {("GET", path) for path in words})

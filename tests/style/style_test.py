@@ -20,11 +20,13 @@ LAYERS = {
     "storage": {"base", "io"},
     "limiter": {"base", "io", "algorithm", "storage"},
     "api": {"base", "limiter"},
-    "server": {"base", "api"},
+    "net": {"base"},
+    "http": {"base", "api"},
+    "server": {"base", "api", "net", "http"},
     "original": {"base", "io", "algorithm", "limiter", "api"},
     "cli": {"base", "api", "server", "original"},
     # For tests, fuzzing and benchmarks: no program and no library has any of it.
-    "testing": {"base", "io", "algorithm", "storage", "limiter", "api", "original", "server"},
+    "testing": {"base", "io", "algorithm", "storage", "limiter", "api", "original", "net", "http", "server"},
 }
 
 MAX_LINES = 500

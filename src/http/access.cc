@@ -1,0 +1,140 @@
+#include "http/access.h"
+
+#include "api/errors.h"
+#include "http/authority.h"
+#include "http/chars.h"
+#include "http/chunked_body.h"
+
+namespace flint::http {
+namespace {
+
+Refusal refusal(int status, std::string_view code, std::string_view message) {
+  return {.response = api::error_response(status, code, message), .close = false, .ask_for_token = false};
+}
+
+Refusal closing(Refusal refusal) {
+  refusal.close = true;
+  return refusal;
+}
+
+/// What follows `Bearer` in an Authorization field; empty for another scheme.
+std::string_view bearer_token(std::string_view authorization) noexcept {
+  constexpr std::string_view kScheme = "bearer ";
+  if (authorization.size() < kScheme.size()) return {};
+  if (!equals_ignoring_case(authorization.substr(0, kScheme.size()), kScheme)) return {};
+  return trimmed(authorization.substr(kScheme.size()));
+}
+
+std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules& rules) {
+  if (rules.keep_browsers_out) {
+    // Probes of HTTP/1.0 name no host. No browser is such a client, and they are told no more than a word.
+    const bool nameless_probe = !head.host && Monitor::is_public(head.path);
+    if (!nameless_probe && !(head.host && is_loopback(*head.host))) {
+      return closing(refusal(421, "misdirected_request",
+                             "Without a token the server answers to loopback names only: ask for 127.0.0.1 or "
+                             "localhost, or start it with a token."));
+    }
+    if (head.has_origin || head.from_other_site) {
+      return refusal(403, "origin_refused", "Without a token the server does not answer to web pages.");
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> refuse_without_token(const RequestHead& head, const AccessRules& rules, std::string_view token) {
+  if (!rules.asks_for_token || Monitor::is_public(head.path)) return std::nullopt;
+  if (head.authorization && same_secret(bearer_token(*head.authorization), token)) return std::nullopt;
+  Refusal unauthorized =
+      refusal(401, "unauthorized", "The request needs the server's token: send it as \"Authorization: Bearer TOKEN\".");
+  unauthorized.ask_for_token = true;
+  return unauthorized;
+}
+
+/// `application/json`, in UTF-8 if it says which.
+bool is_json(std::string_view content_type) noexcept {
+  const std::size_t semicolon = content_type.find(';');
+  if (!equals_ignoring_case(trimmed(content_type.substr(0, semicolon)), "application/json")) return false;
+  while (semicolon != content_type.npos && !content_type.empty()) {
+    const std::size_t next = content_type.find(';');
+    content_type = next == content_type.npos ? std::string_view() : content_type.substr(next + 1);
+    const std::string_view parameter = trimmed(content_type.substr(0, content_type.find(';')));
+    constexpr std::string_view kCharset = "charset=";
+    if (parameter.size() < kCharset.size()) continue;
+    if (!equals_ignoring_case(parameter.substr(0, kCharset.size()), kCharset)) continue;
+    const std::string_view charset = parameter.substr(kCharset.size());
+    if (!equals_ignoring_case(charset, "utf-8") && !equals_ignoring_case(charset, "\"utf-8\"")) return false;
+  }
+  return true;
+}
+
+/// No path has these methods. `route` says what the path has instead, if there is anything at it.
+Refusal never_served(const api::Service::Route& route) {
+  Refusal refused = refusal(405, "method_not_allowed", "The server answers neither TRACE nor CONNECT.");
+  refused.response.allow = route.error.allow.empty() ? "GET, HEAD, POST" : route.error.allow;
+  return closing(std::move(refused));
+}
+
+std::optional<Refusal> refuse_body(const RequestHead& head, bool takes_body) {
+  const bool must_be_json = head.has_body() || (takes_body && head.content_type);
+  if (must_be_json && !(head.content_type && is_json(*head.content_type))) {
+    return refusal(415, "unsupported_media_type",
+                   "The body must be JSON: send it as \"Content-Type: application/json\".");
+  }
+  if (must_be_json && head.has_content_encoding) {
+    return refusal(415, "unsupported_media_type",
+                   "The body must not be compressed: send it without a Content-Encoding.");
+  }
+  if (head.expects_other)
+    return refusal(417, "expectation_failed", "The server meets no expectation but 100-continue.");
+  if (takes_body && head.framing == RequestHead::Framing::kNoBody) {
+    return refusal(411, "length_required", "The request needs a body with a Content-Length.");
+  }
+  if (head.content_length > kMaxBodyBytes) return refusal_of(body_too_large());
+  return std::nullopt;
+}
+
+}  // namespace
+
+AccessRules tcp_rules(bool asks_for_token) {
+  return {.asks_for_token = asks_for_token, .keep_browsers_out = !asks_for_token};
+}
+
+AccessRules unix_rules(bool asks_for_token) { return {.asks_for_token = asks_for_token}; }
+
+AccessRules owner_rules() { return {.asks_for_token = false, .keep_browsers_out = false, .is_owners = true}; }
+
+bool same_secret(std::string_view given, std::string_view secret) noexcept {
+  if (secret.empty()) return false;
+  unsigned difference = given.size() == secret.size() ? 0 : 1;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    difference |= static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(secret[i % secret.size()]);
+  }
+  return difference == 0;
+}
+
+Refusal refusal_of(const BadRequest& bad) { return closing(refusal(bad.status, bad.code, bad.message)); }
+
+std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, std::string_view token,
+                              const Routes& routes, api::Service::Route& route) {
+  std::optional<Refusal> refused = refuse_browser(head, rules);
+  if (!refused) refused = refuse_without_token(head, rules, token);
+  if (!refused && !head.implemented) {
+    refused = closing(refusal(501, "method_not_implemented", "The server does not know this method."));
+  }
+  if (!refused) {
+    route = routes.route(head.method, head.path);
+    if (head.is_never_served) {
+      refused = never_served(route);
+    } else if (route.error.status != 200) {
+      refused = Refusal{std::move(route.error), false, false};
+    }
+  }
+  if (!refused) refused = refuse_body(head, route.takes_body);
+  // A body that was not read is still on its way, and would be taken for the next request. It may also be on its way
+  // where a body belongs and the request does not say how long it is.
+  const bool unsized = head.framing == RequestHead::Framing::kNoBody && route.takes_body;
+  if (refused && (head.has_body() || unsized)) refused->close = true;
+  return refused;
+}
+
+}  // namespace flint::http

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+/// The character classes of HTTP (RFC 9110, section 5.6), one look-up a byte.
+namespace flint::http {
+
+namespace http_chars {
+
+inline constexpr std::uint8_t kToken = 1;
+inline constexpr std::uint8_t kFieldValue = 2;
+inline constexpr std::uint8_t kTarget = 4;
+
+inline constexpr std::array<std::uint8_t, 256> kClasses = [] {
+  std::array<std::uint8_t, 256> classes{};
+  for (unsigned c = 0x21; c < 0x7f; ++c) classes[c] = kTarget | kFieldValue;
+  for (unsigned c = 0x80; c < 0x100; ++c) classes[c] = kFieldValue;
+  classes[' '] = classes['\t'] = kFieldValue;
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789"
+                                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
+    classes[static_cast<unsigned char>(c)] |= kToken;
+  }
+  // A fragment is never sent to a server.
+  classes['#'] &= static_cast<std::uint8_t>(~kTarget);
+  return classes;
+}();
+
+[[nodiscard]] constexpr bool all_of(std::string_view text, std::uint8_t wanted) noexcept {
+  std::uint8_t common = wanted;
+  for (const char c : text) common &= kClasses[static_cast<unsigned char>(c)];
+  return common == wanted;
+}
+
+}  // namespace http_chars
+
+[[nodiscard]] constexpr bool is_token(std::string_view text) noexcept {
+  return !text.empty() && http_chars::all_of(text, http_chars::kToken);
+}
+/// Visible characters, spaces, tabs and bytes of 0x80 and more; or nothing.
+[[nodiscard]] constexpr bool is_field_value(std::string_view text) noexcept {
+  return http_chars::all_of(text, http_chars::kFieldValue);
+}
+[[nodiscard]] constexpr bool is_target(std::string_view text) noexcept {
+  return !text.empty() && http_chars::all_of(text, http_chars::kTarget);
+}
+
+[[nodiscard]] constexpr char to_lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+/// `lower` is in lower case.
+[[nodiscard]] constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcept {
+  if (text.size() != lower.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (to_lower(text[i]) != lower[i]) return false;
+  }
+  return true;
+}
+
+/// Without spaces and tabs at both ends.
+[[nodiscard]] constexpr std::string_view trimmed(std::string_view text) noexcept {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// Takes the first element off a comma-separated list, trimmed.
+[[nodiscard]] constexpr std::string_view next_element(std::string_view& list) noexcept {
+  const std::size_t comma = list.find(',');
+  const std::string_view element = trimmed(list.substr(0, comma));
+  list = comma == list.npos ? std::string_view() : list.substr(comma + 1);
+  return element;
+}
+
+}  // namespace flint::http

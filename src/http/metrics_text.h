@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "flint/stats.h"
+
+namespace flint::http {
+
+/// Appends metrics in the text format of Prometheus, version 0.0.4. Names, help and labels are ours: they need no
+/// escapes.
+class MetricsText {
+ public:
+  explicit MetricsText(std::string& out) : out_(out) {}
+
+  static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+  void counter(std::string_view name, std::string_view help, std::uint64_t value);
+  void gauge(std::string_view name, std::string_view help, std::uint64_t value);
+  void gauge(std::string_view name, std::string_view help, double value);
+  void histogram(std::string_view name, std::string_view help, const Histogram& values);
+  /// `nanos` as seconds.
+  void seconds(std::string_view name, std::string_view help, const Histogram& nanos);
+
+  /// For a metric with labels: then its samples follow. `labels` are as in `name="value"`.
+  void family(std::string_view name, std::string_view type, std::string_view help);
+  void sample(std::string_view name, std::string_view labels, std::uint64_t value);
+
+ private:
+  void histogram(std::string_view name, std::string_view help, const Histogram& values, double unit);
+
+  std::string& out_;
+};
+
+}  // namespace flint::http

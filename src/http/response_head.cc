@@ -1,0 +1,122 @@
+#include "http/response_head.h"
+
+#include <array>
+#include <charconv>
+#include <ctime>
+
+#include "base/assert.h"
+
+namespace flint::http {
+namespace {
+
+std::string_view status_line(int status) noexcept {
+  switch (status) {
+    case 200:
+      return "HTTP/1.1 200 OK\r\n";
+    case 400:
+      return "HTTP/1.1 400 Bad Request\r\n";
+    case 401:
+      return "HTTP/1.1 401 Unauthorized\r\n";
+    case 403:
+      return "HTTP/1.1 403 Forbidden\r\n";
+    case 404:
+      return "HTTP/1.1 404 Not Found\r\n";
+    case 405:
+      return "HTTP/1.1 405 Method Not Allowed\r\n";
+    case 408:
+      return "HTTP/1.1 408 Request Timeout\r\n";
+    case 411:
+      return "HTTP/1.1 411 Length Required\r\n";
+    case 413:
+      return "HTTP/1.1 413 Content Too Large\r\n";
+    case 414:
+      return "HTTP/1.1 414 URI Too Long\r\n";
+    case 415:
+      return "HTTP/1.1 415 Unsupported Media Type\r\n";
+    case 417:
+      return "HTTP/1.1 417 Expectation Failed\r\n";
+    case 421:
+      return "HTTP/1.1 421 Misdirected Request\r\n";
+    case 431:
+      return "HTTP/1.1 431 Request Header Fields Too Large\r\n";
+    case 500:
+      return "HTTP/1.1 500 Internal Server Error\r\n";
+    case 501:
+      return "HTTP/1.1 501 Not Implemented\r\n";
+    case 503:
+      return "HTTP/1.1 503 Service Unavailable\r\n";
+    case 505:
+      return "HTTP/1.1 505 HTTP Version Not Supported\r\n";
+    case 507:
+      return "HTTP/1.1 507 Insufficient Storage\r\n";
+    default:
+      base::assertion_failed("the status is one that the server answers with", __FILE__, __LINE__);
+  }
+}
+
+void append_number(std::string& out, std::size_t number, int base) {
+  std::array<char, 24> digits;
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number, base);
+  out.append(digits.data(), end);
+}
+
+}  // namespace
+
+void append_head(std::string& out, const ResponseHead& head) {
+  out += status_line(head.status);
+  out += "Content-Type: ";
+  out += head.content_type;
+  out += "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nDate: ";
+  out += head.date;
+  out += "\r\n";
+  if (head.keep_browsers_out) {
+    out += "Cross-Origin-Resource-Policy: same-origin\r\nX-Frame-Options: DENY\r\n";
+  }
+  if (head.close) out += "Connection: close\r\n";
+  if (head.keep_alive) out += "Connection: keep-alive\r\n";
+  if (head.retry_after) out += "Retry-After: 1\r\n";
+  if (head.ask_for_token) out += "WWW-Authenticate: Bearer\r\n";
+  if (!head.allow.empty()) {
+    out += "Allow: ";
+    out += head.allow;
+    out += "\r\n";
+  }
+  if (head.body == ResponseHead::Body::kLength) {
+    out += "Content-Length: ";
+    append_number(out, head.content_length, 10);
+    out += "\r\n";
+  } else if (head.body == ResponseHead::Body::kChunked) {
+    out += "Transfer-Encoding: chunked\r\n";
+  }
+  out += "\r\n";
+}
+
+void append_chunk(std::string& out, std::string_view piece) {
+  if (piece.empty()) return;
+  append_number(out, piece.size(), 16);
+  out += "\r\n";
+  out += piece;
+  out += "\r\n";
+}
+
+void append_last_chunk(std::string& out) { out += "0\r\n\r\n"; }
+
+std::string http_date(std::int64_t unix_seconds) {
+  // Not strftime: its names of days and months follow the locale.
+  constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
+  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  const std::time_t time = unix_seconds;
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  const auto two_digits = [](int value) {
+    return std::string{static_cast<char>('0' + value / 10 % 10), static_cast<char>('0' + value % 10)};
+  };
+  std::string date(kDays.substr(static_cast<std::size_t>(utc.tm_wday) * 3, 3));
+  date += ", " + two_digits(utc.tm_mday) + " ";
+  date += kMonths.substr(static_cast<std::size_t>(utc.tm_mon) * 3, 3);
+  date += " " + std::to_string(utc.tm_year + 1900) + " " + two_digits(utc.tm_hour) + ":" + two_digits(utc.tm_min) +
+          ":" + two_digits(utc.tm_sec) + " GMT";
+  return date;
+}
+
+}  // namespace flint::http

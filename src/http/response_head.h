@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace flint::http {
+
+/// What the head of an answer says beside what they all say.
+struct ResponseHead {
+  int status = 200;
+  /// Of the body; nothing when it comes in chunks or ends with the connection.
+  enum class Body : std::uint8_t { kLength, kChunked, kUntilClose } body = Body::kLength;
+  std::size_t content_length = 0;
+  std::string_view content_type = "application/json";
+  bool close = false;
+  /// Said to clients of HTTP/1.0 that asked for it.
+  bool keep_alive = false;
+  bool retry_after = false;
+  bool ask_for_token = false;
+  /// No web page of another origin may load or frame the answer.
+  bool keep_browsers_out = false;
+  /// For 405; empty for none.
+  std::string_view allow;
+  /// An HTTP date.
+  std::string_view date;
+};
+
+/// Appends the head to `out`, its empty line included.
+void append_head(std::string& out, const ResponseHead& head);
+
+/// Appends `piece` as one chunk; an empty one adds nothing, because that would end the body.
+void append_chunk(std::string& out, std::string_view piece);
+void append_last_chunk(std::string& out);
+
+/// `Mon, 23 Nov 2026 18:22:02 GMT`, for seconds since 1970.
+[[nodiscard]] std::string http_date(std::int64_t unix_seconds);
+
+}  // namespace flint::http

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace spdlog {
+class logger;
+}
+
+namespace flint::net {
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+
+enum class LogFormat : std::uint8_t {
+  /// kText when standard error is a terminal, else kJson.
+  kAuto,
+  /// `2026-11-23T18:22:02.123Z info: listening on ...`
+  kText,
+  /// One object a line: `time`, `level`, `event` (a word that does not change) and `message`.
+  kJson,
+};
+
+/// The server's log on standard error: one line an event that an operator may need, none a request. Control bytes are
+/// escaped, so that no text of a stranger makes a line of its own. Where standard error is the journal
+/// (JOURNAL_STREAM), each line begins with its priority as sd-daemon(3) has it, `<4>`. Threads: any.
+class EventLog {
+ public:
+  EventLog(LogLevel level, LogFormat format);
+  ~EventLog();
+  EventLog(const EventLog&) = delete;
+  EventLog& operator=(const EventLog&) = delete;
+
+  // `event` is a word for programs: it stays what it is when the text for people changes.
+
+  void info(std::string_view event, std::string_view text) { write(LogLevel::kInfo, event, text); }
+  void warning(std::string_view event, std::string_view text) { write(LogLevel::kWarning, event, text); }
+  void error(std::string_view event, std::string_view text) { write(LogLevel::kError, event, text); }
+
+ private:
+  void write(LogLevel level, std::string_view event, std::string_view text);
+
+  const bool json_;
+  std::unique_ptr<spdlog::logger> logger_;
+};
+
+/// Of an event that may come a thousand times a second: logs the first, and then at most one line every ten seconds
+/// that says how many were left out. Threads: one.
+class RepeatedWarning {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr Clock::duration kQuiet = std::chrono::seconds(10);
+
+  /// `text` is no whole sentence: its end may follow.
+  RepeatedWarning(EventLog& log, std::string_view event, std::string_view text)
+      : log_(log), event_(event), text_(text) {}
+  void happened(Clock::time_point now = Clock::now());
+
+ private:
+  EventLog& log_;
+  std::string_view event_;
+  std::string_view text_;
+  std::uint64_t left_out_ = 0;
+  std::optional<Clock::time_point> quiet_until_;
+};
+
+/// Control characters and bytes that are not UTF-8 as `\xNN`.
+[[nodiscard]] std::string escaped_for_log(std::string_view text);
+
+}  // namespace flint::net
