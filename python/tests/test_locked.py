@@ -82,9 +82,11 @@ def test_a_wait_that_was_in_vain_names_several_workers(tmp_path: Path, lock_time
 
 
 WAITER = """
-import flint, sys
+import flint, signal, sys
 from flint_limiter import _locked
 
+# A shell starts background jobs with SIGINT ignored, and Python leaves it so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 _locked._REPORT_AFTER_S = 0  # says on standard error that the wait has begun
 try:
     flint.Limiter(sys.argv[1], lock_timeout=86_400)
@@ -94,16 +96,22 @@ except KeyboardInterrupt:
 
 
 def test_a_wait_can_be_interrupted(tmp_path: Path) -> None:
-    """The engine waits without the GIL; a wait that did not look at signals would hold Ctrl-C up until its end."""
+    """The engine waits without the GIL; a wait that did not look at signals would hold Ctrl-C up until its end.
+
+    Symptom: under a job in the background, this test never ended.
+    """
     command = [sys.executable, "-c", WAITER, str(tmp_path)]
     with (
         holder_of(tmp_path),
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiter,
     ):
-        assert waiter.stderr
-        assert "Waiting" in waiter.stderr.readline()
-        waiter.send_signal(signal.SIGINT)
-        out, err = waiter.communicate(timeout=PATIENCE_S)
+        try:
+            assert waiter.stderr
+            assert "Waiting" in waiter.stderr.readline()
+            waiter.send_signal(signal.SIGINT)
+            out, err = waiter.communicate(timeout=PATIENCE_S)
+        finally:
+            waiter.kill()  # leaving the `with` waits for its end
     assert out == "interrupted\n", err
 
 
