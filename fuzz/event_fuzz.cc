@@ -33,6 +33,7 @@ void add_item(EventWriter& writer, const LogEvent& event, const KeyEvent& item) 
       return writer.reset(item);
     case EventType::kDenied:
       return writer.denied(item);
+    case EventType::kClock:
     case EventType::kTime:
       return;
   }
@@ -42,6 +43,7 @@ void require_one_encoding(const flint::storage::Record& record) {
   LogEvent event;
   if (!decode_event(record, event)) return;
   EventWriter writer(event.type, event.at);
+  if (event.type == EventType::kClock) writer.clock(event.boot);
   for (const KeyEvent& item : event.items) add_item(writer, event, item);
   const auto again = writer.written();
   require(std::equal(again.begin(), again.end(), record.payload.begin(), record.payload.end()),

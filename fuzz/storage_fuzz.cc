@@ -1,5 +1,3 @@
-#include <fuzzer/FuzzedDataProvider.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -15,6 +13,7 @@
 #include "storage/store.h"
 #include "store_files.h"
 #include "testing/faulty_file_system.h"
+#include "testing/fuzzed_choices.h"
 
 /// Damaged data directories: inspecting changes nothing, an open is refused exactly when the doctor says so and then
 /// changes nothing, an opened store works and comes back, and what a repair leaves opens.
@@ -132,39 +131,41 @@ Files make_store(Ending ending) {
   return files;
 }
 
-void overwrite(std::string& content, FuzzedDataProvider& data) {
+void overwrite(std::string& content, testing::FuzzedChoices& data) {
   if (content.empty()) return;
-  const auto at = data.ConsumeIntegralInRange<std::size_t>(0, content.size() - 1);
-  const std::string bytes = data.ConsumeRandomLengthString(32);
+  const auto at = static_cast<std::size_t>(data.pick(content.size()));
+  const std::string bytes = data.string_up_to(32);
   content.replace(at, std::min(bytes.size(), content.size() - at), bytes, 0, content.size() - at);
 }
 
-void change_file(Files& files, FuzzedDataProvider& data) {
-  const auto index = data.ConsumeIntegralInRange<std::size_t>(0, files.size() - 1);
+void change_file(Files& files, testing::FuzzedChoices& data) {
+  const auto index = data.pick(files.size());
   const auto file = std::next(files.begin(), static_cast<std::ptrdiff_t>(index));
   std::string& content = file->second;
-  enum class Change { kOverwrite, kOverwriteAndMend, kCut, kReplace, kRemove, kRename, kMaxValue = kRename };
-  switch (data.ConsumeEnum<Change>()) {
+  enum class Change { kOverwrite, kOverwriteAndMend, kCut, kReplace, kRemove, kRename, kCount };
+  switch (static_cast<Change>(data.pick(static_cast<std::uint64_t>(Change::kCount)))) {
     case Change::kOverwrite:
       return overwrite(content, data);
     case Change::kOverwriteAndMend:
       overwrite(content, data);
       return fuzz::mend_checksums(file->first, content);
     case Change::kCut:
-      return content.resize(data.ConsumeIntegralInRange<std::size_t>(0, content.size()));
+      return content.resize(data.pick(content.size() + 1));
     case Change::kReplace:
-      content = data.ConsumeRandomLengthString(512);
+      content = data.string_up_to(512);
       return fuzz::mend_checksums(file->first, content);
     case Change::kRemove:
       if (files.size() > 1) files.erase(file);
       return;
     case Change::kRename: {
-      const auto number = data.ConsumeIntegral<std::uint8_t>();
+      const std::uint64_t number = data.pick(256);
       std::string moved = std::move(content);
       files.erase(file);
-      files[data.ConsumeBool() ? segment_name(number) : snapshot_name(number)] = std::move(moved);
+      files[(data.pick(256) & 1) == 1 ? segment_name(number) : snapshot_name(number)] = std::move(moved);
       return;
     }
+    case Change::kCount:
+      return;
   }
 }
 
@@ -249,9 +250,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   constexpr std::uint64_t kCapacity = std::uint64_t{8} << 20;
   static const std::array kStores{make_store(Ending::kClosed), make_store(Ending::kIdle), make_store(Ending::kBusy)};
   if (size > kLongest) return 0;
-  FuzzedDataProvider data(bytes, size);
-  Files files = data.PickValueInArray(kStores);
-  while (data.remaining_bytes() > 0) change_file(files, data);
+  testing::FuzzedChoices data({bytes, size});
+  Files files = kStores.at(data.pick(kStores.size()));
+  while (data.more()) change_file(files, data);
   testing::FaultyDisk disk;
   for (const auto& [name, content] : files) disk.put(name, content);
   disk.set_capacity(kCapacity);
