@@ -82,9 +82,9 @@ Result<std::vector<std::string>> PosixDirectory::list() const {
   return names;
 }
 
-/// Asks for nothing else than the id. A log looks at its segment after each sync, and a kernel that has told somebody the
-/// times of a file gives its next change a time of its own: each sync then wrote the inode as well, and took 1.5 times as
-/// long (Linux 6.13 and later).
+/// Asks for nothing else than the id. A log looks at its segment after each sync, and a kernel that has told somebody
+/// the times of a file gives its next change a time of its own: each sync then wrote the inode as well, and took 1.5
+/// times as long (Linux 6.13 and later).
 Result<FileId> PosixDirectory::id_of(std::string_view name) const {
   struct statx found {};
   if (::statx(fd(), std::string(name).c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO, &found) == 0) {

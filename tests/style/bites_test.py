@@ -7,8 +7,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from style_test import LAYERS
+
 STYLE_TEST = Path(__file__).with_name("style_test.py")
-LAYERS = ("base", "io", "algorithm", "storage", "limiter", "api", "original", "server", "cli", "testing")
 
 SOUND = {
     **{f"src/{layer}/CMakeLists.txt": f"flint_layer({layer} SOURCES a.cc)\n" for layer in LAYERS},
