@@ -49,7 +49,6 @@ void Connection::close() {
   net::error_code ignored;
   socket_.close(ignored);
   more_ = nullptr;
-  host_.core().gate.leave(outbox_.drop_held());
   host_.remove(shared_from_this(), *visitor_);
 }
 
@@ -86,23 +85,24 @@ void Connection::enforce_deadlines() {
   await_input();
 }
 
-void Connection::on_commit(const Status& status) {
-  awaiting_commit_ = false;
-  if (!open_) return;
-  if (status.ok()) {
-    const Limiter& limiter = host_.core().limiter;
-    const net::SteadyClock::time_point now = net::SteadyClock::now();
-    const std::size_t released = outbox_.release([&](std::uint64_t seq) { return limiter.is_durable(Ticket{seq}); },
-                                                 [&](net::Outbox::AskedAt asked_at) {
-                                                   if (asked_at) host_.traffic().decided(now - *asked_at);
-                                                 });
-    host_.core().gate.leave(released);
-  } else {
-    // What was decided may or may not be on disk: none of it may be told.
-    host_.core().gate.leave(outbox_.drop_held());
-    fail({.response = api::failure_response(status), .close = true, .ask_for_token = false});
+void Connection::tell(std::uint64_t place, const api::Response& response) {
+  const Asked* noted = open_ ? outbox_.find(place) : nullptr;
+  if (noted == nullptr) return;
+  if (!told_at_) told_at_ = net::SteadyClock::now();
+  Asked asked = *noted;
+  if (response.status == kUnavailable) {
+    // What was decided behind it may be no better off, and a client that is sent elsewhere asks for it again there.
+    asked.closes = true;
+    ending_ = true;
+    more_ = nullptr;
+    outbox_.drop_behind(place);
   }
-  pump();
+  if (asked.at && response.status == kDone) host_.traffic().decided(*told_at_ - *asked.at);
+  outbox_.fill(place, [&](std::string& out) { append_answer(out, response, asked); });
+}
+
+void Connection::after_telling() {
+  if (std::exchange(told_at_, std::nullopt)) pump();
 }
 
 void Connection::resume() {
@@ -121,9 +121,6 @@ void Connection::pump() {
     write();
   } while (may_handle() && !needs_input);
   if (decided_ > 0) host_.traffic().decided(net::SteadyClock::now() - read_at_, std::exchange(decided_, 0));
-  if (outbox_.has_held() && !std::exchange(awaiting_commit_, true)) {
-    host_.await_commit(shared_from_this(), outbox_.last_held());
-  }
   if (!open_ || lingering_) return;
   if (outbox_.empty()) {
     if (more_) return next_piece();
@@ -183,12 +180,13 @@ void Connection::serve() {
   if (appends && !waits) host_.core().gate.leave(1);
   if (!audit.empty()) host_.audit(audit, socket_.native_handle());
   const bool decided = route_.effect == api::Effect::kDecides && deferred.value.status == kDone;
-  const std::uint64_t begin = outbox_.end();
-  answer(std::move(deferred.value));
   if (waits) {
-    outbox_.hold(begin, deferred.ticket.seq, decided ? net::Outbox::AskedAt(read_at_) : std::nullopt);
-  } else if (decided) {
-    ++decided_;
+    Asked asked = take_question(false);
+    if (decided) asked.at = read_at_;
+    host_.tell_when_durable(deferred.ticket, {shared_from_this(), outbox_.reserve(asked), std::move(deferred.value)});
+  } else {
+    answer(std::move(deferred.value));
+    if (decided) ++decided_;
   }
   reader_.finish();
 }
@@ -254,33 +252,43 @@ void Connection::take_piece(Result<bool> more, const std::string& piece) {
   pump();
 }
 
+Asked Connection::take_question(bool close) {
+  const http::RequestHead& request = reader_.head();
+  client_is_done_ |= !request.keep_alive;
+  ending_ = close || for_probes_ || client_is_done_ || host_.is_draining();
+  waits_for_ = Waits::kNot;
+  return {.is_head_method = request.is_head_method, .http_1_0 = request.http_1_0, .closes = ending_, .at = {}};
+}
+
 void Connection::answer(api::Response response, bool close, bool ask_for_token) {
+  Asked asked = take_question(close || response.status == kUnavailable);
+  if (!response.more) return append_answer(outbox_.tail(), response, asked, ask_for_token);
+  // The answer to HEAD has the fields of a long answer, and ends with them.
+  more_in_chunks_ = !asked.http_1_0;
+  ending_ |= !more_in_chunks_;
+  asked.closes = ending_;
+  append_answer(outbox_.tail(), response, asked, ask_for_token);
+  if (!asked.is_head_method) more_ = std::move(response.more);
+}
+
+void Connection::append_answer(std::string& out, const api::Response& response, const Asked& asked,
+                               bool ask_for_token) {
   host_.traffic().answered(response.status);
   if (response.status == kInsufficientStorage) host_.note_full_disk();
-  const http::RequestHead& request = reader_.head();
-  const bool in_pieces = static_cast<bool>(response.more);
-  client_is_done_ |= !request.keep_alive;
-  ending_ = close || for_probes_ || client_is_done_ || host_.is_draining() || response.status == kUnavailable;
-  waits_for_ = Waits::kNot;
-
+  const bool in_chunks = response.more && !asked.http_1_0;
   http::ResponseHead head = head_of(response);
   head.ask_for_token = ask_for_token;
-  if (in_pieces) {
-    // The answer to HEAD has the fields of a long answer, and ends with them.
-    if (!request.is_head_method) more_ = std::move(response.more);
-    more_in_chunks_ = !request.http_1_0;
-    head.body = more_in_chunks_ ? http::ResponseHead::Body::kChunked : http::ResponseHead::Body::kUntilClose;
-    ending_ |= !more_in_chunks_;
+  if (response.more) {
+    head.body = in_chunks ? http::ResponseHead::Body::kChunked : http::ResponseHead::Body::kUntilClose;
   }
-  head.close = ending_;
-  head.keep_alive = request.http_1_0 && !ending_;
-
-  http::append_head(outbox_.tail(), head);
-  if (request.is_head_method) return;
-  if (in_pieces && more_in_chunks_) {
-    http::append_chunk(outbox_.tail(), response.body);
+  head.close = asked.closes;
+  head.keep_alive = asked.http_1_0 && !asked.closes;
+  http::append_head(out, head);
+  if (asked.is_head_method) return;
+  if (in_chunks) {
+    http::append_chunk(out, response.body);
   } else {
-    outbox_.tail() += response.body;
+    out += response.body;
   }
 }
 

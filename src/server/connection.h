@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/exchange.h"
@@ -15,6 +16,16 @@
 #include "server/connection_host.h"
 
 namespace flint::server {
+
+/// What an answer has to know of its request, which may be gone when it is told.
+struct Asked {
+  bool is_head_method = false;
+  bool http_1_0 = false;
+  /// It is the last answer of its connection.
+  bool closes = false;
+  /// When it was read; nothing where nobody measures how long an answer takes.
+  std::optional<net::SteadyClock::time_point> at;
+};
 
 /// One client: reads its requests, has them answered in order, writes the answers. Everything happens on its loop's
 /// thread. As many requests as have come are handled in one go, and as many answers as may leave are written in one.
@@ -36,8 +47,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   /// The token is another one now: what was proven with the former one is to be proven again.
   void doubt();
   void enforce_deadlines();
-  /// What a held answer waits for may be durable, or never will be.
-  void on_commit(const Status& status);
+  /// The answer that `place` was kept for is there. It leaves with after_telling().
+  void tell(std::uint64_t place, const api::Response& response);
+  /// Sends what was told since the last time.
+  void after_telling();
   /// There may be room in the storage gate.
   void resume();
 
@@ -55,7 +68,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void next_piece();
   void take_piece(Result<bool> more, const std::string& piece);
 
+  /// The answer to the request that was read last comes next in the outbox, now or later.
+  [[nodiscard]] Asked take_question(bool close);
   void answer(api::Response response, bool close = false, bool ask_for_token = false);
+  void append_answer(std::string& out, const api::Response& response, const Asked& asked, bool ask_for_token = false);
   /// A last answer that belongs to no request, or not to the one that is being read. `without_body` when the client
   /// sent a HEAD, and would take a body for the next answer.
   void fail(const http::Refusal& refusal, bool without_body = false);
@@ -77,7 +93,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<net::Visitor> visitor_;
   const bool for_probes_;
   http::RequestReader reader_;
-  net::Outbox outbox_;
+  net::Outbox<Asked> outbox_;
   api::Service::Route route_;
   /// The rest of a long answer, a piece at a time.
   std::function<Result<bool>(std::string&)> more_;
@@ -88,7 +104,6 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool proven_ = false;
   bool reading_ = false;
   bool awaiting_writable_ = false;
-  bool awaiting_commit_ = false;
   bool stalled_ = false;
   bool in_worker_ = false;
   net::SteadyClock::time_point in_worker_since_;
@@ -107,6 +122,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   net::SteadyClock::time_point read_at_;
   /// Decisions since then that are in the outbox and wait for nothing.
   std::uint64_t decided_ = 0;
+  /// When the first answer was told since the last after_telling().
+  std::optional<net::SteadyClock::time_point> told_at_;
 
   enum class Waits : std::uint8_t { kNot, kIdle, kHead, kBody };
   Waits waits_for_ = Waits::kNot;

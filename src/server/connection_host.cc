@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "api/errors.h"
 #include "base/ip_address.h"
 #include "http/response_head.h"
 
@@ -63,18 +64,39 @@ void ConnectionHost::read_clocks() {
   date_ = http::http_date(duration_cast<seconds>(system_clock::now().time_since_epoch()).count());
 }
 
-void ConnectionHost::await_commit(std::shared_ptr<Connection> connection, std::uint64_t seq) {
-  awaiting_commit_.push_back(std::move(connection));
-  awaited_seq_ = std::max(awaited_seq_, seq);
-  if (std::exchange(commit_is_awaited_, true)) return;
+void ConnectionHost::tell_when_durable(Ticket ticket, Answer answer) {
+  untold_.push_back({ticket, std::move(answer)});
+  awaited_.seq = std::max(awaited_.seq, ticket.seq);
+  await_commit();
+}
+
+void ConnectionHost::await_commit() {
+  if (untold_.empty() || std::exchange(commit_is_awaited_, true)) return;
   // Behind what is ready to run now: those requests shall be in the same commit.
   net::asio::post(context_, [this] { calls_.commit_is_awaited(); });
 }
 
-ConnectionHost::Connections ConnectionHost::take_awaiting_commit() {
+std::vector<ConnectionHost::Answer> ConnectionHost::take_told(const Status& status) {
   commit_is_awaited_ = false;
-  awaited_seq_ = 0;
-  return std::exchange(awaiting_commit_, {});
+  std::vector<Answer> told;
+  told.reserve(untold_.size());
+  awaited_ = {};
+  std::size_t kept = 0;
+  for (Untold& untold : untold_) {
+    if (status.ok() && !core_.limiter.is_durable(untold.ticket)) {
+      awaited_.seq = std::max(awaited_.seq, untold.ticket.seq);
+      if (&untold_[kept] != &untold) untold_[kept] = std::move(untold);
+      ++kept;
+      continue;
+    }
+    told.push_back(std::move(untold.answer));
+    // What was decided may or may not be on disk: none of it may be told.
+    if (!status.ok()) told.back().response = api::failure_response(status);
+  }
+  untold_.erase(untold_.begin() + static_cast<std::ptrdiff_t>(kept), untold_.end());
+  core_.gate.leave(told.size());
+  await_commit();
+  return told;
 }
 
 bool ConnectionHost::enter_gate(const std::shared_ptr<Connection>& connection) {

@@ -31,8 +31,8 @@ class ConnectionHost {
 
   /// What the loop does for those that wait. Both are called by way of the context, on its thread.
   struct Calls {
-    /// Connections wait for a commit: ask for awaited_seq(), and take_awaiting_commit() when that is durable. Not
-    /// called again before it took them.
+    /// Answers wait for a commit: ask for awaited(), and take_told() when that is durable or never will be. Not called
+    /// again before that.
     std::function<void()> commit_is_awaited;
     /// There may be room in the storage gate for who is stalled.
     std::function<void()> gate_has_room;
@@ -59,8 +59,15 @@ class ConnectionHost {
   /// Logs `what` with the peer of `socket`, which did it.
   void audit(std::string_view what, int socket);
   void remove(const std::shared_ptr<Connection>& connection, net::Visitor& visitor);
-  /// Has Connection::on_commit called once the log may be durable up to `seq`.
-  void await_commit(std::shared_ptr<Connection> connection, std::uint64_t seq);
+  /// An answer and where it goes.
+  struct Answer {
+    std::shared_ptr<Connection> connection;
+    std::uint64_t place = 0;
+    api::Response response;
+  };
+  /// Has Connection::tell called with the answer once the log is durable up to `ticket`, or with what says that it
+  /// never will be. The request has its place in the storage gate until then.
+  void tell_when_durable(Ticket ticket, Answer answer);
   /// Whether `connection` may begin a request that waits on storage; if not, Connection::resume is called later.
   bool enter_gate(const std::shared_ptr<Connection>& connection);
 
@@ -81,14 +88,17 @@ class ConnectionHost {
   void begin_drain() { draining_ = true; }
   void read_clocks();
 
-  [[nodiscard]] std::uint64_t awaited_seq() const { return awaited_seq_; }
-  [[nodiscard]] Connections take_awaiting_commit();
+  [[nodiscard]] Ticket awaited() const { return awaited_; }
+  /// The answers that may be told now: all, each as a failure, unless `status` is OK.
+  [[nodiscard]] std::vector<Answer> take_told(const Status& status);
   [[nodiscard]] std::deque<std::shared_ptr<Connection>> take_stalled();
   [[nodiscard]] bool has_stalled() const { return !stalled_.empty(); }
   /// They go before those that have come since take_stalled().
   void put_back_stalled(std::deque<std::shared_ptr<Connection>> stalled);
 
  private:
+  void await_commit();
+
   ServerCore& core_;
   std::string token_;
   http::Traffic& traffic_;
@@ -99,8 +109,14 @@ class ConnectionHost {
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::atomic<std::size_t> load_ = 0;
 
-  Connections awaiting_commit_;
-  std::uint64_t awaited_seq_ = 0;
+  struct Untold {
+    Ticket ticket;
+    Answer answer;
+  };
+  /// In the order in which they are told. A ticket may be older than the one before: of a change that was made before.
+  std::vector<Untold> untold_;
+  /// The newest of them.
+  Ticket awaited_;
   bool commit_is_awaited_ = false;
 
   std::deque<std::shared_ptr<Connection>> stalled_;

@@ -130,13 +130,16 @@ void IoLoop::tick() {
 }
 
 void IoLoop::arm_commit() {
-  host_.core().limiter.when_durable(Ticket{host_.awaited_seq()}, [mailbox = mailbox_](const Status& status) {
+  host_.core().limiter.when_durable(host_.awaited(), [mailbox = mailbox_](const Status& status) {
     mailbox->post([status](IoLoop& loop) { loop.on_commit(status); });
   });
 }
 
 void IoLoop::on_commit(const Status& status) {
-  for (const std::shared_ptr<Connection>& connection : host_.take_awaiting_commit()) connection->on_commit(status);
+  const std::vector<ConnectionHost::Answer> told = host_.take_told(status);
+  for (const ConnectionHost::Answer& answer : told) answer.connection->tell(answer.place, answer.response);
+  // Once a connection, however many answers it has now, so that they leave in one write.
+  for (const ConnectionHost::Answer& answer : told) answer.connection->after_telling();
 }
 
 void IoLoop::resume_stalled() {
