@@ -127,7 +127,7 @@ class DocumentTest(unittest.TestCase):
                          routed | {("GET", path) for path in words})
 
     def test_its_codes_are_those_of_the_sources(self):
-        sources = [path for layer in ("api", "server") for path in (ROOT / "src" / layer).glob("*.cc")
+        sources = [path for layer in ("api", "http", "server") for path in (ROOT / "src" / layer).glob("*.cc")
                    if not path.name.endswith("_test.cc")]
         given = {code for path in sources
                  for code in re.findall(r'\b[45]\d\d, "([a-z_]+)",', path.read_text())}
@@ -142,7 +142,7 @@ class DocumentTest(unittest.TestCase):
         listed = [(code, status) for status, codes in rows for code in re.findall(r"`([a-z_]+)`", codes)]
         documented = DOCUMENT.resolved["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
         self.assertEqual(sorted(code for code, _ in listed), sorted(documented))
-        sources = "".join(path.read_text() for layer in ("api", "server")
+        sources = "".join(path.read_text() for layer in ("api", "http", "server")
                           for path in (ROOT / "src" / layer).glob("*.cc"))
         for status, code in re.findall(r'\b([45]\d\d), "([a-z_]+)",', sources):
             self.assertIn((code, status), listed)

@@ -86,7 +86,8 @@ class MetricsTest(FlintTest):
 
 class LogTest(unittest.TestCase):
     def test_events(self):
-        sources = "".join(path.read_text() for path in (ROOT / "src/server").glob("*.cc") if "_test" not in path.name)
+        sources = "".join(path.read_text() for layer in ("net", "server")
+                          for path in (ROOT / "src" / layer).glob("*.cc") if "_test" not in path.name)
         logs = r'\b(?:log_?\.(?:info|warning|error)|\w+_)\((?:log, )?"([a-z]+(?:_[a-z]+)*)",'
         logged = set(re.findall(logs, sources))
         self.assertIn("listening", logged)
