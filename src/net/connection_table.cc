@@ -3,7 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/stream.h"
+
 namespace flint::net {
+
+void Visitor::give_way() {
+  asio::post(*context, [self = shared_from_this()] {
+    if (const std::shared_ptr<Stream> there = self->connection.lock()) there->give_way();
+  });
+}
 
 ConnectionTable::Entered ConnectionTable::enter(const std::shared_ptr<Visitor>& visitor) {
   base::MutexLock lock(mutex_);

@@ -10,13 +10,11 @@
 
 #include "base/ip_address.h"
 #include "base/mutex.h"
-
-namespace flint::server {
-class Connection;
-class IoLoop;
-}  // namespace flint::server
+#include "net/asio.h"
 
 namespace flint::net {
+
+class Stream;
 
 /// One open connection, as the table of all of them sees it.
 class Visitor : public std::enable_shared_from_this<Visitor> {
@@ -25,9 +23,13 @@ class Visitor : public std::enable_shared_from_this<Visitor> {
   bool is_owner = false;
   /// Nothing for a Unix socket.
   std::optional<base::IpAddress> client;
-  server::IoLoop* loop = nullptr;
-  /// Set and read on the loop's thread.
-  std::weak_ptr<server::Connection> connection;
+  /// Where the connection lives.
+  IoContext* context = nullptr;
+  /// Set and read on the context's thread.
+  std::weak_ptr<Stream> connection;
+
+  /// Has the connection closed, unless it is proven by then. Threads: any.
+  void give_way();
 
  private:
   friend class ConnectionTable;

@@ -1,20 +1,12 @@
 #include "server/connection.h"
 
-#include <poll.h>
-
-#include <array>
 #include <utility>
-
-#include "api/errors.h"
-#include "http/response_head.h"
 
 namespace flint::server {
 namespace {
 
 /// A client that does not take its answers is not read from once it has this much to take.
 constexpr std::size_t kMostUnsent = 64 * 1024;
-/// What a lingering connection reads and forgets, at most: a body that was refused, say.
-constexpr std::size_t kMostDiscarded = 1024 * 1024;
 /// So long a request waits for a worker although its client has ended its side.
 constexpr auto kPatience = std::chrono::seconds(1);
 constexpr int kDone = 200;
@@ -31,32 +23,17 @@ http::Refusal timed_out() { return http::refusal_of({408, "request_timeout", "Th
 
 Connection::Connection(ConnectionHost& host, net::Socket socket, const http::AccessRules& rules,
                        std::shared_ptr<net::Visitor> visitor, bool for_probes)
-    : host_(host), socket_(std::move(socket)), rules_(rules), visitor_(std::move(visitor)), for_probes_(for_probes) {}
-
-void Connection::start() {
-  net::error_code ignored;
-  socket_.non_blocking(true, ignored);
-  pump();
-}
+    : Stream(std::move(socket)), host_(host), rules_(rules), visitor_(std::move(visitor)), for_probes_(for_probes) {}
 
 void Connection::drain() {
-  if (reading_ && !reader_.has_begun() && outbox_.empty()) close();
+  if (reading() == Reading::kAsked && !reader_.has_begun() && outbox_.empty()) close();
 }
 
-void Connection::close() {
-  if (!std::exchange(open_, false)) return;
+void Connection::on_close() {
   closed_ = true;
-  net::error_code ignored;
-  socket_.close(ignored);
+  serving_ = Serving::kNothing;
   more_ = nullptr;
-  host_.remove(shared_from_this(), *visitor_);
-}
-
-/// Closes without waiting for what is in the kernel's buffer: a client that takes nothing shall not hold that memory.
-void Connection::abort() {
-  net::error_code ignored;
-  socket_.set_option(net::asio::socket_base::linger(true, 0), ignored);
-  close();
+  host_.remove(self(), *visitor_);
 }
 
 void Connection::give_way() {
@@ -71,10 +48,11 @@ void Connection::doubt() {
 void Connection::enforce_deadlines() {
   const net::SteadyClock::time_point now = host_.now();
   if (now >= write_deadline_) return abort();
-  if (in_worker_ && is_abandoned()) return close();
+  const bool in_worker = serving_ == Serving::kWorker || serving_ == Serving::kPiece;
+  if (in_worker && is_abandoned()) return close();
   if (now < input_deadline_) return;
-  if (lingering_) return close();
-  if (!reading_ || ending_) return;
+  if (reading() == Reading::kLingers) return close();
+  if (reading() != Reading::kAsked || serving_ == Serving::kNothing) return;
   if (reader_.has_begun()) {
     fail(timed_out(), reader_.reads_head_method());
     return pump();
@@ -86,19 +64,19 @@ void Connection::enforce_deadlines() {
 }
 
 void Connection::tell(std::uint64_t place, const api::Response& response) {
-  const Asked* noted = open_ ? outbox_.find(place) : nullptr;
-  if (noted == nullptr) return;
+  const Question* question = is_open() ? outbox_.find(place) : nullptr;
+  if (question == nullptr) return;
   if (!told_at_) told_at_ = net::SteadyClock::now();
-  Asked asked = *noted;
+  http::Asked asked = question->asked;
+  if (question->at && response.status == kDone) host_.traffic().decided(*told_at_ - *question->at);
   if (response.status == kUnavailable) {
     // What was decided behind it may be no better off, and a client that is sent elsewhere asks for it again there.
     asked.closes = true;
-    ending_ = true;
+    serving_ = Serving::kNothing;
     more_ = nullptr;
     outbox_.drop_behind(place);
   }
-  if (asked.at && response.status == kDone) host_.traffic().decided(*told_at_ - *asked.at);
-  outbox_.fill(place, [&](std::string& out) { append_answer(out, response, asked); });
+  outbox_.fill(place, [&](std::string& out) { append(out, response, asked); });
 }
 
 void Connection::after_telling() {
@@ -106,27 +84,38 @@ void Connection::after_telling() {
 }
 
 void Connection::resume() {
-  stalled_ = false;
+  if (serving_ == Serving::kGate) serving_ = Serving::kRequests;
   pump();
 }
 
-bool Connection::may_handle() const {
-  return open_ && !ending_ && !stalled_ && !in_worker_ && !more_ && outbox_.size() < kMostUnsent;
-}
+bool Connection::may_handle() const { return serving_ == Serving::kRequests && outbox_.size() < kMostUnsent; }
 
+/// All that happens to a connection ends here, and this decides what it does next: there is no other place that starts
+/// to read, to write or to end. So it does not matter in which order things happen to it, and no callback has to know
+/// what another one has left undone.
+///
+/// Three questions are independent of each other, each with a state of its own: what is asked of the socket (Reading),
+/// what the socket takes (Writing), and what the requests wait for (Serving). A client may still send while it takes no
+/// answers, and a read may be out when the last answer is written: one state for all three would need their product.
+///
+/// The loop goes round twice at most for one event as a rule. It handles all that has come before it writes, so that
+/// pipelined requests share one write and, in `always`, one commit; and it looks again after it has written, because
+/// requests that had to wait for room in the outbox may go on then. What is left is to read, which is asked for only
+/// when a request is incomplete: a request that waits keeps the bytes behind it in the kernel, and its client waiting.
 void Connection::pump() {
   bool needs_input = false;
   do {
     while (may_handle() && !needs_input) needs_input = !handle_next();
-    write();
+    send();
   } while (may_handle() && !needs_input);
   if (decided_ > 0) host_.traffic().decided(net::SteadyClock::now() - read_at_, std::exchange(decided_, 0));
-  if (!open_ || lingering_) return;
+  if (!is_open() || reading() == Reading::kLingers) return;
   if (outbox_.empty()) {
-    if (more_) return next_piece();
-    if (ending_ || (host_.is_draining() && needs_input && !reader_.has_begun())) return end();
+    if (serving_ == Serving::kPieces) return next_piece();
+    const bool drained = host_.is_draining() && needs_input && !reader_.has_begun();
+    if (serving_ == Serving::kNothing || drained) return end();
   }
-  if (needs_input && may_handle()) read();
+  if (needs_input && may_handle()) read_on();
 }
 
 bool Connection::handle_next() {
@@ -154,7 +143,7 @@ void Connection::admit() {
                                              : http::refuse(head, rules_, host_.token(), host_.core().routes, route_);
   if (refused) {
     answer(std::move(refused->response), refused->close, refused->ask_for_token);
-    if (!ending_) reader_.skip_body();
+    if (serving_ != Serving::kNothing) reader_.skip_body();
     return;
   }
   if (!proven_ && !probes) {
@@ -168,9 +157,9 @@ void Connection::admit() {
 void Connection::serve() {
   if (api::blocks(route_.effect)) return run_on_worker();
   const bool appends = api::appends(route_.effect);
-  if (appends && !host_.enter_gate(shared_from_this())) {
-    stalled_ = true;
-    return;
+  if (appends && !host_.enter_gate()) {
+    serving_ = Serving::kGate;
+    return host_.resume_later(self());
   }
   const http::RequestHead& head = reader_.head();
   std::string audit;
@@ -178,12 +167,12 @@ void Connection::serve() {
       route_, {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = &audit});
   const bool waits = deferred.ticket.seq != 0 && !host_.core().limiter.is_durable(deferred.ticket);
   if (appends && !waits) host_.core().gate.leave(1);
-  if (!audit.empty()) host_.audit(audit, socket_.native_handle());
+  if (!audit.empty()) host_.audit(audit, client_name());
   const bool decided = route_.effect == api::Effect::kDecides && deferred.value.status == kDone;
   if (waits) {
-    Asked asked = take_question(false);
-    if (decided) asked.at = read_at_;
-    host_.tell_when_durable(deferred.ticket, {shared_from_this(), outbox_.reserve(asked), std::move(deferred.value)});
+    Question question{.asked = take_question(), .at = {}};
+    if (decided) question.at = read_at_;
+    host_.tell_when_durable(deferred.ticket, {self(), outbox_.reserve(question), std::move(deferred.value)});
   } else {
     answer(std::move(deferred.value));
     if (decided) ++decided_;
@@ -192,21 +181,20 @@ void Connection::serve() {
 }
 
 void Connection::run_on_worker() {
-  in_worker_ = true;
+  serving_ = Serving::kWorker;
   in_worker_since_ = host_.now();
   worker_has_begun_ = false;
   const http::RequestHead& head = reader_.head();
   // The route and what the request refers to stay as they are: nothing is read meanwhile, and the connection is kept.
   const api::Request request{
       .method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = nullptr};
-  host_.core().workers(route_.effect).submit([self = shared_from_this(), request]() mutable {
+  host_.core().workers(route_.effect).submit([self = self(), request]() mutable {
     ConnectionHost& host = self->host_;
     self->worker_has_begun_ = true;
     if (self->closed_) return;
     auto response = std::make_shared<api::Response>(host.core().routes.handle(self->route_, request).value);
     net::asio::post(host.context(), [self = std::move(self), response] {
-      self->in_worker_ = false;
-      if (!self->open_ || self->ending_) return;
+      if (self->serving_ != Serving::kWorker) return;
       self->answer(std::move(*response));
       self->reader_.finish();
       self->pump();
@@ -215,24 +203,28 @@ void Connection::run_on_worker() {
 }
 
 bool Connection::is_abandoned() {
-  pollfd events{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
-  if (::poll(&events, 1, 0) <= 0) return false;
-  if ((events.revents & (POLLHUP | POLLERR)) != 0) return true;
+  switch (client()) {
+    case Client::kThere:
+      return false;
+    case Client::kGone:
+      return true;
+    case Client::kEnded:
+      break;
+  }
   // TCP does not tell a client that has gone from one that only sends nothing more and waits for its answer. The latter
   // is rare, and a queue that is longer than a second is too.
   return !worker_has_begun_ && host_.now() - in_worker_since_ >= kPatience;
 }
 
 void Connection::next_piece() {
-  if (std::exchange(in_worker_, true)) return;
-  host_.core().workers(route_.effect).submit([self = shared_from_this(), more = more_]() mutable {
+  serving_ = Serving::kPiece;
+  host_.core().workers(route_.effect).submit([self = self(), more = more_]() mutable {
     ConnectionHost& host = self->host_;
     if (self->closed_) return;
     auto piece = std::make_shared<std::string>();
     Result<bool> result = more(*piece);
     net::asio::post(host.context(), [self = std::move(self), piece, result = std::move(result)] {
-      self->in_worker_ = false;
-      if (self->open_ && self->more_) self->take_piece(result, *piece);
+      if (self->serving_ == Serving::kPiece) self->take_piece(result, *piece);
     });
   });
 }
@@ -240,128 +232,78 @@ void Connection::next_piece() {
 void Connection::take_piece(Result<bool> more, const std::string& piece) {
   // The answer has begun and cannot be completed: only a broken connection says so.
   if (!more.ok()) return close();
-  if (more_in_chunks_) {
-    http::append_chunk(outbox_.tail(), piece);
-  } else {
-    outbox_.tail() += piece;
-  }
+  http::append_piece(outbox_.tail(), piece, !*more, long_asked_);
+  serving_ = Serving::kPieces;
   if (!*more) {
     more_ = nullptr;
-    if (more_in_chunks_) http::append_last_chunk(outbox_.tail());
+    serving_ = long_asked_.closes ? Serving::kNothing : Serving::kRequests;
   }
   pump();
 }
 
-Asked Connection::take_question(bool close) {
+http::Asked Connection::take_question(bool close) {
   const http::RequestHead& request = reader_.head();
   client_is_done_ |= !request.keep_alive;
-  ending_ = close || for_probes_ || client_is_done_ || host_.is_draining();
   waits_for_ = Waits::kNot;
-  return {.is_head_method = request.is_head_method, .http_1_0 = request.http_1_0, .closes = ending_, .at = {}};
+  const bool closes = close || for_probes_ || client_is_done_ || host_.is_draining();
+  serving_ = closes ? Serving::kNothing : Serving::kRequests;
+  return {.is_head_method = request.is_head_method, .http_1_0 = request.http_1_0, .closes = closes};
 }
 
 void Connection::answer(api::Response response, bool close, bool ask_for_token) {
-  Asked asked = take_question(close || response.status == kUnavailable);
-  if (!response.more) return append_answer(outbox_.tail(), response, asked, ask_for_token);
-  // The answer to HEAD has the fields of a long answer, and ends with them.
-  more_in_chunks_ = !asked.http_1_0;
-  ending_ |= !more_in_chunks_;
-  asked.closes = ending_;
-  append_answer(outbox_.tail(), response, asked, ask_for_token);
-  if (!asked.is_head_method) more_ = std::move(response.more);
-}
-
-void Connection::append_answer(std::string& out, const api::Response& response, const Asked& asked,
-                               bool ask_for_token) {
-  host_.traffic().answered(response.status);
-  if (response.status == kInsufficientStorage) host_.note_full_disk();
-  const bool in_chunks = response.more && !asked.http_1_0;
-  http::ResponseHead head = head_of(response);
-  head.ask_for_token = ask_for_token;
-  if (response.more) {
-    head.body = in_chunks ? http::ResponseHead::Body::kChunked : http::ResponseHead::Body::kUntilClose;
-  }
-  head.close = asked.closes;
-  head.keep_alive = asked.http_1_0 && !asked.closes;
-  http::append_head(out, head);
-  if (asked.is_head_method) return;
-  if (in_chunks) {
-    http::append_chunk(out, response.body);
-  } else {
-    out += response.body;
-  }
-}
-
-http::ResponseHead Connection::head_of(const api::Response& response) const {
-  http::ResponseHead head;
-  head.status = response.status;
-  head.content_length = response.body.size();
-  head.content_type = response.content_type;
-  head.retry_after = response.status == kUnavailable;
-  head.allow = response.allow;
-  head.date = host_.date();
-  head.keep_browsers_out = rules_.keep_browsers_out;
-  return head;
+  const bool ends_with_it = response.more && reader_.head().http_1_0;
+  const http::Asked asked = take_question(close || ends_with_it || response.status == kUnavailable);
+  append(outbox_.tail(), response, asked, ask_for_token);
+  if (!response.more || asked.is_head_method) return;
+  more_ = std::move(response.more);
+  long_asked_ = asked;
+  serving_ = Serving::kPieces;
 }
 
 void Connection::fail(const http::Refusal& refusal, bool without_body) {
-  host_.traffic().answered(refusal.response.status);
-  ending_ = true;
+  serving_ = Serving::kNothing;
   more_ = nullptr;
-  http::ResponseHead head = head_of(refusal.response);
-  head.close = true;
-  http::append_head(outbox_.tail(), head);
-  if (!without_body) outbox_.tail() += refusal.response.body;
+  append(outbox_.tail(), refusal.response, {.is_head_method = without_body, .http_1_0 = false, .closes = true});
 }
 
-void Connection::write() {
-  while (open_ && !awaiting_writable_) {
+void Connection::append(std::string& out, const api::Response& response, const http::Asked& asked, bool ask_for_token) {
+  host_.traffic().answered(response.status);
+  if (response.status == kInsufficientStorage) host_.note_full_disk();
+  http::append_answer(out, response, asked, {.date = host_.date(), .keep_browsers_out = rules_.keep_browsers_out},
+                      ask_for_token);
+}
+
+void Connection::send() {
+  while (writing() == Writing::kFree) {
     const std::string_view bytes = outbox_.sendable();
     if (bytes.empty()) {
       write_deadline_ = kNever;
       return;
     }
-    net::error_code error;
-    const std::size_t count = socket_.write_some(net::asio::buffer(bytes), error);
-    if (error == net::asio::error::would_block || error == net::asio::error::try_again) return await_writable();
-    if (error) return close();
-    outbox_.sent(count);
+    outbox_.sent(write(bytes));
+  }
+  // Absolute: a client that takes a byte now and then does not put it off.
+  if (writing() == Writing::kFull && write_deadline_ == kNever) {
+    write_deadline_ = host_.now() + host_.core().deadlines.write;
   }
 }
 
-void Connection::await_writable() {
-  if (write_deadline_ == kNever) write_deadline_ = host_.now() + host_.core().deadlines.write;
-  awaiting_writable_ = true;
-  socket_.async_wait(net::Socket::wait_write, [self = shared_from_this()](net::error_code error) {
-    self->awaiting_writable_ = false;
-    if (!self->open_) return;
-    if (error) return self->close();
-    self->pump();
-  });
-}
-
-void Connection::read() {
-  if (std::exchange(reading_, true)) return;
+void Connection::read_on() {
+  if (reading() != Reading::kPaused) return;
   await_input();
-  const std::span<char> space = reader_.space();
-  socket_.async_read_some(net::asio::buffer(space.data(), space.size()),
-                          [self = shared_from_this()](net::error_code error, std::size_t count) {
-                            self->reading_ = false;
-                            if (self->open_) self->on_read(error, count);
-                          });
+  read(reader_.space());
 }
 
-void Connection::on_read(net::error_code error, std::size_t count) {
-  if (error && error != net::asio::error::eof) return close();
-  if (lingering_) return error ? close() : discard();
-  if (error) {
-    client_is_done_ = true;
-    ending_ = true;
-    if (outbox_.empty()) return close();
-  } else {
-    reader_.filled(count);
-    read_at_ = net::SteadyClock::now();
-  }
+void Connection::on_input(std::size_t count) {
+  reader_.filled(count);
+  read_at_ = net::SteadyClock::now();
+  pump();
+}
+
+void Connection::on_end_of_input() {
+  client_is_done_ = true;
+  serving_ = Serving::kNothing;
+  if (outbox_.empty()) return close();
   pump();
 }
 
@@ -376,30 +318,8 @@ void Connection::await_input() {
 
 void Connection::end() {
   if (client_is_done_ && !reader_.has_begun()) return close();
-  linger();
-}
-
-/// Closing with bytes unread makes the kernel send a reset, which can overtake the last answer and destroy it. So the
-/// client is told that nothing more comes, and what it still sends is read and forgotten for a while.
-void Connection::linger() {
-  lingering_ = true;
   input_deadline_ = host_.now() + host_.core().deadlines.linger;
-  net::error_code error;
-  socket_.shutdown(net::Socket::shutdown_send, error);
-  if (error) return close();
-  if (!reading_) discard();
-}
-
-void Connection::discard() {
-  socket_.async_wait(net::Socket::wait_read, [self = shared_from_this()](net::error_code error) {
-    if (!self->open_) return;
-    // A little at a time: whoever sends as fast as it can shall not keep the loop from the other connections.
-    std::array<char, 16 * 1024> forgotten;
-    if (!error) self->discarded_ += self->socket_.read_some(net::asio::buffer(forgotten), error);
-    const bool goes_on = !error || error == net::asio::error::would_block;
-    if (!goes_on || self->discarded_ >= kMostDiscarded) return self->close();
-    self->discard();
-  });
+  linger();
 }
 
 }  // namespace flint::server

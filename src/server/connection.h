@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -9,41 +10,29 @@
 #include "api/exchange.h"
 #include "api/service.h"
 #include "http/access.h"
+#include "http/answer.h"
 #include "http/request_reader.h"
-#include "http/response_head.h"
 #include "net/asio.h"
 #include "net/outbox.h"
+#include "net/stream.h"
 #include "server/connection_host.h"
 
 namespace flint::server {
-
-/// What an answer has to know of its request, which may be gone when it is told.
-struct Asked {
-  bool is_head_method = false;
-  bool http_1_0 = false;
-  /// It is the last answer of its connection.
-  bool closes = false;
-  /// When it was read; nothing where nobody measures how long an answer takes.
-  std::optional<net::SteadyClock::time_point> at;
-};
 
 /// One client: reads its requests, has them answered in order, writes the answers. Everything happens on its loop's
 /// thread. As many requests as have come are handled in one go, and as many answers as may leave are written in one.
 ///
 /// It stops reading, and so makes the client wait, while a request runs on a worker, while the storage gate is full and
 /// while the client does not take its answers.
-class Connection final : public std::enable_shared_from_this<Connection> {
+class Connection final : public net::Stream {
  public:
   Connection(ConnectionHost& host, net::Socket socket, const http::AccessRules& rules,
              std::shared_ptr<net::Visitor> visitor, bool for_probes);
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
 
-  void start();
+  void start() { pump(); }
   void drain();
-  void close();
-  /// Makes room for another, unless a request here has passed the access rules.
-  void give_way();
+  /// Closes, unless a request here has passed the access rules.
+  void give_way() override;
   /// The token is another one now: what was proven with the former one is to be proven again.
   void doubt();
   void enforce_deadlines();
@@ -55,6 +44,34 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void resume();
 
  private:
+  /// Where it stands in serving what was read.
+  enum class Serving : std::uint8_t {
+    /// The next request is handled when it is there.
+    kRequests,
+    /// The request waits for a place in the storage gate.
+    kGate,
+    /// The request runs on a worker.
+    kWorker,
+    /// A long answer is on its way, piece by piece.
+    kPieces,
+    /// A worker makes the next piece.
+    kPiece,
+    /// Nothing: the last answer is in the outbox.
+    kNothing,
+  };
+
+  /// What is noted of an answer that comes later.
+  struct Question {
+    http::Asked asked;
+    /// When it was read; nothing where nobody measures how long the answer takes.
+    std::optional<net::SteadyClock::time_point> at;
+  };
+
+  void on_input(std::size_t count) override;
+  void on_end_of_input() override;
+  void on_writable() override { pump(); }
+  void on_close() override;
+
   /// Goes as far as it can: handles what has come, writes what may leave, reads on.
   void pump();
   [[nodiscard]] bool may_handle() const;
@@ -68,55 +85,43 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void next_piece();
   void take_piece(Result<bool> more, const std::string& piece);
 
-  /// The answer to the request that was read last comes next in the outbox, now or later.
-  [[nodiscard]] Asked take_question(bool close);
+  /// The answer to the request that was read last comes next in the outbox, now or later. Serves nothing behind it if
+  /// it is the last.
+  [[nodiscard]] http::Asked take_question(bool close = false);
   void answer(api::Response response, bool close = false, bool ask_for_token = false);
-  void append_answer(std::string& out, const api::Response& response, const Asked& asked, bool ask_for_token = false);
   /// A last answer that belongs to no request, or not to the one that is being read. `without_body` when the client
   /// sent a HEAD, and would take a body for the next answer.
   void fail(const http::Refusal& refusal, bool without_body = false);
-  [[nodiscard]] http::ResponseHead head_of(const api::Response& response) const;
+  void append(std::string& out, const api::Response& response, const http::Asked& asked, bool ask_for_token = false);
 
-  void write();
-  void await_writable();
-  void read();
-  void on_read(net::error_code error, std::size_t count);
+  void send();
+  void read_on();
   void await_input();
   void end();
-  void abort();
-  void linger();
-  void discard();
+  [[nodiscard]] std::shared_ptr<Connection> self() { return std::static_pointer_cast<Connection>(shared_from_this()); }
 
   ConnectionHost& host_;
-  net::Socket socket_;
   const http::AccessRules& rules_;
   const std::shared_ptr<net::Visitor> visitor_;
   const bool for_probes_;
   http::RequestReader reader_;
-  net::Outbox<Asked> outbox_;
+  net::Outbox<Question> outbox_;
   api::Service::Route route_;
-  /// The rest of a long answer, a piece at a time.
-  std::function<Result<bool>(std::string&)> more_;
-  bool more_in_chunks_ = false;
 
-  bool open_ = true;
-  /// A request has passed the access rules, other than a probe, which anybody may send.
-  bool proven_ = false;
-  bool reading_ = false;
-  bool awaiting_writable_ = false;
-  bool stalled_ = false;
-  bool in_worker_ = false;
+  Serving serving_ = Serving::kRequests;
+  /// The rest of a long answer, a piece at a time, and the request that it answers.
+  std::function<Result<bool>(std::string&)> more_;
+  http::Asked long_asked_;
   net::SteadyClock::time_point in_worker_since_;
   /// Set by the worker.
   std::atomic<bool> worker_has_begun_ = false;
-  /// Set when the connection closes: what has not begun by then is not done.
+  /// For the worker: what has not begun by then is not done.
   std::atomic<bool> closed_ = false;
-  /// The last answer is in the outbox: nothing more is read.
-  bool ending_ = false;
-  bool lingering_ = false;
+
+  /// A request has passed the access rules, other than a probe, which anybody may send.
+  bool proven_ = false;
   /// The client has said that it sends nothing more, or that this request is its last.
   bool client_is_done_ = false;
-  std::size_t discarded_ = 0;
 
   /// When the last bytes came: read once for all requests in them.
   net::SteadyClock::time_point read_at_;

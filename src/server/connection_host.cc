@@ -1,40 +1,14 @@
 #include "server/connection_host.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <chrono>
 #include <iterator>
-#include <optional>
 #include <utility>
 
 #include "api/errors.h"
-#include "base/ip_address.h"
 #include "http/response_head.h"
 
 namespace flint::server {
-namespace {
-
-/// `127.0.0.1:53412`, or `user 1000, process 4711` of a Unix socket.
-std::string peer_of(int socket) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof(address);
-  if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "a client that has left";
-  if (const std::optional<base::IpAddress> ip = base::IpAddress::of(address)) {
-    const std::string text = ip->text();
-    const bool v6 = text.find(':') != text.npos;
-    // The port is at the same place in both kinds of address.
-    const auto port = ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
-    return (v6 ? "[" + text + "]" : text) + ":" + std::to_string(port);
-  }
-  ucred peer{};
-  size = sizeof(peer);
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "a local client";
-  return "user " + std::to_string(peer.uid) + ", process " + std::to_string(peer.pid);
-}
-
-}  // namespace
 
 ConnectionHost::ConnectionHost(ServerCore& core, std::string token, net::EventLog& log, Calls calls)
     : core_(core),
@@ -45,8 +19,8 @@ ConnectionHost::ConnectionHost(ServerCore& core, std::string token, net::EventLo
       calls_(std::move(calls)),
       gate_waiter_([this] { net::asio::post(context_, [this] { calls_.gate_has_room(); }); }) {}
 
-void ConnectionHost::audit(std::string_view what, int socket) {
-  log_.info("changed", std::string(what) + ", by " + peer_of(socket));
+void ConnectionHost::audit(std::string_view what, std::string_view client) {
+  log_.info("changed", std::string(what) + ", by " + std::string(client));
 }
 
 void ConnectionHost::remove(const std::shared_ptr<Connection>& connection, net::Visitor& visitor) {
@@ -97,12 +71,6 @@ std::vector<ConnectionHost::Answer> ConnectionHost::take_told(const Status& stat
   core_.gate.leave(told.size());
   await_commit();
   return told;
-}
-
-bool ConnectionHost::enter_gate(const std::shared_ptr<Connection>& connection) {
-  if (core_.gate.enter(gate_waiter_)) return true;
-  stalled_.push_back(connection);
-  return false;
 }
 
 std::deque<std::shared_ptr<Connection>> ConnectionHost::take_stalled() { return std::exchange(stalled_, {}); }

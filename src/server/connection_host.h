@@ -56,8 +56,8 @@ class ConnectionHost {
   [[nodiscard]] const std::string& token() const { return token_; }
   [[nodiscard]] http::Traffic& traffic() { return traffic_; }
   void note_full_disk() { disk_full_.happened(); }
-  /// Logs `what` with the peer of `socket`, which did it.
-  void audit(std::string_view what, int socket);
+  /// Logs `what` with who did it.
+  void audit(std::string_view what, std::string_view client);
   void remove(const std::shared_ptr<Connection>& connection, net::Visitor& visitor);
   /// An answer and where it goes.
   struct Answer {
@@ -68,8 +68,10 @@ class ConnectionHost {
   /// Has Connection::tell called with the answer once the log is durable up to `ticket`, or with what says that it
   /// never will be. The request has its place in the storage gate until then.
   void tell_when_durable(Ticket ticket, Answer answer);
-  /// Whether `connection` may begin a request that waits on storage; if not, Connection::resume is called later.
-  bool enter_gate(const std::shared_ptr<Connection>& connection);
+  /// Whether a request that waits on storage may begin. If not, resume_later() follows.
+  [[nodiscard]] bool enter_gate() { return core_.gate.enter(gate_waiter_); }
+  /// Has Connection::resume called when there may be room in the gate.
+  void resume_later(std::shared_ptr<Connection> connection) { stalled_.push_back(std::move(connection)); }
 
   // For the loop.
 

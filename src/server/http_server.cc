@@ -48,11 +48,11 @@ void HttpServer::take(base::UniqueFd socket, const http::AccessRules& rules, std
   auto visitor = std::make_shared<net::Visitor>();
   visitor->is_owner = rules.is_owners;
   if (client) visitor->client = client->client();
-  visitor->loop = least->get();
+  visitor->context = &(*least)->context();
   const net::ConnectionTable::Entered entered = core_.connections.enter(visitor);
   if (entered.gives_way) {
     dropped_.happened();
-    entered.gives_way->loop->give_way(entered.gives_way);
+    entered.gives_way->give_way();
   }
   if (entered.entry != net::ConnectionTable::Entry::kServed) turned_away_.happened();
   if (entered.entry == net::ConnectionTable::Entry::kRefused) return;

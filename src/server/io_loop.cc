@@ -79,12 +79,6 @@ void IoLoop::adopt(base::UniqueFd socket, const http::AccessRules& rules, std::s
   });
 }
 
-void IoLoop::give_way(std::shared_ptr<net::Visitor> visitor) {
-  net::asio::post(host_.context(), [visitor = std::move(visitor)] {
-    if (const std::shared_ptr<Connection> connection = visitor->connection.lock()) connection->give_way();
-  });
-}
-
 void IoLoop::set_token(std::string token, std::function<void()> done) {
   net::asio::post(host_.context(), [this, token = std::move(token), done = std::move(done)]() mutable {
     host_.set_token(std::move(token));

@@ -34,8 +34,6 @@ class IoLoop {
   /// ConnectionTable.
   void adopt(base::UniqueFd socket, const http::AccessRules& rules, std::shared_ptr<net::Visitor> visitor,
              bool for_probes);
-  /// Has a connection closed that this loop adopted, unless it is proven by now.
-  void give_way(std::shared_ptr<net::Visitor> visitor);
   /// Replaces the token of a loop that was started. Calls `done` on its thread when no request is judged by the former
   /// one any more, also on connections that are open.
   void set_token(std::string token, std::function<void()> done);
@@ -43,6 +41,7 @@ class IoLoop {
   void drain();
   /// Closes what is left, and returns when the thread has ended.
   void join();
+  [[nodiscard]] net::IoContext& context() { return host_.context(); }
   /// Connections that are open or about to be.
   [[nodiscard]] std::size_t load() const { return host_.load(); }
 
