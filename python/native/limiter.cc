@@ -163,8 +163,8 @@ nb::object LimiterHandle::status(std::string_view key) {
 }
 
 nb::object LimiterHandle::list(std::string_view prefix, std::string_view after, std::size_t limit) {
-  return values(
-      value_or_raise(without_gil([&] { return limiter_->list({.prefix = prefix, .after = after, .limit = limit}); })));
+  return values(value_or_raise(
+      without_gil([&] { return limiter_->list({.prefix = prefix, .after = after, .max_rows = limit}); })));
 }
 
 nb::object LimiterHandle::history(std::string_view key, std::size_t limit) {

@@ -12,7 +12,7 @@ namespace flint::testing {
 [[nodiscard]] inline std::uint64_t test_seed() {
   const char* given = std::getenv("FLINT_TEST_SEED");  // NOLINT(concurrency-mt-unsafe)
   const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  std::cout << "FLINT_TEST_SEED=" << seed << '\n';
+  std::cout << "FLINT_TEST_SEED=" << seed << std::endl;  // now: a test that does not end says which seed it had
   return seed;
 }
 
