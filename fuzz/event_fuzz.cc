@@ -72,9 +72,9 @@ void require_snapshot_comes_back(LimiterState& state) {
 void require_keys_work(LimiterState& state) {
   for (KeyId id = 0; id < state.keys.next_id(); ++id) {
     const KeyEntry& entry = *state.keys.find(id);
-    const auto view = flint::algorithm::view(entry.state, entry.limit, state.time.last);
-    require(view.remaining <= entry.limit.capacity(), "more remains than there is");
-    static_cast<void>(flint::algorithm::decide(entry.state, entry.limit, 1, state.time.last));
+    const auto view = flint::algorithm::view(entry.usage.state, entry.limit(), state.time.last);
+    require(view.remaining <= entry.limit().capacity(), "more remains than there is");
+    static_cast<void>(flint::algorithm::decide(entry.usage.state, entry.limit(), 1, state.time.last));
   }
 }
 

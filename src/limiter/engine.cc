@@ -44,6 +44,8 @@ Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<io::Directory> dire
   return engine;
 }
 
+/// The store replays the log into state_ before it returns. Only then is there a clock: where time continues follows
+/// from what the log says of it.
 Status Engine::open_store(const storage::StoreOptions& tuning) {
   auto store = storage::Store::open(*directory_, state_, mutex_, store_options(options_, tuning));
   if (!store.ok()) return store.status();
@@ -126,29 +128,33 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
   const Limit limit = normalized(wanted);
 
   base::MutexLock lock(mutex_);
-  KeyEntry* entry = state_.keys.find(key);
+  const auto [entry, is_new] = state_.keys.find_or_add(key);
+  if (entry == nullptr) return Status(Code::kInvalidArgument, "the data directory holds as many keys as it can.");
   const Moment at = clock_->now();
-  if (entry != nullptr && entry->limit == limit) return ticket(entry->last_seq, at);
-  if (entry == nullptr && state_.keys.full()) {
-    return Status(Code::kInvalidArgument, "the data directory holds as many keys as it can.");
-  }
+  if (!is_new && entry->limit() == limit) return ticket(entry->last_seq, at);
+  const Result<Ticket> configured = configure(*entry, is_new, limit, at);
+  if (is_new && !configured.ok()) state_.keys.remove(*entry);
+  return configured;
+}
 
-  algorithm::State next = entry == nullptr ? algorithm::fresh(limit, at.time)
-                                           : algorithm::reconfigure(entry->state, entry->limit, limit, at.time);
-  const KeyEvent item{.id = entry == nullptr ? state_.keys.next_id() : entry->id,
-                      .cost = 0,
-                      .denials = entry == nullptr ? Denials{} : entry->pending,
-                      .after = entry == nullptr ? algorithm::describe(next, limit, at.time)
-                                                : algorithm::describe_reconfigured(next, entry->limit, limit, at.time)};
+/// A new key is in the table before its record is in the log: it has its id from there, and is looked up once. Nobody
+/// sees it before it is configured, since all of this is one hold of the mutex; when the record cannot be logged, the
+/// caller removes it again.
+Result<Ticket> Engine::configure(KeyEntry& entry, bool is_new, const Limit& limit, const Moment& at) {
+  Usage& usage = entry.usage;
+  algorithm::State next =
+      is_new ? algorithm::fresh(limit, at.time) : algorithm::reconfigure(usage.state, usage.limit(), limit, at.time);
   EventWriter event(EventType::kConfigured, at);
-  event.configured(item, key, limit);
+  event.configured({.id = entry.id,
+                    .cost = 0,
+                    .denials = entry.pending,
+                    .after = is_new ? algorithm::describe(next, limit, at.time)
+                                    : algorithm::describe_reconfigured(next, usage.limit(), limit, at.time)},
+                   entry.key, limit);
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
-
-  if (entry == nullptr) entry = &state_.keys.add(key);
-  entry->limit = limit;
-  entry->state = std::move(next);
-  entry->note_record(*seq);
+  usage = {state_.limits.rule(limit), std::move(next)};
+  entry.note_record(*seq);
   return ticket(*seq, at);
 }
 
@@ -194,7 +200,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
 }
 
 bool Engine::could_pass(const Item& item) {
-  return item.entry != nullptr && item.cost >= 1 && item.cost <= item.entry->limit.capacity();
+  return item.entry != nullptr && item.cost >= 1 && item.cost <= item.entry->limit().capacity();
 }
 
 Status Engine::why_not(const Item& item, std::string_view key) {
@@ -204,7 +210,7 @@ Status Engine::why_not(const Item& item, std::string_view key) {
             fmt::format("cost must be a whole number from 1 to {}, not {}.", kMaxUnits, item.cost)};
   }
   return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass.",
-                                              item.cost, item.entry->key, item.entry->limit.capacity())};
+                                              item.cost, item.entry->key, item.entry->limit().capacity())};
 }
 
 Status Engine::check_distinct(std::span<const Item> items) {
@@ -225,7 +231,7 @@ Status Engine::check_distinct(std::span<const Item> items) {
 Result<Ticket> Engine::decide(std::span<Item> items, const Moment& at) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     Item& item = items[i];
-    item.outcome = algorithm::decide(item.entry->state, item.entry->limit, item.cost, at.time);
+    item.outcome = algorithm::decide(item.entry->usage.state, item.entry->limit(), item.cost, at.time);
     if (!item.outcome.allowed) return deny(items.first(i + 1), at);
   }
   return grant(items, at);
@@ -241,7 +247,7 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
   if (!seq.ok()) return seq.status();
   for (const Item& item : items) {
     KeyEntry& entry = *item.entry;
-    algorithm::consume(entry.state, entry.limit, item.cost, at.time, item.outcome);
+    algorithm::consume(entry.usage.state, entry.limit(), item.cost, at.time, item.outcome);
     entry.note_record(*seq);
     entry.counters.add_allowed(item.cost, at.wall);
   }
@@ -256,7 +262,7 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
 inline Result<Ticket> Engine::deny(std::span<Item> items, const Moment& at) {
   if (Status accepted = check_writable(); !accepted.ok()) return accepted;
   for (Item& item : items.first(items.size() - 1)) {
-    const algorithm::View view = algorithm::view(item.entry->state, item.entry->limit, at.time);
+    const algorithm::View view = algorithm::view(item.entry->usage.state, item.entry->limit(), at.time);
     item.outcome = {{.allowed = true, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}},
                     {}};
   }
@@ -268,12 +274,12 @@ inline Decision Engine::decision(const Item& item, const Moment& at) {
   return {.key = item.entry->key,
           .allowed = item.outcome.allowed,
           .cost = item.cost,
-          .capacity = item.entry->limit.capacity(),
+          .capacity = item.entry->limit().capacity(),
           .remaining = item.outcome.remaining,
           .reset_at = shown_reset(at, item.outcome.reset_after),
           .reset_after_ms = ceil_ms(item.outcome.reset_after),
           .retry_after_ms = ceil_ms(item.outcome.retry_after),
-          .algorithm = item.entry->limit.algorithm};
+          .algorithm = item.entry->limit().algorithm};
 }
 
 Result<Ticket> Engine::reset(std::string_view key) {
@@ -284,10 +290,10 @@ Result<Ticket> Engine::reset(std::string_view key) {
 
   const Moment at = clock_->now();
   EventWriter event(EventType::kReset, at);
-  event.reset({.id = entry->id, .denials = entry->pending, .after = {.algorithm = entry->limit.algorithm}});
+  event.reset({.id = entry->id, .denials = entry->pending, .after = {.algorithm = entry->limit().algorithm}});
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
-  entry->state = algorithm::fresh(entry->limit, at.time);
+  entry->usage.state = algorithm::fresh(entry->limit(), at.time);
   entry->note_record(*seq);
   entry->counters.last_reset_at = at.wall;
   return ticket(*seq, at);
@@ -308,7 +314,9 @@ Status Engine::tick_state() {
   return log_denials();
 }
 
-/// At most one record for a key and tick; keys whose denials went into the log with another record are just let go.
+/// Denials reach the log here, at the next tick, unless another record of their key has taken them along. A client that
+/// is denied a million times between two ticks thus costs one record, and a crash loses counts but no usage. Keys whose
+/// denials another record has taken along are just let go.
 Status Engine::log_denials() {
   std::erase_if(unlogged_denials_, [](KeyEntry* entry) {
     entry->awaits_tick = entry->pending.count > 0;
@@ -320,7 +328,7 @@ Status Engine::log_denials() {
     const Moment at = clock_->now();
     EventWriter event(EventType::kDenied, at);
     for (const KeyEntry* entry : group) {
-      event.denied({.id = entry->id, .denials = entry->pending, .after = {.algorithm = entry->limit.algorithm}});
+      event.denied({.id = entry->id, .denials = entry->pending, .after = {.algorithm = entry->limit().algorithm}});
     }
     const Result<storage::Seq> seq = append(event, at);
     if (!seq.ok()) return seq.status();

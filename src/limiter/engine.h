@@ -46,7 +46,8 @@ class Engine {
   [[nodiscard]] Result<std::vector<flint::Event>> history(std::string_view key, std::size_t limit);
   [[nodiscard]] Result<std::vector<LimitStatus>> top(TopBy by, std::size_t limit);
 
-  /// Makes `keys` all that the limiter holds, with no record of how they came to be so; their times are not after now.
+  /// Makes `keys` all that the limiter holds, with their rules, and with no record of how they came to be so; their
+  /// times are not after now.
   /// Nothing else was called yet. kInvalidArgument when there are keys already, unless an adoption before this one was
   /// cut short, which `tuning.accept_unfinished_import` let open() see: its keys are replaced. On any other failure,
   /// and after a crash, the directory holds no keys, or does not open without that; once this returns Ok, all of them
@@ -77,6 +78,8 @@ class Engine {
   [[nodiscard]] Status check_writable() const;
   [[nodiscard]] Ticket ticket(storage::Seq seq, const Moment& at) noexcept FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> configure(KeyEntry& entry, bool is_new, const Limit& limit, const Moment& at)
+      FLINT_REQUIRES(mutex_);
 
   /// One item of a check: found (or not), then decided.
   struct Item {

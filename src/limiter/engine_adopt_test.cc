@@ -19,14 +19,16 @@ constexpr std::uint64_t kNewest = 2;
 
 /// Every key is used up, and has a past.
 Keys used_up(const EngineFixture& engine) {
+  Limits limits;
   Keys keys;
   const Time now(engine.clock.wall().time_since_epoch());
   for (std::size_t i = 0; i < kKeys; ++i) {
     KeyEntry& entry = keys.add("key " + std::to_string(i));
-    entry.limit = {.rate = 10 + i, .per = std::chrono::hours(1), .algorithm = testing::kAlgorithms[i % 3]};
-    entry.state = algorithm::fresh(entry.limit, now - std::chrono::minutes(1));
-    testing::consume(entry.state, entry.limit, entry.limit.rate, now - std::chrono::minutes(1));
-    entry.counters.add_allowed(entry.limit.rate, engine.clock.wall());
+    entry.usage.rule =
+        limits.rule({.rate = 10 + i, .per = std::chrono::hours(1), .algorithm = testing::kAlgorithms[i % 3]});
+    entry.usage.state = algorithm::fresh(entry.limit(), now - std::chrono::minutes(1));
+    testing::consume(entry.usage.state, entry.limit(), entry.limit().rate, now - std::chrono::minutes(1));
+    entry.counters.add_allowed(entry.limit().rate, engine.clock.wall());
     entry.counters.add_denied({.count = i + 1, .cost = i + 1, .last = engine.clock.wall()});
   }
   return keys;

@@ -44,9 +44,9 @@ flint::Event denied_event(const KeyEvent& item, storage::Seq seq) {
 }  // namespace
 
 LimitStatus Engine::describe(const KeyEntry& entry, const Moment& at) {
-  const algorithm::View view = algorithm::view(entry.state, entry.limit, at.time);
+  const algorithm::View view = algorithm::view(entry.usage.state, entry.limit(), at.time);
   LimitStatus status{.key = entry.key,
-                     .limit = entry.limit,
+                     .limit = entry.limit(),
                      .remaining = view.remaining,
                      .reset_at = shown_reset(at, view.reset_after),
                      .total_allowed = entry.counters.allowed,
@@ -99,6 +99,9 @@ Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
   }
 }
 
+/// The order is brought up to date by the reader that needs it, under a mutex of its own: checks never wait for it, and
+/// a process that never lists never builds it. The engine's mutex is held only to copy pointers to the keys that are
+/// new, some thousands at a time.
 std::vector<const KeyEntry*> Engine::in_order(std::string_view prefix, std::string_view from, bool inclusive,
                                               std::size_t most) {
   base::MutexLock lock(order_mutex_);
@@ -124,14 +127,17 @@ Status Engine::for_each_key(const Visit& visit) {
   for (KeyId id = 0;; let_others_in()) {
     if (Status open = check_open(); !open.ok()) return open;
     base::MutexLock lock(mutex_);
-    const KeyId last = state_.keys.next_id();
     for (std::size_t n = 0; n < kKeysAtOnce; ++n) {
-      if (id == last) return {};
-      visit(std::as_const(*state_.keys.find(id++)));
+      const KeyEntry* entry = state_.keys.next(id);
+      if (entry == nullptr) return {};
+      visit(*entry);
+      id = entry->id + 1;
     }
   }
 }
 
+/// One pass over all keys keeps the best so far. Checks continue between the holds of the mutex, so the counts of the
+/// pass are out of date at its end: the statuses are read again, and it is their counts that are ordered and shown.
 Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
   struct Ranked {
     std::uint64_t count;
@@ -162,6 +168,8 @@ Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
   return ranking;
 }
 
+/// Reads the log's files and not memory: a key keeps no past of its own. The mutex is held only to find the key's id. A
+/// compaction may drop a segment while it is read; the store then starts the reading anew, and so does `newest`.
 Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::size_t limit) {
   if (Status open = check_open(); !open.ok()) return open;
   KeyId id = 0;

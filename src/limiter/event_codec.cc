@@ -56,15 +56,9 @@ bool read_state(base::Reader& in, RecordedState& after) {
 }
 
 bool read_configured(base::Reader& in, LogEvent& event) {
+  RecordedState& after = event.items.back().after;
   event.key = in.text();
-  event.limit.rate = in.varint();
-  const std::uint64_t per_ms = in.varint();
-  const std::uint64_t burst = in.varint();
-  event.limit.algorithm = event.items.back().after.algorithm;
-  if (!in.ok() || per_ms > static_cast<std::uint64_t>(kMaxPeriod / milliseconds(1))) return false;
-  event.limit.per = milliseconds(per_ms);
-  if (burst != 0) event.limit.burst = burst;
-  return validate_limit(event.limit).ok() && validate_key(event.key).ok() && read_state(in, event.items.back().after);
+  return read_limit(in, after.algorithm, event.limit) && validate_key(event.key).ok() && read_state(in, after);
 }
 
 bool read_item(base::Reader& in, LogEvent& event) {
@@ -120,6 +114,23 @@ bool read_boot_time(base::Reader& in, BootTime& boot) noexcept {
   return in.ok() && boot.reading >= Nanos(0);
 }
 
+void write_limit(base::Writer& out, const Limit& limit) noexcept {
+  out.varint(limit.rate);
+  out.varint(static_cast<std::uint64_t>(limit.per / milliseconds(1)));
+  out.varint(limit.burst.value_or(0));
+}
+
+bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit) {
+  limit.algorithm = algorithm;
+  limit.rate = in.varint();
+  const std::uint64_t per_ms = in.varint();
+  const std::uint64_t burst = in.varint();
+  if (!in.ok() || per_ms > static_cast<std::uint64_t>(kMaxPeriod / milliseconds(1))) return false;
+  limit.per = milliseconds(per_ms);
+  if (burst != 0) limit.burst = burst;
+  return validate_limit(limit).ok();
+}
+
 EventWriter::EventWriter(EventType type, const Moment& at) noexcept
     : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
   const std::int64_t offset_ms = wall_offset_ms(at);
@@ -154,9 +165,7 @@ void EventWriter::denied(const KeyEvent& item) noexcept { head(item); }
 void EventWriter::configured(const KeyEvent& item, std::string_view key, const Limit& limit) noexcept {
   head(item);
   out_.text(key);
-  out_.varint(limit.rate);
-  out_.varint(static_cast<std::uint64_t>(limit.per / milliseconds(1)));
-  out_.varint(limit.burst.value_or(0));
+  write_limit(out_, limit);
   state(item.after);
 }
 

@@ -153,6 +153,11 @@ class EventWriter {
 void write_boot_time(base::Writer& out, const BootTime& boot) noexcept;
 [[nodiscard]] bool read_boot_time(base::Reader& in, BootTime& boot) noexcept;
 
+/// A limit as records and snapshots hold it, without its algorithm: varints rate, period in ms, burst (0: the rate).
+void write_limit(base::Writer& out, const Limit& limit) noexcept;
+/// False for what is no valid limit of this algorithm.
+[[nodiscard]] bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit);
+
 /// False when the payload is not exactly what EventWriter writes; `event` is then not to be used. Reuses its memory.
 [[nodiscard]] bool decode_event(const storage::Record& record, LogEvent& event);
 

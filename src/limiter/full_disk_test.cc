@@ -54,6 +54,28 @@ TEST_P(FullAtOpen, WhatMustBeLoggedIsRefusedAndConsumesNothing) {
   EXPECT_EQ(engine_->status("new").code(), Code::kLimitNotFound);
 }
 
+// A key whose first record did not fit was listed without a limit, or kept the next key from being replayed.
+TEST_P(FullAtOpen, ANewKeyThatCannotBeLoggedLeavesNothing) {
+  ASSERT_EQ(must(engine_->list({})).size(), 2U);
+  for (const char* key : {"new", "another", "new"}) {
+    EXPECT_EQ(engine_.limit(key, testing::fixed_window(1, kHour)).code(), Code::kDiskFull);
+  }
+  EXPECT_EQ(must(engine_->list({})).size(), 2U);
+  EXPECT_EQ(engine_->stats().keys, 2U);
+  EXPECT_EQ(engine_.try_check("new").code(), Code::kLimitNotFound);
+  make_room();
+  must(engine_->compact());
+  must(engine_.limit("later", testing::fixed_window(3, kHour)));
+  must(engine_.limit("new", testing::fixed_window(4, kHour)));
+  EXPECT_TRUE(engine_.allows("later"));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(testing::keys_of(must(engine_->list({}))), (std::vector<std::string>{"key", "later", "new", "once"}));
+    EXPECT_EQ(engine_.remaining("later"), 2U);
+    EXPECT_EQ(engine_.remaining("new"), 4U);
+    engine_.reopen();
+  }
+}
+
 TEST_P(FullAtOpen, WithRoomItGoesOnAndLogsWhatWasDeniedMeanwhile) {
   EXPECT_FALSE(engine_.allows("once"));
   EXPECT_FALSE(engine_.allows("once"));

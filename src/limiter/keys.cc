@@ -1,5 +1,7 @@
 #include "limiter/keys.h"
 
+#include <algorithm>
+#include <functional>
 #include <random>
 
 #define XXH_INLINE_ALL
@@ -37,23 +39,62 @@ std::size_t Keys::Hash::operator()(std::string_view key) const noexcept {
 
 KeyEntry* Keys::find(std::string_view key) noexcept {
   const auto found = by_key_.find(key);
-  return found == by_key_.end() ? nullptr : found->second;
+  return found == by_key_.end() ? nullptr : *found;
 }
 
-KeyEntry* Keys::find(KeyId id) noexcept { return id < entries_.size() ? &entries_[id] : nullptr; }
+KeyEntry* Keys::find(KeyId id) noexcept {
+  if (id >= end_id()) return nullptr;
+  KeyEntry& entry = slot(id);
+  return entry.present ? &entry : nullptr;
+}
+
+KeyEntry* Keys::next(KeyId id) noexcept {
+  for (std::size_t at = id; at < end_id(); ++at) {
+    if (slot(at).present) return &slot(at);
+  }
+  return nullptr;
+}
+
+KeyId Keys::next_id() const noexcept { return static_cast<KeyId>(free_.empty() ? end_id() : free_.front()); }
+
+/// The slot that a new key would take stands in for it in the look-up, and is taken if that finds nothing: the key is
+/// hashed once, and what a check does to a key that it brings to life costs no second look-up.
+Keys::Place Keys::find_or_add(std::string_view key) {
+  if (full()) return {find(key), false};
+  const KeyId id = next_id();
+  if (id / kChunk == chunks_.size()) chunks_.push_back(std::make_unique<KeyEntry[]>(kChunk));
+  KeyEntry& candidate = slot(id);
+  candidate.key = key;
+  const auto [place, is_new] = by_key_.insert(&candidate);
+  if (!is_new) return {*place, false};
+  candidate.id = id;
+  candidate.present = true;
+  if (!free_.empty()) {
+    std::pop_heap(free_.begin(), free_.end(), std::greater<>());
+    free_.pop_back();
+  }
+  return {&candidate, true};
+}
 
 KeyEntry& Keys::add(std::string_view key) {
-  KeyEntry& entry = entries_.emplace_back();
-  entry.id = static_cast<KeyId>(entries_.size() - 1);
-  entry.key = key;
-  const bool added = by_key_.emplace(entry.key, &entry).second;
-  FLINT_ASSERT(added);
-  return entry;
+  const Place place = find_or_add(key);
+  FLINT_ASSERT(place.is_new);
+  return *place.entry;
+}
+
+void Keys::remove(KeyEntry& entry) {
+  FLINT_ASSERT(entry.present && &entry == &slot(entry.id));
+  const bool erased = by_key_.erase(&entry) == 1;
+  FLINT_ASSERT(erased);
+  free_.push_back(entry.id);
+  std::push_heap(free_.begin(), free_.end(), std::greater<>());
+  entry = KeyEntry();
 }
 
 void Keys::clear() {
   by_key_.clear();
-  entries_.clear();
+  chunks_.clear();
+  free_.clear();
 }
 
 }  // namespace flint::limiter

@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
+#include <map>
+#include <string>
 
 #include "testing/choices.h"
 #include "testing/seed.h"
@@ -46,17 +47,153 @@ TEST(Keys, ClearedItStartsAnew) {
   EXPECT_EQ(table.add("a").id, 0U);
 }
 
-TEST(Keys, HoldsWhatASetOfStringsHolds) {
-  Random random(testing::test_seed());
+TEST(Keys, FindsOrAddsInOneStep) {
   Keys table;
-  std::set<std::string> model;
-  for (int i = 0; i < 5'000; ++i) {
-    const std::string key = "k" + std::to_string(random.pick(3'000)) + std::string(random.pick(40), 'x');
-    if (model.insert(key).second) table.add(key);
-    const std::string from = "k" + std::to_string(random.pick(3'000));
-    ASSERT_EQ(table.find(from) != nullptr, model.contains(from));
+  const Keys::Place added = table.find_or_add("a");
+  EXPECT_TRUE(added.is_new);
+  EXPECT_EQ(added.entry->key, "a");
+  const Keys::Place found = table.find_or_add("a");
+  EXPECT_FALSE(found.is_new);
+  EXPECT_EQ(found.entry, added.entry);
+  EXPECT_EQ(table.size(), 1U);
+  EXPECT_EQ(table.find(KeyId{1}), nullptr) << "what a look-up needed for itself is no key";
+  EXPECT_EQ(table.next(1), nullptr);
+}
+
+TEST(Keys, ARemovedKeyLeavesItsIdToTheNextNewOne) {
+  Keys table;
+  for (const char* key : {"a", "b", "c", "d"}) table.add(key);
+  KeyEntry& d = *table.find("d");
+  table.remove(*table.find("c"));
+  table.remove(*table.find("a"));
+  EXPECT_EQ(table.find("a"), nullptr);
+  EXPECT_EQ(table.find(KeyId{0}), nullptr);
+  EXPECT_EQ(table.size(), 2U);
+  EXPECT_EQ(table.end_id(), 4U);
+  EXPECT_EQ(table.next(0), table.find("b"));
+  EXPECT_EQ(table.next(2), &d);
+  EXPECT_EQ(table.find("d"), &d) << "the others stay where they are";
+  EXPECT_EQ(table.next_id(), 0U) << "the lowest one first, whatever was removed first";
+  EXPECT_EQ(table.add("e").id, 0U);
+  EXPECT_EQ(table.add("f").id, 2U);
+  EXPECT_EQ(table.add("g").id, 4U);
+}
+
+TEST(Keys, ARemovedKeyLeavesNothingToTheNextOne) {
+  Limits limits;
+  Keys table;
+  KeyEntry& old = table.add("old");
+  old.usage = {limits.rule({.rate = 1, .per = 1s}), algorithm::TokenBucket{Time(1s), 1, 0}};
+  old.counters.allowed = 7;
+  old.pending.count = 2;
+  old.last_seq = 9;
+  table.remove(old);
+  EXPECT_EQ(limits.size(), 0U);
+  const KeyEntry& young = table.add("young");
+  EXPECT_EQ(young.id, 0U);
+  EXPECT_FALSE(young.usage.rule.is_set());
+  EXPECT_EQ(young.counters, Counters());
+  EXPECT_EQ(young.pending, Denials());
+  EXPECT_EQ(young.last_seq, 0U);
+}
+
+/// What the table holds after any history, by a map of keys and a map of ids.
+class KeysModel {
+ public:
+  /// Stamps what it adds, so that an entry is told from another one under the same name or id.
+  void find_or_add(const std::string& key) {
+    const auto known = ids_.find(key);
+    const KeyId next = table.next_id();
+    const Keys::Place place = table.find_or_add(key);
+    ASSERT_EQ(place.is_new, known == ids_.end()) << key;
+    if (!place.is_new) return;
+    ASSERT_EQ(place.entry->id, next);
+    ASSERT_FALSE(keys_.contains(next)) << "an id that another key has";
+    ASSERT_EQ(place.entry->last_seq, 0U) << "a removed key's past";
+    place.entry->last_seq = ++stamp_;
+    ids_[key] = next;
+    keys_[next] = {key, place.entry, stamp_};
   }
-  EXPECT_EQ(table.size(), model.size());
+  void remove(const std::string& key) {
+    KeyEntry* entry = table.find(key);
+    const auto known = ids_.find(key);
+    ASSERT_EQ(entry == nullptr, known == ids_.end()) << key;
+    if (entry == nullptr) return;
+    table.remove(*entry);
+    keys_.erase(known->second);
+    ids_.erase(known);
+  }
+  void look_up(const std::string& key) {
+    const KeyEntry* entry = table.find(key);
+    const auto known = ids_.find(key);
+    ASSERT_EQ(entry == nullptr, known == ids_.end()) << key;
+    if (entry != nullptr) {
+      ASSERT_EQ(entry->id, known->second);
+    }
+  }
+  void expect_same_in_order() {
+    ASSERT_EQ(table.size(), keys_.size());
+    KeyId lowest_free = 0;
+    KeyId from = 0;
+    for (const auto& [id, key] : keys_) {
+      const KeyEntry* entry = table.next(from);
+      ASSERT_NE(entry, nullptr);
+      ASSERT_EQ(entry, key.entry) << "an entry moved, or is out of order";
+      ASSERT_EQ(entry->id, id);
+      ASSERT_EQ(entry->key, key.name);
+      ASSERT_EQ(entry->last_seq, key.stamp);
+      ASSERT_EQ(table.find(id), entry);
+      ASSERT_EQ(table.find(key.name), entry);
+      if (id == lowest_free) ++lowest_free;
+      for (KeyId gap = from; gap < id; ++gap) ASSERT_EQ(table.find(gap), nullptr);
+      from = id + 1;
+    }
+    ASSERT_EQ(table.next(from), nullptr);
+    ASSERT_EQ(table.next_id(), lowest_free);
+  }
+
+  Keys table;
+
+ private:
+  struct Known {
+    std::string name;
+    const KeyEntry* entry = nullptr;
+    storage::Seq stamp = 0;
+  };
+  std::map<std::string, KeyId> ids_;
+  std::map<KeyId, Known> keys_;
+  storage::Seq stamp_ = 0;
+};
+
+TEST(KeysPropertyTest, HoldsWhatMapsOfKeysAndIdsHold) {
+  Random random(testing::test_seed());
+  KeysModel model;
+  // Few keys, so that each comes and goes often; then many, then fewer again.
+  for (const std::uint64_t keys : {10U, 1'000U, 60U}) {
+    for (int step = 0; step < 1'500; ++step) {
+      const std::string key = "k" + std::to_string(random.pick(keys)) + std::string(random.pick(2) * 30, 'x');
+      switch (random.pick(5)) {
+        case 0:
+        case 1:
+          model.find_or_add(key);
+          break;
+        case 2:
+        case 3:
+          model.remove(key);
+          break;
+        default:
+          model.look_up(key);
+      }
+      if (step % 50 == 0) model.expect_same_in_order();
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+    for (std::uint64_t n = 0; n < keys; ++n) model.find_or_add("k" + std::to_string(n));
+    model.expect_same_in_order();
+    if (::testing::Test::HasFatalFailure()) return;
+  }
+  model.table.clear();
+  EXPECT_EQ(model.table.size(), 0U);
+  EXPECT_EQ(model.table.next(0), nullptr);
 }
 
 TEST(Counters, DoNotWrapAround) {

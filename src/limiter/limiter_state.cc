@@ -36,13 +36,16 @@ Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq
     return newer(fmt::format("an entry of type {}", std::to_integer<unsigned>(entry.front())));
   }
   SnapshotTime loaded{time, newest_loaded_};
-  if (!load_entry(entry, keys, loaded))
+  if (!load_entry(entry, limits, keys, loaded))
     return {Code::kCorruption,
             "an entry of the snapshot cannot be read, or holds what no limiter writes (a key twice or out of "
             "order, a limit, count or time out of range, runs out of order)"};
-  if (const KeyId count = keys.next_id(); count > 0 && keys.find(count - 1)->last_seq > max_seq) {
-    return {Code::kCorruption, fmt::format("the snapshot ends with record {}, and one of its keys with record {}",
-                                           max_seq, keys.find(count - 1)->last_seq)};
+  if (const std::size_t count = keys.size(); count > 0) {
+    const storage::Seq last_seq = keys.find(static_cast<KeyId>(count - 1))->last_seq;
+    if (last_seq > max_seq) {
+      return {Code::kCorruption,
+              fmt::format("the snapshot ends with record {}, and one of its keys with record {}", max_seq, last_seq)};
+    }
   }
   time = loaded.at_position;
   newest_loaded_ = loaded.newest;
@@ -78,8 +81,8 @@ Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) 
   }
   if (entry->key != event.key) return contradiction("configures a key under the id of another one", seq);
   if (seq <= entry->last_seq) return {};
-  entry->limit = event.limit;
-  if (!algorithm::restore(entry->state, item.after, entry->limit, 0, event.at.time)) {
+  entry->usage.rule = limits.rule(event.limit);
+  if (!algorithm::restore(entry->usage.state, item.after, event.limit, 0, event.at.time)) {
     return contradiction("leaves a key in a state that its limit does not allow", seq);
   }
   entry->pending = item.denials;
@@ -87,19 +90,23 @@ Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) 
   return {};
 }
 
+/// A snapshot is written while checks continue, so an entry may be newer than the snapshot's position, from which
+/// replay starts. Each key therefore remembers its last record, and a record that is not newer changes nothing of that
+/// key: its counters would be added twice. The states alone could be stored again, since a record holds the state after
+/// the event.
 Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq) {
   KeyEntry* entry = keys.find(item.id);
   if (entry == nullptr) return contradiction("names a key that no record before it configures", seq);
   if (seq <= entry->last_seq) return {};
   switch (event.type) {
     case EventType::kAllowed:
-      if (!algorithm::restore(entry->state, item.after, entry->limit, item.cost, event.at.time)) {
+      if (!algorithm::restore(entry->usage.state, item.after, entry->limit(), item.cost, event.at.time)) {
         return contradiction("leaves a key in a state that its limit does not allow", seq);
       }
       entry->counters.add_allowed(item.cost, event.at.wall);
       break;
     case EventType::kReset:
-      entry->state = algorithm::fresh(entry->limit, event.at.time);
+      entry->usage.state = algorithm::fresh(entry->limit(), event.at.time);
       entry->counters.last_reset_at = event.at.wall;
       break;
     case EventType::kDenied:
@@ -114,12 +121,16 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
 }
 
 void LimiterState::begin_snapshot() {
-  cursor_ = {.time = time, .next = 0, .end = keys.next_id(), .started = false, .copied = {}};
+  cursor_ = {.time = time, .next = 0, .end = static_cast<KeyId>(keys.end_id()), .started = false, .copied = {}};
 }
 
-bool LimiterState::add_next_key(EntryBuffer& piece) {
-  const KeyEntry& entry = *keys.find(cursor_.next);
-  const auto* log = std::get_if<algorithm::SlidingLog>(&entry.state);
+const KeyEntry* LimiterState::next_key() {
+  const KeyEntry* entry = keys.next(cursor_.next);
+  return entry != nullptr && entry->id < cursor_.end ? entry : nullptr;
+}
+
+bool LimiterState::add_key(const KeyEntry& entry, EntryBuffer& piece) {
+  const auto* log = std::get_if<algorithm::SlidingLog>(&entry.usage.state);
   if (log == nullptr || log->size() <= kRunsEncodedAtOnce) {
     // A reset, or a change of its limit, may have left few of many.
     cursor_.copied = {};
@@ -131,22 +142,30 @@ bool LimiterState::add_next_key(EntryBuffer& piece) {
   return true;
 }
 
+/// One piece of a snapshot. Each piece is one short hold of the mutex, so checks run in between, and the pieces do not
+/// show one instant. That is sound because an entry says up to which record it is current, and because the store makes
+/// all those records durable before the snapshot counts. Keys that are configured after begin_snapshot() are left out:
+/// the records that replay starts with bring them. What takes long, encoding the runs of a long sliding log and handing
+/// the bytes out, is done without the mutex.
 bool LimiterState::next_entries(const std::function<void(std::span<const std::byte>)>& emit) {
   EntryBuffer piece;
   if (!cursor_.started) piece.add_time(cursor_.time);
   cursor_.started = true;
   bool ends_with_copied = false;
+  bool more = false;
   {
     base::MutexLock lock(mutex_);
-    for (KeyId n = 0; n < kKeysAtOnce && cursor_.next < cursor_.end && piece.bytes() < kBytesAtOnce; ++n) {
-      if (ends_with_copied || !add_next_key(piece)) break;
-      ++cursor_.next;
+    for (KeyId n = 0; n < kKeysAtOnce && piece.bytes() < kBytesAtOnce && !ends_with_copied; ++n) {
+      const KeyEntry* entry = next_key();
+      if (entry == nullptr || !add_key(*entry, piece)) break;
+      cursor_.next = entry->id + 1;
       ends_with_copied = !cursor_.copied.empty();
     }
+    more = next_key() != nullptr;
   }
   if (ends_with_copied) piece.add_runs(cursor_.next - 1, std::exchange(cursor_.copied, {}));
   piece.for_each(emit);
-  return cursor_.next < cursor_.end;
+  return more;
 }
 
 }  // namespace flint::limiter

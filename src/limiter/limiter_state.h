@@ -24,6 +24,7 @@ class LimiterState final : public storage::Owner {
   /// position, its entries are the latest there is.
   void catch_up_time() noexcept { time.last = std::max(time.last, newest_loaded_); }
 
+  Limits limits;
   Keys keys;
   PersistedTime time;
 
@@ -35,9 +36,10 @@ class LimiterState final : public storage::Owner {
   Status on_tick() override { return tick_(); }
 
  private:
-  /// The key that is next, or more of the copy of its runs. True when it is done with, but for the runs that were
-  /// copied.
-  bool add_next_key(EntryBuffer& piece);
+  /// Null when the snapshot has all keys. Ids have gaps: a key that could not be logged has given its id back.
+  const KeyEntry* next_key();
+  /// The key, or more of the copy of its runs. True when it is done with, but for the runs that were copied.
+  bool add_key(const KeyEntry& entry, EntryBuffer& piece);
   Status replay_configured(const LogEvent& event, storage::Seq seq);
   Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
 

@@ -131,7 +131,7 @@ TEST_F(ReplayTest, ALogOfMoreThanAMillionRunsIsMergedAndGrantsNothing) {
   for (std::int64_t i = 0; i < kRuns; ++i) {
     ASSERT_EQ(slide(id, static_cast<std::uint64_t>(i) + 1, kBegin + i), Code::kOk) << i;
   }
-  const auto& log = std::get<algorithm::SlidingLog>(state_.keys.find(id)->state);
+  const auto& log = std::get<algorithm::SlidingLog>(state_.keys.find(id)->usage.state);
   EXPECT_EQ(log.size(), algorithm::SlidingLog::kMaxRuns);
   EXPECT_EQ(log.spent(at(kBegin + kRuns).time, 1s), static_cast<Units>(kRuns));
   // From here on the oldest units had expired for 0.1.0; here they count until the run that they were merged into does.
@@ -163,7 +163,7 @@ TEST_F(ReplayTest, ALongLogIsInASnapshotAsItIsWhenItsCopyEnds) {
     if (more) check();
   }
   EXPECT_GT(pieces, 5);
-  EXPECT_EQ(loaded.keys.find(id)->state, state_.keys.find(id)->state);
+  EXPECT_EQ(loaded.keys.find(id)->usage.state, state_.keys.find(id)->usage.state);
   EXPECT_EQ(loaded.keys.find(id)->counters, state_.keys.find(id)->counters);
   EXPECT_EQ(loaded.keys.find(id)->last_seq, state_.keys.find(id)->last_seq);
 }

@@ -10,7 +10,6 @@ namespace flint::limiter {
 namespace {
 
 using algorithm::SlidingLog;
-using std::chrono::milliseconds;
 
 constexpr std::size_t kRunsInEntry = 1024;
 static_assert(16 + kRunsInEntry * SlidingLog::kMaxRunBytes <= kMaxEntryBytes, "an entry of runs fits");
@@ -59,17 +58,6 @@ bool read_counters(base::Reader& in, Counters& counters) {
          is_possible(counters.last_denied_at) && is_possible(counters.last_reset_at);
 }
 
-bool read_limit(base::Reader& in, Limit& limit) {
-  limit.algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
-  limit.rate = in.varint();
-  const std::uint64_t per_ms = in.varint();
-  const std::uint64_t burst = in.varint();
-  if (!in.ok() || per_ms > static_cast<std::uint64_t>(kMaxPeriod / milliseconds(1))) return false;
-  limit.per = milliseconds(per_ms);
-  if (burst != 0) limit.burst = burst;
-  return validate_limit(limit).ok();
-}
-
 Time read_limiter_time(base::Reader& in) { return Time(Nanos(in.fixed<std::int64_t>())); }
 
 bool read_meta(base::Reader& in, SnapshotTime& time) {
@@ -86,16 +74,19 @@ bool read_clock(base::Reader& in, PersistedTime& time) {
   return algorithm::is_limiter_time(time.anchored_at) && read_boot_time(in, time.anchor);
 }
 
-bool read_key(base::Reader& in, Keys& keys, SnapshotTime& time) {
+bool read_key(base::Reader& in, Limits& limits, Keys& keys, SnapshotTime& time) {
   const std::uint64_t id = in.varint();
   const std::uint64_t last_seq = in.varint();
   const std::string_view key = in.text();
-  if (!in.ok() || id != keys.next_id() || !validate_key(key).ok() || keys.find(key) != nullptr) return false;
-  KeyEntry& entry = keys.add(key);
-  entry.last_seq = last_seq;
-  if (!read_limit(in, entry.limit) || !read_counters(in, entry.counters)) return false;
-  if (!algorithm::decode(in, entry.limit, entry.state) || !in.done()) return false;
-  time.newest = algorithm::seen(entry.state, time.newest);
+  if (!in.ok() || id != keys.next_id() || keys.full() || !validate_key(key).ok()) return false;
+  const auto [entry, is_new] = keys.find_or_add(key);
+  Limit limit;
+  const auto algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
+  if (!is_new || !read_limit(in, algorithm, limit) || !read_counters(in, entry->counters)) return false;
+  if (!algorithm::decode(in, limit, entry->usage.state) || !in.done()) return false;
+  entry->usage.rule = limits.rule(limit);
+  entry->last_seq = last_seq;
+  time.newest = algorithm::seen(entry->usage.state, time.newest);
   return true;
 }
 
@@ -103,8 +94,8 @@ bool read_runs(base::Reader& in, Keys& keys, SnapshotTime& time) {
   const std::uint64_t id = in.varint();
   if (!in.ok() || keys.next_id() == 0 || id != keys.next_id() - 1) return false;
   KeyEntry& entry = *keys.find(static_cast<KeyId>(id));
-  auto* log = std::get_if<SlidingLog>(&entry.state);
-  if (log == nullptr || !log->decode_runs(in, entry.limit.per)) return false;
+  auto* log = std::get_if<SlidingLog>(&entry.usage.state);
+  if (log == nullptr || !log->decode_runs(in, entry.limit().per)) return false;
   time.newest = log->seen(time.newest);
   return true;
 }
@@ -138,7 +129,7 @@ void EntryBuffer::add_time(const PersistedTime& time) {
 
 void EntryBuffer::add_key(const KeyEntry& entry) {
   add_key_alone(entry);
-  if (const auto* log = std::get_if<SlidingLog>(&entry.state)) add_runs(entry.id, *log);
+  if (const auto* log = std::get_if<SlidingLog>(&entry.usage.state)) add_runs(entry.id, *log);
 }
 
 void EntryBuffer::add_key_alone(const KeyEntry& entry) {
@@ -148,12 +139,10 @@ void EntryBuffer::add_key_alone(const KeyEntry& entry) {
   out.varint(entry.id);
   out.varint(entry.last_seq);
   out.text(entry.key);
-  out.fixed(static_cast<std::uint8_t>(entry.limit.algorithm));
-  out.varint(entry.limit.rate);
-  out.varint(static_cast<std::uint64_t>(entry.limit.per / milliseconds(1)));
-  out.varint(entry.limit.burst.value_or(0));
+  out.fixed(static_cast<std::uint8_t>(entry.limit().algorithm));
+  write_limit(out, entry.limit());
   write_counters(out, entry.counters);
-  algorithm::encode(out, entry.state);
+  algorithm::encode(out, entry.usage.state);
   FLINT_ASSERT(out.ok());
   add(out.written());
 }
@@ -170,13 +159,13 @@ void EntryBuffer::add_runs(KeyId id, const SlidingLog& log) {
   }
 }
 
-bool load_entry(std::span<const std::byte> entry, Keys& keys, SnapshotTime& time) {
+bool load_entry(std::span<const std::byte> entry, Limits& limits, Keys& keys, SnapshotTime& time) {
   base::Reader in(entry);
   switch (static_cast<EntryType>(in.fixed<std::uint8_t>())) {
     case EntryType::kMeta:
       return keys.size() == 0 && read_meta(in, time);
     case EntryType::kKey:
-      return read_key(in, keys, time);
+      return read_key(in, limits, keys, time);
     case EntryType::kRuns:
       return read_runs(in, keys, time);
     case EntryType::kClock:

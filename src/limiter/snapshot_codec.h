@@ -54,8 +54,8 @@ struct SnapshotTime {
   Time newest{};
 };
 
-/// Applies one entry to `keys` and `time`. False when it is not exactly what EntryBuffer writes, or does not fit what
-/// came before it.
-[[nodiscard]] bool load_entry(std::span<const std::byte> entry, Keys& keys, SnapshotTime& time);
+/// Applies one entry to `limits`, `keys` and `time`. False when it is not exactly what EntryBuffer writes, or does not
+/// fit what came before it.
+[[nodiscard]] bool load_entry(std::span<const std::byte> entry, Limits& limits, Keys& keys, SnapshotTime& time);
 
 }  // namespace flint::limiter

@@ -39,10 +39,11 @@ Entries encode(Keys& keys) {
 
 /// From memory of exactly their size, so that a sanitizer sees a read beyond it.
 bool load(const Entries& entries, Keys& keys, SnapshotTime& time) {
+  Limits limits;
   return std::all_of(entries.begin(), entries.end(), [&](const std::vector<std::byte>& entry) {
     const auto exact = std::make_unique<std::byte[]>(entry.size());
     std::copy(entry.begin(), entry.end(), exact.get());
-    return load_entry({exact.get(), entry.size()}, keys, time);
+    return load_entry({exact.get(), entry.size()}, limits, keys, time);
   });
 }
 bool loads(const Entries& entries) {
@@ -54,8 +55,8 @@ bool loads(const Entries& entries) {
 void expect_equal(const KeyEntry& got, const KeyEntry& wanted) {
   EXPECT_EQ(got.id, wanted.id);
   EXPECT_EQ(got.key, wanted.key);
-  EXPECT_EQ(got.limit, wanted.limit);
-  EXPECT_TRUE(got.state == wanted.state) << "state of " << wanted.key;
+  EXPECT_EQ(got.limit(), wanted.limit());
+  EXPECT_TRUE(got.usage.state == wanted.usage.state) << "state of " << wanted.key;
   EXPECT_EQ(got.counters, wanted.counters);
   EXPECT_EQ(got.last_seq, wanted.last_seq);
   EXPECT_EQ(got.pending, Denials{}) << "denials that no record holds are not in a snapshot";
@@ -72,8 +73,8 @@ void expect_round_trip(Keys& keys) {
 
 KeyEntry& add(Keys& keys, std::string_view key, const Limit& limit, Time now = kNow) {
   KeyEntry& entry = keys.add(key);
-  entry.limit = limit;
-  entry.state = algorithm::fresh(limit, now);
+  entry.usage.rule = Limits().rule(limit);
+  entry.usage.state = algorithm::fresh(limit, now);
   return entry;
 }
 
@@ -81,7 +82,7 @@ KeyEntry& add_sliding_log(Keys& keys, std::string_view key, std::uint64_t runs) 
   KeyEntry& entry =
       add(keys, key, {.rate = kMaxUnits, .per = 1h, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
   for (std::uint64_t i = 0; i < runs; ++i) {
-    testing::consume(entry.state, entry.limit, 1 + i % 300, kNow - 30min + i * 7us);
+    testing::consume(entry.usage.state, entry.limit(), 1 + i % 300, kNow - 30min + i * 7us);
   }
   return entry;
 }
@@ -126,7 +127,7 @@ TEST(SnapshotCodec, GoldenTokenBucket) {
   Keys keys;
   KeyEntry& entry = add(keys, "k", {.rate = 100, .per = 60s, .burst = 150});
   entry.last_seq = 300;
-  entry.state = algorithm::TokenBucket{kNow, 30, 1000};
+  entry.usage.state = algorithm::TokenBucket{kNow, 30, 1000};
   entry.counters = {.allowed = 1,
                     .allowed_cost = 30,
                     .denied = 2,
@@ -148,15 +149,15 @@ TEST(SnapshotCodec, GoldenTokenBucket) {
 TEST(SnapshotCodec, GoldenFixedWindow) {
   Keys keys;
   KeyEntry& entry = add(keys, "k", {.rate = 5, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}});
-  entry.state = algorithm::FixedWindow{kNow, 128};
+  entry.usage.state = algorithm::FixedWindow{kNow, 128};
   EXPECT_EQ(hex(encode(keys)[1]), "020000016b0305e8070000000000001531423aa6bfea188001");
 }
 
 TEST(SnapshotCodec, GoldenSlidingLog) {
   Keys keys;
   KeyEntry& entry = add(keys, "k", {.rate = 500, .per = 1s, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
-  testing::consume(entry.state, entry.limit, 1, kNow);
-  testing::consume(entry.state, entry.limit, 200, kNow + 300ns);
+  testing::consume(entry.usage.state, entry.limit(), 1, kNow);
+  testing::consume(entry.usage.state, entry.limit(), 200, kNow + 300ns);
   const Entries entries = encode(keys);
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(hex(entries[1]), "020000016b02f403e807000000000000");
@@ -165,8 +166,8 @@ TEST(SnapshotCodec, GoldenSlidingLog) {
 
 TEST(SnapshotCodec, EveryAlgorithmComesBackAsItWas) {
   Keys keys;
-  add(keys, "bucket", {.rate = 10, .per = 1s, .burst = 3}).state = algorithm::TokenBucket{kNow, 2, 999'999'999};
-  add(keys, "window", {.rate = 10, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}}).state =
+  add(keys, "bucket", {.rate = 10, .per = 1s, .burst = 3}).usage.state = algorithm::TokenBucket{kNow, 2, 999'999'999};
+  add(keys, "window", {.rate = 10, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}}).usage.state =
       algorithm::FixedWindow{kNow - 1s, 4};
   add_sliding_log(keys, "log", 3);
   add_sliding_log(keys, "empty log", 0);
@@ -200,7 +201,7 @@ TEST(SnapshotCodec, TheLongestRunsFitIntoAnEntry) {
       add(keys, "log", {.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}});
   const Nanos gap = kMaxPeriod / 1'100;
   for (int i = 0; i < 1'024; ++i) {
-    testing::consume(entry.state, entry.limit, kMaxUnits / 1'024, kMaxTime - kMaxPeriod + i * gap);
+    testing::consume(entry.usage.state, entry.limit(), kMaxUnits / 1'024, kMaxTime - kMaxPeriod + i * gap);
   }
   expect_round_trip(keys);
 }
@@ -208,7 +209,7 @@ TEST(SnapshotCodec, TheLongestRunsFitIntoAnEntry) {
 TEST(SnapshotCodec, RunsThatExpiredAreNotWritten) {
   Keys keys;
   KeyEntry& entry = add_sliding_log(keys, "log", 100);
-  testing::consume(entry.state, entry.limit, 1, kNow + 2h);
+  testing::consume(entry.usage.state, entry.limit(), 1, kNow + 2h);
   ASSERT_EQ(encode(keys).size(), 3U);
   EXPECT_LT(encode(keys)[2].size(), 20U);
   expect_round_trip(keys);
@@ -227,7 +228,7 @@ TEST(SnapshotCodec, TellsTheLatestTimeOfItsKeys) {
     ASSERT_TRUE(load(encode(keys), got, time));
     EXPECT_EQ(time.at_position.last, kNow);
     EXPECT_EQ(time.newest, kNow + newest);
-    testing::consume(log.state, log.limit, 1, kNow + 3s);
+    testing::consume(log.usage.state, log.limit(), 1, kNow + 3s);
   }
 }
 
@@ -376,7 +377,7 @@ TEST(SnapshotCodec, AnEntryThatIsCutIsRefused) {
 TEST(SnapshotCodec, DamagedEntriesAreRefusedOrLoadAsStatesThatWork) {
   Random random(testing::test_seed());
   Keys sound;
-  add(sound, "bucket", {.rate = 10, .per = 1s, .burst = 3}).state = algorithm::TokenBucket{kNow, 2, 999'999'999};
+  add(sound, "bucket", {.rate = 10, .per = 1s, .burst = 3}).usage.state = algorithm::TokenBucket{kNow, 2, 999'999'999};
   add(sound, "window", {.rate = 10, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}});
   add_sliding_log(sound, "log", 5);
   const Entries entries = encode(sound);
@@ -392,8 +393,8 @@ TEST(SnapshotCodec, DamagedEntriesAreRefusedOrLoadAsStatesThatWork) {
     ++accepted;
     for (KeyId id = 0; id < keys.next_id(); ++id) {
       const KeyEntry& entry = *keys.find(id);
-      ASSERT_LE(algorithm::view(entry.state, entry.limit, time.newest).remaining, entry.limit.capacity());
-      static_cast<void>(algorithm::decide(entry.state, entry.limit, 1, time.newest));
+      ASSERT_LE(algorithm::view(entry.usage.state, entry.limit(), time.newest).remaining, entry.limit().capacity());
+      static_cast<void>(algorithm::decide(entry.usage.state, entry.limit(), 1, time.newest));
     }
   }
   EXPECT_GT(accepted, 1000) << "the test lost its point";

@@ -102,7 +102,7 @@ TEST(OriginalLog, ReadsTheFirstVersions) {
                   "\r\n\n");
   ASSERT_TRUE(content.ok()) << content.status().message();
   EXPECT_EQ(left(*content, "k"), 9U);
-  EXPECT_EQ(content->keys.find("k")->limit.per, 1h);
+  EXPECT_EQ(content->keys.find("k")->limit().per, 1h);
 }
 
 TEST(OriginalLog, ATimeAfterNowCountsAsNow) {
@@ -110,7 +110,7 @@ TEST(OriginalLog, ATimeAfterNowCountsAsNow) {
   ASSERT_TRUE(content.ok());
   EXPECT_EQ(left(*content, "k"), 0U);
   const limiter::KeyEntry& entry = *content->keys.find("k");
-  EXPECT_EQ(algorithm::view(entry.state, entry.limit, Time(testing::now().time_since_epoch())).reset_after, 1h);
+  EXPECT_EQ(algorithm::view(entry.usage.state, entry.limit(), Time(testing::now().time_since_epoch())).reset_after, 1h);
   EXPECT_EQ(entry.counters.last_allowed_at, testing::now());
   EXPECT_EQ(content->report.late_times, 1U);
 }

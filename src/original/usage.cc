@@ -54,18 +54,18 @@ Status Usage::configure(std::string_view key, const Limit& limit, WallTime at) {
   if (entry == nullptr) {
     if (keys_.full()) return invalid("there are more keys than a data directory can hold.");
     entry = &keys_.add(key);
-    entry->state = algorithm::fresh(limit, now);
-  } else if (entry->limit != limit) {
-    entry->state = algorithm::reconfigure(entry->state, entry->limit, limit, now);
+    entry->usage.state = algorithm::fresh(limit, now);
+  } else if (entry->limit() != limit) {
+    entry->usage.state = algorithm::reconfigure(entry->usage.state, entry->limit(), limit, now);
   }
-  entry->limit = limit;
+  entry->usage.rule = limits_.rule(limit);
   return {};
 }
 
 Status Usage::allow(std::string_view key, Units cost, WallTime at) {
   const Result<limiter::KeyEntry*> entry = find(key);
   if (!entry.ok()) return entry.status();
-  charge((*entry)->state, (*entry)->limit, cost, time_of(at));
+  charge((*entry)->usage.state, (*entry)->limit(), cost, time_of(at));
   (*entry)->counters.add_allowed(cost, shown(std::min(at, now_)));
   return {};
 }
@@ -80,7 +80,7 @@ Status Usage::deny(std::string_view key, Units cost, WallTime at) {
 Status Usage::reset(std::string_view key, WallTime at) {
   const Result<limiter::KeyEntry*> entry = find(key);
   if (!entry.ok()) return entry.status();
-  (*entry)->state = algorithm::fresh((*entry)->limit, time_of(at));
+  (*entry)->usage.state = algorithm::fresh((*entry)->limit(), time_of(at));
   (*entry)->counters.last_reset_at = shown(std::min(at, now_));
   return {};
 }
@@ -91,8 +91,7 @@ Status Usage::restore(std::string_view key, const Limit& limit, algorithm::State
   if (keys_.find(key) != nullptr) return invalid(fmt::format("key \"{}\" is there already.", key));
   if (keys_.full()) return invalid("there are more keys than a data directory can hold.");
   limiter::KeyEntry& entry = keys_.add(key);
-  entry.limit = limit;
-  entry.state = std::move(state);
+  entry.usage = {limits_.rule(limit), std::move(state)};
   entry.counters = counters;
   for (std::optional<WallTime>* time :
        {&entry.counters.last_allowed_at, &entry.counters.last_denied_at, &entry.counters.last_reset_at}) {

@@ -47,6 +47,7 @@ class Usage {
   Result<limiter::KeyEntry*> find(std::string_view key);
 
   WallTime now_;
+  limiter::Limits limits_;
   limiter::Keys keys_;
   std::uint64_t late_ = 0;
 };

@@ -27,7 +27,7 @@ TEST(OriginalUsage, ASlidingLogHoldsNoMoreThanALimiterMay) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(usage.allow("k", kMaxUnits, testing::now()).ok());
   limiter::Keys keys = usage.take();
   const limiter::KeyEntry& entry = *keys.find("k");
-  const auto& log = std::get<algorithm::SlidingLog>(entry.state);
+  const auto& log = std::get<algorithm::SlidingLog>(entry.usage.state);
   EXPECT_EQ(log.spent(Time(testing::now().time_since_epoch()), 1h), kMaxUnits);
   EXPECT_EQ(entry.counters.allowed, 3U);
 }

@@ -83,8 +83,8 @@ inline Units left(original::Content& content, std::string_view key) {
   const limiter::KeyEntry* entry = content.keys.find(key);
   EXPECT_NE(entry, nullptr) << key;
   if (entry == nullptr) return 0;
-  EXPECT_TRUE(algorithm::is_valid(entry->state, entry->limit));
-  return algorithm::view(entry->state, entry->limit, Time(now().time_since_epoch())).remaining;
+  EXPECT_TRUE(algorithm::is_valid(entry->usage.state, entry->limit()));
+  return algorithm::view(entry->usage.state, entry->limit(), Time(now().time_since_epoch())).remaining;
 }
 
 }  // namespace flint::testing

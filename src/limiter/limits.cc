@@ -1,0 +1,55 @@
+#include "limiter/limits.h"
+
+#include <array>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <random>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace flint::limiter {
+
+/// Limits come from users, as keys do: a seed drawn at start keeps them from being chosen to collide.
+struct Rule::Table {
+  struct Hash {
+    using is_transparent = void;
+    using is_avalanching = void;
+    std::uint64_t seed;
+    std::size_t operator()(const Limit& limit) const noexcept {
+      const std::array<std::uint64_t, 4> parts = {limit.rate, static_cast<std::uint64_t>(limit.per.count()),
+                                                  static_cast<std::uint64_t>(limit.algorithm), limit.burst.value_or(0)};
+      return XXH3_64bits_withSeed(parts.data(), sizeof(parts), seed);
+    }
+    std::size_t operator()(const Shared* shared) const noexcept { return (*this)(shared->limit); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const Shared* a, const Shared* b) const noexcept { return a->limit == b->limit; }
+    bool operator()(const Limit& a, const Shared* b) const noexcept { return a == b->limit; }
+    bool operator()(const Shared* a, const Limit& b) const noexcept { return a->limit == b; }
+  };
+
+  boost::unordered_flat_set<Shared*, Hash, Equal> rules{0, Hash{std::random_device{}()}};
+};
+
+/// The table goes with its last rule where its Limits is gone already, and not before the rule is out of it.
+void Rule::remove_user() noexcept {
+  if (shared_ == nullptr || --shared_->users > 0) return;
+  const std::shared_ptr<Table> table = std::move(shared_->table);
+  table->rules.erase(shared_);
+  delete shared_;
+}
+
+Limits::Limits() : table_(std::make_shared<Rule::Table>()) {}
+
+Rule Limits::rule(const Limit& limit) {
+  const auto found = table_->rules.find(limit);
+  if (found != table_->rules.end()) return Rule(*found);
+  auto shared = std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .users = 0, .table = table_});
+  table_->rules.insert(shared.get());
+  return Rule(shared.release());
+}
+
+std::size_t Limits::size() const noexcept { return table_->rules.size(); }
+
+}  // namespace flint::limiter
