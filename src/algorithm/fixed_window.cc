@@ -21,6 +21,8 @@ namespace {
 
 FixedWindow FixedWindow::holding(Run in_use, const Limit&) noexcept { return {in_use.time, in_use.cost}; }
 
+/// A window that has ended is forgotten only when somebody asks, and a window starts with a grant: so a key that is not
+/// used costs nothing, and its next window is as long as every other one.
 FixedWindow FixedWindow::current(Time now, Nanos per) const noexcept {
   now = std::max(now, start);
   // Not `now < start + per`, which overflows at the end of time.

@@ -25,6 +25,9 @@ using base::Uint128;
 
 }  // namespace
 
+/// Refilled units are elapsed * rate / per. The product is exact in 128 bits and its remainder is kept in `fraction`,
+/// so the sum over many refills is what one refill over all of the time would be: nobody gains or loses by asking
+/// often. A full bucket has no fraction, since what would be refilled beyond full is lost.
 TokenBucket TokenBucket::refilled(const Limit& limit, Time now) const noexcept {
   if (now <= updated_at) return *this;
   const std::uint64_t per = ticks(limit.per);

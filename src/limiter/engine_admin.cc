@@ -113,12 +113,16 @@ void Engine::report_slow_disk(DoctorReport& report) {
                           base::format_elapsed(age))});
 }
 
+/// From the flag on, new calls are refused; those that run hold the mutex or have their record in the log already,
+/// which the store makes durable before it marks the close.
 Status Engine::close() {
   if (!is_ours()) return belongs_to_parent();
   closed_.store(true, std::memory_order_release);
   return store_->close();
 }
 
+/// The order of the steps is what makes a crash harmless. First a mark that keeps the directory from being opened: in
+/// the middle of an import it would hold few keys or none. Then the state, as two snapshots. Then the mark goes.
 Status Engine::adopt(Keys keys) {
   if (Status open = check_open(); !open.ok()) return open;
   if (Status accepted = check_writable(); !accepted.ok()) return accepted;
