@@ -1,48 +1,26 @@
 #include "net/worker_pool.h"
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <utility>
+
+#include "net/asio.h"
 
 namespace flint::net {
 
-WorkerPool::WorkerPool(std::size_t threads) {
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
-}
+WorkerPool::WorkerPool(std::size_t threads) : pool_(std::make_unique<asio::thread_pool>(threads)) {}
 
 WorkerPool::~WorkerPool() { stop(); }
 
-void WorkerPool::submit(std::function<void()> job) {
-  {
-    base::MutexLock lock(mutex_);
-    if (stopping_) return;
-    jobs_.push_back(std::move(job));
-  }
-  changed_.notify_one();
-}
+void WorkerPool::submit(std::function<void()> job) { asio::post(*pool_, std::move(job)); }
 
+/// Asio keeps jobs that have not begun until the pool is destroyed. They hold connections, whose sockets end with their
+/// loop, so that the pool must not outlive stop().
 void WorkerPool::stop() {
-  std::deque<std::function<void()>> dropped;
-  {
-    base::MutexLock lock(mutex_);
-    stopping_ = true;
-    dropped = std::exchange(jobs_, {});
-  }
-  changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
-}
-
-void WorkerPool::run() {
-  for (;;) {
-    std::function<void()> job;
-    {
-      base::MutexLock lock(mutex_);
-      while (jobs_.empty() && !stopping_) changed_.wait(mutex_);
-      if (stopping_) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
-    }
-    job();
-  }
+  if (pool_ == nullptr) return;
+  pool_->stop();
+  pool_->join();
+  pool_.reset();
 }
 
 }  // namespace flint::net

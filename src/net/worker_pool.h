@@ -1,15 +1,16 @@
 #pragma once
 
-#include <deque>
+#include <cstddef>
 #include <functional>
-#include <thread>
-#include <vector>
+#include <memory>
 
-#include "base/mutex.h"
+namespace boost::asio {
+class thread_pool;
+}
 
 namespace flint::net {
 
-/// A few threads for requests that may block. Threads: submit() from any.
+/// A few threads for requests that may block.
 class WorkerPool {
  public:
   explicit WorkerPool(std::size_t threads);
@@ -18,20 +19,14 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  /// Jobs begin in the order in which they come. After stop() they are dropped.
+  /// Jobs begin in the order in which they come. Before stop(). Threads: any.
   void submit(std::function<void()> job);
 
-  /// Drops what has not begun, and returns when what has begun has ended.
+  /// Destroys what has not begun, and returns when what has begun has ended.
   void stop();
 
  private:
-  void run();
-
-  base::Mutex mutex_;
-  base::CondVar changed_;
-  std::deque<std::function<void()>> jobs_ FLINT_GUARDED_BY(mutex_);
-  bool stopping_ FLINT_GUARDED_BY(mutex_) = false;
-  std::vector<std::thread> threads_;
+  std::unique_ptr<boost::asio::thread_pool> pool_;
 };
 
 }  // namespace flint::net

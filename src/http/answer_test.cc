@@ -1,0 +1,75 @@
+#include "http/answer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace flint::http {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+api::Response ok(std::string body) {
+  api::Response response;
+  response.body = std::move(body);
+  return response;
+}
+
+api::Response long_one(std::string first) {
+  api::Response response = ok(std::move(first));
+  response.more = [](std::string&) { return Result<bool>(false); };
+  return response;
+}
+
+std::string written(const api::Response& response, const Asked& asked, const Surroundings& around = {}) {
+  std::string out;
+  append_answer(out, response, asked, around);
+  return out;
+}
+
+TEST(Answer, ToAHeadHasTheFieldsAndNoBody) {
+  const std::string to_get = written(ok("{}"), {});
+  EXPECT_THAT(to_get, EndsWith("Content-Length: 2\r\n\r\n{}"));
+  EXPECT_EQ(written(ok("{}"), {.is_head_method = true}) + "{}", to_get);
+}
+
+TEST(Answer, SaysWhetherTheConnectionGoesOn) {
+  EXPECT_THAT(written(ok(""), {}), Not(HasSubstr("Connection:")));
+  EXPECT_THAT(written(ok(""), {.closes = true}), HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_THAT(written(ok(""), {.http_1_0 = true}), HasSubstr("\r\nConnection: keep-alive\r\n"));
+  EXPECT_THAT(written(ok(""), {.http_1_0 = true, .closes = true}), Not(HasSubstr("keep-alive")));
+}
+
+TEST(Answer, ThatIsLongComesInChunks) {
+  std::string out = written(long_one("one"), {});
+  EXPECT_THAT(out, HasSubstr("\r\nTransfer-Encoding: chunked\r\n"));
+  append_piece(out, "two", false, {});
+  append_piece(out, "", false, {});
+  append_piece(out, "three", true, {});
+  EXPECT_THAT(out, EndsWith("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"));
+}
+
+TEST(Answer, ThatIsLongEndsWithTheConnectionForAnOldClient) {
+  const Asked old{.is_head_method = false, .http_1_0 = true, .closes = true};
+  std::string out = written(long_one("one"), old);
+  append_piece(out, "two", true, old);
+  EXPECT_THAT(out, EndsWith("\r\n\r\nonetwo"));
+  EXPECT_THAT(out, Not(HasSubstr("Content-Length")));
+  EXPECT_THAT(out, Not(HasSubstr("chunked")));
+}
+
+TEST(Answer, AsksForATokenOrForPatienceOnlyWhereThatHelps) {
+  std::string out;
+  append_answer(out, ok("{}"), {}, {}, true);
+  EXPECT_THAT(out, HasSubstr("\r\nWWW-Authenticate: Bearer\r\n"));
+  EXPECT_THAT(out, Not(HasSubstr("Retry-After")));
+  api::Response busy = ok("{}");
+  busy.status = 503;
+  EXPECT_THAT(written(busy, {}), HasSubstr("\r\nRetry-After: 1\r\n"));
+  EXPECT_THAT(written(ok("{}"), {}, {.date = "today", .keep_browsers_out = true}),
+              ::testing::AllOf(HasSubstr("\r\nDate: today\r\n"), HasSubstr("\r\nX-Frame-Options: DENY\r\n")));
+}
+
+}  // namespace
+}  // namespace flint::http
