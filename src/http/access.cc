@@ -114,6 +114,10 @@ bool same_secret(std::string_view given, std::string_view secret) noexcept {
 
 Refusal refusal_of(const BadRequest& bad) { return closing(refusal(bad.status, bad.code, bad.message)); }
 
+/// The order keeps strangers from learning anything: whoever fails a check of identity (Host, Origin, token) gets the
+/// same answer for every path and method, and only then is it said what exists. Within that, the cheapest reason that
+/// makes the rest pointless comes first. A refusal closes the connection when bytes of a body may still be on their
+/// way, because they would be read as the next request.
 std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, std::string_view token,
                               const Routes& routes, api::Service::Route& route) {
   std::optional<Refusal> refused = refuse_browser(head, rules);
@@ -130,8 +134,7 @@ std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,
     }
   }
   if (!refused) refused = refuse_body(head, route.takes_body);
-  // A body that was not read is still on its way, and would be taken for the next request. It may also be on its way
-  // where a body belongs and the request does not say how long it is.
+  // A body may also be on its way where one belongs and the request does not say how long it is.
   const bool unsized = head.framing == RequestHead::Framing::kNoBody && route.takes_body;
   if (refused && (head.has_body() || unsized)) refused->close = true;
   return refused;

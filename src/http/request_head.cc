@@ -36,6 +36,9 @@ std::optional<Field> parse_field_line(std::string_view line) noexcept {
   return field;
 }
 
+/// Reads line by line and looks at each byte once, however the head arrives: scanned_ says how far there is no line
+/// feed, so that a client that sends one byte at a time costs a constant amount for each. A line is judged when it is
+/// complete, and the limits before that, because a line that never ends must not be waited for.
 State HeadParser::parse(std::string_view bytes) {
   for (;;) {
     const void* found = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);

@@ -60,6 +60,9 @@ RequestReader::Step RequestReader::next() {
   return Step::kHead;
 }
 
+/// The usual request has come as a whole: its body is a view into the buffer, and nothing is copied. A body that has
+/// not come yet is collected in a string of its own, because the buffer holds heads and is smaller than the largest
+/// body; the head's path and query are copied then, since the buffer is used again beneath them.
 void RequestReader::read_body() {
   FLINT_ASSERT(part_ == Part::kDecision);
   const std::size_t there = end_ - begin_ - parser_.size();

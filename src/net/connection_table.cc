@@ -13,6 +13,11 @@ void Visitor::give_way() {
   });
 }
 
+/// The order of the questions is the policy. One client with many connections gives up its own oldest one first, before
+/// anyone else loses a place to it, and also while places are free: otherwise it could fill all places while nobody
+/// else is there, and the next client would have to wait for its turn among those that give way. When all places are
+/// taken by proven connections, nothing is closed for a stranger: it gets an answer (503, or a probe's), which is why
+/// some places beyond the limit are kept.
 ConnectionTable::Entered ConnectionTable::enter(const std::shared_ptr<Visitor>& visitor) {
   base::MutexLock lock(mutex_);
   Pool& pool = pool_of(*visitor);

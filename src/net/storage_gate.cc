@@ -12,6 +12,9 @@ bool StorageGate::try_enter() noexcept {
   return false;
 }
 
+/// Entering and leaving touch one atomic number each as long as the gate is not full; the mutex is for those who wait.
+/// No wake-up is lost between the two. A waiter sets has_waiters_ and then tries again; who leaves adds its places and
+/// then looks at has_waiters_. Both orders are sequentially consistent, so that at least one of them sees the other.
 bool StorageGate::enter(Waiter& waiter) {
   if (try_enter()) return true;
   {

@@ -60,6 +60,10 @@ void HttpServer::take(base::UniqueFd socket, const http::AccessRules& rules, std
                   entered.entry == net::ConnectionTable::Entry::kForProbes);
 }
 
+/// From the outside inwards: no new connections, then the open ones, then the threads that work for them. The loops end
+/// before the workers, so that no connection submits a job to a pool that is gone; a job that ends after its loop posts
+/// to a context that no thread runs any more. The workers end before the loops are destroyed, because jobs hold
+/// connections, whose sockets belong to their loop.
 bool HttpServer::stop(std::chrono::milliseconds drain) {
   if (std::exchange(stopped_, true)) return true;
   core_.monitor.begin_drain();

@@ -116,6 +116,8 @@ void IoLoop::schedule_tick() {
   });
 }
 
+/// One timer for all deadlines of all connections. A timer for each would be set again at each request, which costs
+/// more than looking at every connection a few times a second.
 void IoLoop::tick() {
   host_.read_clocks();
   for (const std::shared_ptr<Connection>& connection : host_.connections()) connection->enforce_deadlines();
@@ -136,6 +138,8 @@ void IoLoop::on_commit(const Status& status) {
   for (const ConnectionHost::Answer& answer : told) answer.connection->after_telling();
 }
 
+/// In the order in which they stalled, and only as long as nobody finds the gate full again: waking all of them for
+/// each free place would let the newest overtake, and make each pass as long as the queue.
 void IoLoop::resume_stalled() {
   std::deque<std::shared_ptr<Connection>> stalled = host_.take_stalled();
   while (!stalled.empty() && !host_.has_stalled()) {
