@@ -11,7 +11,9 @@
 namespace flint::storage {
 namespace {
 
-/// Every open after an unclean stop starts a segment, however little was logged.
+/// Every open after an unclean stop starts a segment, however little was logged: a process that is killed over and over
+/// would collect them by the thousand, each a file to open at the next start, without ever reaching the threshold in
+/// bytes.
 constexpr std::size_t kMaxSegmentsToReplay = 64;
 
 Status stopped() { return {Code::kClosed, "the store is being closed: the compaction was given up"}; }
@@ -27,6 +29,8 @@ Compactor::Compactor(const Parts& parts, const Recovery& recovery, std::uint64_t
       snapshot_bytes_(recovery.snapshot_bytes),
       replayed_bytes_(recovery.replayed_bytes) {}
 
+/// After a failure the log must grow by a quarter of the threshold before the next attempt. The usual reason is a full
+/// disk, and an attempt at each tick would write and delete a snapshot ten times a second.
 Status Compactor::run() {
   base::MutexLock lock(turn_);
   Status done = parts_.failure.note(compact());
@@ -61,6 +65,9 @@ Status Compactor::compact() {
   return {};
 }
 
+/// The only part of a compaction that stops the checks: the position and the owner's begin_snapshot() must be of the
+/// same moment. The log is rotated there, so that the position is the end of a segment and whole files can be removed
+/// later.
 Result<Compactor::Position> Compactor::begin() {
   base::MutexLock lock(parts_.mutex);
   if (Status rotated = parts_.log.rotate(); !rotated.ok()) return rotated;
@@ -68,6 +75,11 @@ Result<Compactor::Position> Compactor::begin() {
   return Position{.seq = parts_.log.last_seq(), .appended = parts_.log.appended_bytes()};
 }
 
+/// Checks continue while entries are written, so an entry may contain records after the position. A copy of the state
+/// under one lock would avoid that, at the price of a pause and of twice the memory; instead each entry says up to
+/// which record it is current, and replay skips those. But then the snapshot knows of records that may not be durable
+/// yet: they are made so before the footer names the newest of them, since otherwise a power loss could leave a
+/// snapshot that is ahead of its log.
 Status Compactor::write(SnapshotWriter& writer) {
   Status status;
   const auto emit = [&](std::span<const std::byte> entry) {
@@ -79,13 +91,17 @@ Status Compactor::write(SnapshotWriter& writer) {
     if (!status.ok()) return status;
     if (stopped_) return stopped();
     if (parts_.failure.happened()) return parts_.failure.status();
-    std::this_thread::yield();  // to the checks that waited for the mutex meanwhile
+    std::this_thread::yield();  // to the checks that are waiting for the mutex
   }
   const Seq newest = parts_.log.last_seq();
   if (Status durable = parts_.commit.wait(newest); !durable.ok()) return durable;
   return writer.finish(newest);
 }
 
+/// The manifest is the switch. Until it is in place, the old generation counts and the new file is a leftover; after
+/// it, what the old generation alone needed may go. So the removal comes last, and a crash in between costs only disk
+/// space. The new snapshot falls back to newest_, the last one that is known to be good, and not to the manifest's
+/// first one: recovery may have found that one damaged.
 Status Compactor::publish(SnapshotWriter& writer, const SnapshotRef& ref) {
   if (Status held = parts_.log.check_lock(); !held.ok()) return held;
   if (Status published = writer.publish(); !published.ok()) return published;
@@ -106,7 +122,7 @@ Status Compactor::publish(SnapshotWriter& writer, const SnapshotRef& ref) {
     manifest.last_segment = std::max(manifest.last_segment, last);
   });
   if (!updated.ok()) {
-    // Unless the manifest may name it by now.
+    // After a failed rename or sync the manifest on the disk may already name the snapshot.
     if (updated.code() != Code::kStorageFailed) {
       static_cast<void>(parts_.directory.remove(snapshot_name(ref.generation)));
     }
@@ -119,7 +135,8 @@ Status Compactor::publish(SnapshotWriter& writer, const SnapshotRef& ref) {
   return {};
 }
 
-/// The segment that holds the first record behind the snapshot which the new one falls back to.
+/// The segment with the first record after the fallback snapshot. One generation more than needed is kept, so that a
+/// damaged newest snapshot costs a longer replay and not the state.
 std::uint64_t Compactor::first_needed_segment() {
   const Seq fallback = newest_ ? newest_->position : 0;
   base::MutexLock lock(parts_.mutex);
@@ -140,8 +157,8 @@ void Compactor::remove_superseded(const Manifest& before, const Manifest& now) {
     complete = parts_.log.complete();
     parts_.log.drop_before(now.first_segment);
   }
-  // Readers of the log do not hold this up: they see by the log that the rest of what they read is gone. What cannot be
-  // removed is removed by the next open.
+  // Readers of the log do not delay this: drop_before() tells them that a file which is gone was superseded. A file
+  // that cannot be removed now is removed by the next open, because it is below the manifest's first segment.
   for (const SegmentInfo& segment : complete) {
     if (segment.number >= now.first_segment) break;
     static_cast<void>(parts_.directory.remove(segment_name(segment.number)));
@@ -152,6 +169,9 @@ void Compactor::remove_superseded(const Manifest& before, const Manifest& now) {
   }
 }
 
+/// A deleted file does no harm while the store is open, but without it the next open fails, and cannot keep any grant
+/// made until then. Stopping now turns that into a failure that is seen within a second. Only names are looked at.
+/// Files that just the older snapshot needs are left out, because the directory opens without them.
 Status Compactor::check_files() {
   const std::uint64_t generation = generation_;
   std::vector<std::string> names;
@@ -184,6 +204,8 @@ std::uint64_t Compactor::log_bytes() const noexcept {
          appended_before_.load(std::memory_order_relaxed);
 }
 
+/// At least twice the size of the last snapshot: then compactions write about half as much as was logged, however large
+/// the state is.
 std::uint64_t Compactor::threshold() const noexcept {
   return std::max(compact_after_bytes_, 2 * snapshot_bytes_.load(std::memory_order_relaxed));
 }

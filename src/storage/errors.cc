@@ -35,6 +35,8 @@ Status corruption(const Place& place, std::string_view what) {
                                          place.offset, what, what_to_do(place.directory))};
 }
 
+/// The advice is right for an open that was refused. A finding about a store that opens, or the report of the repair
+/// itself, tells the same damage without it.
 std::string what_is_wrong(const io::Directory& directory, const Status& corruption) {
   const std::string& message = corruption.message();
   const std::string advice = what_to_do(directory);
@@ -65,6 +67,8 @@ Status opening_stopped(const io::Directory& directory) {
           fmt::format("The open of {} was stopped before it was done. Nothing was changed.", directory.path())};
 }
 
+/// A full disk is the one failure that leaves the store working: nothing was written in part that could be taken for a
+/// record, and the same call may succeed later. After any other failure it is not known what the disk holds.
 Status after_failed_write(const Status& status) {
   return status.code() == Code::kDiskFull ? status : after_failed_sync(status);
 }

@@ -57,6 +57,8 @@ std::optional<std::uint64_t> repair_number(std::string_view name) {
   return parse_number(name.substr(0, name.find('-')));
 }
 
+/// A name counts only in the exact form in which Flint writes it: log-1.flog or a name with an extra zero is a file of
+/// somebody else, and is neither read nor removed. Temporaries are an exception, since a crash may leave any of them.
 FileName classify(std::string_view name) {
   if (name == kLockName) return {.kind = FileKind::kLock};
   if (name == kManifestName) return {.kind = FileKind::kManifest};
@@ -81,11 +83,13 @@ FileName classify(std::string_view name) {
 Result<std::unique_ptr<io::File>> create_temporary(io::Directory& directory, std::string_view name) {
   remove_temporary(directory, name);
   Result<std::unique_ptr<io::File>> file = directory.open(temporary_name(name), io::OpenFile::kCreateNew);
-  // When a message is read, the temporary name is gone: the file has its last one, or none.
+  // Messages show the final name: by the time somebody reads one, the temporary name no longer exists.
   if (file.ok()) (*file)->show_as(name);
   return file;
 }
 
+/// The sync belongs to the write: a rename may reach the disk before the data does, and the final name would then be on
+/// an empty file.
 Status write_temporary(io::Directory& directory, std::string_view name, std::span<const std::byte> bytes) {
   Result<std::unique_ptr<io::File>> file = create_temporary(directory, name);
   if (!file.ok()) return file.status();
@@ -114,6 +118,8 @@ bool is_zero(std::span<const std::byte> bytes) {
 
 }  // namespace
 
+/// Copies data, not length: holes and zeros stay holes. A preallocated segment of 64 MiB with a few records, or a
+/// sparse file made by hand, would otherwise fill the disk that a repair runs on.
 Result<std::uint64_t> copy_bytes(const io::File& from, std::uint64_t begin, std::uint64_t end, io::File& to) {
   const Result<std::uint64_t> size = from.size();
   if (!size.ok()) return size;

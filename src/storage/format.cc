@@ -14,7 +14,8 @@ namespace at = file_header;
 
 namespace {
 
-/// A head whose checksum matches was written by somebody, not by chance: yet it may not have been Flint.
+/// A matching checksum rules out chance, but not a file made by hand. Numbers near the end of their range would
+/// overflow counters that continue from them.
 Status judge_numbers(const FileHeader& header, bool is_segment) {
   if (header.number == 0) return {Code::kCorruption, "no file has the number 0"};
   if (header.seq > kHighestSeq) {
@@ -29,6 +30,8 @@ Status judge_numbers(const FileHeader& header, bool is_segment) {
 
 }  // namespace
 
+/// Random and not counted: the id seeds every checksum of the file, so that bytes of an earlier file, which the disk
+/// may still hold in reused blocks, are not valid in this one.
 std::uint64_t random_file_id() {
   std::random_device entropy;
   return (static_cast<std::uint64_t>(entropy()) << 32) | entropy();
@@ -75,6 +78,8 @@ Result<FileHeader> parse_header(std::span<const std::byte> bytes, std::string_vi
   if (header.number != number) {
     return Status(Code::kCorruption, fmt::format("the header says number {}, the name {}", header.number, number));
   }
+  // Magic, checksum and version were judged in this order: without a matching checksum the version means nothing, and
+  // an unknown version must be reported as such before any of its fields is judged by today's rules.
   if (Status possible = judge_numbers(header, magic == kSegmentMagic); !possible.ok()) return possible;
   if (magic == kSegmentMagic && version == kFormatVersion1 && number > 0) header.previous = number - 1;
   if (header.previous != 0 && (magic != kSegmentMagic || header.previous >= number)) {
@@ -85,6 +90,8 @@ Result<FileHeader> parse_header(std::span<const std::byte> bytes, std::string_vi
 
 namespace header = record_header;
 
+/// Cheap tests first: recovery calls this at each offset of a torn tail, and most places fail before the checksum.
+/// Every size is checked against the bytes that exist before it is used.
 std::optional<ParsedRecord> parse_record(std::span<const std::byte> bytes, std::uint64_t offset,
                                          std::uint64_t segment_id) noexcept {
   if (bytes.size() < header::kSize) return std::nullopt;

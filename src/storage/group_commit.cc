@@ -11,6 +11,14 @@ Status closed() { return {Code::kClosed, "the store was closed before this was k
 
 }  // namespace
 
+/// Group commit without a queue. A caller that finds no sync running leads the next one, on its own thread: a lone
+/// caller pays no hand-over, which would show beside a sync of some 100 us. Callers that find one running cannot join
+/// it, since their records may have come after it began, so they wait for its end; then one of them leads, for all
+/// records of that moment. With many callers each sync therefore serves nearly all of them, and none waits for more
+/// than two syncs.
+///
+/// The turn's mutex is not held during the sync. Nor is the owner's: checks append while the disk works, and that is
+/// where the next group comes from.
 Status GroupCommit::wait(Seq seq) {
   if (log_.durable_seq() >= seq) return {};
   FLINT_ASSERT(seq <= log_.last_seq());
@@ -33,6 +41,10 @@ Status GroupCommit::wait(Seq seq) {
   return {};
 }
 
+/// The target is read before the sync, in the critical section that also picks the segment. Everything up to it is in
+/// that segment or in one that was synced when this one was started, so the sync covers it. Read after the sync it
+/// would claim records that came while the disk worked. The segment is shared, because an append may replace it, and a
+/// compaction remove its name, before the sync ends.
 Status GroupCommit::lead() {
   std::shared_ptr<Segment> segment;
   Seq target = 0;
@@ -46,6 +58,9 @@ Status GroupCommit::lead() {
   return log_.commit(*segment, target);
 }
 
+/// `done` never runs under waiting_mutex_: it may take locks of its own, or register again. The look at stopped_ and
+/// the registration are one critical section, and stop() delivers under the same mutex after it has set stopped_. So no
+/// caller is registered and then forgotten.
 bool GroupCommit::when_durable(Seq seq, Done done) {
   FLINT_ASSERT(seq <= log_.last_seq());
   Status settled;
@@ -65,6 +80,9 @@ bool GroupCommit::when_durable(Seq seq, Done done) {
   return false;
 }
 
+/// One wait for the newest ticket covers all the others, and a caller that registers during it is served by the next
+/// turn. If the wait fails, deliver() still gives success to those whose records an earlier commit made durable: an
+/// answer must not turn into an error because a later record could not be written.
 void GroupCommit::serve() {
   Seq wanted = 0;
   {
@@ -75,6 +93,8 @@ void GroupCommit::serve() {
   deliver(wait(wanted));
 }
 
+/// A sync that runs is waited for and not abandoned: after this the lock of the directory is released, and a sync that
+/// ended later would be one on files of another owner.
 void GroupCommit::stop() {
   {
     base::MutexLock lock(turn_mutex_);

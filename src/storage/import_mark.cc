@@ -7,6 +7,9 @@
 
 namespace flint::storage {
 
+/// The mark is durable before the first byte of the import, and removed after the last one is durable. A crash in
+/// between therefore leaves a directory that does not open, instead of one in which half of the keys have a full quota
+/// again.
 Status begin_import(io::Directory& directory) {
   constexpr std::string_view kText = "An import into this directory is not finished. Run \"flint import\" again.\n";
   Status status = write_temporary(directory, kImportMarkName, std::as_bytes(std::span(kText)));

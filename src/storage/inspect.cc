@@ -64,7 +64,7 @@ Status map_snapshot(io::Directory& directory, std::uint64_t generation, FileMap&
   }
 }
 
-/// What was left behind is replaced when its name is needed again; a directory cannot be.
+/// A leftover file is replaced when its name is needed again; a directory of that name cannot be.
 Finding in_the_way(const Status& not_opened) {
   return {.fatal = false,
           .message = not_opened.message() + " Changes fail as long as it is there: Flint writes files of that name."};
@@ -90,7 +90,7 @@ Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Fin
     Status damage;
     if (file.kind == FileKind::kSegment) damage = map_segment(directory, file.number, map);
     if (file.kind == FileKind::kSnapshot) damage = map_snapshot(directory, file.number, map);
-    // A file that a writer removed meanwhile is none of the store's any more.
+    // A writer removed the file since the listing, so it is no longer part of the store.
     if (damage.code() == Code::kNotFound) continue;
     if (!damage.ok()) findings.push_back({.fatal = false, .message = damage.message()});
     files.push_back(std::move(map));
@@ -98,6 +98,8 @@ Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Fin
   return files;
 }
 
+/// Recovery and the map of the files may find the same damage. The advice at the end of their messages differs, so they
+/// are compared by what is wrong.
 void add_untold(const io::Directory& directory, std::vector<Finding>& told, std::vector<Finding> in_files) {
   for (Finding& finding : in_files) {
     const std::string wrong = what_is_wrong(directory, {Code::kCorruption, finding.message});
@@ -108,8 +110,9 @@ void add_untold(const io::Directory& directory, std::vector<Finding>& told, std:
 
 namespace {
 
-/// A writer that runs meanwhile can make one look wrong: a file was removed, a record was half written, and under load
-/// several times in a row. Damage stays, and stays the same.
+/// The inspection takes no lock, so a running writer can make one attempt look like damage: a file was removed, a
+/// record was half written, and under load several times in a row. Real damage stays, and stays the same; so two equal
+/// reports in a row are believed.
 constexpr int kAttempts = 20;
 
 void describe(const Recovery& recovery, const io::Directory& directory, DoctorReport& report) {
@@ -131,7 +134,8 @@ void describe(const Recovery& recovery, const io::Directory& directory, DoctorRe
                        recovery.last->used, recovery.last->nonzero_end - recovery.last->used)});
 }
 
-/// Segments that an open does not read, because a snapshot holds what they say: needed if that snapshot is lost.
+/// Segments that an open does not read, because the snapshot contains their records. Damage there would go unnoticed
+/// until that snapshot is lost, which is when they are needed.
 void check_older_segments(const Recovery& recovery, const std::vector<FileMap>& files, std::vector<Finding>& findings) {
   for (std::size_t i = 0; i + 1 < recovery.segments.size(); ++i) {
     const std::string name = segment_name(recovery.segments[i].number);
@@ -155,7 +159,7 @@ bool has_fatal(const std::vector<Finding>& findings) {
   return std::any_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.fatal; });
 }
 
-/// What keeps a directory whose files are good from being opened.
+/// A directory whose files are all good still does not open if its lock file cannot be opened.
 void check_lock_file(io::Directory& directory, std::vector<Finding>& findings) {
   const Result<std::unique_ptr<io::File>> lock = directory.open(kLockName, io::OpenFile::kRead);
   if (lock.ok() || lock.code() == Code::kNotFound) return;
@@ -190,7 +194,7 @@ Result<DoctorReport> inspect_once(io::Directory& directory, Owner& state) {
 }  // namespace
 
 Result<DoctorReport> inspect(io::Directory& directory, Owner& state) {
-  // Nothing can be read at all: that is no finding but a failure.
+  // A directory that cannot even be listed is a failure of the call, and not a finding about the store.
   if (const Result<Listing> listing = list_store(directory); !listing.ok()) return listing.status();
   Result<DoctorReport> before = inspect_once(directory, state);
   for (int attempt = 1; attempt < kAttempts; ++attempt) {

@@ -11,7 +11,8 @@ namespace {
 
 using Lock = std::unique_ptr<io::DirectoryLock>;
 
-/// kDataDirLocked, with what the holder of the lock says of itself behind its message.
+/// Adds to kDataDirLocked what the lock file says about its holder. That text is a hint: the lock itself is the
+/// kernel's, and the text may be from an earlier holder.
 Status with_holder(const io::Directory& directory, const Status& locked) {
   const Result<std::string> holder = directory.read_lock_holder(kLockName);
   if (!holder.ok() || holder->empty()) return locked;
@@ -26,7 +27,8 @@ Result<Lock> take_lock(io::Directory& directory, LockFor use) {
 
 }  // namespace
 
-/// Each try is a short one: a process that is forked meanwhile must not have a copy of a lock that it does not know of.
+/// Tries in turns instead of blocking in flock(2): while a try runs, this process cannot fork, since the child would
+/// hold a copy of a lock that it does not know of. A wait of seconds would stop every fork of the host for as long.
 Result<Lock> wait_for_lock(io::Directory& directory, LockFor use, const LockWait& wait) {
   const base::Patience patience(wait.most);
   for (;;) {

@@ -10,6 +10,8 @@
 
 namespace flint::storage {
 
+/// One buffer that moves forward with its reader. A mapping would be simpler, but a file that another program cuts off,
+/// or a sector that cannot be read, would then be SIGBUS in the reader and not a status.
 Result<std::span<const std::byte>> FileWindow::at(std::uint64_t offset, std::size_t wanted) {
   if (offset >= end_) return std::span<const std::byte>();
   const auto available = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, end_ - offset));
@@ -34,9 +36,9 @@ Result<std::uint64_t> FileWindow::next_data(std::uint64_t offset) const {
 
 namespace {
 
-/// How many bytes the checksum is taken of in vain: some, and so many for each byte of a word that is not zero. Torn
-/// records do not overlap and stay far below. Bytes that were made to look like heads of long records all over would
-/// keep an open busy for half a second a megabyte.
+/// The most bytes that may be checksummed in vain: a fixed number, and so many more for each byte examined. Torn
+/// records do not overlap and stay far below. Bytes that are made to look like the heads of long records everywhere
+/// would otherwise keep an open busy for half a second per megabyte.
 constexpr std::uint64_t kMostWasted = std::uint64_t{16} << 20;
 constexpr std::uint64_t kMostWastedAByte = 64;
 
@@ -80,6 +82,10 @@ SegmentReader::SegmentReader(io::Directory& directory, std::string name, std::un
 
 Status SegmentReader::damaged(std::string_view what) const { return corruption({*directory_, name_, offset_}, what); }
 
+/// Three outcomes that must not be mixed. No valid record is not an error here: only the caller knows whether the log
+/// may end at this place. A valid record of an unknown kind was written by a newer Flint, so it is refused and never
+/// skipped: skipping would forget what it granted. A valid record with the wrong number is damage without a doubt,
+/// since its checksum ties it to this file and offset.
 Result<std::optional<ParsedRecord>> SegmentReader::next() {
   Result<std::span<const std::byte>> bytes = window_.at(offset_, kMaxRecordBytes);
   if (!bytes.ok()) return bytes.status();
@@ -114,9 +120,9 @@ Result<std::uint64_t> SegmentReader::skip_zeros(std::uint64_t offset) {
   return window_.end();
 }
 
-/// A record that stands at `offset` behind a bad one with number s has a number that fits between: each record from s
-/// on takes at least kStoreRecordBytes. This keeps random bytes, of which one in 2^32 passes the checksum, from
-/// counting.
+/// Looks for a record that proves the bad one durable. Its number must fit: it is at least that of the bad record, and
+/// each record from there on takes at least kStoreRecordBytes. This keeps random bytes from counting, one in 2^32 of
+/// which passes the checksum, and saves computing most checksums at all.
 Result<std::optional<SegmentRest::Proof>> SegmentReader::proof_at(std::uint64_t offset, Search& search) {
   const Seq highest = expected_ + (offset - offset_) / kStoreRecordBytes;
   Result<std::span<const std::byte>> bytes = window_.at(offset, record_header::kSize);
@@ -134,6 +140,9 @@ Result<std::optional<SegmentRest::Proof>> SegmentReader::proof_at(std::uint64_t 
   return std::optional<SegmentRest::Proof>({offset, parsed->record.seq, parsed->durable_seq});
 }
 
+/// Reads everything after the last good record, even after a proof was found: the end of the nonzero bytes is needed to
+/// copy the tail, and to tell reserved space from a torn record. Holes are skipped, so that a sparse file of a terabyte
+/// takes no longer than the data in it.
 Result<SegmentRest> SegmentReader::examine_rest() {
   SegmentRest rest{.nonzero_end = offset_, .proof = std::nullopt};
   std::uint64_t offset = offset_;
@@ -160,6 +169,9 @@ Result<SegmentRest> SegmentReader::examine_rest() {
   }
 }
 
+/// Compactions do not wait for readers. If a segment is gone because a compaction superseded it, its records are no
+/// longer part of what the log retains, so the reader forgets what it has shown and starts over from the oldest one
+/// that is left. A segment that is gone for any other reason is an error.
 Status read_segments(io::Directory& directory, const std::vector<SegmentInfo>& segments, Seq last_seq,
                      const LogVisitor& visitor) {
   for (std::size_t i = 0; i < segments.size(); ++i) {

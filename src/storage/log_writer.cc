@@ -13,7 +13,9 @@
 namespace flint::storage {
 namespace {
 
-/// The whole new file under its temporary name, durable. Returns where its records end.
+/// Writes the whole new file under its temporary name, and syncs it. Returns where its records end. The file gets its
+/// whole length before its first record: recovery takes a segment that is shorter than its header says for one that was
+/// cut off. The sync comes before the rename, so that a file under its final name is complete.
 Result<std::uint64_t> fill_new(io::File& file, const FileHeader& header, const Segment::FirstRecords& first) {
   if (Status allocated = file.allocate(header.bytes); !allocated.ok()) return after_failed_write(allocated);
   const auto bytes = encode_header(kSegmentMagic, header);
@@ -25,8 +27,8 @@ Result<std::uint64_t> fill_new(io::File& file, const FileHeader& header, const S
   return used;
 }
 
-/// A rename that failed may have been done all the same. Left there, a new segment without records would end the log
-/// for the next open, though the one before it goes on.
+/// A rename that failed may have happened all the same. If the new segment, which has no records, stayed there, the
+/// next open would end the log at it, although the segment before it continues.
 Status undo_rename(io::Directory& directory, std::string_view name) {
   Status removed = directory.remove(name);
   if (removed.code() == Code::kNotFound) return {};
@@ -45,6 +47,9 @@ Result<std::shared_ptr<Segment>> Segment::create(io::Directory& directory, const
   return segment.code() == Code::kNotFound ? after_failed_write(segment.status()) : std::move(segment);
 }
 
+/// A failure leaves either no trace or a store that stops. Until the rename everything happened under a temporary name,
+/// which no reader looks at. After it, the name may or may not be on the disk: if the rename cannot be taken back, or
+/// the directory not be synced, the next open may see a segment that this process does not use.
 Result<std::shared_ptr<Segment>> Segment::create_in(io::Directory& directory, const FileHeader& header,
                                                     std::unique_ptr<io::File> file, std::string_view temporary,
                                                     const FirstRecords& first) {
@@ -77,7 +82,7 @@ Segment::Segment(std::unique_ptr<io::File> file, std::string name, const FileHea
     : file_(std::move(file)), id_(file_->id()), name_(std::move(name)), header_(header), used_(used) {}
 
 Status Segment::prepare() {
-  // However long the file is: a copy that cp or a backup made has holes where the records are to go.
+  // Reserved whatever the length of the file says: a copy made by cp or a backup has holes where the records will go.
   if (Status allocated = file_->allocate(header_.bytes); !allocated.ok()) return after_failed_write(allocated);
   if (file_->can_map()) {
     // Without a map (no address space, say) plain writes do the same.
@@ -88,6 +93,9 @@ Status Segment::prepare() {
   return {};
 }
 
+/// The record is encoded where it will stay: in the map, or in the buffer of the one write. used_ advances only after
+/// success, so a record that did not fit is overwritten by the next one and is never followed by a good one. Reserving
+/// the space is put off to the first append, because a reopened segment that nobody writes to should take none.
 Status Segment::append(const Record& record, Seq durable_seq) {
   const std::size_t bytes = record_bytes(record.payload.size());
   FLINT_ASSERT(has_room(bytes));
@@ -103,9 +111,9 @@ Status Segment::append(const Record& record, Seq durable_seq) {
   return {};
 }
 
-/// Of a record that did not fit on the disk, some part may be there. Its head is wiped out, so that no crash can bring
-/// back a record that was reported as not appended; the next one is written over it. If nothing of the head is there,
-/// nothing is written: where each write needs room of its own, that would not fit either.
+/// A record that did not fit on the disk may be there in part. Its head is wiped, so that no crash can bring back a
+/// record that was reported as not appended; the next record overwrites the rest. If nothing of the head is there,
+/// nothing is wiped: on a file system where each write takes new space, that write would not fit either.
 Status Segment::write(std::span<const std::byte> bytes) {
   Status written = file_->write_at(used_, bytes);
   if (written.ok()) return written;
@@ -119,6 +127,9 @@ Status Segment::write(std::span<const std::byte> bytes) {
   return written;
 }
 
+/// A failed sync is remembered and never repeated. The kernel marks the pages clean after reporting the failure once,
+/// so a second sync would return success over data that is not on the disk. The mutex lets one caller sync at a time:
+/// of two concurrent calls, the kernel would report the failure to one, and success to the other.
 Status Segment::sync() {
   base::MutexLock lock(sync_mutex_);
   if (!sync_failure_.ok()) return sync_failure_;
@@ -128,6 +139,8 @@ Status Segment::sync() {
   return sync_failure_;
 }
 
+/// A sync makes a file durable, not its name. If the file was deleted or replaced, every record since then is in a file
+/// that no open will find. The name is therefore compared after each sync and before an answer leaves.
 Status Segment::still_there(const io::Directory& directory) const {
   if (!id_.ok()) return after_failed_sync(id_.status());
   const Result<io::FileId> named = directory.id_of(name_);
@@ -162,6 +175,8 @@ LogWriter::LogWriter(io::Directory& directory, const io::DirectoryLock& lock, Fa
   durable_seq_.store(last_seq, std::memory_order_release);
 }
 
+/// Space for the store's own records (seal, clean close) is kept free after every record of the owner: those must fit
+/// without a new segment, for which a full disk may have no space.
 Result<Seq> LogWriter::append(RecordKind kind, std::span<const std::byte> payload) {
   FLINT_ASSERT(kind != 0 && kind < kFirstStoreKind);
   FLINT_ASSERT(payload.size() <= kMaxPayloadBytes);
@@ -175,7 +190,8 @@ Result<Seq> LogWriter::append(RecordKind kind, std::span<const std::byte> payloa
   return put(kind, payload);
 }
 
-/// A segment that was opened again wants all of the room back that its close gave away. A smaller one may do.
+/// A segment that was opened again wants back all of the space that its close gave away. If the disk has become fuller,
+/// that fails with megabytes free, and so would every check from then on; a new, smaller segment may still fit.
 Result<Seq> LogWriter::put_first(RecordKind kind, std::span<const std::byte> payload, std::size_t wanted) {
   Result<Seq> seq = put(kind, payload);
   if (seq.code() != Code::kDiskFull || current_->is_prepared()) return seq;
@@ -188,6 +204,9 @@ Result<Seq> LogWriter::append_own(StoreKind kind) {
   return put(static_cast<RecordKind>(kind), {});
 }
 
+/// durable_seq() goes into the record as its lag, which is what later proves the records before it. It may be out of
+/// date by the time the record is written: an older value is still true. last_seq_ is published last, so that a thread
+/// which sees the number finds the record in the segment.
 Result<Seq> LogWriter::put(RecordKind kind, std::span<const std::byte> payload) {
   const Seq seq = last_seq_.load(std::memory_order_relaxed) + 1;
   const Record record{.kind = kind, .seq = seq, .payload = payload};
@@ -201,7 +220,12 @@ Result<Seq> LogWriter::put(RecordKind kind, std::span<const std::byte> payload) 
 
 Status LogWriter::rotate() { return is_empty() ? Status() : start_next(sizes_.first, kStoreRecordBytes); }
 
-/// The order is what recovery relies on: a segment is complete and durable before a newer one exists.
+/// Recovery relies on this order: a segment is complete and durable before a newer one exists. So only the newest
+/// segment can have a torn end, and a bad record in any other one is damage, without a doubt. The price is a sync
+/// inside the critical section, once in tens of megabytes. Starting the next segment in the background would avoid it,
+/// but then two segments could be torn at once, and the rule for the end of the log would have to judge them together.
+///
+/// The name is checked, too: a replaced segment would make a chain whose last link was never in the directory.
 Status LogWriter::start_next(std::uint64_t bytes, std::size_t wanted) {
   unsynced_.sync_begins();
   if (Status committed = commit(*current_, last_seq()); !committed.ok()) return committed;
@@ -220,11 +244,11 @@ Status LogWriter::start_next(std::uint64_t bytes, std::size_t wanted) {
   disk_was_full_ = next.code() == Code::kDiskFull;
   if (!next.ok()) return failure_.note(next.status());
 
-  // Room that cannot be given back is only room: the segment is complete in any case.
+  // Giving back the unused space is a courtesy: the segment is complete whether or not it works.
   static_cast<void>(current_->seal_off());
   complete_.push_back(current_info());
   current_ = std::move(*next);
-  hold_spare();  // with the descriptor that the old segment had, unless somebody is just syncing it
+  hold_spare();  // with the descriptor that the old segment had, unless another thread is still syncing it
   return {};
 }
 
@@ -232,7 +256,7 @@ Result<std::shared_ptr<Segment>> LogWriter::create_next(const FileHeader& header
   if (spare_ != nullptr) {
     Result<std::shared_ptr<Segment>> next =
         Segment::create_in(directory_, header, std::move(spare_), temporary_name(kSpareName));
-    // Somebody may have tidied the temporary file up.
+    // Another program may have removed the temporary file.
     if (next.code() != Code::kNotFound) return next;
   }
   return Segment::create(directory_, header);
@@ -259,6 +283,9 @@ void LogWriter::drop_before(std::uint64_t number) {
   std::erase_if(complete_, [number](const SegmentInfo& segment) { return segment.number < number; });
 }
 
+/// Three checks, in this order, before any record counts as durable: the sync worked; the lock file is still ours, so
+/// no other process has begun to write; the file still has its name, so an open will find it. Checking before the sync
+/// would leave the duration of the sync unchecked. Only then is durable_seq published, and answers may leave.
 Status LogWriter::commit(Segment& segment, Seq seq) {
   const auto begin = std::chrono::steady_clock::now();
   if (Status synced = segment.sync(); !synced.ok()) return failure_.note(std::move(synced));
@@ -272,8 +299,8 @@ Status LogWriter::commit(Segment& segment, Seq seq) {
   return {};
 }
 
-/// A compaction may remove the segment while a late caller still syncs it. By then a later segment was started, and
-/// that made durable everything in this one: so only a loss of what no other commit has covered counts.
+/// A compaction may remove the segment while a late caller still syncs it. By then a later segment had been started,
+/// which made everything in this one durable. So a missing name matters only if no other commit covers the record.
 Status LogWriter::check_name(const Segment& segment, Seq seq) {
   Status there = segment.still_there(directory_);
   if (there.ok() || durable_seq() >= seq) return {};
@@ -282,6 +309,8 @@ Status LogWriter::check_name(const Segment& segment, Seq seq) {
 
 Status LogWriter::check_lock() { return failure_.note(lock_.still_held()); }
 
+/// The start of a segment and a group commit may end in either order, so the value never goes back: a plain store could
+/// withdraw what another thread has already told its caller.
 std::uint64_t LogWriter::advance_durable(Seq seq) noexcept {
   Seq known = durable_seq_.load(std::memory_order_relaxed);
   while (known < seq) {

@@ -23,7 +23,8 @@ std::string checksum_line(std::string_view body) {
   return fmt::format("{}{:016x}\n", kChecksumWord, checksum(std::as_bytes(std::span(body)), 0));
 }
 
-/// Takes lines of one word and some numbers apart; after the first one that is not as expected, ok() is false.
+/// Splits lines of one word and some numbers. After the first mismatch ok() is false for good, so that a caller can
+/// read all fields and ask once.
 class LineReader {
  public:
   explicit LineReader(std::string_view text) : rest_(text) {}
@@ -69,7 +70,8 @@ bool is_plausible(const Manifest& manifest) {
   return std::adjacent_find(snapshots.begin(), snapshots.end(), out_of_order) == snapshots.end();
 }
 
-/// As above, and far enough from the ends of their ranges that what is counted on from there stays plausible.
+/// For a manifest that was read: a checksum keeps chance out, but not a file made by hand. The numbers must also leave
+/// enough of their ranges that no counter which continues from them can overflow while the store is open.
 bool is_possible(const Manifest& manifest) {
   const auto is_of_a_snapshot = [](const SnapshotRef& ref) { return ref.generation != 0; };
   return is_plausible(manifest) && manifest.last_segment <= kHighestNumberAtOpen &&
@@ -147,6 +149,10 @@ Manifest ManifestFile::current() const {
   return current_;
 }
 
+/// Replaced in one step by a rename, so that a reader finds the old or the new one and never a mixture. The change is
+/// applied to a copy under the mutex: prover, compactor and close each own other lines, and must not write back stale
+/// values of the rest. After a failed rename or sync it is not known which of the two files is on the disk, so the
+/// store stops.
 Status ManifestFile::update(const std::function<void(Manifest&)>& change) {
   base::MutexLock lock(mutex_);
   Manifest next = current_;

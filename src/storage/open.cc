@@ -14,7 +14,8 @@ namespace {
 
 using Lock = std::unique_ptr<io::DirectoryLock>;
 
-/// Open fails by what went wrong, not as a store that had been open.
+/// kStorageFailed tells callers to reopen, which makes no sense for a store that is just being opened: they get the
+/// failure of the disk itself.
 Status open_failure(const Status& status) {
   return status.code() == Code::kStorageFailed ? Status(Code::kIoError, status.message()) : status;
 }
@@ -26,7 +27,8 @@ Result<std::unique_ptr<Store>> open_read_only(io::Directory& directory, Lock loc
   return std::unique_ptr<Store>(std::make_unique<ReadOnlyStore>(directory, std::move(lock), std::move(recovery)));
 }
 
-/// A store that is there opens without room, too; one that is to be begun does not.
+/// An existing store also opens on a full disk: refusing would stop the service over usage that is only to be read, and
+/// denials need no space. A new store does not: there is nothing to serve from it.
 Result<std::unique_ptr<Store>> open_writable(Recovered recovered) {
   const bool exists = recovered.recovery.exists;
   Result<std::unique_ptr<WritableStore>> store = start_writing(recovered);
@@ -39,6 +41,9 @@ Result<std::unique_ptr<Store>> open_writable(Recovered recovered) {
 
 }  // namespace
 
+/// The order protects the directory: the file system is judged before the lock is trusted, and the lock is held before
+/// anything is read, since another writer could change what recovery has just looked at. Recovery writes nothing, so
+/// every refusal up to there leaves the files as they are; only open_writable() changes them.
 Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, Owner& state, base::Mutex& mutex,
                                            const StoreOptions& options) {
   std::vector<Finding> findings;

@@ -6,6 +6,8 @@
 
 namespace flint::storage {
 
+/// durable_seq() is the last sequence number that was read, although some of it may be in the page cache alone: this
+/// process promises nothing about it and cannot sync it, and a wait for it would never end.
 ReadOnlyStore::ReadOnlyStore(io::Directory& directory, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery)
     : directory_(directory),
       recovery_(std::move(recovery)),

@@ -12,6 +12,12 @@
 
 namespace flint::storage {
 
+/// The bytes after the last good record are either an append that a crash cut short, which is dropped, or durable data
+/// that is damaged, which ends the open. They look alike, so only knowledge from elsewhere can tell them apart: a later
+/// record's lag, the manifest, the snapshot, or a file that is shorter than its header says. Without any of these the
+/// append is taken for torn. Damage can pass for that only in records that no later record, seal or manifest covers
+/// yet, which is why seals and manifests are written so soon. A valid record after the bad place is not enough: pages
+/// of an unsynced file reach the disk in any order.
 Result<LastSegment> judge_log_end(SegmentReader& reader, const ProvenDurable& proven) {
   const Result<SegmentRest> rest = reader.examine_rest();
   if (!rest.ok()) return rest.status();
@@ -28,8 +34,8 @@ Result<LastSegment> judge_log_end(SegmentReader& reader, const ProvenDurable& pr
                     "was durable",
                     lost, proven.file, proven.seq));
   }
-  // A segment is shorter than its header says only where it was closed. Opened again it gets its whole length before
-  // its next record, and no file system keeps what was stored behind an end that it forgot.
+  // A segment is shorter than its header says only after it was closed. When it is opened again, it gets its whole
+  // length before its next record, and no file system keeps data after an end of file that it forgot.
   const bool was_closed_here = reader.ends_clean() && rest->nonzero_end == reader.offset();
   if (reader.file_bytes() < reader.header().bytes && !was_closed_here) {
     return reader.damaged(fmt::format("the file has {} bytes of {}, and does not end with a clean close",
@@ -44,8 +50,9 @@ Result<LastSegment> judge_log_end(SegmentReader& reader, const ProvenDurable& pr
 
 namespace {
 
-/// False for a snapshot that is of no use, so that the one before it is: a disk that cannot read it is as bad as one
-/// that returns it changed. Else what ends the open.
+/// False for a snapshot that is unusable, so that the one before it is tried: a disk that cannot read it is as bad as
+/// one that returns changed bytes. Any other status ends the open; an unknown format, for example, is not damage, and
+/// an older snapshot must not hide it.
 Result<bool> no_use_or_why_not(const Status& damage) {
   if (damage.code() == Code::kCorruption || damage.code() == Code::kIoError) return false;
   return damage;
@@ -108,6 +115,9 @@ class Recoverer {
   Status chain_break_;
 };
 
+/// Files, then state, then log: each step decides what the next one needs. The chain of segments must be known before a
+/// snapshot is chosen, because a snapshot is only good if the log continues from it; and the snapshot's position
+/// decides where replay begins. Nothing is written, so an open that is refused leaves the directory as evidence.
 Result<Recovery> Recoverer::run() {
   state_.clear();
   if (Status found = find_files(); !found.ok()) return found;
@@ -117,6 +127,10 @@ Result<Recovery> Recoverer::run() {
   return std::move(result_);
 }
 
+/// Separates the files of the store from leftovers, by the manifest and the chain of headers: that a file exists says
+/// nothing, since a crash may have come before or after any removal. Leftovers are only listed here. They go after
+/// settle() has put a manifest on stable storage that does not name them; the manifest that was read may be in the page
+/// cache alone, and the one on the disk may still need them.
 Status Recoverer::find_files() {
   Result<Listing> listing = list_store(directory_);
   if (!listing.ok()) return listing.status();
@@ -149,7 +163,9 @@ Status Recoverer::find_files() {
   return follow_chain(needed);
 }
 
-/// From the newest segment back to the first one that is needed. A segment that this leaves out was written again.
+/// From the newest segment back to the first one that is needed, by the predecessor that each header names. Numbers
+/// alone would not do: an open that wrote records again replaced several segments by one, and a crash may have kept the
+/// old ones. A segment that this walk leaves out is such a leftover.
 Status Recoverer::follow_chain(const std::vector<std::uint64_t>& numbers) {
   const std::uint64_t newest = numbers.empty() ? 0 : numbers.back();
   if (result_.exists && newest < result_.manifest.last_segment) {
@@ -163,7 +179,7 @@ Status Recoverer::follow_chain(const std::vector<std::uint64_t>& numbers) {
     const auto file = std::lower_bound(numbers.begin(), end, number);
     Status read = file == end || *file != number ? missing(segment_name(number)) : read_header(number);
     if (read.code() == Code::kCorruption && !headers_.empty()) {
-      // The newest snapshot may hold all that is before.
+      // The newest snapshot may contain everything before this place, so the walk ends, but not yet the open.
       chain_break_ = std::move(read);
       end = numbers.begin();
       break;
@@ -196,6 +212,10 @@ Status Recoverer::read_header(std::uint64_t number) {
   return {};
 }
 
+/// The newest snapshot that loads, provided that the log continues from its position without a gap. An older one gives
+/// the same state, because the log from its position on is kept until two snapshots replace it; it only costs a longer
+/// replay, and a finding. A gap is different: it means records are missing that were durable, and no older snapshot can
+/// bring them back, so the open ends there.
 Status Recoverer::load_state() {
   const Seq log_begins = headers_.front().seq;
   proven_ = {.seq = result_.manifest.durable_seq, .file = std::string(kManifestName)};
@@ -228,8 +248,8 @@ Status Recoverer::load_state() {
       fmt::format("the log begins with record {}, and there is no snapshot of what was before", log_begins));
 }
 
-/// What an older snapshot needs is of no use to this open, and will be when the newest one is lost: whatever of it is
-/// missing is told, be it the snapshot or its log.
+/// The older snapshot and its log are not needed by this open. They will be if the newest snapshot is lost, so whatever
+/// is missing of them is reported now, while two compactions can still replace it.
 Status Recoverer::check_fallbacks(Seq log_begins) {
   std::vector<Status> damages;
   if (!chain_break_.ok()) damages.push_back(chain_break_);
@@ -254,6 +274,10 @@ Status Recoverer::check_fallbacks(Seq log_begins) {
   return {};
 }
 
+/// Entries go to the owner while later blocks are still unread: a snapshot need not fit in memory twice. So damage may
+/// show after part of the state is loaded, and the caller clears the state before it tries another one. The footer was
+/// checked at open, so an entry can be judged by the snapshot's max_seq. That number also proves the log: a snapshot is
+/// published only after everything up to it was durable.
 Result<bool> Recoverer::load_snapshot(const SnapshotRef& ref, Status& damage) {
   Result<SnapshotReader> reader = SnapshotReader::open(directory_, ref.generation);
   if (!reader.ok()) {
@@ -298,6 +322,9 @@ Status Recoverer::replay() {
   return replay_last();
 }
 
+/// Records up to the snapshot's position are read, because the segment is read from its beginning, but not replayed.
+/// The others are all replayed, also those that a newer snapshot entry may hold: only the owner can compare per key.
+/// Records of the store itself count as unproven like any other, since their sequence numbers must stay without a gap.
 Status Recoverer::apply(const SegmentReader& reader, std::size_t index, const ParsedRecord& parsed,
                         std::uint64_t offset) {
   if (is_stopped()) return opening_stopped(directory_);
@@ -309,7 +336,9 @@ Status Recoverer::apply(const SegmentReader& reader, std::size_t index, const Pa
   return replayed.ok() ? replayed : at_place({directory_, reader.name(), offset}, replayed);
 }
 
-/// A segment that is not the newest was complete and durable before the next one began, which says where it ends.
+/// A segment that is not the newest was complete and durable before the next one began, and the next one's header says
+/// where it ends. So there is no torn end to judge here: a bad record before that place is damage. Bytes after it are
+/// ignored; an open that wrote records again has ended the segment early.
 Status Recoverer::replay_complete(std::size_t index) {
   Result<SegmentReader> reader = SegmentReader::open(directory_, result_.segments[index].number);
   if (!reader.ok()) return reader.status();
@@ -342,6 +371,8 @@ Status Recoverer::replay_last() {
   return note_end(*reader);
 }
 
+/// A directory without a manifest is one in which a store was being created: at most segment 1, and empty. Anything in
+/// it means that the manifest was lost, and creating a new store there would give every key a full quota again.
 Status Recoverer::note_end(SegmentReader& reader) {
   Result<LastSegment> last = judge_log_end(reader, proven_);
   if (!last.ok()) return last.status();
@@ -371,7 +402,7 @@ Result<Listing> list_store(io::Directory& directory) {
     if (file.kind == FileKind::kTemporary) listing.temporaries.push_back(std::move(name));
     if (file.kind == FileKind::kTail) listing.tails.push_back(std::move(name));
   }
-  // The names are sorted, but numbers outgrow their width one day.
+  // The names are sorted as text, which is not the order of the numbers once they outgrow their 12 digits.
   std::sort(listing.segments.begin(), listing.segments.end());
   std::sort(listing.snapshots.begin(), listing.snapshots.end());
   return listing;

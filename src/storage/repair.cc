@@ -48,6 +48,8 @@ class Chooser {
   Status newer_format_;
 };
 
+/// A file of a newer format ends the repair before anything is chosen: this version cannot judge what is in it, and
+/// would drop it as damage.
 Result<Kept> Chooser::run() {
   if (Status known = refuse_newer_formats(); !known.ok()) return known;
   Kept kept = choose();
@@ -68,9 +70,9 @@ Status Chooser::refuse_newer_formats() {
   return {};
 }
 
-/// The newest snapshot that the log leads on from without a gap. Entries of a snapshot may be newer than its position,
-/// and without the records up to the newest entry the state would be no moment of the past: then one before is better,
-/// and only if there is none, the snapshot is taken as it is.
+/// Takes the newest snapshot from which the log continues at least up to its max_seq. Entries may be newer than the
+/// snapshot's position; without the records up to the newest entry, the state would mix several moments and match none.
+/// An older snapshot with its log is better then. Only if there is none, the snapshot is taken as it is.
 Kept Chooser::choose() {
   std::optional<Kept> without_its_log;
   for (auto generation = listing_.snapshots.rbegin(); generation != listing_.snapshots.rend(); ++generation) {
@@ -86,6 +88,8 @@ Kept Chooser::choose() {
   return *without_its_log;
 }
 
+/// The report must say how much is lost, and what is kept cannot tell. So every file is asked for the highest number
+/// that it knows of: the manifest's durable_seq, a snapshot's max_seq, the number before a segment's first record.
 void Chooser::look_for_more(Kept& kept) const {
   Seq& known = kept.known_seq;
   if (const Result<Manifest> manifest = read_manifest(directory_); manifest.ok()) {
@@ -103,6 +107,8 @@ void Chooser::look_for_more(Kept& kept) const {
   }
 }
 
+/// The real owner loads and replays, as an open would: what it refuses, a checksum alone would have let pass, and the
+/// repaired directory would not open.
 std::optional<Kept> Chooser::try_from(std::optional<std::uint64_t> generation) {
   state_.clear();
   Kept kept;
@@ -148,6 +154,8 @@ void Chooser::follow_log(Kept& kept) {
   }
 }
 
+/// Like recovery's walk, but it does not stop at a header that cannot be read: that segment may be the damage, and the
+/// ones before it are what is to be kept. Then the next lower number is taken for the predecessor.
 std::vector<std::uint64_t> Chooser::chain() const {
   std::vector<std::uint64_t> newest_first;
   for (std::size_t left = listing_.segments.size(); left > 0;) {
@@ -166,6 +174,8 @@ bool Chooser::leads_on(std::uint64_t number, std::uint64_t next) const {
   return (reader.ok() ? reader->header().previous : next - 1) == number;
 }
 
+/// Ends at the first record that is missing, damaged or refused: what comes after it would be applied to a state that
+/// lacks it. `ends` notes where the good records end, since that is where unreadable bytes may be cut off later.
 bool Chooser::follow_segment(std::uint64_t number, std::optional<std::uint64_t> next, Kept& kept) {
   const auto ends_because = [&](const Status& status) {
     if (status.code() == Code::kUnsupportedFormat) newer_format_ = status;
@@ -260,6 +270,9 @@ class Repairer {
   std::vector<std::string> copies_;
 };
 
+/// Everything that can refuse comes before anything is changed: the choice, files that could not be opened, and copies
+/// of all files, synced. If a copy fails, usually for lack of space, the copies are removed and the directory is as
+/// damaged as before, but not more.
 Result<std::vector<Finding>> Repairer::run(const Status& damage) {
   Result<Listing> listing = list_store(directory_);
   if (!listing.ok()) return listing.status();
@@ -290,7 +303,7 @@ Result<std::vector<Finding>> Repairer::run(const Status& damage) {
 Status Repairer::copy_everything() {
   const Result<std::vector<std::string>> names = directory_.list();
   if (!names.ok()) return names.status();
-  // After the latest repair; never under the number of one whose copies are there, wherever its number is.
+  // A number above that of the latest repair, and never one whose copies exist, even if a name was made by hand.
   for (const std::string& name : *names) {
     const std::uint64_t number = repair_number(name).value_or(0);
     if (number <= kHighestNumberAtOpen) repair_ = std::max(repair_, number + 1);
@@ -305,7 +318,7 @@ Status Repairer::copy_everything() {
   return directory_.sync();
 }
 
-/// Under a temporary name first: a copy that is seen is whole.
+/// Under a temporary name first, so that a copy with its final name is complete.
 Status Repairer::copy_file(const std::string& name) {
   Result<std::unique_ptr<io::File>> from = directory_.open(name, io::OpenFile::kRead);
   if (!from.ok()) return from.status();
@@ -360,8 +373,8 @@ Status Repairer::rebuild(Kept& kept) {
   return {};
 }
 
-/// Behind the last record of a segment that is kept, nothing is needed, and what cannot be read there would keep the
-/// next open from reading what is before it.
+/// Nothing after the last record of a kept segment is needed, and unreadable bytes there would keep the next open from
+/// judging the end of the log.
 Status Repairer::cut_unreadable(const Kept& kept) {
   for (const auto& [number, end] : kept.ends) {
     if (number < kept.first_segment || number > kept.last_segment) continue;
@@ -374,7 +387,8 @@ Status Repairer::cut_unreadable(const Kept& kept) {
   return {};
 }
 
-/// The same entries under a position that needs no log.
+/// The same entries under a position that needs no log: the snapshot's own position lies before records that are lost,
+/// and an open would look for them.
 Status Repairer::rebase_snapshot(Kept& kept) {
   Result<SnapshotReader> from = SnapshotReader::open(directory_, kept.snapshot->generation);
   if (!from.ok()) return from.status();
@@ -419,7 +433,7 @@ Finding Repairer::describe(const Kept& kept) const {
 }  // namespace
 
 Result<DoctorReport> repair(io::Directory& directory, Owner& state, const LockWait& wait) {
-  // Before the lock: taking it creates its file, and a mistyped path must not look like a store afterwards.
+  // Before the lock is taken: that creates the lock file, and a mistyped path must not look like a store afterwards.
   if (const Result<DoctorReport> before = inspect(directory, state); before.code() == Code::kNotFound) return before;
   const Result<std::unique_ptr<io::DirectoryLock>> lock = wait_for_lock(directory, LockFor::kWriting, wait);
   if (!lock.ok()) return lock.status();
@@ -428,7 +442,8 @@ Result<DoctorReport> repair(io::Directory& directory, Owner& state, const LockWa
   if (!damage.ok()) {
     Salvage salvage;
     const std::unique_ptr<io::Directory> salvaging = make_salvaging_directory(directory, salvage);
-    // A disk that does not read is damage; that no file can be opened is not.
+    // A sector that cannot be read is damage. A file that cannot be opened (too many open files, say) is not: a repair
+    // that took it for damage would drop good segments.
     if (damage.code() == Code::kIoError) static_cast<void>(recover(*salvaging, state));
     if (damage.code() != Code::kCorruption && salvage.unreadable.empty()) return damage;
     Result<std::vector<Finding>> repaired = Repairer(*salvaging, salvage, state).run(damage);

@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 
-/// Writes records one after the other to a new segment's file.
+/// Writes records one after another to a new segment's file, under their old sequence numbers but with checksums for
+/// their new place. All of them name the last proven record as durable_seq: until the new segment is synced, nothing in
+/// it may claim more.
 class RecordWriter {
  public:
   RecordWriter(io::File& file, const FileHeader& header) : file_(file), header_(header), buffer_(kBufferBytes) {}
@@ -51,6 +53,9 @@ Status changed(const SegmentReader& reader, const io::Directory& directory) {
 
 }  // namespace
 
+/// The digest chains every record's kind, number and payload, but not its offset: it compares what was replayed with
+/// what is written again, in another segment. Keeping the records themselves would need memory for the whole unproven
+/// log.
 void Unproven::add(const ParsedRecord& parsed, std::size_t in_segment, std::uint64_t at_offset) noexcept {
   if (bytes == 0) {
     segment = in_segment;
@@ -61,6 +66,10 @@ void Unproven::add(const ParsedRecord& parsed, std::size_t in_segment, std::uint
   digest = checksum(record.payload, checksum_seed(digest ^ record.kind, record.seq));
 }
 
+/// After a failed write-back the kernel may show pages that the disk does not hold, and drop them at any time. So what
+/// replay read and what this reads may differ, and the state in memory is only good for the first. The digest catches
+/// that: the open fails, and the next one sees what is left. Copying bytes would not do either, because a record's
+/// checksum is tied to its segment and offset.
 Result<std::uint64_t> write_again(io::Directory& directory, const std::vector<SegmentInfo>& segments,
                                   const Unproven& unproven, Seq last_seq, io::File& file, const FileHeader& header) {
   RecordWriter writer(file, header);

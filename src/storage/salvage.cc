@@ -8,10 +8,10 @@
 namespace flint::storage {
 namespace {
 
-/// Of the page cache, which reads a page whole or not at all, and of today's disks.
+/// The page size of the page cache, which reads a page completely or not at all, and the sector size of today's disks.
 constexpr std::uint64_t kBlockBytes = 4096;
 
-/// No zeros: they could pass for the end of a record that was zeros there, and for the room behind the last one.
+/// Not zeros: they could pass for a record's own zeros, or for reserved space after the last record.
 void mark_as_unreadable(std::span<std::byte> bytes, std::uint64_t from_begin_of_block) {
   for (std::byte& byte : bytes) byte = std::byte(kUnreadableMark[from_begin_of_block++ % kUnreadableMark.size()]);
 }
@@ -53,6 +53,8 @@ class SalvagingFile final : public io::File {
   Salvage& salvage_;
 };
 
+/// A read of many blocks fails as a whole if one of them is bad, so the blocks are read one by one. To the code above,
+/// an unreadable block is then ordinary damage: one repair handles both, and the copies show where bytes are missing.
 Result<std::size_t> SalvagingFile::read_blocks(std::uint64_t offset, std::span<std::byte> out) const {
   const Result<std::uint64_t> size = file_->size();
   if (!size.ok()) return size.status();

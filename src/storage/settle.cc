@@ -34,8 +34,9 @@ class Settler {
 };
 
 /// Whether the newest segment may be appended to: it ends in order, and the manifest, which is written after a sync,
-/// proves all of it and its name. The clean-close mark alone proves nothing: it may be in the page cache alone. Nor one
-/// that is larger than segments are: each append would ask for all of its room again.
+/// proves all of it and its name. The clean-close mark is not enough, because it may be in the page cache alone. A
+/// segment that is larger than the options allow is not continued either: each append would ask for all of its space
+/// again.
 bool Settler::goes_on_in_last() const {
   const Manifest& manifest = recovery_.manifest;
   return recovery_.exists && recovery_.last && manifest.version == kFormatVersion && recovery_.last->is_reusable() &&
@@ -43,10 +44,16 @@ bool Settler::goes_on_in_last() const {
          recovery_.last->header.bytes <= std::max(sizes_.first, sizes_.largest);
 }
 
+/// Turns what recovery read into a log that can be appended to, so that a crash at any point leaves either the old
+/// directory or the new one: first the new segment, whole and durable; then the manifest that names it; and only after
+/// this, in the caller, the removal of what it no longer names. A failure before the manifest takes the new segment
+/// away again. A failure of the manifest's own syncs takes nothing away, since the manifest on the disk may already
+/// name it.
 Result<std::shared_ptr<Segment>> Settler::run() {
   Result<std::shared_ptr<Segment>> segment = find_segment();
   Status status = segment.status();
-  // Before what it does not name is removed, the manifest must be on stable storage: the one that was read may not be.
+  // The manifest must be on stable storage before files are removed that it does not name, and the one that was read
+  // may be in the page cache alone.
   const bool is_settled = goes_on_in_last() && recovery_.leftovers.empty();
   if (status.ok() && !is_settled) status = write_manifest();
   if (status.ok()) return segment;
@@ -64,6 +71,8 @@ Result<std::shared_ptr<Segment>> Settler::find_segment() {
   return start_segment();
 }
 
+/// The bytes of a torn record are not needed for anything, and are kept all the same: if the judgement was wrong, they
+/// are the only evidence. They are copied and not left in place, since the next segment ends this one before them.
 Status Settler::copy_tail() {
   const LastSegment& last = *recovery_.last;
   if (last.nonzero_end == last.used) return {};
@@ -93,7 +102,8 @@ Status Settler::copy_tail() {
   return {};
 }
 
-/// Doubled until there is room for what is written again.
+/// Doubled until what is written again fits: one segment must hold all of it, because its rename is the step that makes
+/// the whole set durable at once.
 std::uint64_t Settler::segment_bytes() const {
   const std::uint64_t least = file_header::kSize + recovery_.unproven.bytes + kSegmentReserve;
   std::uint64_t bytes = sizes_.first;
@@ -102,8 +112,8 @@ std::uint64_t Settler::segment_bytes() const {
   return std::max(bytes, least);
 }
 
-/// Segments that hold nothing but what is written again into the next one. The empty one of a store that was not
-/// completed is replaced under its own name.
+/// Removes from the chain the segments whose records are all written again into the next one. The empty segment of a
+/// store that was never completed is replaced under its own name.
 void Settler::drop_superseded() {
   while (!recovery_.segments.empty() && recovery_.segments.back().first_seq > recovery_.proven_seq) {
     if (recovery_.exists) recovery_.leftovers.push_back(segment_name(recovery_.segments.back().number));
@@ -115,7 +125,9 @@ void Settler::drop_superseded() {
   }
 }
 
-/// A store that never was completed begins anew, under the same name: only a new file is known to be on the disk.
+/// A store that was never completed begins again under the same name: of its old file it is not known whether it is on
+/// the disk. The new segment names the last one that is kept as its predecessor, which takes the replaced ones out of
+/// the chain in the same moment in which it gets its name.
 Result<std::shared_ptr<Segment>> Settler::start_segment() {
   const bool begins = !recovery_.exists || !recovery_.last;
   const std::uint64_t number = begins ? recovery_.manifest.first_segment : recovery_.last->header.number + 1;
@@ -152,8 +164,8 @@ Status Settler::write_manifest() {
   return written;
 }
 
-/// Durably: a segment whose removal a loss of power takes back would add its records to those that a later open has
-/// shown, and may have gone on from.
+/// The removal is synced. If a power loss took it back, the segment would return after a later open had continued with
+/// fewer records, and would bring back records that no reader had been shown.
 Status Settler::undo() {
   for (auto name = created_.rbegin(); name != created_.rend(); ++name) {
     if (Status removed = directory_.remove(*name); !removed.ok()) return removed;
@@ -172,10 +184,12 @@ Result<std::shared_ptr<Segment>> settle(io::Directory& directory, const SegmentS
   };
   Result<std::shared_ptr<Segment>> segment = attempt(sizes);
   if (segment.code() != Code::kDiskFull) return segment;
-  // What the segment left may have been too little for the manifest.
+  // The segment may have fitted and left too little for the manifest: so again, with the smallest one.
   return attempt({std::min(sizes.first, kUsualBlockBytes), sizes.largest});
 }
 
+/// A kill leaves segments at their full reserved length. Only complete ones are cut, since their end is known from the
+/// next one's header; the newest one keeps its length for the appends to come. Best effort: it is only space.
 void give_back_room(io::Directory& directory, const Recovery& recovery) {
   for (std::size_t i = 0; i + 1 < recovery.segments.size(); ++i) {
     const SegmentInfo& segment = recovery.segments[i];

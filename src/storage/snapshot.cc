@@ -42,6 +42,8 @@ Status SnapshotWriter::put(std::span<const std::byte> bytes) {
   return synced.ok() ? synced : after_failed_write(synced);
 }
 
+/// Blocks, each with a checksum, instead of one for the file: a reader can hand on the entries of a block before it has
+/// read the next one, and a message about damage names the place.
 Status SnapshotWriter::add(std::span<const std::byte> entry) {
   FLINT_ASSERT(entry.size() <= kMaxEntryBytes);
   std::array<std::byte, 4> size{};
@@ -67,6 +69,8 @@ Status SnapshotWriter::write_block() {
   return {};
 }
 
+/// The counts, the size and max_seq are at the end, because they are known only then: in the header, they would have to
+/// be written over bytes that are already synced.
 Status SnapshotWriter::finish(Seq max_seq) {
   if (Status written = write_block(); !written.ok()) return written;
   namespace footer = snapshot_footer;
@@ -84,7 +88,8 @@ Status SnapshotWriter::finish(Seq max_seq) {
 
 Status SnapshotWriter::publish() {
   Status renamed = rename_temporary(*directory_, snapshot_name(header_.number));
-  // Somebody tidied the temporary file up: there is no snapshot, and nothing else is touched.
+  // Another program removed the temporary file. There is no snapshot, but nothing else has changed either, so this
+  // compaction fails and the store continues.
   if (renamed.code() == Code::kNotFound) return {Code::kIoError, renamed.message()};
   if (!renamed.ok()) return after_failed_write(renamed);
   Status synced = directory_->sync();
@@ -122,6 +127,8 @@ Status SnapshotReader::damaged(std::uint64_t offset, std::string_view what) cons
   return corruption({*directory_, name_, offset}, what);
 }
 
+/// The footer comes first: it tells an incomplete or cut file before any entry has reached the owner, and its max_seq
+/// is needed to judge every entry.
 Status SnapshotReader::read_footer() {
   namespace footer = snapshot_footer;
   const std::uint64_t size = window_.end();
@@ -144,6 +151,8 @@ Status SnapshotReader::read_footer() {
   return max_seq_ < header_.seq ? damaged(at, "the snapshot ends before its own position") : Status();
 }
 
+/// The size is bounded before the block is read: it decides how much memory is taken, and its checksum can only be
+/// compared afterwards.
 Result<bool> SnapshotReader::next_block() {
   const std::uint64_t footer_at = window_.end() - snapshot_footer::kSize;
   if (offset_ == footer_at) {

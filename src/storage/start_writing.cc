@@ -14,7 +14,7 @@ namespace {
 /// Below this a segment could not hold a header and a few records.
 constexpr std::uint64_t kLeastSegmentBytes = 1024;
 
-/// Of all that a crash left behind, only these are in no manifest that may be on the disk, and may go before settle().
+/// Of everything that a crash left, only temporary files may go before settle(): no manifest ever names one.
 void remove_temporaries(io::Directory& directory, Recovery& recovery) {
   std::erase_if(recovery.leftovers, [&](const std::string& name) {
     return classify(name).kind == FileKind::kTemporary && directory.remove(name).ok();
@@ -26,7 +26,7 @@ Result<std::shared_ptr<Segment>> settle_where_room_is(Recovered& recovered) {
   Result<std::shared_ptr<Segment>> segment = settle(recovered.directory, sizes, recovered.recovery);
   const std::size_t leftovers = recovered.recovery.leftovers.size();
   if (segment.code() != Code::kDiskFull || leftovers == 0) return segment;
-  // The snapshot that a crash interrupted may be large.
+  // An interrupted compaction may have left a large temporary file, and removing it may be what makes the open fit.
   remove_temporaries(recovered.directory, recovered.recovery);
   if (recovered.recovery.leftovers.size() == leftovers) return segment;
   return settle(recovered.directory, sizes, recovered.recovery);
@@ -40,6 +40,9 @@ Status describe_holder(const Recovered& recovered) {
   return recovered.lock->describe_holder(fmt::format("process {}, {}", ::getpid(), role));
 }
 
+/// A failure of settle() leaves `recovered` as it was, so that a caller who waits for space can try again. Little of
+/// what may fail afterwards is worth refusing the open for: space that stays reserved, a leftover, a lock file that
+/// does not name its holder. The lock and the recovery move into the store last.
 Result<std::unique_ptr<WritableStore>> start_writing(Recovered& recovered) {
   recovered.options.first_segment_bytes = std::max(recovered.options.first_segment_bytes, kLeastSegmentBytes);
   Result<std::shared_ptr<Segment>> segment = settle_where_room_is(recovered);

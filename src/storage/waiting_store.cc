@@ -12,10 +12,11 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// Between two looks for room while no caller needs any.
+/// Between two attempts while no caller needs space.
 constexpr Nanos kIdlePause = std::chrono::seconds(1);
 constexpr Nanos kForEver = std::chrono::hours(24);
-/// Looking for room takes at most one part in so many of the time.
+/// Attempts take at most one part in this many of the time: one may write megabytes before it finds that they do not
+/// fit.
 constexpr int kShareOfTime = 10;
 
 StoreStats stats_of(const Recovery& recovery) {
@@ -56,7 +57,7 @@ Status WaitingStore::start() {
     Result<std::shared_ptr<Segment>> newest = Segment::reopen(directory_, last.header, last.used);
     if (!newest.ok()) return newest.status();
     newest_ = std::move(*newest);
-    // Who is refused the lock reads it; what cannot be said now is said when the store settles.
+    // For processes that are refused the lock. The lock file may have no space for it now; settling writes it again.
     static_cast<void>(describe_holder(recovered_));
   }
   if (!has_background_) return {};
@@ -73,6 +74,9 @@ Status WaitingStore::refusal() const {
   return {};
 }
 
+/// The one door to the store that writes. Once it exists, callers pass on one atomic load. Before that, settling_mutex_
+/// lets one caller at a time try; the others find its result. A denied attempt is answered with the last failure until
+/// the next look is due, so that a busy server on a full disk spends its time on answers and not on attempts.
 Result<WritableStore*> WaitingStore::writer(When when) {
   if (WritableStore* store = settled(); store != nullptr) return store;
   base::MutexLock lock(settling_mutex_);
@@ -87,7 +91,9 @@ Result<WritableStore*> WaitingStore::writer(When when) {
   return store_.get();
 }
 
-/// As long as the store waits, another process or a person may take the directory or its files away.
+/// The store may have waited for hours, so lock and newest segment are checked as after each commit: settling writes a
+/// manifest, and must not do so in a directory that another process owns. After start_writing() has taken the lock
+/// over, there is no way back to waiting, so a failure then stops the store.
 Status WaitingStore::try_to_settle() {
   if (Status held = recovered_.lock->still_held(); !held.ok()) return held;
   if (Status there = newest_->still_there(directory_); !there.ok()) return there;
@@ -139,7 +145,8 @@ Status WaitingStore::tick() {
   return store.ok() ? (*store)->tick() : store.status();
 }
 
-/// To settle removes segments that were written again, also under a reader.
+/// Settling removes segments that were written again, possibly during this read. The result is then not trusted, even
+/// if no read failed, and the reader starts over in the settled store.
 Status WaitingStore::read_log(const std::function<bool(const Record&)>& visit,
                               const std::function<void()>& forget) const {
   if (const WritableStore* store = settled(); store != nullptr) return store->read_log(visit, forget);
@@ -181,6 +188,7 @@ std::vector<Finding> WaitingStore::findings() const {
   return all;
 }
 
+/// One last attempt: if there is space by now, this becomes an ordinary clean close.
 Status WaitingStore::close() {
   base::MutexLock lock(close_mutex_);
   if (closed_with_) return *closed_with_;
@@ -190,8 +198,8 @@ Status WaitingStore::close() {
   return *closed_with_;
 }
 
-/// The directory is left as it was found. That is in order only if everything is known to be durable, and nothing waits
-/// to be logged.
+/// The directory is left as it was found. That is a clean close only if every recovered record is proven durable and no
+/// denial count waits to be logged; otherwise the caller is told that the disk was full.
 Status WaitingStore::close_unsettled() {
   Status status;
   {

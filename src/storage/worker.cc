@@ -34,6 +34,8 @@ void Worker::wake() {
   changed_.notify_one();
 }
 
+/// woken_ is cleared before the turn, so that a wake during it is not lost: it either was for work that this turn still
+/// sees, or starts another turn at once.
 void Worker::run() {
   while (true) {
     woken_.store(false);
