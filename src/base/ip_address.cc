@@ -27,6 +27,7 @@ std::array<std::uint8_t, 16> last_four(const std::array<std::uint8_t, 16>& bytes
 
 }  // namespace
 
+// inet_pton and not getaddrinfo: that would also take 127.1 and host names, and ask a name server for them.
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   std::array<char, INET6_ADDRSTRLEN> terminated{};
   if (text.size() >= terminated.size() || text.find('\0') != text.npos) return std::nullopt;
@@ -47,6 +48,8 @@ std::optional<IpAddress> IpAddress::parse_host(std::string_view host) {
   return parse(host);
 }
 
+// A socket that listens on IPv6 reports IPv4 clients as ::ffff:a.b.c.d. They become IPv4 here, so that a client has one
+// key whichever way it came in.
 std::optional<IpAddress> IpAddress::of(const sockaddr_storage& address) {
   IpAddress found;
   if (address.ss_family == AF_INET) {
@@ -71,6 +74,8 @@ std::string IpAddress::text() const {
   return text.data();
 }
 
+// An IPv6 host has a whole /64 to pick addresses from, so a key per address would limit nothing. Behind NAT64 it is the
+// other way round: the prefix is the same for all, and the client's IPv4 address is in the last four bytes.
 IpAddress IpAddress::client() const {
   if (v4_) return *this;
   IpAddress client = *this;

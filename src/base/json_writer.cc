@@ -5,6 +5,7 @@
 namespace flint::base {
 namespace {
 
+// 0x7f may stand in JSON as it is. It is escaped all the same, because answers are shown on terminals and in logs.
 constexpr bool needs_escape(char c) noexcept { return c == '"' || c == '\\' || (c >= 0 && c < 0x20) || c == 0x7f; }
 
 void append_escaped(std::string& out, char c) {
@@ -33,6 +34,7 @@ void append_escaped(std::string& out, char c) {
 
 }  // namespace
 
+// Runs of plain bytes are appended in one piece: nearly every key and name has nothing to escape.
 void JsonWriter::value(std::string_view text) {
   separate();
   out_ += '"';

@@ -40,7 +40,8 @@ bool is_known(Algorithm algorithm) noexcept {
   return false;
 }
 
-/// Text of a stranger for a message: as it is when it is short and harmless, else only its size.
+/// The caller's text for a message: itself if it is short and printable, otherwise only its size. Messages reach logs
+/// and terminals, where control characters and megabytes do harm.
 std::string shown(std::string_view text) {
   constexpr std::size_t kLongest = 40;
   if (text.size() <= kLongest && base::is_printable_ascii(text)) return '"' + std::string(text) + '"';
@@ -100,6 +101,8 @@ Status validate_limit(const Limit& limit) {
   return validate_units("burst", *limit.burst);
 }
 
+// Every check comes through here, and nearly all keys are ASCII: one pass over words decides for them, and the walk
+// over code points is left to the rest.
 Status validate_key(std::string_view key) {
   if (key.empty() || key.size() > kMaxKeyBytes) {
     return invalid("key must be 1 to " + std::to_string(kMaxKeyBytes) + " bytes, not " + std::to_string(key.size()) +
@@ -117,6 +120,8 @@ Status validate_key(std::string_view key) {
   return {};
 }
 
+// The count is compared with a quotient and not the product with the bound, so nothing overflows. Fractions and
+// compounds (1.5h, 1m30s) are refused: each would be a second way to write a period that is shown in one.
 Result<Nanos> parse_period(std::string_view text) {
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const Nanos unit = unit_length(text.substr(digits));

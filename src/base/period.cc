@@ -6,6 +6,8 @@
 
 namespace flint::base {
 
+// The largest unit that divides the duration, so that the text is exact: a minute and a half is 90s and not
+// 1.5m.
 std::string format_period(Nanos duration) {
   struct Unit {
     std::string_view name;

@@ -65,6 +65,8 @@ class Scanner {
 
 }  // namespace
 
+// The scanner stays failed after its first mismatch, so whether the text is valid is asked once, at the end. A leap
+// second counts as the first second of the next minute, as POSIX time has none.
 std::optional<WallTime> parse_rfc3339(std::string_view text) noexcept {
   using namespace std::chrono;
   Scanner in(text);

@@ -4,6 +4,8 @@
 
 namespace flint {
 
+// No default: the compiler then names each place that a new code must be added to. A value outside the enumeration is a
+// bug in the caller.
 std::string_view code_name(Code code) noexcept {
   switch (code) {
     case Code::kOk:

@@ -47,6 +47,8 @@ BootId read_boot_id() noexcept {
   return boot;
 }
 
+/// CLOCK_BOOTTIME and not CLOCK_MONOTONIC: quota must refill while a machine sleeps. It starts anew with each boot, so
+/// its readings are only comparable together with the boot's id.
 class SystemClock final : public Clock {
  public:
   [[nodiscard]] ClockReading read() const noexcept override {

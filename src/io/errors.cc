@@ -52,6 +52,8 @@ std::string_view advice(int error) {
 
 }  // namespace
 
+// Codes say what a caller can do. A quota and the file-size limit are full disks to it: the call may work later.
+// Whatever needs a person (rights, a read-only mount, something of another kind under the name) is kPermission.
 Code code_for_errno(int error) noexcept {
   switch (error) {
     case ENOENT:

@@ -21,11 +21,11 @@ struct Known {
 
 constexpr std::uint32_t kXfs = 0x58465342;
 
-// Numbers from linux/magic.h and the file systems' sources. Reserving are only those of which it is known that a block
-// that fallocate(2) reserved belongs to one file and stays in its place. Not so: those that write to fresh blocks
-// (btrfs, zfs, bcachefs, f2fs), XFS where files may share blocks (see below), and overlayfs, which may lie on top of
-// any. Uncertain: what passes calls on to a program, which may be a remote one (fuse), and what has no journal and
-// promises little of a rename (vfat, exfat).
+// Numbers from linux/magic.h and the file systems' sources. kReservesBlocks is for those that are known to keep a block
+// reserved by fallocate(2) for one file and in its place. It excludes those that write to fresh blocks (btrfs, zfs,
+// bcachefs, f2fs), XFS where files may share blocks (see below), and overlayfs, which may lie on top of any. kUncertain
+// is for what passes calls on to a program, possibly a remote one (fuse), and for what has no journal and promises
+// little about a rename (vfat, exfat).
 constexpr std::array kKnown = {
     Known{0x0000EF53, "ext4", Trait::kReservesBlocks},  // also ext2 and ext3
     Known{kXfs, "xfs", Trait::kLocal},
@@ -66,8 +66,8 @@ static_assert(sizeof(XfsGeometry) == 112);
 constexpr unsigned long kXfsGetGeometry = _IOR('X', 124, XfsGeometry);
 constexpr std::uint32_t kXfsSharesBlocks = 1U << 20;
 
-/// A copy made by `cp` then shares blocks with the original, and a store to one of them needs a new block. Also when it
-/// cannot be found out.
+/// Then a copy made by `cp` shares blocks with the original, and a store to one of them needs a new block, which a full
+/// disk does not have: SIGBUS. True also if the kernel does not say.
 bool xfs_shares_blocks(int fd) {
   XfsGeometry geometry{};
   return ::ioctl(fd, kXfsGetGeometry, &geometry) != 0 || (geometry.flags & kXfsSharesBlocks) != 0;

@@ -31,6 +31,9 @@ Registry& registry() {
   return instance;
 }
 
+// The registry is locked across the fork, so that the child finds it whole, and no descriptor is between its open and
+// its place in it. The generation makes handles in the child refuse: the number of a descriptor that was closed there
+// may mean another file by now.
 void before_fork() { registry().mutex.lock(); }
 void after_fork_in_parent() { registry().mutex.unlock(); }
 void after_fork_in_child() {
@@ -66,6 +69,7 @@ ParentOnlyFd::ParentOnlyFd(base::UniqueFd fd, const ForkExclusion& /*exclusion*/
   *free = fd_;
 }
 
+// In a child, valid() is false: the descriptor was closed by the handler, and its place may be taken by another one.
 ParentOnlyFd::~ParentOnlyFd() {
   if (!valid()) return;
   const ForkExclusion exclusion;

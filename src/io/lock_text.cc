@@ -4,6 +4,8 @@
 
 namespace flint::io {
 
+// Any process that could lock the file may have written this text, and messages show it on a
+// terminal: so no escape sequence in it survives.
 std::string printable_holder(std::string_view content) {
   std::string text(content.substr(0, std::min(content.find('\0'), kMaxHolderBytes)));
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();

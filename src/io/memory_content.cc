@@ -45,6 +45,8 @@ bool equal_shared(const std::byte* shared, const std::byte* other, std::size_t s
 }
 #endif
 
+// A file grows by extents that never move, because a map is a pointer into the first one and must stay valid while
+// other threads write. Only without maps are the extents joined.
 MemoryContent::Extent MemoryContent::make_extent(std::uint64_t begin, std::uint64_t size) {
   // calloc: large preallocated files cost no memory until they are touched.
   auto* const bytes = static_cast<std::byte*>(std::calloc(size, 1));
@@ -121,6 +123,7 @@ void MemoryContent::write(std::uint64_t offset, std::span<const std::byte> data)
   });
 }
 
+// Cut bytes are zeroed, since the same memory shows again when the file grows, and a real file would read zeros there.
 void MemoryContent::resize(std::uint64_t size) {
   const base::MutexLock lock(mutex_);
   if (size > size_) {

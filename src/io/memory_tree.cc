@@ -84,6 +84,7 @@ Status MemoryTree::rename(std::string_view from, std::string_view to) {
   return {};
 }
 
+// Only the name goes: open files hold their inode, so they can still be read and written, as on a real file system.
 Status MemoryTree::remove(std::string_view name) {
   if (Status valid = validate_name(name); !valid.ok()) return valid;
   const base::MutexLock lock(mutex_);
@@ -93,6 +94,8 @@ Status MemoryTree::remove(std::string_view name) {
   return {};
 }
 
+// The lock belongs to the inode and not to the name, like flock: a lock file that is replaced can be locked again, and
+// the first holder must notice it by still_held().
 Result<std::unique_ptr<DirectoryLock>> MemoryTree::lock(std::string_view name) {
   if (Status valid = validate_name(name); !valid.ok()) return valid;
   const base::MutexLock lock(mutex_);

@@ -106,6 +106,8 @@ Status PosixDirectory::remove(std::string_view name) {
   return errno_status(errno, "remove", handle_->path_of(name));
 }
 
+// fsync and not fdatasync: what is to be durable are the entries, and whether they are data of a directory is left to
+// each file system.
 Status PosixDirectory::sync() {
   if (retry_eintr([&] { return ::fsync(fd()); }) == 0) return {};
   return errno_status(errno, "sync the directory", path());

@@ -42,6 +42,8 @@ class PosixFile final : public File {
   std::span<std::byte> mapping_;
 };
 
+// Reads until the buffer is full or the file ends: the kernel may return less for other reasons (a signal, a limit of
+// one call), and taking that for the end would cut off a log.
 Result<std::size_t> PosixFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
   std::size_t done = 0;
   while (done < out.size()) {
@@ -54,7 +56,8 @@ Result<std::size_t> PosixFile::read_at(std::uint64_t offset, std::span<std::byte
   return done;
 }
 
-// Pages of reserved room that were stored to through a map are data, before they are written too.
+// SEEK_DATA also reports pages of reserved space that were stored to through a map and are not written yet, so a reader
+// in another process misses nothing. Where the call is not supported, everything counts as data.
 Result<std::uint64_t> PosixFile::next_data(std::uint64_t offset) const {
   const off_t data = ::lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);
   if (data >= 0) return static_cast<std::uint64_t>(data);

@@ -47,8 +47,8 @@ Status explain_open_failure(int error, const std::string& path, OpenDirectory ho
   return errno_status(error, "open the data directory", path);
 }
 
-// Makes the mode what was asked for where an unusual umask took bits away. Without following a link that somebody may
-// have put in the directory's place.
+// Restores the mode where an unusual umask took bits away. Does not follow a link that another user may have put in the
+// directory's place.
 int restore_mode(const std::string& path) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) return errno;
@@ -56,7 +56,8 @@ int restore_mode(const std::string& path) {
   return ::fchmodat(AT_FDCWD, path.c_str(), kDirectoryMode, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
 }
 
-// The entry of the directory itself. Also for one that exists: the process that created it may have died before this.
+// Makes the entry of the data directory itself durable: files that are synced in a directory whose own entry is lost
+// are lost with it. Also for a directory that exists, since the process that created it may have died before this.
 Status sync_parent(const DirectoryHandle& directory, bool created) {
   const base::UniqueFd parent = open_at(directory.fd.get(), "..", O_RDONLY | O_DIRECTORY);
   if (!parent.valid()) {
@@ -64,7 +65,7 @@ Status sync_parent(const DirectoryHandle& directory, bool created) {
     return not_ours ? Status() : errno_status(errno, "open the directory above", directory.path);
   }
   if (retry_eintr([&] { return ::fsync(parent.get()); }) == 0) return {};
-  // Read-only storage and file systems without this call hold nothing that could be lost.
+  // On read-only storage nothing can be lost, and some file systems do not know this call.
   if (!created && (errno == EROFS || errno == EINVAL)) return {};
   return errno_status(errno, "sync the directory above", directory.path);
 }

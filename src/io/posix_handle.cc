@@ -10,9 +10,9 @@ namespace {
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kPermissionBits = 0777;
 
-/// Without this, one command of root's leaves files that the directory's owner cannot open. By descriptor, so that it
-/// is the file that was just created. Without the privilege to do so the file stays root's, as it would on storage that
-/// knows no owners.
+/// Without this, a single command run by root leaves files that the directory's owner cannot open. By descriptor, so
+/// that it changes the file that was just created and not another one under its name. Where root lacks the privilege
+/// (containers, storage without owners), the file stays root's.
 void give_to_owner_of(int directory_fd, int fd, const struct stat& file) {
   struct stat directory {};
   if (::geteuid() != 0 || ::fstat(directory_fd, &directory) != 0) return;
@@ -37,6 +37,10 @@ bool exceeds_file_size_limit(std::uint64_t end) {
   return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && end > limit.rlim_cur;
 }
 
+/// Flint may run as root in a directory that another user can write to, so nothing under the name is trusted: symbolic
+/// links are not followed, FIFOs and devices are refused, and a hard link is not opened for writing, since the write
+/// would change a file outside the directory. What was opened is judged by its descriptor, because the name may change
+/// in between.
 Result<base::UniqueFd> open_regular_file(const DirectoryHandle& directory, std::string_view name, int flags) {
   if (Status valid = validate_name(name); !valid.ok()) return valid;
   const std::string entry(name);

@@ -21,7 +21,8 @@ class PosixLock final : public DirectoryLock {
   PosixLock(std::shared_ptr<const DirectoryHandle> directory, std::string name, base::UniqueFd fd,
             const ForkExclusion& exclusion)
       : directory_(std::move(directory)), name_(std::move(name)), fd_(std::move(fd), exclusion) {}
-  // Closing alone would not do while a child that was forked just now has not closed its copy yet.
+  // Closing is not enough: a child that was forked just now may not have closed its copy yet, which holds the lock,
+  // too.
   ~PosixLock() override {
     if (fd_.valid()) ::flock(fd_.get(), LOCK_UN);
   }
@@ -54,6 +55,9 @@ bool is_at_its_name(int fd, const DirectoryHandle& directory, const std::string&
          same_file(held, named);
 }
 
+// Written in place and not by rename: the lock belongs to this file, and a new one under its name would not be locked.
+// A reader may see a mixture of two texts, which only a message shows. The new text is written before the rest is cut
+// off, so that a full disk leaves the old text and not an empty file.
 Status PosixLock::describe_holder(std::string_view text) {
   if (!fd_.valid()) return belongs_to_parent();
   if (exceeds_file_size_limit(text.size())) return errno_status(EFBIG, "write", path());
@@ -75,8 +79,8 @@ Status PosixLock::still_held() const {
   return is_at_its_name(fd_.get(), *directory_, name_) ? Status() : lock_lost(path());
 }
 
-// In two steps, so that mode and owner of a lock file that is there stay what they are. Another process may create it
-// in between.
+// In two steps, so that an existing lock file keeps its mode and owner. Another process may create the file between the
+// first step and the second, which then fails; the third finds it.
 Result<base::UniqueFd> open_or_create(const DirectoryHandle& directory, std::string_view name) {
   Result<base::UniqueFd> file = open_regular_file(directory, name, O_RDWR);
   if (file.code() != Code::kNotFound) return file;
@@ -88,6 +92,9 @@ Result<base::UniqueFd> open_or_create(const DirectoryHandle& directory, std::str
 
 enum class Sharing : std::uint8_t { kExclusive, kShared };
 
+// Between open and flock another program may replace the file: then this process would hold a lock on a file without a
+// name, and the next one would lock the new file, so that both own the directory. The name is compared once the lock is
+// held; from then on still_held() repeats that at each commit.
 Result<std::unique_ptr<DirectoryLock>> acquire(std::shared_ptr<const DirectoryHandle> directory, std::string_view name,
                                                Sharing sharing) {
   const std::string path = directory->path_of(name);

@@ -30,7 +30,8 @@ Result<std::unique_ptr<io::Directory>> open_original(const ImportOptions& option
   return from;
 }
 
-/// So that nothing is granted there while it is read. Null where the original never ran.
+/// A shared lock on the original's own lock file, so that it cannot grant anything while its files are read; such
+/// grants would be missing here. Null if the original never ran in the directory.
 Result<std::unique_ptr<io::DirectoryLock>> keep_original_out(io::Directory& from) {
   Result<std::unique_ptr<io::DirectoryLock>> lock = from.lock_shared(kOriginalsLock);
   if (lock.code() == Code::kNotFound) return std::unique_ptr<io::DirectoryLock>();
@@ -42,6 +43,8 @@ Result<std::unique_ptr<io::DirectoryLock>> keep_original_out(io::Directory& from
   return lock;
 }
 
+/// Opened like any data directory, so that the lock, the file system's suitability and existing limits are judged by
+/// the same code. An unfinished import is accepted only here: this call is what completes it.
 Status store(limiter::Keys keys, const ImportOptions& options) {
   auto directory = io::open_posix_directory(options.data_dir, io::OpenDirectory::kCreate);
   if (!directory.ok()) return directory.status();
@@ -56,6 +59,7 @@ Status store(limiter::Keys keys, const ImportOptions& options) {
 
 }  // namespace
 
+/// The snapshot first, because it says from where on the log is to be applied.
 Result<Content> read_directory(io::Directory& from, WallTime now, const Progress& progress) {
   Content content;
   Usage usage(now);
@@ -74,6 +78,8 @@ Result<Content> read_directory(io::Directory& from, WallTime now, const Progress
   return content;
 }
 
+/// Everything is read and judged in memory before the data directory is touched: a damaged line near the end must not
+/// leave a directory that is half imported. The lock on the original is held until the copy is durable.
 Result<ImportReport> import_directory(const ImportOptions& options) {
   Result<std::unique_ptr<io::Directory>> from = open_original(options);
   if (!from.ok()) return from.status();

@@ -19,7 +19,8 @@ std::string shown_path(const JsonPath& path) {
   return shown;
 }
 
-/// What Boost.JSON's parser tells: the members and their names are Boost's contract of a handler.
+/// Receives events from Boost.JSON's parser; the names of the members are its contract for a handler. Events and not a
+/// document: a snapshot of the original may have gigabytes, in one string inside one object.
 class JsonStream::Handler {
  public:
   static constexpr std::size_t max_object_size = SIZE_MAX;

@@ -7,6 +7,8 @@
 
 namespace flint::original {
 
+/// The length of a line is bounded while it is read: a file without line ends would otherwise be read into memory
+/// whole.
 Result<std::optional<Line>> LineReader::next() {
   constexpr std::size_t kPiece = std::size_t{256} << 10;
   std::size_t searched = begin_;

@@ -24,6 +24,8 @@ std::string_view without_blanks_at_the_end(std::string_view text) {
   return text;
 }
 
+/// The checksum is over bytes, so the line is compared as text: writing the parsed members again might order or escape
+/// them differently.
 /// The original writes the checksum last, and no blanks.
 Status verify(std::string_view line, std::string_view checksum) {
   const std::string tail = fmt::format(",\"checksum\":\"{}\"}}", checksum);
@@ -63,6 +65,8 @@ Nanos period_of(ObjectReader& config) {
 
 }  // namespace
 
+/// The checksum is compared before the event is looked at: a damaged line should be reported as damaged, and not for
+/// the nonsense that the damage made of its content.
 Status LogLine::apply(std::string_view line, Usage& usage, LogReport& report) {
   line = without_blanks_at_the_end(line);
   const Status parsed = document_.parse(line, "the line");
@@ -153,8 +157,9 @@ Status LogLine::configure(const JsonNode& event, WallTime written_at, Usage& usa
 
 namespace {
 
-/// Where the lines begin that a snapshot of position `offset` does not hold. The original writes a snapshot at the end
-/// of the log and then empties the log, so a position that is no end of a line is one in a log that is gone.
+/// Where the lines begin that a snapshot of position `offset` does not contain. The original writes a snapshot at the
+/// end of the log and then empties the log; so if the position is not the end of a line, it refers to a log that is
+/// gone, and all lines are newer.
 Result<std::uint64_t> first_line_at(const io::File& file, std::uint64_t offset, std::uint64_t size) {
   if (offset == 0 || offset > size) return 0;
   std::byte before{};
@@ -165,6 +170,8 @@ Result<std::uint64_t> first_line_at(const io::File& file, std::uint64_t offset, 
 
 }  // namespace
 
+/// Strict about every line but the last: a crash cuts off only what was being written, which is a line without an end
+/// and not JSON. A damaged line anywhere else ends the import. To skip it would forgive what it granted.
 Result<LogReport> read_log(io::Directory& directory, std::uint64_t offset, Usage& usage, const Progress& progress) {
   LogReport report;
   Result<std::unique_ptr<io::File>> file = directory.open(kLogName, io::OpenFile::kRead);

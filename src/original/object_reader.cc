@@ -24,6 +24,8 @@ ObjectReader::ObjectReader(const api::JsonDocument& document, const api::JsonNod
   bind(document, object);
 }
 
+/// Unknown members are refused: they may change what the others mean, and a limit that is imported wrongly is worse
+/// than one that is not imported.
 void ObjectReader::bind(const api::JsonDocument& document, const api::JsonNode& object) {
   if (object.kind != api::JsonNode::Kind::kObject) {
     return fail(
@@ -84,6 +86,7 @@ WallTime ObjectReader::time(std::string_view name) {
   return {};
 }
 
+/// The first failure is the one to report; callers may read all members and ask for status() once.
 void ObjectReader::fail(std::string message) {
   if (status_.ok()) status_ = {Code::kInvalidArgument, std::move(message)};
 }

@@ -45,7 +45,7 @@ class SnapshotFile final : public JsonSink {
     if (bare_.has_content()) return invalid("aof_offset and state must be in snapshot.");
     Status read = inner_.finish();
     if (!read.ok()) return invalid("in snapshot: " + std::string(read.message()));
-    // Before the sense of what was read is judged: damage is what to tell of.
+    // Judged before the content is: nonsense in a damaged file is a consequence, and the damage is what to report.
     if (sum_.hex() != checksum_) return invalid("the checksum does not match: the file is damaged or was edited.");
     return wrapped_.finish();
   }

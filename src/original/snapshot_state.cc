@@ -45,7 +45,8 @@ Status read_optional_wall(const JsonPath& path, const Scalar& scalar, std::optio
   return read_wall(path, scalar, value.emplace());
 }
 
-/// A bucket with `tokens` left of `capacity`, never with more: what is beyond 1/per of a token is cut off.
+/// The original counts tokens in a double, Flint in whole units and a fraction in 1/per. The conversion rounds down, so
+/// that an import never grants a part of a token that was not there.
 algorithm::TokenBucket bucket_with(double tokens, const Limit& limit, Time at) {
   const auto capacity = static_cast<double>(limit.capacity());  // up to 2^40: exact
   const double whole = std::floor(tokens);
@@ -241,6 +242,8 @@ Status SnapshotState::metrics_value(Key& key, const JsonPath& path, const Scalar
   }
 }
 
+/// Members of a key are spread over several objects in any order, so what a key means is only known at the end. Each
+/// key is judged as a whole here, and usage without a limit is refused: dropping it would forgive it.
 Status SnapshotState::finish() {
   if (!version_) return wrong({"format_version"}, "is missing.");
   if (!offset_) return wrong({"aof_offset"}, "is missing.");

@@ -11,7 +11,9 @@ using algorithm::TokenBucket;
 
 Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
-/// Takes `cost` whether or not it is there: that was decided long ago. What is not there is not owed.
+/// Takes `cost` without deciding: the original did that long ago, with its own rounding. If by this Flint's arithmetic
+/// less is left, the key is at its limit, and not in debt: a debt would deny requests that the original would have
+/// allowed.
 void charge(algorithm::State& state, const Limit& limit, Units cost, Time now) {
   if (auto* bucket = std::get_if<TokenBucket>(&state)) {
     *bucket = bucket->refilled(limit, now);
