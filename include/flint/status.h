@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,23 +53,61 @@ enum class [[nodiscard]] Code : std::uint8_t{
 /// The `snake_case` name of a code. Names are stable: they are the `code` of an HTTP error. Static storage.
 [[nodiscard]] std::string_view code_name(Code code) noexcept;
 
+/// The process that owns a data directory, as its lock file names it.
+struct LockHolder {
+  std::int64_t process_id = 0;
+  /// A `flint server`, and not a Limiter in a program.
+  bool is_server = false;
+
+  friend bool operator==(const LockHolder&, const LockHolder&) = default;
+};
+
 /// Success, or a code with a sentence for people (path, offset and errno where they apply, and what to do next).
+/// Programs decide by the code and by the parts that have a method here, never by the wording of the sentence. Cheap to
+/// copy; a success is a code and a null pointer.
 class [[nodiscard]] Status {
  public:
   /// Success.
   Status() noexcept = default;
-  Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+  Status(Code code, std::string message);
+  /// kInvalidArgument whose message is `field`, a space and `problem`: "cost must be ...".
+  static Status of_field(std::string_view field, std::string_view problem);
 
   [[nodiscard]] bool ok() const noexcept { return code_ == Code::kOk; }
   [[nodiscard]] Code code() const noexcept { return code_; }
-  /// Empty on success.
-  [[nodiscard]] const std::string& message() const noexcept { return message_; }
+  /// The whole sentence, advice included; empty on success.
+  [[nodiscard]] const std::string& message() const noexcept;
 
-  friend bool operator==(const Status&, const Status&) = default;
+  /// The argument that is at fault, such as `per` or `items[3].cost`: how the message begins. Empty if the failure does
+  /// not concern one argument. This view and the next two live as long as a copy of the Status.
+  [[nodiscard]] std::string_view field() const noexcept;
+  /// What to do next: how the message ends. Empty where the message gives no advice of its own.
+  [[nodiscard]] std::string_view advice() const noexcept;
+  /// The message without the advice.
+  [[nodiscard]] std::string_view problem() const noexcept;
+  /// kDataDirLocked: the owner of the directory, if its lock file names one.
+  [[nodiscard]] std::optional<LockHolder> holder() const noexcept;
+
+  // Copies of a failure.
+
+  /// `field` takes the place of field(), which is not empty: a caller knows the argument by another name.
+  [[nodiscard]] Status renamed(std::string_view field) const;
+  /// `advice` follows the message.
+  [[nodiscard]] Status advised(std::string_view advice) const;
+  [[nodiscard]] Status held_by(LockHolder holder) const;
+
+  /// The same code and message.
+  friend bool operator==(const Status& one, const Status& other) noexcept {
+    return one.code_ == other.code_ && one.message() == other.message();
+  }
 
  private:
+  struct Failure;
+  Status(Code code, Failure failure);
+
   Code code_ = Code::kOk;
-  std::string message_;
+  /// Null on success. Shared by copies, so that a Status that passes through many hands stays small.
+  std::shared_ptr<const Failure> failure_;
 };
 
 /// A value, or the Status that says why there is no value. Reading the value of a failed Result is a bug and stops the

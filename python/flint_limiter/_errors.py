@@ -21,6 +21,11 @@ class FlintError(RuntimeError):
 class DataDirLocked(FlintError):
     """Another process owns the data directory; the message names the owner, and says how to share the directory."""
 
+    #: The process that owns the directory; None if its lock file does not say.
+    process_id: int | None = None
+    #: Whether that process is a `flint server`.
+    is_server: bool = False
+
 
 class LimitNotConfigured(FlintError):
     """The key has no limit: configure one with `limit()` first."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,9 +19,6 @@ _DEFAULT_S = 10.0
 # A wait this long is reported: the program has not hung.
 _REPORT_AFTER_S = 1.0
 
-# What the message of the engine says of who has the lock.
-_HOLDER = re.compile(r"process ([0-9]+), (embedded|server)")
-
 
 def wait_for_directory(
     open_it: Callable[[int, Callable[[], None] | None], Opened], data_dir: str, timeout_s: float | None
@@ -36,10 +32,9 @@ def wait_for_directory(
     began = time.monotonic()
     try:
         return open_it(0, None)
-    except DataDirLocked as locked:
-        message = str(locked)
-    pid, is_server = _holder(message)
-    in_vain = timeout_s is None and (is_server or pid in (os.getpid(), os.getppid()))
+    except DataDirLocked as raised:
+        locked = raised
+    in_vain = timeout_s is None and (locked.is_server or locked.process_id in (os.getpid(), os.getppid()))
     most_s = _DEFAULT_S if timeout_s is None else timeout_s
     if most_s > 0 and not in_vain:
         reported = False
@@ -49,30 +44,22 @@ def wait_for_directory(
             waited_s = time.monotonic() - began
             if waited_s >= _REPORT_AFTER_S and not reported:
                 reported = True
-                logger.warning("Waiting up to %.0f s more for the data directory: %s", most_s - waited_s, message)
+                logger.warning("Waiting up to %.0f s more for the data directory: %s", most_s - waited_s, locked)
 
         try:
             return open_it(math.ceil(most_s * 1000), report)
-        except DataDirLocked as locked:
-            message = str(locked)
-            pid, is_server = _holder(message)
-    raise DataDirLocked(f"{message} {_cause(pid, is_server)}{_how_to_share(data_dir, is_server)}")
+        except DataDirLocked as raised:
+            locked = raised
+    locked.args = (f"{locked} {_cause(locked)}{_how_to_share(data_dir, locked.is_server)}",)
+    raise locked
 
 
-def _holder(message: str) -> tuple[int | None, bool]:
-    """The process that has the lock, and whether it is a server."""
-    # The last one: the path of a directory, which is named before, may say anything.
-    for pid, role in reversed(_HOLDER.findall(message)):
-        return int(pid), role == "server"
-    return None, False
-
-
-def _cause(pid: int | None, is_server: bool) -> str:
-    if is_server:
+def _cause(locked: DataDirLocked) -> str:
+    if locked.is_server:
         return ""
-    if pid == os.getpid():
+    if locked.process_id == os.getpid():
         return "That is another Limiter of this process, which is still open. "
-    if pid == os.getppid():
+    if locked.process_id == os.getppid():
         return (
             "That is the parent of this process: a development server that reloads the program (app.run(debug=True), "
             "manage.py runserver) runs it twice. Turn the reloader off (use_reloader=False, --noreload), or share. "

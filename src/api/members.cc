@@ -2,11 +2,12 @@
 
 #include "api/member_name.h"
 #include "base/assert.h"
+#include "base/invalid.h"
 
 namespace flint::api {
 namespace {
 
-Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+using base::invalid;
 
 std::string units_given(const JsonNode& node) {
   constexpr std::size_t kLongestShown = 20;

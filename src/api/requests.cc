@@ -8,9 +8,7 @@ namespace {
 /// validate_key, with the path of the field in place of `key`.
 Status check_key(std::string_view key, std::string_view path) {
   Status valid = validate_key(key);
-  constexpr std::string_view kKey = "key";
-  if (valid.ok() || !std::string_view(valid.message()).starts_with(kKey)) return valid;
-  return {valid.code(), std::string(path) + valid.message().substr(kKey.size())};
+  return valid.ok() ? valid : valid.renamed(path);
 }
 
 Result<CheckItem> read_item_object(const JsonDocument& body, const JsonNode& node, std::string_view path) {

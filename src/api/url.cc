@@ -4,12 +4,13 @@
 #include <charconv>
 
 #include "api/member_name.h"
+#include "base/invalid.h"
 #include "base/utf8.h"
 
 namespace flint::api {
 namespace {
 
-Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+using base::invalid;
 
 /// -1 for what is no hexadecimal digit.
 int hex_value(char c) noexcept {

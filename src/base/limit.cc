@@ -6,28 +6,29 @@
 #include <string>
 
 #include "base/assert.h"
+#include "base/invalid.h"
 #include "base/period.h"
 #include "base/utf8.h"
 
 namespace flint {
 namespace {
 
+using base::invalid;
+
 constexpr std::string_view kPeriodRange = "1ms to 366d";
 static_assert(kMinPeriod == std::chrono::milliseconds(1) && kMaxPeriod == std::chrono::hours(24) * 366,
               "kPeriodRange says so");
 
-Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
-
 Status validate_units(std::string_view field, Units units) {
   if (units >= 1 && units <= kMaxUnits) return {};
-  return invalid(std::string(field) + " must be from 1 to " + std::to_string(kMaxUnits) + ", not " +
-                 std::to_string(units) + ".");
+  return Status::of_field(field,
+                          "must be from 1 to " + std::to_string(kMaxUnits) + ", not " + std::to_string(units) + ".");
 }
 
 Status validate_period(Nanos per) {
   if (per >= kMinPeriod && per <= kMaxPeriod && per % std::chrono::milliseconds(1) == Nanos::zero()) return {};
-  return invalid("per must be a whole number of milliseconds from " + std::string(kPeriodRange) + ", not " +
-                 base::format_period(per) + ".");
+  return Status::of_field("per", "must be a whole number of milliseconds from " + std::string(kPeriodRange) + ", not " +
+                                     base::format_period(per) + ".");
 }
 
 bool is_known(Algorithm algorithm) noexcept {
@@ -49,10 +50,11 @@ std::string shown(std::string_view text) {
 }
 
 Status not_a_period(std::string_view text) {
-  return invalid(
-      "per must be an integer and a unit (ms, s, m, h or d; without a unit it means seconds), such as 250ms "
+  return Status::of_field(
+      "per",
+      "must be an integer and a unit (ms, s, m, h or d; without a unit it means seconds), such as 250ms "
       "or 1m, and from " +
-      std::string(kPeriodRange) + ", not " + shown(text) + ".");
+          std::string(kPeriodRange) + ", not " + shown(text) + ".");
 }
 
 /// 0 for what is no unit.
@@ -91,12 +93,12 @@ Status validate_limit(const Limit& limit) {
   if (Status status = validate_units("rate", limit.rate); !status.ok()) return status;
   if (Status status = validate_period(limit.per); !status.ok()) return status;
   if (!is_known(limit.algorithm)) {
-    return invalid("algorithm must be token_bucket, sliding_window_log or fixed_window_counter.");
+    return Status::of_field("algorithm", "must be token_bucket, sliding_window_log or fixed_window_counter.");
   }
   if (!limit.burst) return {};
   if (limit.algorithm != Algorithm::kTokenBucket) {
-    return invalid("burst is for token_bucket only: leave it out, or choose token_bucket instead of " +
-                   std::string(algorithm_name(limit.algorithm)) + ".");
+    return Status::of_field("burst", "is for token_bucket only: leave it out, or choose token_bucket instead of " +
+                                         std::string(algorithm_name(limit.algorithm)) + ".");
   }
   return validate_units("burst", *limit.burst);
 }
@@ -105,18 +107,19 @@ Status validate_limit(const Limit& limit) {
 // over code points is left to the rest.
 Status validate_key(std::string_view key) {
   if (key.empty() || key.size() > kMaxKeyBytes) {
-    return invalid("key must be 1 to " + std::to_string(kMaxKeyBytes) + " bytes, not " + std::to_string(key.size()) +
-                   ".");
+    return Status::of_field(
+        "key", "must be 1 to " + std::to_string(kMaxKeyBytes) + " bytes, not " + std::to_string(key.size()) + ".");
   }
   if (!base::is_printable_ascii(key)) {
     if (const std::size_t at = base::find_invalid_utf8(key); at < key.size()) {
-      return invalid("key must be valid UTF-8: the byte at offset " + std::to_string(at) + " is not.");
+      return Status::of_field("key", "must be valid UTF-8: the byte at offset " + std::to_string(at) + " is not.");
     }
     if (const std::size_t at = base::find_control_character(key); at < key.size()) {
-      return invalid("key must not hold control characters: there is one at byte offset " + std::to_string(at) + ".");
+      return Status::of_field(
+          "key", "must not hold control characters: there is one at byte offset " + std::to_string(at) + ".");
     }
   }
-  if (base::is_blank(key)) return invalid("key must not be blank: it holds nothing but white space.");
+  if (base::is_blank(key)) return Status::of_field("key", "must not be blank: it holds nothing but white space.");
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/invalid.h"
 #include "base/patience.h"
 #include "cli/text.h"
 #include "flint/limit.h"
@@ -19,9 +20,9 @@
 namespace flint::cli {
 namespace {
 
-constexpr std::string_view kDefaultDataDir = ".flint";
+using base::invalid;
 
-Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+constexpr std::string_view kDefaultDataDir = ".flint";
 
 /// May be a pipe, which a shell makes of `<(pass show flint)`.
 Result<std::string> read_token_file(const std::string& path, int flags = 0) {

@@ -93,7 +93,7 @@ DoctorReport Engine::doctor() {
 /// As flint::inspect does it, so that the report of a directory says the same whoever holds it.
 void Engine::map_files(DoctorReport& report) {
   if (!check_open().ok()) return;
-  std::vector<Finding> damage;
+  std::vector<Status> damage;
   Result<std::vector<FileMap>> files = storage::map_files(*directory_, damage);
   if (!files.ok()) {
     report.findings.push_back({false, files.status().message()});
@@ -101,7 +101,7 @@ void Engine::map_files(DoctorReport& report) {
   }
   report.files = std::move(*files);
   report.degraded = report.degraded || !damage.empty();
-  storage::add_untold(*directory_, report.findings, std::move(damage));
+  storage::add_untold(report.findings, damage);
 }
 
 void Engine::report_slow_disk(DoctorReport& report) {

@@ -5,16 +5,17 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/invalid.h"
 #include "io/posix_file_system.h"
 #include "limiter/engine.h"
 
 namespace flint::original {
 namespace {
 
+using base::invalid;
+
 /// The original holds this lock, exclusively, as long as it runs.
 constexpr std::string_view kOriginalsLock = "flint.lock";
-
-Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
 Result<std::unique_ptr<io::Directory>> open_original(const ImportOptions& options) {
   Result<std::unique_ptr<io::Directory>> from = io::open_posix_directory(options.from, io::OpenDirectory::kMustExist);

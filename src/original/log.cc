@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "base/invalid.h"
 #include "original/line_reader.h"
 #include "original/object_reader.h"
 #include "original/sha256.h"
@@ -14,10 +15,9 @@ namespace flint::original {
 namespace {
 
 using api::JsonNode;
+using base::invalid;
 
 constexpr std::uint64_t kKnownVersion = 1;
-
-Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
 std::string_view without_blanks_at_the_end(std::string_view text) {
   while (text.ends_with('\r') || text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);

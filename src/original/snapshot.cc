@@ -6,12 +6,15 @@
 #include <span>
 #include <string>
 
+#include "base/invalid.h"
 #include "original/json_stream.h"
 #include "original/sha256.h"
 #include "original/snapshot_state.h"
 
 namespace flint::original {
 namespace {
+
+using base::invalid;
 
 /// The file is {"format_version":1,"created_at":TIME,"checksum":HEX,"snapshot":TEXT}, with a snapshot in JSON as a text
 /// and its SHA-256. In the first versions it is the snapshot itself.
@@ -52,8 +55,6 @@ class SnapshotFile final : public JsonSink {
   [[nodiscard]] std::uint64_t log_offset() const { return is_wrapped_ ? wrapped_.log_offset() : bare_.log_offset(); }
 
  private:
-  static Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
-
   SnapshotState bare_;
   SnapshotState wrapped_;
   JsonStream inner_;

@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "base/invalid.h"
+
 namespace flint::original {
 namespace {
 
 using algorithm::FixedWindow;
 using algorithm::SlidingLog;
 using algorithm::TokenBucket;
-
-Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+using base::invalid;
 
 /// Takes `cost` without deciding: the original did that long ago, with its own rounding. If by this Flint's arithmetic
 /// less is left, the key is at its limit, and not in debt: a debt would deny requests that the original would have

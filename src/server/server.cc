@@ -11,6 +11,7 @@
 #include <csignal>
 #include <thread>
 
+#include "base/invalid.h"
 #include "flint/limiter.h"
 #include "flint/version.h"
 #include "net/bind_address.h"
@@ -24,6 +25,7 @@
 namespace flint::server {
 namespace {
 
+using base::invalid;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kShortestStrongToken = 16;
@@ -36,8 +38,6 @@ constexpr milliseconds kRefusingAfterFailure(250);
 constexpr milliseconds kDrainAfterFailure(150);
 constexpr milliseconds kEndAfterFailure(700);
 constexpr int kStorageFailedExit = 3;
-
-Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
 Status validate_token(std::string_view token) {
   const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });

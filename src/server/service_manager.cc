@@ -13,11 +13,14 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/invalid.h"
 #include "base/ip_address.h"
 #include "net/event_log.h"
 
 namespace flint::server {
 namespace {
+
+using base::invalid;
 
 /// Behind standard input, output and error.
 constexpr int kFirstPassed = 3;
@@ -29,8 +32,6 @@ std::string take_variable(const char* name) {
   unsetenv(name);  // NOLINT(concurrency-mt-unsafe)
   return taken;
 }
-
-Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
 Status not_a_socket_to_serve(std::string_view what) {
   return invalid("The socket that the service manager passed " + std::string(what) +

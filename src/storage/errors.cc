@@ -30,17 +30,12 @@ std::string what_to_do(const io::Directory& directory) {
 
 }  // namespace
 
-Status corruption(const Place& place, std::string_view what) {
-  return {Code::kCorruption, fmt::format("{}/{} is damaged at offset {}: {}.{}", place.directory.path(), place.file,
-                                         place.offset, what, what_to_do(place.directory))};
-}
-
 /// The advice is right for an open that was refused. A finding about a store that opens, or the report of the repair
-/// itself, tells the same damage without it.
-std::string what_is_wrong(const io::Directory& directory, const Status& corruption) {
-  const std::string& message = corruption.message();
-  const std::string advice = what_to_do(directory);
-  return message.ends_with(advice) ? message.substr(0, message.size() - advice.size()) : message;
+/// itself, tells the same damage without it: Status::problem.
+Status corruption(const Place& place, std::string_view what) {
+  return Status(Code::kCorruption, fmt::format("{}/{} is damaged at offset {}: {}.", place.directory.path(), place.file,
+                                               place.offset, what))
+      .advised(what_to_do(place.directory));
 }
 
 Status unsupported(const Place& place, std::string_view what) {

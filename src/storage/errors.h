@@ -19,10 +19,8 @@ struct Place {
   std::uint64_t offset = 0;
 };
 
-/// kCorruption that names file and offset and says what to do.
+/// kCorruption that names file and offset, with advice. Reports that continue by themselves take its problem() only.
 [[nodiscard]] Status corruption(const Place& place, std::string_view what);
-/// What a kCorruption says to be wrong, without what it tells people to do: for reports that go on by themselves.
-[[nodiscard]] std::string what_is_wrong(const io::Directory& directory, const Status& corruption);
 /// kUnsupportedFormat that names file and offset.
 [[nodiscard]] Status unsupported(const Place& place, std::string_view what);
 /// `status` with the place in front of its message.

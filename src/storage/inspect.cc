@@ -65,14 +65,14 @@ Status map_snapshot(io::Directory& directory, std::uint64_t generation, FileMap&
 }
 
 /// A leftover file is replaced when its name is needed again; a directory of that name cannot be.
-Finding in_the_way(const Status& not_opened) {
-  return {.fatal = false,
-          .message = not_opened.message() + " Changes fail as long as it is there: Flint writes files of that name."};
+Status in_the_way(const Status& not_opened) {
+  return {not_opened.code(),
+          not_opened.message() + " Changes fail as long as it is there: Flint writes files of that name."};
 }
 
 }  // namespace
 
-Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Finding>& findings) {
+Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Status>& wrong) {
   const Result<std::vector<std::string>> names = directory.list();
   if (!names.ok()) return names.status();
   std::vector<FileMap> files;
@@ -85,26 +85,25 @@ Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Fin
     const Result<std::uint64_t> size = opened.ok() ? (*opened)->size() : opened.status();
     if (size.ok()) map.bytes = *size;
     if (file.kind == FileKind::kTemporary && opened.code() == Code::kPermission) {
-      findings.push_back(in_the_way(opened.status()));
+      wrong.push_back(in_the_way(opened.status()));
     }
     Status damage;
     if (file.kind == FileKind::kSegment) damage = map_segment(directory, file.number, map);
     if (file.kind == FileKind::kSnapshot) damage = map_snapshot(directory, file.number, map);
     // A writer removed the file since the listing, so it is no longer part of the store.
     if (damage.code() == Code::kNotFound) continue;
-    if (!damage.ok()) findings.push_back({.fatal = false, .message = damage.message()});
+    if (!damage.ok()) wrong.push_back(std::move(damage));
     files.push_back(std::move(map));
   }
   return files;
 }
 
 /// Recovery and the map of the files may find the same damage. The advice at the end of their messages differs, so they
-/// are compared by what is wrong.
-void add_untold(const io::Directory& directory, std::vector<Finding>& told, std::vector<Finding> in_files) {
-  for (Finding& finding : in_files) {
-    const std::string wrong = what_is_wrong(directory, {Code::kCorruption, finding.message});
-    const auto tells_it = [&wrong](const Finding& known) { return known.message.starts_with(wrong); };
-    if (std::none_of(told.begin(), told.end(), tells_it)) told.push_back(std::move(finding));
+  for (const Status& status : wrong) {
+    const auto tells_it = [&status](const Finding& known) { return known.message.starts_with(status.problem()); };
+    if (std::none_of(told.begin(), told.end(), tells_it)) {
+      told.push_back({.fatal = false, .message = status.message()});
+    }
   }
 }
 
@@ -135,18 +134,16 @@ void describe(const Recovery& recovery, const io::Directory& directory, DoctorRe
 }
 
 /// Segments that an open does not read, because the snapshot contains their records. Damage there would go unnoticed
-/// until that snapshot is lost, which is when they are needed.
-void check_older_segments(const Recovery& recovery, const std::vector<FileMap>& files, std::vector<Finding>& findings) {
+void check_older_segments(const Recovery& recovery, const std::vector<FileMap>& files, std::vector<Status>& wrong) {
   for (std::size_t i = 0; i + 1 < recovery.segments.size(); ++i) {
     const std::string name = segment_name(recovery.segments[i].number);
     const auto map =
         std::find_if(files.begin(), files.end(), [&name](const FileMap& file) { return file.name == name; });
     if (map == files.end() || map->last_seq + 1 >= recovery.segments[i + 1].first_seq) continue;
-    findings.push_back(
-        {.fatal = false,
-         .message = fmt::format("{} is damaged at offset {}. It is needed only if the newest snapshot is lost; two "
-                                "compactions replace it.",
-                                name, map->valid_bytes)});
+    wrong.emplace_back(Code::kCorruption,
+                       fmt::format("{} is damaged at offset {}. It is needed only if the newest snapshot is lost; two "
+                                   "compactions replace it.",
+                                   name, map->valid_bytes));
   }
 }
 
@@ -180,13 +177,13 @@ Result<DoctorReport> inspect_once(io::Directory& directory, Owner& state) {
   }
   check_lock_file(directory, report.findings);
   report_surroundings(directory, report.findings);
-  std::vector<Finding> in_files;
+  std::vector<Status> in_files;
   Result<std::vector<FileMap>> files = map_files(directory, in_files);
   if (!files.ok()) return files.status();
   report.files = std::move(*files);
   if (recovery.ok()) check_older_segments(*recovery, report.files, in_files);
   report.degraded = report.degraded || !in_files.empty();
-  add_untold(directory, report.findings, std::move(in_files));
+  add_untold(report.findings, in_files);
   report.ok = !report.degraded && !has_fatal(report.findings);
   return report;
 }

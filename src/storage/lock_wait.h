@@ -4,10 +4,16 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "io/file_system.h"
 
 namespace flint::storage {
+
+/// What the lock file says of its holder, for people and for parse_holder(): `process 4711, embedded`, or `process
+/// 4711, server at URL`.
+[[nodiscard]] std::string holder_text(std::string_view server_address);
 
 /// How to wait for a directory that another process has.
 struct LockWait {

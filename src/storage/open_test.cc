@@ -141,6 +141,7 @@ TEST_F(StoreTest, TheLockSaysWhoHoldsIt) {
   EXPECT_EQ(locked.code(), Code::kDataDirLocked);
   EXPECT_NE(locked.message().find(std::to_string(::getpid())), std::string::npos) << locked.message();
   EXPECT_NE(locked.message().find("http://127.0.0.1:7878"), std::string::npos) << locked.message();
+  EXPECT_EQ(locked.holder(), (LockHolder{::getpid(), true}));
   EXPECT_EQ(disk_.names(), before);
 }
 

@@ -235,7 +235,7 @@ Status Recoverer::load_state() {
     result_.degraded = true;
     result_.findings.push_back(
         {.fatal = false,
-         .message = what_is_wrong(directory_, damage) +
+         .message = std::string(damage.problem()) +
                     " Nothing is lost: what was there before it holds everything. The next compaction (`flint log "
                     "compact`) replaces it."});
     if (first_damage.ok()) first_damage = damage;
@@ -267,7 +267,7 @@ Status Recoverer::check_fallbacks(Seq log_begins) {
   for (const Status& damage : damages) {
     result_.degraded = true;
     result_.findings.push_back({.fatal = false,
-                                .message = what_is_wrong(directory_, damage) +
+                                .message = std::string(damage.problem()) +
                                            " It is needed only if the newest snapshot is lost. Nothing is lost now; "
                                            "two compactions (`flint log compact`) replace it."});
   }

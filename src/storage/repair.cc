@@ -179,7 +179,7 @@ bool Chooser::leads_on(std::uint64_t number, std::uint64_t next) const {
 bool Chooser::follow_segment(std::uint64_t number, std::optional<std::uint64_t> next, Kept& kept) {
   const auto ends_because = [&](const Status& status) {
     if (status.code() == Code::kUnsupportedFormat) newer_format_ = status;
-    kept.because = what_is_wrong(directory_, status);
+    kept.because = status.problem();
     return status.ok();
   };
   Result<SegmentReader> reader = SegmentReader::open(directory_, number);
@@ -287,8 +287,8 @@ Result<std::vector<Finding>> Repairer::run(const Status& damage) {
   }
   if (Status rebuilt = rebuild(*kept); !rebuilt.ok()) return rebuilt;
   if (Status cut = cut_unreadable(*kept); !cut.ok()) return cut;
-  const std::string wrong =
-      damage.code() == Code::kIoError ? "the disk does not read all of the files." : what_is_wrong(directory_, damage);
+  const std::string wrong(damage.code() == Code::kIoError ? "the disk does not read all of the files."
+                                                          : damage.problem());
   std::vector<Finding> done{{.fatal = false, .message = "Repaired. The damage was: " + wrong}, describe(*kept)};
   if (!salvage_.unreadable.empty()) {
     done.push_back(

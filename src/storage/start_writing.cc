@@ -1,11 +1,9 @@
 #include "storage/start_writing.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "storage/files.h"
+#include "storage/lock_wait.h"
 #include "storage/settle.h"
 
 namespace flint::storage {
@@ -35,9 +33,7 @@ Result<std::shared_ptr<Segment>> settle_where_room_is(Recovered& recovered) {
 }  // namespace
 
 Status describe_holder(const Recovered& recovered) {
-  const std::string& address = recovered.options.holder;
-  const std::string role = address.empty() ? "embedded" : "server at " + address;
-  return recovered.lock->describe_holder(fmt::format("process {}, {}", ::getpid(), role));
+  return recovered.lock->describe_holder(holder_text(recovered.options.holder));
 }
 
 /// A failure of settle() leaves `recovered` as it was, so that a caller who waits for space can try again. Little of

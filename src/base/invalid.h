@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "flint/status.h"
+
+namespace flint::base {
+
+/// kInvalidArgument. Where one argument is at fault that a caller may know by another name: Status::of_field.
+[[nodiscard]] inline Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+
+}  // namespace flint::base
