@@ -9,41 +9,41 @@ std::uint64_t millis(Nanos duration) {
 
 /// What is enforced: a token bucket without a burst of its own has its rate as burst, the other algorithms have none.
 void write_limit_members(JsonWriter& json, const Limit& limit) {
-  json.member("rate", limit.rate);
-  json.member("per_millis", millis(limit.per));
+  json.member<"rate">(limit.rate);
+  json.member<"per_millis">(millis(limit.per));
   if (limit.algorithm == Algorithm::kTokenBucket) {
-    json.member("burst", limit.capacity());
+    json.member<"burst">(limit.capacity());
   } else {
-    json.member("burst", std::nullopt);
+    json.member<"burst">(std::nullopt);
   }
-  json.member("algorithm", algorithm_name(limit.algorithm));
+  json.member<"algorithm">(algorithm_name(limit.algorithm));
 }
 
 void write(JsonWriter& json, const Finding& finding) {
   json.begin_object();
-  json.member("fatal", finding.fatal);
-  json.member("message", finding.message);
+  json.member<"fatal">(finding.fatal);
+  json.member<"message">(finding.message);
   json.end_object();
 }
 
 void write(JsonWriter& json, const FileMap& file) {
   json.begin_object();
-  json.member("name", file.name);
-  json.member("kind", file.kind);
-  json.member("bytes", file.bytes);
-  json.member("first_seq", file.first_seq);
-  json.member("last_seq", file.last_seq);
-  json.member("records", file.records);
-  json.member("valid_bytes", file.valid_bytes);
+  json.member<"name">(file.name);
+  json.member<"kind">(file.kind);
+  json.member<"bytes">(file.bytes);
+  json.member<"first_seq">(file.first_seq);
+  json.member<"last_seq">(file.last_seq);
+  json.member<"records">(file.records);
+  json.member<"valid_bytes">(file.valid_bytes);
   json.end_object();
 }
 
 // Those of the header: the writer's own folder, where they would be looked for otherwise, knows none of them.
 using api::write;
 
-template <typename T>
-void write_array(JsonWriter& json, std::string_view name, const std::vector<T>& values) {
-  json.name(name);
+template <base::MemberName kName, typename T>
+void write_array(JsonWriter& json, const std::vector<T>& values) {
+  json.name<kName>();
   json.begin_array();
   for (const T& value : values) write(json, value);
   json.end_array();
@@ -53,67 +53,67 @@ void write_array(JsonWriter& json, std::string_view name, const std::vector<T>& 
 
 void write(JsonWriter& json, const Decision& decision) {
   json.begin_object();
-  json.member("key", decision.key);
-  json.member("allowed", decision.allowed);
-  json.member("cost", decision.cost);
-  json.member("limit", decision.capacity);
-  json.member("remaining", decision.remaining);
-  json.member("reset_at", decision.reset_at);
-  json.member("reset_after_ms", decision.reset_after_ms);
-  json.member("retry_after_ms", decision.retry_after_ms);
-  json.member("algorithm", algorithm_name(decision.algorithm));
+  json.member<"key">(decision.key);
+  json.member<"allowed">(decision.allowed);
+  json.member<"cost">(decision.cost);
+  json.member<"limit">(decision.capacity);
+  json.member<"remaining">(decision.remaining);
+  json.member<"reset_at">(decision.reset_at);
+  json.member<"reset_after_ms">(decision.reset_after_ms);
+  json.member<"retry_after_ms">(decision.retry_after_ms);
+  json.member<"algorithm">(algorithm_name(decision.algorithm));
   json.end_object();
 }
 
 void write(JsonWriter& json, const CheckAllResult& result) {
   json.begin_object();
-  json.member("allowed", result.allowed);
-  json.member("denied_key", result.denied_key);
-  write_array(json, "results", result.results);
+  json.member<"allowed">(result.allowed);
+  json.member<"denied_key">(result.denied_key);
+  write_array<"results">(json, result.results);
   json.end_object();
 }
 
 void write(JsonWriter& json, const LimitStatus& status) {
   json.begin_object();
-  json.member("key", status.key);
+  json.member<"key">(status.key);
   write_limit_members(json, status.limit);
-  json.member("remaining", status.remaining);
-  json.member("reset_at", status.reset_at);
-  json.member("total_allowed", status.total_allowed);
-  json.member("total_denied", status.total_denied);
-  json.member("total_allowed_cost", status.total_allowed_cost);
-  json.member("total_denied_cost", status.total_denied_cost);
-  json.member("last_allowed_at", status.last_allowed_at);
-  json.member("last_denied_at", status.last_denied_at);
-  json.member("last_reset_at", status.last_reset_at);
+  json.member<"remaining">(status.remaining);
+  json.member<"reset_at">(status.reset_at);
+  json.member<"total_allowed">(status.total_allowed);
+  json.member<"total_denied">(status.total_denied);
+  json.member<"total_allowed_cost">(status.total_allowed_cost);
+  json.member<"total_denied_cost">(status.total_denied_cost);
+  json.member<"last_allowed_at">(status.last_allowed_at);
+  json.member<"last_denied_at">(status.last_denied_at);
+  json.member<"last_reset_at">(status.last_reset_at);
   json.end_object();
 }
 
 void write(JsonWriter& json, const Event& event) {
   json.begin_object();
-  json.member("seq", event.seq);
-  json.member("at", event.at);
-  json.member("kind", event_kind_name(event.kind));
-  json.member("cost", event.cost);
-  json.member("count", event.count);
+  json.member<"seq">(event.seq);
+  json.member<"at">(event.at);
+  json.member<"kind">(event_kind_name(event.kind));
+  json.member<"cost">(event.cost);
+  json.member<"count">(event.count);
   if (event.limit) write_limit_members(json, *event.limit);
   json.end_object();
 }
 
 void write(JsonWriter& json, const DoctorReport& report) {
   json.begin_object();
-  json.member("ok", report.ok);
-  json.member("data_dir", report.data_dir);
-  json.member("limits", report.limits);
-  json.member("aof_bytes", report.log_bytes);
-  json.member("snapshot_exists", report.snapshot_exists);
-  json.member("snapshot_bytes", report.snapshot_bytes);
-  json.member("last_seq", report.last_seq);
-  json.member("durable_seq", report.durable_seq);
-  json.member("failed", report.failed);
-  json.member("degraded", report.degraded);
-  write_array(json, "findings", report.findings);
-  write_array(json, "files", report.files);
+  json.member<"ok">(report.ok);
+  json.member<"data_dir">(report.data_dir);
+  json.member<"limits">(report.limits);
+  json.member<"aof_bytes">(report.log_bytes);
+  json.member<"snapshot_exists">(report.snapshot_exists);
+  json.member<"snapshot_bytes">(report.snapshot_bytes);
+  json.member<"last_seq">(report.last_seq);
+  json.member<"durable_seq">(report.durable_seq);
+  json.member<"failed">(report.failed);
+  json.member<"degraded">(report.degraded);
+  write_array<"findings">(json, report.findings);
+  write_array<"files">(json, report.files);
   json.end_object();
 }
 

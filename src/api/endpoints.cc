@@ -77,8 +77,8 @@ Deferred<Response> health(const EndpointCall& call) {
   Response response;
   JsonWriter json(response.body);
   json.begin_object();
-  json.member("ok", true);
-  json.member("version", version());
+  json.member<"ok">(true);
+  json.member<"version">(version());
   json.end_object();
   return {std::move(response), {}};
 }

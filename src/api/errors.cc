@@ -43,8 +43,8 @@ Response error_response(int http_status, std::string_view code, std::string_view
   response.status = http_status;
   JsonWriter json(response.body);
   json.begin_object();
-  json.member("error", message);
-  json.member("code", code);
+  json.member<"error">(message);
+  json.member<"code">(code);
   json.end_object();
   return response;
 }

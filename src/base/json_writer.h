@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +12,21 @@
 #include "flint/time.h"
 
 namespace flint::base {
+
+/// `,"name":` of a member's name, put together by the compiler: an answer consists of names for its larger part.
+/// The name is one of ours: it needs no escapes.
+template <std::size_t kSize>
+struct MemberName {
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  consteval MemberName(const char (&name)[kSize]) {
+    text[0] = ',';
+    text[1] = '"';
+    std::copy_n(name, kSize - 1, text.begin() + 2);
+    text[kSize + 1] = '"';
+    text[kSize + 2] = ':';
+  }
+  std::array<char, kSize + 3> text{};
+};
 
 /// Appends JSON to a string: a check's answer is some 250 bytes, and a tree of values would cost more than the check.
 ///
@@ -22,12 +40,10 @@ class JsonWriter {
   void begin_array() { open('['); }
   void end_array() { close(']'); }
 
-  /// `name` is one of ours: it needs no escapes.
-  void name(std::string_view name) {
-    separate();
-    out_ += '"';
-    out_ += name;
-    out_ += "\":";
+  template <MemberName kName>
+  void name() {
+    constexpr std::string_view kText(kName.text.data(), kName.text.size());
+    out_ += first_ ? kText.substr(1) : kText;
     first_ = true;
   }
 
@@ -51,8 +67,9 @@ class JsonWriter {
     }
   }
 
-  void member(std::string_view name, const auto& value) {
-    this->name(name);
+  template <MemberName kName>
+  void member(const auto& value) {
+    name<kName>();
     this->value(value);
   }
 

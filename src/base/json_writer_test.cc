@@ -11,9 +11,9 @@ TEST(JsonWriter, PutsCommasBetweenWhatFollowsEachOther) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  json.member("a", std::uint64_t{18446744073709551615ULL});
-  json.member("b", true);
-  json.name("c");
+  json.member<"a">(std::uint64_t{18446744073709551615ULL});
+  json.member<"b">(true);
+  json.name<"c">();
   json.begin_array();
   json.begin_object();
   json.end_object();
@@ -21,8 +21,8 @@ TEST(JsonWriter, PutsCommasBetweenWhatFollowsEachOther) {
   json.end_array();
   json.value("x");
   json.end_array();
-  json.member("d", std::optional<std::string_view>());
-  json.member("e", WallTime(std::chrono::milliseconds(1'795'458'122'123)));
+  json.member<"d">(std::optional<std::string_view>());
+  json.member<"e">(WallTime(std::chrono::milliseconds(1'795'458'122'123)));
   json.end_object();
   EXPECT_EQ(out, R"({"a":18446744073709551615,"b":true,"c":[{},[],"x"],"d":null,"e":"2026-11-23T18:22:02.123Z"})");
 }

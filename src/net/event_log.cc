@@ -43,8 +43,8 @@ class Priority final : public spdlog::custom_flag_formatter {
 std::string json_members(std::string_view event, std::string_view text) {
   std::string members;
   base::JsonWriter json(members);
-  json.member("event", event);
-  json.member("message", text);
+  json.member<"event">(event);
+  json.member<"message">(text);
   return members;
 }
 
