@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "algorithm/algorithm.h"
+#include "api/operations.h"
 #include "api/service.h"
+#include "backend/local.h"
 #include "base/mutex.h"
 #include "bench/scratch_directory.h"
 #include "io/fork_guard.h"
@@ -111,18 +113,35 @@ void append(benchmark::State& state, bool flushing) {
   }
 }
 
+/// Makes the response of the answer, as a connection does.
+class Responder final : public backend::Asker {
+ public:
+  explicit Responder(const api::OperationRow& operation) : operation_(operation) {}
+  void answered(std::uint64_t, backend::Answer answer) override {
+    response_ = api::Service::respond(operation_, answer, nullptr);
+  }
+  [[nodiscard]] const api::Response& response() const { return response_; }
+
+ private:
+  const api::OperationRow& operation_;
+  api::Response response_;
+};
+
 /// What a server does for POST /v1/check between the bytes of the request and those of the answer: route, read the
 /// JSON, check, write the JSON.
 void api_check(benchmark::State& state) {
   ScratchDirectory scratch;
   const auto limiter = Limiter::open(scratch / "data", {.sync = SyncMode::kBatch});
   if (!limiter.ok()) return state.SkipWithError(limiter.status().message().c_str());
-  api::Service service(**limiter);
+  backend::LocalBackend backend(**limiter);
+  const std::unique_ptr<backend::Queue> queue = backend.open_queue({.batch_begins = [] {}, .wake = [] {}});
   const auto post = [&](std::string_view path, std::string_view body) {
-    const api::Service::Route route = service.route(api::Method::kPost, path);
+    const api::Service::Route route = api::Service::route(api::Method::kPost, path);
     if (route.error.status != 200) return state.SkipWithError("the path was refused");
-    const auto answer = service.handle(route, {.method = api::Method::kPost, .path = path, .query = {}, .body = body});
-    if (answer.value.status != 200) state.SkipWithError(answer.value.body.c_str());
+    Responder responder(*route.operation);
+    const auto refused = api::Service::submit(
+        route, {.method = api::Method::kPost, .path = path, .query = {}, .body = body}, *queue, responder, 0);
+    if (refused || responder.response().status != 200) state.SkipWithError("the request was refused");
   };
   post("/v1/limits", R"({"key":"bench:user-100000","rate":1099511627776,"per":"1s"})");
   for (auto _ : state) post("/v1/check", R"({"key":"bench:user-100000"})");

@@ -8,6 +8,7 @@
 
 #include "api/json_document.h"
 #include "api/service.h"
+#include "backend/local.h"
 #include "flint/limiter.h"
 
 /// Requests to the HTTP API: each gets an answer of the table, in JSON that a strict reader accepts.
@@ -47,18 +48,14 @@ void require_json(const std::string& text) {
   require(parsed.ok() || too_long, "an answer that is no JSON: " + parsed.message() + "\n" + text);
 }
 
-void require_answer(const api::Response& response) {
+void require_answer(api::Response response) {
   constexpr std::array kStatuses{200, 400, 404, 405, 409};
   require(std::find(kStatuses.begin(), kStatuses.end(), response.status) != kStatuses.end(),
           "status " + std::to_string(response.status) + ": " + response.body);
   require((response.status == 405) == !response.allow.empty(), "405 says what is allowed, and nothing else does");
-  std::string body = response.body;
-  bool more = response.more != nullptr;
-  while (more) {
-    const Result<bool> next = response.more(body);
-    require(next.ok(), "a long answer broke off: " + next.status().message());
-    more = *next;
-  }
+  const Status completed = api::Service::complete(response);
+  require(completed.ok(), "a long answer broke off: " + completed.message());
+  const std::string& body = response.body;
   require_json(body);
   require(response.status == 200 || body.starts_with(R"({"error":)"), "a failure that is not told: " + body);
 }
@@ -76,10 +73,9 @@ void handle(api::Service& service, std::string_view line) {
                              .query = target,
                              .body = body};
   const api::Service::Route route = service.route(request.method, request.path);
-  const Deferred<api::Response> answer =
-      route.endpoint != nullptr ? service.handle(route, request) : service.handle(request);
-  require(route.error.status == 200 || route.error.status == answer.value.status, "the route said something else");
-  require_answer(answer.value);
+  api::Response answer = service.handle(request);
+  require(route.error.status == 200 || route.error.status == answer.status, "the route said something else");
+  require_answer(std::move(answer));
 }
 
 }  // namespace
@@ -90,7 +86,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const StoppedClock clock;
   auto limiter = Limiter::open_in_memory({.sync = SyncMode::kBatch, .clock = &clock});
   require(limiter.ok(), "a limiter in memory does not open: " + limiter.status().message());
-  api::Service service(**limiter);
+  backend::LocalBackend backend(**limiter);
+  api::Service service(backend);
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   while (!rest.empty()) handle(service, take(rest, '\n'));
   return 0;

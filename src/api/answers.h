@@ -6,7 +6,7 @@
 #include "flint/decision.h"
 #include "flint/doctor.h"
 
-/// The JSON of what a Limiter answers: the names here are the API's promise (docs/http_api.md).
+/// The JSON of what a backend answers: the names here are the API's promise (docs/http_api.md).
 namespace flint::api {
 
 using base::JsonWriter;

@@ -36,8 +36,8 @@ std::string limit_text(const Limit& limit) {
 
 }  // namespace
 
-void note_limit(std::string& audit, std::string_view key, const Result<LimitStatus>& before, const Limit& limit) {
-  const std::string was = before.ok() ? limit_text(before->limit) : "";
+void note_limit(std::string& audit, std::string_view key, const std::optional<Limit>& before, const Limit& limit) {
+  const std::string was = before ? limit_text(*before) : "";
   const std::string is = limit_text(limit);
   if (is == was) return;
   audit = "limit of " + quoted_key(key) + " set to " + is + (was.empty() ? "" : ", from " + was);

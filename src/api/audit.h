@@ -1,10 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "flint/decision.h"
-#include "flint/status.h"
+#include "flint/limit.h"
 
 /// What an operator's log says of a change. A key stands in quotes and in printable ASCII: other bytes, quotes and
 /// backslashes are `\xNN`, so that no key can end the quotes, steer a terminal or look like another key.
@@ -12,7 +12,7 @@ namespace flint::api {
 
 /// `limit of "k" set to 100 per 1m, token_bucket`, and what it was before. Leaves `audit` as it is when it was the
 /// same.
-void note_limit(std::string& audit, std::string_view key, const Result<LimitStatus>& before, const Limit& limit);
+void note_limit(std::string& audit, std::string_view key, const std::optional<Limit>& before, const Limit& limit);
 
 /// `usage of "k" reset`.
 void note_reset(std::string& audit, std::string_view key);

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/operation.h"
 #include "flint/status.h"
 
 /// What comes in and goes out at the API, whoever carries it.
@@ -18,29 +19,9 @@ enum class Method : std::uint8_t {
   kOther,
 };
 
-/// What a request does, so that a server can bound what waits on storage and keep what is slow away from what should be
-/// quick.
-enum class Effect : std::uint8_t {
-  /// Reads memory.
-  kReads,
-  /// Decides, and logs what it decided. How long that takes is what an operator wants to know.
-  kDecides,
-  /// Logs a change of a limit or of its usage.
-  kChanges,
-  /// Waits for a sync.
-  kFlushes,
-  /// Reads a page of keys, or the log.
-  kScans,
-  /// Reads or writes everything.
-  kExamines,
-};
-
-/// Whether the answer may have to wait until the log is durable, although handling the request waits for nothing.
-[[nodiscard]] constexpr bool appends(Effect effect) noexcept {
-  return effect == Effect::kDecides || effect == Effect::kChanges;
-}
-/// Whether handling the request takes long or waits: not for a thread that others wait for.
-[[nodiscard]] constexpr bool blocks(Effect effect) noexcept { return effect != Effect::kReads && !appends(effect); }
+using backend::appends;
+using backend::blocks;
+using backend::Effect;
 
 struct Request {
   Method method = Method::kGet;
@@ -50,9 +31,6 @@ struct Request {
   std::string_view query;
   /// JSON; the caller has checked the content type.
   std::string_view body;
-  /// Where to write what was changed, for the log of a server: not a sentence, since who did it follows. Null for
-  /// nowhere; left as it is when nothing was changed.
-  std::string* audit = nullptr;
 };
 
 struct Response {
@@ -64,9 +42,11 @@ struct Response {
   std::string_view content_type = "application/json";
   /// For 405: "GET, HEAD", "POST" or "GET, HEAD, POST". Static storage.
   std::string_view allow;
-  /// A long answer in pieces, of which `body` is the first: appends the next one to its argument and says whether there
-  /// are more. After a failure the answer cannot be completed. Empty when `body` is all. Usable as long as the Limiter.
-  std::function<Result<bool>(std::string&)> more;
+  /// Takes a piece of a long answer, and whether there are more; after a failure the answer cannot be completed.
+  using TakePiece = std::function<void(const Result<bool>& more, std::string piece)>;
+  /// For a long answer, of which `body` is the first piece: asks for the next one, and has it taken once, in the call
+  /// or later on any thread. May wait, like Service::run. Empty when `body` is all. Usable as long as the backend.
+  std::function<void(const TakePiece& take)> more;
 };
 
 }  // namespace flint::api

@@ -1,29 +1,42 @@
 #include "api/service.h"
 
-#include "api/endpoints.h"
+#include <algorithm>
+#include <future>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "api/answers.h"
+#include "api/audit.h"
 #include "api/errors.h"
+#include "api/operations.h"
+#include "api/requests.h"
 #include "api/url.h"
 #include "base/assert.h"
 
 namespace flint::api {
 namespace {
 
+/// About 100 KiB of statuses.
+constexpr std::size_t kStatusesAPage = 256;
+constexpr std::size_t kUsualBytes = 256;
+
 /// What a method and a path lead to.
 struct Match {
   /// Null when the path is unknown, or has no such method.
-  const Endpoint* endpoint = nullptr;
+  const OperationRow* operation = nullptr;
   bool has_get = false;
   bool has_post = false;
 };
 
-Match find_endpoint(Method method, std::string_view path) {
+Match find_operation(Method method, std::string_view path) {
   Match match;
-  for (const Endpoint& endpoint : endpoints()) {
-    if (!endpoint.matches(path)) continue;
-    match.has_get |= endpoint.method == Method::kGet;
-    match.has_post |= endpoint.method == Method::kPost;
-    if (endpoint.method != method) continue;
-    match.endpoint = &endpoint;
+  for (const OperationRow& row : operations()) {
+    if (!row.matches(path)) continue;
+    match.has_get |= row.method == Method::kGet;
+    match.has_post |= row.method == Method::kPost;
+    if (row.method != method) continue;
+    match.operation = &row;
     break;
   }
   return match;
@@ -41,43 +54,203 @@ Response refusal(const Match& match, std::string_view path) {
   return response;
 }
 
-Deferred<Response> call_endpoint(const Endpoint& endpoint, Limiter& limiter, const Request& request) {
-  EndpointCall call{.limiter = limiter, .request = request, .encoded_key = {}};
-  if (endpoint.takes_key()) call.encoded_key = request.path.substr(endpoint.path.size());
-  // One a thread: its memory is used again, and an endpoint is done with it when it returns.
-  static thread_local JsonDocument document;
-  if (endpoint.takes_body || !request.body.empty()) {
-    const Status parsed = document.parse(request.body);
-    if (!parsed.ok()) return {error_response(400, "invalid_json", parsed.message()), {}};
-    call.body = &document;
+// What an operation does not take is refused: ignored in silence, a misplaced argument looks as if it had worked.
+
+Status read_query(const OperationRow& row, Reading& reading) {
+  if (reading.request.query.empty()) return {};
+  std::vector<std::string_view> names;
+  for (const Argument& argument : row.arguments) {
+    if (argument.in == Argument::In::kQuery) names.push_back(argument.name);
   }
-  return endpoint.handle(call);
+  Result<Query> query = Query::parse(reading.request.query, names);
+  if (query.ok()) reading.query = std::move(*query);
+  return query.status();
+}
+
+Status read_key(const OperationRow& row, Reading& reading) {
+  if (!row.takes_key()) return {};
+  std::optional<std::string> key = percent_decode(reading.request.path.substr(row.fixed_path().size()));
+  if (!key) return {Code::kInvalidArgument, "The key has a '%' without two hexadecimal digits behind it."};
+  reading.key = *std::move(key);
+  return validate_key(reading.key);
+}
+
+/// The response in place of asking the backend, if there is nothing to ask.
+std::optional<Response> read(const OperationRow& row, Reading& reading) {
+  // One a thread: its memory is used again, and what is read of it is submitted before the next request is.
+  static thread_local JsonDocument document;
+  if (row.takes_body() || !reading.request.body.empty()) {
+    const Status parsed = document.parse(reading.request.body);
+    if (!parsed.ok()) return error_response(400, "invalid_json", parsed.message());
+    reading.body = &document;
+  }
+  if (Status status = read_query(row, reading); !status.ok()) return failure_response(status);
+  // Nothing, or an object without members, which some clients always send.
+  if (!row.takes_body() && reading.body != nullptr) {
+    if (Status status = read_nothing(document); !status.ok()) return failure_response(status);
+  }
+  if (Status status = read_key(row, reading); !status.ok()) return failure_response(status);
+  if (row.read == nullptr) {
+    Response response;
+    row.write(response.body);
+    return response;
+  }
+  if (Status status = row.read(reading); !status.ok()) return failure_response(status);
+  return std::nullopt;
+}
+
+/// Writes an answer as JSON, by its type.
+struct WriteAnswer {
+  JsonWriter& json;
+
+  template <typename T>
+  void operator()(const T& answer) const {
+    write(json, answer);
+  }
+  template <typename T>
+  void operator()(const std::vector<T>& answers) const {
+    json.begin_array();
+    for (const T& answer : answers) write(json, answer);
+    json.end_array();
+  }
+  void operator()(const backend::Done&) const {
+    json.begin_object();
+    json.member<"ok">(true);
+    json.end_object();
+  }
+  void operator()(const backend::LimitSet&) const { (*this)(backend::Done()); }
+  void operator()(const backend::UsageReset&) const { (*this)(backend::Done()); }
+  void operator()(const Status&) const { base::assertion_failed("a failure is no answer", __FILE__, __LINE__); }
+};
+
+void note(std::string& audit, const backend::Answer& answer) {
+  if (const auto* set = std::get_if<backend::LimitSet>(&answer)) note_limit(audit, set->key, set->before, set->now);
+  if (const auto* reset = std::get_if<backend::UsageReset>(&answer)) note_reset(audit, reset->key);
+}
+
+/// A list in pieces, so that neither a page's lock nor its memory grows with the list. Each page is an operation of its
+/// own, and asked for when the page before it has been taken.
+class StatusPages : public std::enable_shared_from_this<StatusPages> {
+ public:
+  StatusPages(backend::Backend& backend, const ListQuery& query)
+      : backend_(backend), prefix_(query.prefix), after_(query.after), left_(query.max_rows) {}
+
+  void next(const Response::TakePiece& take) {
+    const std::size_t size = std::min(kStatusesAPage, left_);
+    const backend::List page{{.prefix = prefix_, .after = after_, .max_rows = size}};
+    backend_.run(page, [self = shared_from_this(), size, take](const backend::Answer& answer) {
+      if (const auto* failed = std::get_if<Status>(&answer)) return take(*failed, {});
+      std::string piece;
+      const bool more = self->append(std::get<std::vector<LimitStatus>>(answer), size, piece);
+      take(more, std::move(piece));
+    });
+  }
+
+ private:
+  /// Whether more pages follow.
+  bool append(const std::vector<LimitStatus>& page, std::size_t size, std::string& out) {
+    for (const LimitStatus& status : page) {
+      out += begun_ ? ',' : '[';
+      begun_ = true;
+      JsonWriter json(out);
+      write(json, status);
+    }
+    left_ -= page.size();
+    const bool more = page.size() == size && left_ > 0;
+    if (!page.empty()) after_ = page.back().key;
+    if (!more) out += begun_ ? "]" : "[]";
+    return more;
+  }
+
+  backend::Backend& backend_;
+  const std::string prefix_;
+  std::string after_;
+  std::size_t left_;
+  bool begun_ = false;
+};
+
+void run_in_pages(backend::Backend& backend, const ListQuery& query, std::function<void(Response)> done) {
+  auto pages = std::make_shared<StatusPages>(backend, query);
+  pages->next([pages, done = std::move(done)](const Result<bool>& more, std::string piece) {
+    if (!more.ok()) return done(failure_response(more.status()));
+    Response response;
+    response.body = std::move(piece);
+    if (*more) response.more = [pages](const Response::TakePiece& take) { pages->next(take); };
+    done(std::move(response));
+  });
 }
 
 }  // namespace
 
-Service::Route Service::route(Method method, std::string_view path) const {
-  const Match match = find_endpoint(method, path);
+Service::Route Service::route(Method method, std::string_view path) {
+  const Match match = find_operation(method, path);
   Route route;
-  if (match.endpoint == nullptr || !is_percent_encoded(path)) {
+  if (match.operation == nullptr || !is_percent_encoded(path)) {
     route.error = refusal(match, path);
     return route;
   }
-  route.takes_body = match.endpoint->takes_body;
-  route.effect = match.endpoint->effect;
-  route.endpoint = match.endpoint;
+  route.takes_body = match.operation->takes_body();
+  route.effect = match.operation->effect;
+  route.operation = match.operation;
   return route;
 }
 
-Deferred<Response> Service::handle(const Route& route, const Request& request) {
-  FLINT_ASSERT(route.endpoint != nullptr);
-  return call_endpoint(*route.endpoint, limiter_, request);
+std::optional<Response> Service::submit(const Route& route, const Request& request, backend::Queue& queue,
+                                        backend::Asker& asker, std::uint64_t number) {
+  FLINT_ASSERT(route.operation != nullptr);
+  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .asked = {}};
+  std::optional<Response> response = read(*route.operation, reading);
+  if (!response) queue.submit(reading.asked, asker, number);
+  return response;
 }
 
-Deferred<Response> Service::handle(const Request& request) {
-  const Match match = find_endpoint(request.method, request.path);
-  if (match.endpoint == nullptr) return {refusal(match, request.path), {}};
-  return call_endpoint(*match.endpoint, limiter_, request);
+Response Service::respond(const OperationRow& operation, const backend::Answer& answer, std::string* audit) {
+  if (const auto* failed = std::get_if<Status>(&answer)) return failure_response(*failed);
+  Response response;
+  if (operation.write != nullptr) {
+    operation.write(response.body);
+    return response;
+  }
+  response.body.reserve(kUsualBytes);
+  JsonWriter json(response.body);
+  std::visit(WriteAnswer{json}, answer);
+  if (audit != nullptr) note(*audit, answer);
+  return response;
+}
+
+void Service::run(const Route& route, const Request& request, std::function<void(Response)> done, std::string* audit) {
+  FLINT_ASSERT(route.operation != nullptr);
+  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .asked = {}};
+  if (std::optional<Response> response = read(*route.operation, reading)) return done(std::move(*response));
+  if (const auto* list = std::get_if<backend::List>(&reading.asked)) {
+    return run_in_pages(backend_, list->query, std::move(done));
+  }
+  backend_.run(reading.asked, [row = route.operation, audit, done = std::move(done)](const backend::Answer& answer) {
+    done(respond(*row, answer, audit));
+  });
+}
+
+Response Service::handle(const Request& request, std::string* audit) {
+  Route route = this->route(request.method, request.path);
+  if (route.operation == nullptr) return std::move(route.error);
+  std::promise<Response> response;
+  run(
+      route, request, [&response](Response answered) { response.set_value(std::move(answered)); }, audit);
+  return response.get_future().get();
+}
+
+Status Service::complete(Response& response) {
+  while (response.more) {
+    std::promise<Result<bool>> more;
+    response.more([&](const Result<bool>& follows, const std::string& piece) {
+      response.body += piece;
+      more.set_value(follows);
+    });
+    const Result<bool> follows = more.get_future().get();
+    if (!follows.ok()) return follows.status();
+    if (!*follows) response.more = nullptr;
+  }
+  return {};
 }
 
 }  // namespace flint::api

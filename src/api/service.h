@@ -1,21 +1,27 @@
 #pragma once
 
+#include <functional>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "api/exchange.h"
-#include "flint/limiter.h"
+#include "backend/backend.h"
 
-/// The HTTP API without HTTP: what each endpoint takes and answers, over a Limiter. The server puts sockets under it;
-/// the command calls it in its own process, so that `--json` is the API's JSON by construction.
+/// The HTTP API without HTTP: which operation a request is, and what its answer looks like. The server puts sockets
+/// under it; the command calls it in its own process, so that `--json` is the API's JSON by construction.
 namespace flint::api {
 
-struct Endpoint;
+struct OperationRow;
 
+/// A request passes through here twice: on its way in it becomes an operation for the backend, and the answer, when it
+/// comes, becomes a response. Nothing is kept in between, so it may come at any time.
+///
 /// Threads: any.
 class Service {
  public:
-  /// `limiter` outlives the service.
-  explicit Service(Limiter& limiter) : limiter_(limiter) {}
+  /// `backend` outlives the service.
+  explicit Service(backend::Backend& backend) : backend_(backend) {}
 
   /// What the request needs before it can be handled. Routes on method and path alone, so that a server can refuse
   /// before it reads a body: `error.status` is 200, 404, 405, or 400 for a path with a bad percent escape.
@@ -23,20 +29,37 @@ class Service {
     Response error;
     bool takes_body = false;
     Effect effect = Effect::kReads;
-    /// What handle() calls. Static storage; null when `error` says why there is nothing to call.
-    const Endpoint* endpoint = nullptr;
+    /// Static storage; null when `error` says why there is no operation.
+    const OperationRow* operation = nullptr;
   };
-  [[nodiscard]] Route route(Method method, std::string_view path) const;
+  [[nodiscard]] static Route route(Method method, std::string_view path);
 
-  /// Decides and logs, but does not wait: the response may be told to nobody before its ticket is durable; if that
-  /// fails, tell failure_response() instead. What blocks() does so in here. `route` is that of the request's method and
-  /// path, without an error.
-  Deferred<Response> handle(const Route& route, const Request& request);
-  /// The same for who does not need the route before.
-  Deferred<Response> handle(const Request& request);
+  // For a route without an error, and a request of its method and path.
+
+  /// For an effect that does not block. A response here is the answer, and the request asks nothing of the backend.
+  /// Otherwise it was submitted to `queue`: respond() makes the response of what `asker` is answered.
+  [[nodiscard]] static std::optional<Response> submit(const Route& route, const Request& request, backend::Queue& queue,
+                                                      backend::Asker& asker, std::uint64_t number);
+
+  /// The response to a request whose operation was answered. Where something was changed, says what in `audit`, for the
+  /// log of a server: not a sentence, since who did it follows. Null: nobody wants to know.
+  [[nodiscard]] static Response respond(const OperationRow& operation, const backend::Answer& answer,
+                                        std::string* audit);
+
+  /// For any effect, and those that block only here: the caller's thread may have to wait. `done` is called once, in
+  /// here or later on any thread. `request` needs to live until this returns, `audit` (see respond()) until `done` is
+  /// called.
+  void run(const Route& route, const Request& request, std::function<void(Response)> done,
+           std::string* audit = nullptr);
+
+  // For callers that wait for each answer.
+
+  [[nodiscard]] Response handle(const Request& request, std::string* audit = nullptr);
+  /// Appends the rest of a long answer to its body.
+  [[nodiscard]] static Status complete(Response& response);
 
  private:
-  Limiter& limiter_;
+  backend::Backend& backend_;
 };
 
 }  // namespace flint::api

@@ -57,7 +57,7 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return decoded;
 }
 
-Result<Query> Query::parse(std::string_view text, std::initializer_list<std::string_view> names) {
+Result<Query> Query::parse(std::string_view text, std::span<const std::string_view> names) {
   Query query;
   while (!text.empty()) {
     const std::string_view argument = text.substr(0, text.find('&'));
@@ -65,7 +65,7 @@ Result<Query> Query::parse(std::string_view text, std::initializer_list<std::str
     const std::size_t equals = argument.find('=');
     const std::string_view given = argument.substr(0, equals);
 
-    const auto* name = std::find(names.begin(), names.end(), given);
+    const auto name = std::find(names.begin(), names.end(), given);
     if (name == names.end()) {
       return invalid("The query argument " + shown_member_name(given) + " is not one of this request.");
     }

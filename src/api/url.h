@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,7 @@ namespace flint::api {
 class Query {
  public:
   /// kInvalidArgument names what is wrong. The names are copied nowhere: static storage.
-  static Result<Query> parse(std::string_view text, std::initializer_list<std::string_view> names);
+  static Result<Query> parse(std::string_view text, std::span<const std::string_view> names);
 
   /// The value of `name`; nothing when it was not given. Lives as long as the Query.
   [[nodiscard]] std::optional<std::string_view> text(std::string_view name) const;

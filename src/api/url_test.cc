@@ -14,8 +14,12 @@ TEST(PercentDecoding, TakesTwoHexadecimalDigitsAndNothingElse) {
   EXPECT_TRUE(is_percent_encoded("%41%5a"));
 }
 
+Result<Query> parse(std::string_view text, std::initializer_list<std::string_view> names) {
+  return Query::parse(text, {names.begin(), names.size()});
+}
+
 TEST(Query, GivesDecodedValues) {
-  const Result<Query> query = Query::parse("prefix=api%3A+x&limit=7&after=", {"prefix", "limit", "after"});
+  const Result<Query> query = parse("prefix=api%3A+x&limit=7&after=", {"prefix", "limit", "after"});
   ASSERT_TRUE(query.ok());
   EXPECT_EQ(query->text("prefix"), "api: x");
   EXPECT_EQ(query->text("after"), "");
@@ -23,14 +27,14 @@ TEST(Query, GivesDecodedValues) {
 }
 
 TEST(Query, MayBeAbsent) {
-  const Result<Query> query = Query::parse("", {"limit"});
+  const Result<Query> query = parse("", {"limit"});
   ASSERT_TRUE(query.ok());
   EXPECT_EQ(query->text("limit"), std::nullopt);
   EXPECT_EQ(*query->number("limit", 20, 100), 20U);
 }
 
 TEST(Query, RefusesWhatItWasNotAskedForByName) {
-  const auto message = [](std::string_view text) { return Query::parse(text, {"by", "limit"}).status().message(); };
+  const auto message = [](std::string_view text) { return parse(text, {"by", "limit"}).status().message(); };
   EXPECT_EQ(message("colour=red"), "The query argument colour is not one of this request.");
   EXPECT_EQ(message("%62y=x"), "The query argument (a name of 4 bytes) is not one of this request.");
   EXPECT_EQ(message("&by=x"), "The query argument (a name of 0 bytes) is not one of this request.");
@@ -42,11 +46,11 @@ TEST(Query, RefusesWhatItWasNotAskedForByName) {
 
 TEST(Query, TakesIntegersInRangeOnly) {
   for (const char* text : {"0", "-1", "+1", "1.0", "1e1", " 1", "1 ", "", "0x1", "101", "99999999999999999999"}) {
-    const Result<Query> query = Query::parse("limit=" + std::string(text), {"limit"});
+    const Result<Query> query = parse("limit=" + std::string(text), {"limit"});
     ASSERT_TRUE(query.ok());
     EXPECT_EQ(query->number("limit", 1, 100).status().message(), "limit must be an integer from 1 to 100.") << text;
   }
-  EXPECT_EQ(*Query::parse("limit=100", {"limit"})->number("limit", 1, 100), 100U);
+  EXPECT_EQ(*parse("limit=100", {"limit"})->number("limit", 1, 100), 100U);
 }
 
 }  // namespace

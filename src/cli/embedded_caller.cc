@@ -5,8 +5,8 @@
 #include <system_error>
 #include <utility>
 
-#include "api/errors.h"
 #include "api/service.h"
+#include "backend/local.h"
 #include "cli/text.h"
 #include "flint/limiter.h"
 
@@ -16,14 +16,16 @@ namespace {
 class EmbeddedCaller final : public Caller {
  public:
   EmbeddedCaller(std::unique_ptr<Limiter> limiter, std::string_view data_dir)
-      : limiter_(std::move(limiter)), service_(*limiter_), name_("the data directory " + quote(data_dir)) {}
+      : limiter_(std::move(limiter)),
+        backend_(*limiter_),
+        service_(backend_),
+        name_("the data directory " + quote(data_dir)) {}
 
   Result<Answer> call(const Call& call) override {
-    Deferred<api::Response> deferred =
+    api::Response response =
         service_.handle({.method = call.method, .path = call.path, .query = call.query, .body = call.body});
-    const Status durable = limiter_->wait(deferred.ticket);
-    if (!durable.ok()) return whole(api::failure_response(durable));
-    return whole(std::move(deferred.value));
+    if (Status status = api::Service::complete(response); !status.ok()) return status;
+    return Answer{response.status, std::move(response.body)};
   }
 
   std::string name() const override { return name_; }
@@ -31,17 +33,8 @@ class EmbeddedCaller final : public Caller {
   Status finish() override { return limiter_->close(); }
 
  private:
-  static Result<Answer> whole(api::Response response) {
-    Answer answer{response.status, std::move(response.body)};
-    for (bool more = static_cast<bool>(response.more); more;) {
-      Result<bool> read = response.more(answer.body);
-      if (!read.ok()) return read.status();
-      more = *read;
-    }
-    return answer;
-  }
-
   std::unique_ptr<Limiter> limiter_;
+  backend::LocalBackend backend_;
   api::Service service_;
   std::string name_;
 };

@@ -1,7 +1,8 @@
 #include <string>
 #include <utility>
 
-#include "api/endpoints.h"
+#include "api/operations.h"
+#include "api/service.h"
 #include "cli/commands.h"
 #include "cli/render.h"
 #include "cli/requests.h"
@@ -14,15 +15,15 @@ Show shown_report(const Session& session) {
   return [&session](const json::value& answer) { return render_doctor(answer, session.style()); };
 }
 
-Exit print_report(Session& session, const DoctorReport& report) {
-  api::Response response = api::doctor_response(report);
+Exit print_report(Session& session, DoctorReport report) {
+  api::Response response = api::Service::respond(api::operation("doctor"), std::move(report), nullptr);
   return session.take_answer({response.status, std::move(response.body)}, "this process", judge_report,
                              session.printing(shown_report(session)));
 }
 
 Exit inspect_files(Session& session) {
   Result<DoctorReport> report = session.implementations().inspect(session.target().data_dir);
-  return report.ok() ? print_report(session, *report) : session.fail(report.status());
+  return report.ok() ? print_report(session, *std::move(report)) : session.fail(report.status());
 }
 
 Exit repair(Session& session) {
@@ -33,7 +34,7 @@ Exit repair(Session& session) {
   }
   Result<DoctorReport> report =
       session.implementations().repair(session.target().data_dir, session.target().lock_timeout);
-  return report.ok() ? print_report(session, *report) : session.fail(report.status());
+  return report.ok() ? print_report(session, *std::move(report)) : session.fail(report.status());
 }
 
 /// What the server that holds the directory knows; when it does not tell, the files still do.

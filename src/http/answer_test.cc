@@ -18,7 +18,7 @@ api::Response ok(std::string body) {
 
 api::Response long_one(std::string first) {
   api::Response response = ok(std::move(first));
-  response.more = [](std::string&) { return Result<bool>(false); };
+  response.more = [](const api::Response::TakePiece& take) { take(false, {}); };
   return response;
 }
 

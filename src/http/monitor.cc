@@ -84,7 +84,7 @@ api::Response Monitor::handle(const api::Request& request) const {
 }
 
 api::Response Monitor::ready() const {
-  if (!limiter_.health().ok()) return word(503, "failed");
+  if (!backend_.health().ok()) return word(503, "failed");
   return draining_.load(std::memory_order_relaxed) ? word(503, "draining") : word(200, "ok");
 }
 
@@ -97,7 +97,7 @@ api::Response Monitor::metrics() const {
   text.sample("flint_build_info", fmt::format("version=\"{}\"", version()), 1);
   const std::chrono::duration<double> started_at = started_at_.time_since_epoch();
   text.gauge("process_start_time_seconds", "When the server started, in seconds since 1970.", started_at.count());
-  write_limiter(text, limiter_.stats());
+  write_limiter(text, backend_.stats());
 
   Histogram check_nanos;
   for (const Traffic& loop : loops_) add(check_nanos, loop.check_nanos());

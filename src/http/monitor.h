@@ -8,6 +8,7 @@
 
 #include "api/exchange.h"
 #include "api/service.h"
+#include "backend/backend.h"
 #include "http/traffic.h"
 
 namespace flint::http {
@@ -16,9 +17,9 @@ namespace flint::http {
 /// whoever starts and stops it. Threads: any, except for what says otherwise.
 class Monitor {
  public:
-  /// `limiter` outlives it. `connections` says how many are open; any thread may ask.
-  Monitor(const Limiter& limiter, std::function<std::size_t()> connections)
-      : limiter_(limiter), connections_(std::move(connections)) {}
+  /// `backend` outlives it. `connections` says how many are open; any thread may ask.
+  Monitor(const backend::Backend& backend, std::function<std::size_t()> connections)
+      : backend_(backend), connections_(std::move(connections)) {}
 
   /// For a loop to count in. Lives as long as the monitor. Not while requests are answered.
   [[nodiscard]] Traffic& add_loop() { return loops_.emplace_back(); }
@@ -38,7 +39,7 @@ class Monitor {
   [[nodiscard]] api::Response ready() const;
   [[nodiscard]] api::Response metrics() const;
 
-  const Limiter& limiter_;
+  const backend::Backend& backend_;
   const std::function<std::size_t()> connections_;
   std::deque<Traffic> loops_;
   std::atomic<bool> draining_ = false;

@@ -1,7 +1,13 @@
 #pragma once
 
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <utility>
+
 #include "api/exchange.h"
 #include "api/service.h"
+#include "backend/backend.h"
 #include "http/monitor.h"
 
 namespace flint::http {
@@ -10,16 +16,22 @@ namespace flint::http {
 class Routes {
  public:
   /// The references outlive it.
-  Routes(Limiter& limiter, const Monitor& monitor) : service_(limiter), monitor_(monitor) {}
+  Routes(backend::Backend& backend, const Monitor& monitor) : service_(backend), monitor_(monitor) {}
 
   [[nodiscard]] api::Service::Route route(api::Method method, std::string_view path) const {
-    return Monitor::has(path) ? Monitor::route(method) : service_.route(method, path);
+    return Monitor::has(path) ? Monitor::route(method) : api::Service::route(method, path);
   }
 
-  [[nodiscard]] Deferred<api::Response> handle(const api::Service::Route& route, const api::Request& request) {
-    // A route without an error leads to one of the API's endpoints or to the monitor.
-    if (route.endpoint == nullptr) return {monitor_.handle(request), {}};
-    return service_.handle(route, request);
+  [[nodiscard]] std::optional<api::Response> submit(const api::Service::Route& route, const api::Request& request,
+                                                    backend::Queue& queue, backend::Asker& asker,
+                                                    std::uint64_t number) const {
+    // A route without an error leads to one of the API's operations or to the monitor.
+    if (route.operation == nullptr) return monitor_.handle(request);
+    return api::Service::submit(route, request, queue, asker, number);
+  }
+
+  void run(const api::Service::Route& route, const api::Request& request, std::function<void(api::Response)> done) {
+    service_.run(route, request, std::move(done));
   }
 
  private:

@@ -30,8 +30,13 @@ class Outbox {
     FLINT_ASSERT(!dropped_);
     if (!places_.empty()) settled_ += places_.back().behind.size();
     places_.push_back({.note = std::move(note), .answer = {}, .behind = {}, .is_filled = false});
-    return first_ + places_.size() - 1;
+    return next() - 1;
   }
+  /// The place that reserve() returns next.
+  [[nodiscard]] Place next() const { return first_ + places_.size(); }
+  /// What was noted of the first place that is not filled, and that place; null when no answer is awaited.
+  [[nodiscard]] const Note* oldest() const { return places_.empty() ? nullptr : &places_.front().note; }
+  [[nodiscard]] Place oldest_place() const { return first_; }
   /// Null when the place was filled or dropped: its answer is of no use to anybody.
   [[nodiscard]] const Note* find(Place place) const {
     if (place < first_ || place - first_ >= places_.size() || places_[place - first_].is_filled) return nullptr;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "api/errors.h"
+
 namespace flint::server {
 namespace {
 
@@ -33,7 +35,16 @@ void Connection::on_close() {
   closed_ = true;
   serving_ = Serving::kNothing;
   more_ = nullptr;
+  if (asked_ > 0) host_.queue().forget(*this);
+  host_.core().gate.leave(in_gate_);
+  asked_ = in_gate_ = 0;
   host_.remove(self(), *visitor_);
+}
+
+void Connection::stop() {
+  const bool in_worker = serving_ == Serving::kWorker || serving_ == Serving::kPiece;
+  if (outbox_.oldest() != nullptr || in_worker) give_up("The server has stopped, and the limits had not answered.");
+  close();
 }
 
 void Connection::give_way() {
@@ -50,6 +61,7 @@ void Connection::enforce_deadlines() {
   if (now >= write_deadline_) return abort();
   const bool in_worker = serving_ == Serving::kWorker || serving_ == Serving::kPiece;
   if (in_worker && is_abandoned()) return close();
+  if (is_overdue()) return give_up("The limits have not answered in time.");
   if (now < input_deadline_) return;
   if (reading() == Reading::kLingers) return close();
   if (reading() != Reading::kAsked || serving_ == Serving::kNothing) return;
@@ -63,10 +75,55 @@ void Connection::enforce_deadlines() {
   await_input();
 }
 
+bool Connection::is_overdue() const {
+  const std::optional<std::chrono::milliseconds> patience = host_.core().backend.patience();
+  if (!patience) return false;
+  const Question* oldest = outbox_.oldest();
+  if (oldest != nullptr && host_.now() - oldest->since >= *patience) return true;
+  const bool in_worker = serving_ == Serving::kWorker || serving_ == Serving::kPiece;
+  return in_worker && worker_has_begun_ && host_.now() - in_worker_since_ >= *patience;
+}
+
+/// A backend that never answers holds up this connection, which is the only one that waits for it, until here. What it
+/// was asked to do may have been done: nobody knows, and the answer says no more than that. With it the connection
+/// ends, because the answers behind it are no better off.
+void Connection::give_up(std::string_view why) {
+  const api::Response response = api::failure_response(
+      Status(Code::kUnavailable, std::string(why) + " Whether the request was carried out is not known."));
+  if (outbox_.oldest() != nullptr) {
+    tell(outbox_.oldest_place(), response);
+    return after_telling();
+  }
+  // The beginning of a long answer has left: only a broken connection says that the rest is missing.
+  if (serving_ == Serving::kPiece) return close();
+  fail({.response = response, .close = true, .ask_for_token = false}, reader_.head().is_head_method);
+  pump();
+}
+
+void Connection::answered(std::uint64_t number, backend::Answer answer) {
+  std::string audit;
+  if (submitting_) {
+    at_once_ = api::Service::respond(*route_.operation, answer, &audit);
+  } else {
+    --asked_;
+    if (number % 2 != 0) {
+      --in_gate_;
+      host_.core().gate.leave(1);
+    }
+    const Question* question = outbox_.find(number / 2);
+    if (question == nullptr) return;
+    tell(number / 2, api::Service::respond(*question->operation, answer, &audit));
+  }
+  if (!audit.empty()) host_.audit(audit, client_name());
+}
+
 void Connection::tell(std::uint64_t place, const api::Response& response) {
   const Question* question = is_open() ? outbox_.find(place) : nullptr;
   if (question == nullptr) return;
-  if (!told_at_) told_at_ = net::SteadyClock::now();
+  if (!told_at_) {
+    told_at_ = net::SteadyClock::now();
+    host_.was_answered(self());
+  }
   http::Asked asked = question->asked;
   if (question->at && response.status == kDone) host_.traffic().decided(*told_at_ - *question->at);
   if (response.status == kUnavailable) {
@@ -154,6 +211,9 @@ void Connection::admit() {
   reader_.read_body();
 }
 
+/// The answer may come while the operation is submitted, as almost every one does where nothing waits for a sync, or at
+/// any time later. In the first case it goes to the outbox as it is; in the second a place there keeps the order, and
+/// the connection reads on. The number of an operation says which place that is, and whether it went through the gate.
 void Connection::serve() {
   if (api::blocks(route_.effect)) return run_on_worker();
   const bool appends = api::appends(route_.effect);
@@ -162,20 +222,27 @@ void Connection::serve() {
     return host_.resume_later(self());
   }
   const http::RequestHead& head = reader_.head();
-  std::string audit;
-  Deferred<api::Response> deferred = host_.core().routes.handle(
-      route_, {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = &audit});
-  const bool waits = deferred.ticket.seq != 0 && !host_.core().limiter.is_durable(deferred.ticket);
-  if (appends && !waits) host_.core().gate.leave(1);
-  if (!audit.empty()) host_.audit(audit, client_name());
-  const bool decided = route_.effect == api::Effect::kDecides && deferred.value.status == kDone;
-  if (waits) {
-    Question question{.asked = take_question(), .at = {}};
-    if (decided) question.at = read_at_;
-    host_.tell_when_durable(deferred.ticket, {self(), outbox_.reserve(question), std::move(deferred.value)});
+  const std::uint64_t number = outbox_.next() * 2 + (appends ? 1 : 0);
+  submitting_ = true;
+  std::optional<api::Response> response = host_.core().routes.submit(
+      route_, {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()}, host_.queue(),
+      *this, number);
+  submitting_ = false;
+  if (at_once_) {
+    response.swap(at_once_);
+    at_once_.reset();
+  }
+  const bool decides = route_.effect == api::Effect::kDecides;
+  if (response) {
+    if (appends) host_.core().gate.leave(1);
+    if (decides && response->status == kDone) ++decided_;
+    answer(std::move(*response));
   } else {
-    answer(std::move(deferred.value));
-    if (decided) ++decided_;
+    ++asked_;
+    if (appends) ++in_gate_;
+    Question question{.asked = take_question(), .operation = route_.operation, .since = host_.now(), .at = {}};
+    if (decides) question.at = read_at_;
+    outbox_.reserve(question);
   }
   reader_.finish();
 }
@@ -185,21 +252,27 @@ void Connection::run_on_worker() {
   in_worker_since_ = host_.now();
   worker_has_begun_ = false;
   const http::RequestHead& head = reader_.head();
-  // The route and what the request refers to stay as they are: nothing is read meanwhile, and the connection is kept.
-  const api::Request request{
-      .method = head.method, .path = head.path, .query = head.query, .body = reader_.body(), .audit = nullptr};
-  host_.core().workers(route_.effect).submit([self = self(), request]() mutable {
-    ConnectionHost& host = self->host_;
+  // The route and what the request refers to stay as they are: nothing is read meanwhile, and the connection is kept
+  // until the backend has taken the operation. What waits for the answer keeps nothing: it may never come.
+  const api::Request request{.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()};
+  host_.core().workers(route_.effect).submit([self = self(), request] {
     self->worker_has_begun_ = true;
     if (self->closed_) return;
-    auto response = std::make_shared<api::Response>(host.core().routes.handle(self->route_, request).value);
-    net::asio::post(host.context(), [self = std::move(self), response] {
-      if (self->serving_ != Serving::kWorker) return;
-      self->answer(std::move(*response));
-      self->reader_.finish();
-      self->pump();
-    });
+    self->host_.core().routes.run(
+        self->route_, request,
+        [waiting = std::weak_ptr(self), mailbox = self->host_.mailbox()](api::Response response) {
+          mailbox->post([waiting, response = std::make_shared<api::Response>(std::move(response))] {
+            if (const auto connection = waiting.lock()) connection->take_worker_answer(std::move(*response));
+          });
+        });
   });
+}
+
+void Connection::take_worker_answer(api::Response response) {
+  if (serving_ != Serving::kWorker) return;
+  answer(std::move(response));
+  reader_.finish();
+  pump();
 }
 
 bool Connection::is_abandoned() {
@@ -218,18 +291,20 @@ bool Connection::is_abandoned() {
 
 void Connection::next_piece() {
   serving_ = Serving::kPiece;
-  host_.core().workers(route_.effect).submit([self = self(), more = more_]() mutable {
-    ConnectionHost& host = self->host_;
+  in_worker_since_ = host_.now();
+  host_.core().workers(route_.effect).submit([self = self(), more = more_] {
     if (self->closed_) return;
-    auto piece = std::make_shared<std::string>();
-    Result<bool> result = more(*piece);
-    net::asio::post(host.context(), [self = std::move(self), piece, result = std::move(result)] {
-      if (self->serving_ == Serving::kPiece) self->take_piece(result, *piece);
+    more([waiting = std::weak_ptr(self), mailbox = self->host_.mailbox()](const Result<bool>& follows,
+                                                                          std::string piece) {
+      mailbox->post([waiting, follows, piece = std::make_shared<std::string>(std::move(piece))] {
+        const auto connection = waiting.lock();
+        if (connection && connection->serving_ == Serving::kPiece) connection->take_piece(follows, *piece);
+      });
     });
   });
 }
 
-void Connection::take_piece(Result<bool> more, const std::string& piece) {
+void Connection::take_piece(const Result<bool>& more, const std::string& piece) {
   // The answer has begun and cannot be completed: only a broken connection says so.
   if (!more.ok()) return close();
   http::append_piece(outbox_.tail(), piece, !*more, long_asked_);

@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "api/exchange.h"
 #include "api/service.h"
+#include "backend/backend.h"
 #include "http/access.h"
 #include "http/answer.h"
 #include "http/request_reader.h"
@@ -24,7 +26,7 @@ namespace flint::server {
 ///
 /// It stops reading, and so makes the client wait, while a request runs on a worker, while the storage gate is full and
 /// while the client does not take its answers.
-class Connection final : public net::Stream {
+class Connection final : public net::Stream, private backend::Asker {
  public:
   Connection(ConnectionHost& host, net::Socket socket, const http::AccessRules& rules,
              std::shared_ptr<net::Visitor> visitor, bool for_probes);
@@ -36,8 +38,8 @@ class Connection final : public net::Stream {
   /// The token is another one now: what was proven with the former one is to be proven again.
   void doubt();
   void enforce_deadlines();
-  /// The answer that `place` was kept for is there. It leaves with after_telling().
-  void tell(std::uint64_t place, const api::Response& response);
+  /// Tells the client that the answers which it waits for do not come any more, and closes.
+  void stop();
   /// Sends what was told since the last time.
   void after_telling();
   /// There may be room in the storage gate.
@@ -63,6 +65,9 @@ class Connection final : public net::Stream {
   /// What is noted of an answer that comes later.
   struct Question {
     http::Asked asked;
+    const api::OperationRow* operation = nullptr;
+    /// By the host's clock.
+    net::SteadyClock::time_point since;
     /// When it was read; nothing where nobody measures how long the answer takes.
     std::optional<net::SteadyClock::time_point> at;
   };
@@ -71,6 +76,7 @@ class Connection final : public net::Stream {
   void on_end_of_input() override;
   void on_writable() override { pump(); }
   void on_close() override;
+  void answered(std::uint64_t number, backend::Answer answer) override;
 
   /// Goes as far as it can: handles what has come, writes what may leave, reads on.
   void pump();
@@ -79,11 +85,18 @@ class Connection final : public net::Stream {
   bool handle_next();
   void admit();
   void serve();
+  /// The answer that `place` was kept for is there. It leaves with after_telling().
+  void tell(std::uint64_t place, const api::Response& response);
+  /// Whether the backend's patience with its oldest question is over.
+  [[nodiscard]] bool is_overdue() const;
+  /// Answers in place of the backend, which has not, the oldest of its questions, and ends.
+  void give_up(std::string_view why);
   void run_on_worker();
+  void take_worker_answer(api::Response response);
   /// Whether nobody waits any more for what a worker is to do.
   [[nodiscard]] bool is_abandoned();
   void next_piece();
-  void take_piece(Result<bool> more, const std::string& piece);
+  void take_piece(const Result<bool>& more, const std::string& piece);
 
   /// The answer to the request that was read last comes next in the outbox, now or later. Serves nothing behind it if
   /// it is the last.
@@ -110,8 +123,14 @@ class Connection final : public net::Stream {
 
   Serving serving_ = Serving::kRequests;
   /// The rest of a long answer, a piece at a time, and the request that it answers.
-  std::function<Result<bool>(std::string&)> more_;
+  std::function<void(const api::Response::TakePiece&)> more_;
   http::Asked long_asked_;
+  /// Operations that are with the queue, and how many of them have a place in the storage gate.
+  std::size_t asked_ = 0;
+  std::size_t in_gate_ = 0;
+  /// While serve() submits, and the answer that came at once.
+  bool submitting_ = false;
+  std::optional<api::Response> at_once_;
   net::SteadyClock::time_point in_worker_since_;
   /// Set by the worker.
   std::atomic<bool> worker_has_begun_ = false;

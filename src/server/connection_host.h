@@ -9,8 +9,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
+#include "backend/backend.h"
+#include "base/mutex.h"
 #include "http/traffic.h"
 #include "net/asio.h"
 #include "net/connection_table.h"
@@ -22,24 +25,44 @@ namespace flint::server {
 
 class Connection;
 
-/// What one I/O loop has for its connections: the clocks, the token, the counters, and the two queues of those that
-/// wait, for a commit and for a place in the storage gate. It never looks into a connection: whose turn has come is
-/// called by the loop, so that connections need to know no loop. Threads: the loop's, except for what says otherwise.
+/// Where other threads reach a loop, also after it is gone: what comes too late finds nobody at home. Threads: any.
+class Mailbox {
+ public:
+  explicit Mailbox(net::IoContext& context) : context_(&context) {}
+
+  template <typename Work>
+  void post(Work work) {
+    base::MutexLock lock(mutex_);
+    if (context_ != nullptr) net::asio::post(*context_, std::move(work));
+  }
+  void close() {
+    base::MutexLock lock(mutex_);
+    context_ = nullptr;
+  }
+
+ private:
+  base::Mutex mutex_;
+  net::IoContext* context_ FLINT_GUARDED_BY(mutex_);
+};
+
+/// What one I/O loop has for its connections: the clocks, the token, the counters, the loop's queue to the backend, and
+/// those that wait for a place in the storage gate. It never looks into a connection: whose turn has come is called by
+/// the loop, so that connections need to know no loop. Threads: the loop's, except for what says otherwise.
 class ConnectionHost {
  public:
   using Connections = std::vector<std::shared_ptr<Connection>>;
 
   /// What the loop does for those that wait. Both are called by way of the context, on its thread.
   struct Calls {
-    /// Answers wait for a commit: ask for awaited(), and take_told() when that is durable or never will be. Not called
-    /// again before that.
-    std::function<void()> commit_is_awaited;
+    /// The queue has answers: have them delivered, and take_answered() then.
+    std::function<void()> answers_have_come;
     /// There may be room in the storage gate for who is stalled.
     std::function<void()> gate_has_room;
   };
 
   /// The references outlive it.
   ConnectionHost(ServerCore& core, std::string token, net::EventLog& log, Calls calls);
+  ~ConnectionHost() { mailbox_->close(); }
   ConnectionHost(const ConnectionHost&) = delete;
   ConnectionHost& operator=(const ConnectionHost&) = delete;
 
@@ -59,15 +82,11 @@ class ConnectionHost {
   /// Logs `what` with who did it.
   void audit(std::string_view what, std::string_view client);
   void remove(const std::shared_ptr<Connection>& connection, net::Visitor& visitor);
-  /// An answer and where it goes.
-  struct Answer {
-    std::shared_ptr<Connection> connection;
-    std::uint64_t place = 0;
-    api::Response response;
-  };
-  /// Has Connection::tell called with the answer once the log is durable up to `ticket`, or with what says that it
-  /// never will be. The request has its place in the storage gate until then.
-  void tell_when_durable(Ticket ticket, Answer answer);
+  [[nodiscard]] backend::Queue& queue() { return *queue_; }
+  /// Has Connection::after_telling called once all answers that the queue has are delivered.
+  void was_answered(std::shared_ptr<Connection> connection) { answered_.push_back(std::move(connection)); }
+  /// For threads that answer later, perhaps when the loop has ended.
+  [[nodiscard]] std::shared_ptr<Mailbox> mailbox() const { return mailbox_; }
   /// Whether a request that waits on storage may begin. If not, resume_later() follows.
   [[nodiscard]] bool enter_gate() { return core_.gate.enter(gate_waiter_); }
   /// Has Connection::resume called when there may be room in the gate.
@@ -90,17 +109,13 @@ class ConnectionHost {
   void begin_drain() { draining_ = true; }
   void read_clocks();
 
-  [[nodiscard]] Ticket awaited() const { return awaited_; }
-  /// The answers that may be told now: all, each as a failure, unless `status` is OK.
-  [[nodiscard]] std::vector<Answer> take_told(const Status& status);
+  [[nodiscard]] Connections take_answered() { return std::exchange(answered_, {}); }
   [[nodiscard]] std::deque<std::shared_ptr<Connection>> take_stalled();
   [[nodiscard]] bool has_stalled() const { return !stalled_.empty(); }
   /// They go before those that have come since take_stalled().
   void put_back_stalled(std::deque<std::shared_ptr<Connection>> stalled);
 
  private:
-  void await_commit();
-
   ServerCore& core_;
   std::string token_;
   http::Traffic& traffic_;
@@ -111,15 +126,7 @@ class ConnectionHost {
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   std::atomic<std::size_t> load_ = 0;
 
-  struct Untold {
-    Ticket ticket;
-    Answer answer;
-  };
-  /// In the order in which they are told. A ticket may be older than the one before: of a change that was made before.
-  std::vector<Untold> untold_;
-  /// The newest of them.
-  Ticket awaited_;
-  bool commit_is_awaited_ = false;
+  Connections answered_;
 
   std::deque<std::shared_ptr<Connection>> stalled_;
   net::StorageGate::Waiter gate_waiter_;
@@ -127,6 +134,9 @@ class ConnectionHost {
   net::SteadyClock::time_point now_;
   std::string date_;
   bool draining_ = false;
+  const std::shared_ptr<Mailbox> mailbox_;
+  /// Goes before what it calls.
+  const std::unique_ptr<backend::Queue> queue_;
 };
 
 }  // namespace flint::server

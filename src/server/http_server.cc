@@ -5,9 +5,9 @@
 
 namespace flint::server {
 
-HttpServer::HttpServer(Limiter& limiter, const HttpSettings& settings, net::EventLog& log)
+HttpServer::HttpServer(backend::Backend& backend, const HttpSettings& settings, net::EventLog& log)
     : log_(log),
-      core_(limiter, settings.deadlines, settings.places, settings.max_blocking),
+      core_(backend, settings.deadlines, settings.places, settings.max_blocking),
       accept_work_(accept_context_.get_executor()),
       turned_away_(log, "connections_refused", "Connections were refused: as many are open as the server serves"),
       dropped_(log, "connections_dropped",

@@ -23,11 +23,11 @@ struct HttpSettings {
   Deadlines deadlines;
 };
 
-/// Answers the HTTP API over one Limiter on any number of sockets. Threads: its methods from one.
+/// Answers the HTTP API over one backend on any number of sockets. Threads: its methods from one.
 class HttpServer {
  public:
-  /// `limiter` and `log` outlive it.
-  HttpServer(Limiter& limiter, const HttpSettings& settings, net::EventLog& log);
+  /// `backend` and `log` outlive it.
+  HttpServer(backend::Backend& backend, const HttpSettings& settings, net::EventLog& log);
   /// stop(), without time to drain.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

@@ -13,10 +13,11 @@ namespace flint::server {
 namespace {
 
 /// How often deadlines are looked at: a quarter of the shortest, so that none is late by more than half of itself.
-std::chrono::milliseconds tick_period(const Deadlines& deadlines) {
+std::chrono::milliseconds tick_period(const ServerCore& core) {
   using std::chrono::milliseconds;
-  const milliseconds shortest =
-      std::min({deadlines.head, deadlines.body, deadlines.write, deadlines.idle, deadlines.linger});
+  const Deadlines& deadlines = core.deadlines;
+  const milliseconds shortest = std::min({deadlines.head, deadlines.body, deadlines.write, deadlines.idle,
+                                          deadlines.linger, core.backend.patience().value_or(milliseconds::max())});
   return std::clamp(shortest / 4, milliseconds(5), milliseconds(250));
 }
 
@@ -28,33 +29,13 @@ int family_of(int socket) {
 
 }  // namespace
 
-/// Where other threads reach the loop, also after it is gone: a commit that ends late finds nobody at home.
-struct IoLoop::Mailbox {
-  base::Mutex mutex;
-  IoLoop* loop FLINT_GUARDED_BY(mutex) = nullptr;
-
-  template <typename Work>
-  void post(Work work) {
-    base::MutexLock lock(mutex);
-    if (loop != nullptr) net::asio::post(loop->host_.context(), [at = loop, work = std::move(work)] { work(*at); });
-  }
-};
-
 IoLoop::IoLoop(ServerCore& core, std::string token, net::EventLog& log)
     : host_(core, std::move(token), log,
-            {.commit_is_awaited = [this] { arm_commit(); }, .gate_has_room = [this] { resume_stalled(); }}),
+            {.answers_have_come = [this] { take_answers(); }, .gate_has_room = [this] { resume_stalled(); }}),
       work_(host_.context().get_executor()),
-      timer_(host_.context()),
-      mailbox_(std::make_shared<Mailbox>()) {
-  base::MutexLock lock(mailbox_->mutex);
-  mailbox_->loop = this;
-}
+      timer_(host_.context()) {}
 
-IoLoop::~IoLoop() {
-  join();
-  base::MutexLock lock(mailbox_->mutex);
-  mailbox_->loop = nullptr;
-}
+IoLoop::~IoLoop() { join(); }
 
 void IoLoop::start() {
   thread_ = std::thread([this] { host_.context().run(); });
@@ -97,7 +78,7 @@ void IoLoop::drain() {
 void IoLoop::join() {
   if (!thread_.joinable()) return;
   net::asio::post(host_.context(), [this] {
-    for (const std::shared_ptr<Connection>& connection : host_.connections()) connection->close();
+    for (const std::shared_ptr<Connection>& connection : host_.connections()) connection->stop();
     host_.context().stop();
   });
   thread_.join();
@@ -110,7 +91,7 @@ void IoLoop::keep_ticking() {
 }
 
 void IoLoop::schedule_tick() {
-  timer_.expires_after(tick_period(host_.core().deadlines));
+  timer_.expires_after(tick_period(host_.core()));
   timer_.async_wait([this](net::error_code error) {
     if (!error) tick();
   });
@@ -125,17 +106,10 @@ void IoLoop::tick() {
   if (ticking_) schedule_tick();
 }
 
-void IoLoop::arm_commit() {
-  host_.core().limiter.when_durable(host_.awaited(), [mailbox = mailbox_](const Status& status) {
-    mailbox->post([status](IoLoop& loop) { loop.on_commit(status); });
-  });
-}
-
-void IoLoop::on_commit(const Status& status) {
-  const std::vector<ConnectionHost::Answer> told = host_.take_told(status);
-  for (const ConnectionHost::Answer& answer : told) answer.connection->tell(answer.place, answer.response);
+void IoLoop::take_answers() {
+  host_.queue().deliver();
   // Once a connection, however many answers it has now, so that they leave in one write.
-  for (const ConnectionHost::Answer& answer : told) answer.connection->after_telling();
+  for (const std::shared_ptr<Connection>& connection : host_.take_answered()) connection->after_telling();
 }
 
 /// In the order in which they stalled, and only as long as nobody finds the gate full again: waking all of them for

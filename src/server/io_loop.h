@@ -46,20 +46,16 @@ class IoLoop {
   [[nodiscard]] std::size_t load() const { return host_.load(); }
 
  private:
-  struct Mailbox;
-
   /// Ticks go on while there are connections: an idle server sleeps.
   void keep_ticking();
   void schedule_tick();
   void tick();
-  void arm_commit();
-  void on_commit(const Status& status);
+  void take_answers();
   void resume_stalled();
 
   ConnectionHost host_;
   net::asio::executor_work_guard<net::IoContext::executor_type> work_;
   net::Timer timer_;
-  std::shared_ptr<Mailbox> mailbox_;
   bool ticking_ = false;
   std::thread thread_;
 };

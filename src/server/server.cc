@@ -11,6 +11,7 @@
 #include <csignal>
 #include <thread>
 
+#include "backend/local.h"
 #include "base/invalid.h"
 #include "flint/limiter.h"
 #include "flint/version.h"
@@ -134,6 +135,7 @@ class Run {
   std::optional<net::ListenSocket> public_socket_;
   std::vector<Finding> told_;
   std::unique_ptr<Limiter> limiter_;
+  std::unique_ptr<backend::Backend> backend_;
   bool waits_for_room_ = false;
   std::unique_ptr<HttpServer> http_;
 };
@@ -185,6 +187,7 @@ Status Run::open() {
   Result<std::unique_ptr<Limiter>> limiter = Limiter::open(options_.data_dir, limiter_options);
   if (!limiter.ok()) return limiter.status();
   limiter_ = std::move(*limiter);
+  backend_ = std::make_unique<backend::LocalBackend>(*limiter_);
   const Stats stats = limiter_->stats();
   waits_for_room_ = stats.waits_for_room;
   const std::uint64_t keys = stats.keys;
@@ -197,7 +200,7 @@ Status Run::open() {
 }
 
 Status Run::listen() {
-  http_ = std::make_unique<HttpServer>(*limiter_,
+  http_ = std::make_unique<HttpServer>(*backend_,
                                        HttpSettings{.max_blocking = options_.max_blocking,
                                                     .threads = thread_count(options_.threads),
                                                     .places = places_,

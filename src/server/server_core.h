@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "api/exchange.h"
-#include "flint/limiter.h"
+#include "backend/backend.h"
 #include "http/monitor.h"
 #include "http/routes.h"
 #include "net/connection_table.h"
@@ -17,8 +17,9 @@ namespace flint::server {
 
 /// What all loops and connections of one server share. Outlives them.
 struct ServerCore {
-  ServerCore(Limiter& over, const Deadlines& limits, const net::ConnectionPlaces& places, std::size_t max_blocking)
-      : limiter(over),
+  ServerCore(backend::Backend& over, const Deadlines& limits, const net::ConnectionPlaces& places,
+             std::size_t max_blocking)
+      : backend(over),
         connections(places.places, places.spare),
         monitor(over, [this] { return connections.count(); }),
         routes(over, monitor),
@@ -27,7 +28,7 @@ struct ServerCore {
         scanning_workers(std::min(max_blocking, kMostWorkers)),
         examining_workers(std::min(max_blocking, kMostWorkers)) {}
 
-  Limiter& limiter;
+  backend::Backend& backend;
   net::ConnectionTable connections;
   http::Monitor monitor;
   http::Routes routes;

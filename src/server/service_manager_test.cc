@@ -172,9 +172,10 @@ TEST(PassedSocket, OutlivesTheServerThatAdoptedIt) {
   const auto port = static_cast<std::uint16_t>(std::stoi(held->url().substr(17)));
   net::EventLog log(net::LogLevel::kError, net::LogFormat::kText);
   std::unique_ptr<Limiter> limiter = std::move(*Limiter::open(directory.path()));
+  backend::LocalBackend backend(*limiter);
   const auto start = [&] {
     Result<PassedSocket> passed = examine_passed_socket(base::UniqueFd(dup(held->fd())));
-    auto http = std::make_unique<HttpServer>(*limiter, TestServer::defaults(), log);
+    auto http = std::make_unique<HttpServer>(backend, TestServer::defaults(), log);
     http->add(net::ListenSocket::adopt(std::move(passed->fd), passed->address), http::tcp_rules(false));
     EXPECT_TRUE(http->start().ok());
     return http;

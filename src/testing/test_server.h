@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "backend/local.h"
 #include "flint/limiter.h"
 #include "server/http_server.h"
 #include "testing/files.h"
@@ -13,8 +14,8 @@
 
 namespace flint::testing {
 
-/// The real server on real sockets over a real Limiter, in this process: an open port, one that asks for the token
-/// `secret`, and the socket in the data directory.
+/// The real server on real sockets over a real Limiter, or over another backend, in this process: an open port, one
+/// that asks for the token `secret`, and the socket in the data directory.
 class TestServer {
  public:
   static constexpr const char* kToken = "secret";
@@ -23,14 +24,11 @@ class TestServer {
     Options options;
     options.sync = sync;
     limiter_ = std::move(*Limiter::open(directory_.path(), options));
-    settings.token = kToken;
-    http_ = std::make_unique<server::HttpServer>(*limiter_, settings, log_);
-    open_port_ = add(false);
-    token_port_ = add(true);
-    http_->add(std::move(*net::ListenSocket::bind_in_data_dir(directory_.path())), http::owner_rules());
-    const Status started = http_->start();
-    EXPECT_TRUE(started.ok()) << started.message();
+    local_ = std::make_unique<backend::LocalBackend>(*limiter_);
+    start(*local_, std::move(settings));
   }
+  /// `backend` outlives it. There is no Limiter then.
+  TestServer(backend::Backend& backend, server::HttpSettings settings) { start(backend, std::move(settings)); }
 
   static server::HttpSettings defaults() {
     server::HttpSettings settings;
@@ -49,6 +47,15 @@ class TestServer {
   [[nodiscard]] const std::string& data_dir() const { return directory_.path(); }
 
  private:
+  void start(backend::Backend& backend, server::HttpSettings settings) {
+    settings.token = kToken;
+    http_ = std::make_unique<server::HttpServer>(backend, settings, log_);
+    open_port_ = add(false);
+    token_port_ = add(true);
+    http_->add(std::move(*net::ListenSocket::bind_in_data_dir(directory_.path())), http::owner_rules());
+    const Status started = http_->start();
+    EXPECT_TRUE(started.ok()) << started.message();
+  }
   std::uint16_t add(bool asks_for_token) {
     net::ListenSocket socket = std::move(*net::ListenSocket::bind_tcp({.path = {}, .host = "127.0.0.1", .port = 0}));
     const std::string url = socket.url();
@@ -59,6 +66,7 @@ class TestServer {
   TemporaryDirectory directory_;
   net::EventLog log_{net::LogLevel::kError, net::LogFormat::kText};
   std::unique_ptr<Limiter> limiter_;
+  std::unique_ptr<backend::Backend> local_;
   std::unique_ptr<server::HttpServer> http_;
   std::uint16_t open_port_ = 0;
   std::uint16_t token_port_ = 0;

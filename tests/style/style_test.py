@@ -19,14 +19,16 @@ LAYERS = {
     "algorithm": {"base"},
     "storage": {"base", "io"},
     "limiter": {"base", "io", "algorithm", "storage"},
-    "api": {"base", "limiter"},
+    "backend": {"base", "limiter"},
+    "api": {"base", "backend"},
     "net": {"base"},
-    "http": {"base", "api"},
-    "server": {"base", "api", "net", "http"},
+    "http": {"base", "backend", "api"},
+    "server": {"base", "backend", "api", "net", "http"},
     "original": {"base", "io", "algorithm", "limiter", "api"},
-    "cli": {"base", "api", "server", "original"},
+    "cli": {"base", "backend", "api", "server", "original"},
     # For tests, fuzzing and benchmarks: no program and no library has any of it.
-    "testing": {"base", "io", "algorithm", "storage", "limiter", "api", "original", "net", "http", "server"},
+    "testing": {"base", "io", "algorithm", "storage", "limiter", "backend", "api", "original", "net", "http",
+                "server"},
 }
 
 MAX_LINES = 500

@@ -1,0 +1,166 @@
+#include "api/operations.h"
+
+#include <algorithm>
+#include <array>
+
+#include "api/openapi.h"
+#include "api/requests.h"
+#include "base/assert.h"
+#include "base/json_writer.h"
+#include "flint/version.h"
+
+namespace flint::api {
+namespace {
+
+constexpr std::uint64_t kMaxListLimit = 1'000'000'000;
+// These answers are made in memory, whole.
+constexpr std::uint64_t kMaxHistoryLimit = 10'000;
+constexpr std::uint64_t kMaxTopLimit = 10'000;
+constexpr std::uint64_t kDefaultHistoryLimit = 100;
+constexpr std::uint64_t kDefaultTopLimit = 20;
+
+Status check(Reading& reading) {
+  const Result<CheckItem> item = read_check(*reading.body);
+  if (!item.ok()) return item.status();
+  reading.asked = backend::Check{item->key, item->cost};
+  return {};
+}
+
+Status check_all(Reading& reading) {
+  Result<std::vector<CheckItem>> items = read_check_all(*reading.body);
+  if (!items.ok()) return items.status();
+  reading.items = std::move(*items);
+  reading.asked = backend::CheckAll{reading.items};
+  return {};
+}
+
+Status set_limit(Reading& reading) {
+  const Result<LimitRequest> request = read_limit(*reading.body);
+  if (!request.ok()) return request.status();
+  reading.asked = backend::SetLimit{request->key, request->limit};
+  return {};
+}
+
+Status reset(Reading& reading) {
+  const Result<std::string_view> key = read_reset(*reading.body);
+  if (!key.ok()) return key.status();
+  reading.asked = backend::Reset{*key};
+  return {};
+}
+
+Status list(Reading& reading) {
+  const Result<std::uint64_t> limit = reading.query.number("limit", kMaxListLimit, kMaxListLimit);
+  if (!limit.ok()) return limit.status();
+  reading.asked = backend::List{{.prefix = reading.query.text("prefix").value_or(""),
+                                 .after = reading.query.text("after").value_or(""),
+                                 .max_rows = static_cast<std::size_t>(*limit)}};
+  return {};
+}
+
+Status status(Reading& reading) {
+  reading.asked = backend::ReadStatus{reading.key};
+  return {};
+}
+
+Status history(Reading& reading) {
+  const Result<std::uint64_t> limit = reading.query.number("limit", kDefaultHistoryLimit, kMaxHistoryLimit);
+  if (!limit.ok()) return limit.status();
+  reading.asked = backend::ReadHistory{reading.key, static_cast<std::size_t>(*limit)};
+  return {};
+}
+
+Status top(Reading& reading) {
+  const Result<std::uint64_t> limit = reading.query.number("limit", kDefaultTopLimit, kMaxTopLimit);
+  if (!limit.ok()) return limit.status();
+  const std::string_view by = reading.query.text("by").value_or("denied");
+  if (by != "denied" && by != "allowed") return Status::of_field("by", "must be denied or allowed.");
+  reading.asked = backend::Top{by == "denied" ? TopBy::kDenied : TopBy::kAllowed, static_cast<std::size_t>(*limit)};
+  return {};
+}
+
+template <typename Operation>
+Status without_arguments(Reading& reading) {
+  reading.asked = Operation{};
+  return {};
+}
+
+void write_health(std::string& out) {
+  base::JsonWriter json(out);
+  json.begin_object();
+  json.member<"ok">(true);
+  json.member<"version">(version());
+  json.end_object();
+}
+
+void write_openapi(std::string& out) { out += openapi_document(); }
+
+using enum Argument::In;
+constexpr bool kRequired = true;
+constexpr bool kNeedsLimit = true;
+
+constexpr std::array<Argument, 0> kNothing;
+constexpr std::array kKey = std::to_array<Argument>({{"key", kPath, kRequired}});
+constexpr std::array kCheck = std::to_array<Argument>({{"key", kBody, kRequired}, {"cost", kBody}});
+constexpr std::array kCheckAll = std::to_array<Argument>({{"items", kBody, kRequired}});
+constexpr std::array kReset = std::to_array<Argument>({{"key", kBody, kRequired}});
+constexpr std::array kSetLimit = std::to_array<Argument>({{"key", kBody, kRequired},
+                                                          {"rate", kBody, kRequired},
+                                                          {"per", kBody, kRequired},
+                                                          {"algorithm", kBody},
+                                                          {"burst", kBody}});
+constexpr std::array kList = std::to_array<Argument>({{"prefix", kQuery}, {"limit", kQuery}, {"after", kQuery}});
+constexpr std::array kHistory = std::to_array<Argument>({{"key", kPath, kRequired}, {"limit", kQuery}});
+constexpr std::array kTop = std::to_array<Argument>({{"by", kQuery}, {"limit", kQuery}});
+
+template <typename Operation>
+constexpr Effect kEffectOf = Operation::kEffect;
+
+// clang-format off
+constexpr OperationRow kOperations[] = {
+    {"check", Method::kPost, "/v1/check", kEffectOf<backend::Check>, Needs::kRoom, kNeedsLimit, kCheck, "Decision",
+     check},
+    {"checkAll", Method::kPost, "/v1/check-all", kEffectOf<backend::CheckAll>, Needs::kRoom, kNeedsLimit, kCheckAll,
+     "CheckAllResult", check_all},
+    {"reset", Method::kPost, "/v1/reset", kEffectOf<backend::Reset>, Needs::kRoom, kNeedsLimit, kReset, "Done", reset},
+    {"listLimits", Method::kGet, "/v1/limits", kEffectOf<backend::List>, Needs::kMemory, false, kList, "Status[]",
+     list},
+    {"setLimit", Method::kPost, "/v1/limits", kEffectOf<backend::SetLimit>, Needs::kRoom, false, kSetLimit, "Done",
+     set_limit},
+    {"getLimit", Method::kGet, "/v1/limits/{key}", kEffectOf<backend::ReadStatus>, Needs::kMemory, kNeedsLimit, kKey,
+     "Status", status},
+    {"history", Method::kGet, "/v1/history/{key}", kEffectOf<backend::ReadHistory>, Needs::kFiles, kNeedsLimit,
+     kHistory, "Event[]", history},
+    {"top", Method::kGet, "/v1/top", kEffectOf<backend::Top>, Needs::kMemory, false, kTop, "Status[]", top},
+    {"flush", Method::kPost, "/v1/log/flush", kEffectOf<backend::Flush>, Needs::kRoom, false, kNothing, "Done",
+     without_arguments<backend::Flush>},
+    {"compact", Method::kPost, "/v1/log/compact", kEffectOf<backend::Compact>, Needs::kRoom, false, kNothing, "Done",
+     without_arguments<backend::Compact>},
+    {"doctor", Method::kGet, "/v1/doctor", kEffectOf<backend::Examine>, Needs::kMemory, false, kNothing,
+     "DoctorReport", without_arguments<backend::Examine>},
+    {"health", Method::kGet, "/v1/health", kEffectOf<backend::ReadHealth>, Needs::kMemory, false, kNothing, "Health",
+     without_arguments<backend::ReadHealth>, write_health},
+    {"openapi", Method::kGet, "/v1/openapi.json", Effect::kReads, Needs::kMemory, false, kNothing, "object", nullptr,
+     write_openapi},
+};
+// clang-format on
+
+}  // namespace
+
+bool OperationRow::matches(std::string_view request_path) const {
+  if (!takes_key()) return request_path == path;
+  const std::string_view before = fixed_path();
+  if (!request_path.starts_with(before)) return false;
+  const std::string_view key = request_path.substr(before.size());
+  return !key.empty() && key.find('/') == key.npos;
+}
+
+std::span<const OperationRow> operations() noexcept { return kOperations; }
+
+const OperationRow& operation(std::string_view name) noexcept {
+  const auto* found = std::find_if(std::begin(kOperations), std::end(kOperations),
+                                   [name](const OperationRow& row) { return row.name == name; });
+  FLINT_ASSERT(found != std::end(kOperations));
+  return *found;
+}
+
+}  // namespace flint::api

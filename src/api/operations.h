@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/exchange.h"
+#include "api/json_document.h"
+#include "api/url.h"
+#include "backend/operation.h"
+
+/// The operations of the API, a row each: HTTP's paths and the command's requests are made from the rows, and tests
+/// compare them with docs/openapi.yaml.
+namespace flint::api {
+
+struct Argument {
+  std::string_view name;
+  enum class In : std::uint8_t { kBody, kQuery, kPath };
+  In in = In::kBody;
+  bool is_required = false;
+};
+
+/// What an operation needs of a data directory, and so what may fail although nothing is wrong with the request.
+enum class Needs : std::uint8_t {
+  kMemory,
+  /// Reads files: 500.
+  kFiles,
+  /// Writes files: 500, and 507 on a full disk.
+  kRoom,
+};
+
+/// A request on its way to the function that reads it. What is read of it may refer to it, until it is submitted.
+struct Reading {
+  const Request& request;
+  /// Null if the request has none.
+  const JsonDocument* body = nullptr;
+  Query query;
+  /// The key at the end of the path, decoded; empty where the path has none.
+  std::string key;
+  std::vector<CheckItem> items;
+  /// What the request asks of the backend.
+  backend::Operation asked;
+};
+
+struct OperationRow {
+  /// The operationId of docs/openapi.yaml.
+  std::string_view name;
+  Method method;
+  /// Ends with `{key}` where a key follows.
+  std::string_view path;
+  Effect effect;
+  Needs needs;
+  /// Whether a key without a limit is 404.
+  bool needs_limit;
+  std::span<const Argument> arguments;
+  /// The schema of the answer in docs/openapi.yaml, with `[]` for an array.
+  std::string_view answer;
+  /// Sets what the request asks of the backend, or says what is wrong with it. The body is JSON, and a query or a body
+  /// where the row has no argument for them is refused already. Null: it asks nothing, and `write` has the answer.
+  Status (*read)(Reading& reading);
+  /// Appends the JSON of a success, where it is not that of the backend's answer by its type.
+  void (*write)(std::string& json) = nullptr;
+
+  [[nodiscard]] constexpr bool takes_key() const { return path.ends_with('}'); }
+  [[nodiscard]] constexpr bool takes_body() const { return takes(Argument::In::kBody); }
+  [[nodiscard]] constexpr bool takes_query() const { return takes(Argument::In::kQuery); }
+  /// The path up to the key.
+  [[nodiscard]] constexpr std::string_view fixed_path() const { return path.substr(0, path.find('{')); }
+  /// Whether `request_path` is one of this operation's.
+  [[nodiscard]] bool matches(std::string_view request_path) const;
+
+ private:
+  [[nodiscard]] constexpr bool takes(Argument::In in) const {
+    for (const Argument& argument : arguments) {
+      if (argument.in == in) return true;
+    }
+    return false;
+  }
+};
+
+/// A new operation is a row here and a function; what it asks for stands in backend/operation.h.
+[[nodiscard]] std::span<const OperationRow> operations() noexcept;
+/// The row with this name, which must be there.
+[[nodiscard]] const OperationRow& operation(std::string_view name) noexcept;
+
+}  // namespace flint::api

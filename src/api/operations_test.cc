@@ -1,0 +1,165 @@
+#include "api/operations.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "api/openapi.h"
+#include "api/service.h"
+#include "backend/local.h"
+
+/// The rows against the description of the API, which is written by hand.
+namespace flint::api {
+namespace {
+
+namespace json = boost::json;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class OperationsTest : public ::testing::Test {
+ protected:
+  /// What stands at `node`, or where it points.
+  const json::object& resolved(const json::value& node) {
+    const json::object& object = node.as_object();
+    if (!object.contains("$ref")) return object;
+    return document_.at_pointer(std::string(object.at("$ref").as_string()).substr(1)).as_object();
+  }
+  const json::object& described(const OperationRow& row) {
+    const std::string_view method = row.method == Method::kGet ? "get" : "post";
+    return document_.at("paths").at(row.path).at(method).as_object();
+  }
+  /// `CheckRequest` of a reference to it; empty where there is none.
+  static std::string schema_name(const json::object& schema) {
+    if (!schema.contains("$ref")) return "";
+    const std::string path(schema.at("$ref").as_string());
+    return path.substr(path.rfind('/') + 1);
+  }
+
+  json::value document_ = json::parse(openapi_document());
+};
+
+using Parameters = std::set<std::tuple<std::string, std::string, bool>>;
+
+TEST_F(OperationsTest, AreTheDescribedOnes) {
+  std::set<std::string> described;
+  for (const auto& path : document_.at("paths").as_object()) {
+    for (const auto& member : path.value().as_object()) {
+      if (member.key() == "parameters") continue;
+      described.insert(std::string(member.value().at("operationId").as_string()));
+    }
+  }
+  std::set<std::string> rows{"metrics", "live", "ready"};  // those of the server itself
+  for (const OperationRow& row : operations()) {
+    EXPECT_TRUE(rows.emplace(row.name).second) << row.name;
+    EXPECT_EQ(this->described(row).at("operationId").as_string(), row.name);
+  }
+  EXPECT_EQ(rows, described);
+}
+
+TEST_F(OperationsTest, TakeTheDescribedArguments) {
+  for (const OperationRow& row : operations()) {
+    SCOPED_TRACE(row.name);
+    Parameters given;
+    std::set<std::string> fields;
+    std::set<std::string> required_fields;
+    for (const Argument& argument : row.arguments) {
+      if (argument.in == Argument::In::kBody) {
+        fields.emplace(argument.name);
+        if (argument.is_required) required_fields.emplace(argument.name);
+      } else {
+        given.emplace(argument.name, argument.in == Argument::In::kPath ? "path" : "query", argument.is_required);
+      }
+    }
+    Parameters parameters;
+    const auto take = [&](const json::object& of) {
+      if (!of.contains("parameters")) return;
+      for (const json::value& parameter : of.at("parameters").as_array()) {
+        const json::object& one = resolved(parameter);
+        const auto* required = one.if_contains("required");
+        parameters.emplace(one.at("name").as_string(), one.at("in").as_string(),
+                           required != nullptr && required->as_bool());
+      }
+    };
+    take(document_.at("paths").at(row.path).as_object());
+    take(described(row));
+    EXPECT_EQ(given, parameters);
+
+    const json::object& operation = described(row);
+    if (!row.takes_body()) {
+      // An empty object at most.
+      EXPECT_EQ(operation.contains("requestBody"), row.method == Method::kPost);
+      continue;
+    }
+    const json::object& body = resolved(operation.at("requestBody"));
+    EXPECT_TRUE(body.at("required").as_bool());
+    const json::object& schema = resolved(body.at("content").at("application/json").at("schema"));
+    std::set<std::string> properties;
+    std::set<std::string> required;
+    for (const auto& property : schema.at("properties").as_object()) properties.emplace(property.key());
+    for (const json::value& name : schema.at("required").as_array()) required.emplace(name.as_string());
+    EXPECT_EQ(fields, properties);
+    EXPECT_EQ(required_fields, required);
+  }
+}
+
+TEST_F(OperationsTest, AnswerWithTheDescribedSchema) {
+  for (const OperationRow& row : operations()) {
+    SCOPED_TRACE(row.name);
+    const json::object& response = resolved(described(row).at("responses").at("200"));
+    const json::object& schema = response.at("content").at("application/json").at("schema").as_object();
+    std::string answer = schema_name(schema);
+    if (answer.empty()) answer = schema.at("type").as_string();
+    if (answer == "array") answer = schema_name(schema.at("items").as_object()) + "[]";
+    EXPECT_EQ(answer, row.answer);
+  }
+}
+
+TEST_F(OperationsTest, FailWithTheDescribedStatuses) {
+  for (const OperationRow& row : operations()) {
+    SCOPED_TRACE(row.name);
+    // What any request may meet: the framing, the token, the page that it came from, the method, the drain.
+    std::set<std::string> statuses{"200", "400", "401", "403", "408", "413", "414",
+                                   "415", "417", "421", "431", "501", "503", "505"};
+    if (row.takes_body()) statuses.insert("411");
+    if (row.needs_limit) statuses.insert("404");
+    if (row.needs != Needs::kMemory) statuses.insert("500");
+    if (row.needs == Needs::kRoom) statuses.insert("507");
+    std::set<std::string> responses;
+    for (const auto& response : described(row).at("responses").as_object()) responses.emplace(response.key());
+    EXPECT_EQ(statuses, responses);
+  }
+}
+
+TEST_F(OperationsTest, ReadTheArgumentsOfTheirRowsAndNoOthers) {
+  const auto limiter = std::move(*Limiter::open_in_memory());
+  backend::LocalBackend backend(*limiter);
+  Service service(backend);
+  for (const OperationRow& row : operations()) {
+    SCOPED_TRACE(row.name);
+    const std::string path = std::string(row.fixed_path()) + (row.takes_key() ? "k" : "");
+    const auto answer = [&](const std::string& query, const std::string& body) {
+      return service.handle({.method = row.method, .path = path, .query = query, .body = body}).body;
+    };
+    const std::string body = row.takes_body() ? "{}" : "";
+    EXPECT_THAT(answer("colour=red", body), HasSubstr("colour is not one of this request"));
+    EXPECT_THAT(answer("", R"({"colour":"red"})"), HasSubstr("colour is not a field of this request"));
+    for (const Argument& argument : row.arguments) {
+      const std::string name(argument.name);
+      if (argument.in == Argument::In::kQuery) {
+        EXPECT_THAT(answer(name + "=1", body), Not(HasSubstr("is not one of this request"))) << name;
+      } else if (argument.in == Argument::In::kBody) {
+        EXPECT_THAT(answer("", "{\"" + name + "\":null}"), Not(HasSubstr("is not a field of this request"))) << name;
+        if (argument.is_required && row.arguments.front().name == name) {
+          EXPECT_THAT(answer("", "{}"), HasSubstr(name + " is missing"));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace flint::api

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "flint/decision.h"
+#include "flint/doctor.h"
+#include "flint/limiter.h"
+
+/// What can be asked of the limits, wherever they live, and what is answered: an operation is a value, and so is its
+/// answer. A new operation begins with a struct here and, if nothing here says it yet, an answer.
+namespace flint::backend {
+
+/// What an operation does, so that a server can bound how many wait for storage and keep the slow ones away from those
+/// that should be quick.
+enum class Effect : std::uint8_t {
+  /// Reads memory.
+  kReads,
+  /// Decides, and logs the decision. How long that takes is what an operator wants to know.
+  kDecides,
+  /// Logs a change of a limit or of its usage.
+  kChanges,
+  /// Waits for a sync.
+  kFlushes,
+  /// Reads a page of keys, or the log.
+  kScans,
+  /// Reads or writes everything.
+  kExamines,
+};
+
+/// Whether the answer may have to wait until the log is durable.
+[[nodiscard]] constexpr bool appends(Effect effect) noexcept {
+  return effect == Effect::kDecides || effect == Effect::kChanges;
+}
+/// Whether the operation may take long or wait: Backend::run() takes it, not a Queue.
+[[nodiscard]] constexpr bool blocks(Effect effect) noexcept { return effect != Effect::kReads && !appends(effect); }
+
+// The operations. Their views need to live until the call that takes the operation returns.
+
+/// Answered by a Decision.
+struct Check {
+  static constexpr Effect kEffect = Effect::kDecides;
+  std::string_view key;
+  Units cost = 1;
+};
+/// Answered by a CheckAllResult.
+struct CheckAll {
+  static constexpr Effect kEffect = Effect::kDecides;
+  std::span<const CheckItem> items;
+};
+/// Answered by LimitSet.
+struct SetLimit {
+  static constexpr Effect kEffect = Effect::kChanges;
+  std::string_view key;
+  Limit limit;
+};
+/// Answered by UsageReset.
+struct Reset {
+  static constexpr Effect kEffect = Effect::kChanges;
+  std::string_view key;
+};
+/// Answered by a LimitStatus.
+struct ReadStatus {
+  static constexpr Effect kEffect = Effect::kReads;
+  std::string_view key;
+};
+/// Answered by Done if changes are accepted.
+struct ReadHealth {
+  static constexpr Effect kEffect = Effect::kReads;
+};
+/// Answered by the statuses, in byte order of their keys.
+struct List {
+  static constexpr Effect kEffect = Effect::kScans;
+  ListQuery query;
+};
+/// Answered by the newest `limit` events, newest last.
+struct ReadHistory {
+  static constexpr Effect kEffect = Effect::kScans;
+  std::string_view key;
+  std::size_t limit = 0;
+};
+/// Answered by the statuses, the highest first.
+struct Top {
+  static constexpr Effect kEffect = Effect::kScans;
+  TopBy by = TopBy::kDenied;
+  std::size_t limit = 0;
+};
+/// Answered by Done once all that was decided before is durable.
+struct Flush {
+  static constexpr Effect kEffect = Effect::kFlushes;
+};
+/// Answered by Done once the new snapshot is in place.
+struct Compact {
+  static constexpr Effect kEffect = Effect::kExamines;
+};
+/// Answered by a DoctorReport.
+struct Examine {
+  static constexpr Effect kEffect = Effect::kExamines;
+};
+
+using Operation = std::variant<Check, CheckAll, SetLimit, Reset, ReadStatus, ReadHealth, List, ReadHistory, Top, Flush,
+                               Compact, Examine>;
+
+[[nodiscard]] inline Effect effect_of(const Operation& operation) noexcept {
+  return std::visit([](const auto& one) { return one.kEffect; }, operation);
+}
+
+// The answers.
+
+struct Done {};
+struct LimitSet {
+  std::string key;
+  /// Nothing if the key had no limit.
+  std::optional<Limit> before;
+  Limit now;
+};
+struct UsageReset {
+  std::string key;
+};
+
+/// A Status says why the operation failed; it is never Ok. The others own all that they say.
+using Answer = std::variant<Status, Done, Decision, CheckAllResult, LimitSet, UsageReset, LimitStatus,
+                            std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
+
+}  // namespace flint::backend
