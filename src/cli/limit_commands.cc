@@ -38,23 +38,10 @@ Status put_integer(json::object& body, std::string_view field, const Invocation&
   return value.status();
 }
 
-/// Appends `name=value`, percent-encoded, when the option is given.
-void add_to_query(std::string& query, std::string_view name, std::optional<std::string_view> value) {
-  if (!value) return;
-  if (!query.empty()) query += '&';
-  query += std::string(name) + "=" + percent_encode(*value);
-}
-
 /// The value of `--limit`, which must be a whole number.
 Result<std::uint64_t> limit_option(const Invocation& invocation, std::uint64_t otherwise) {
   const auto text = invocation.option("--limit");
   return text ? parse_integer("--limit", *text) : Result<std::uint64_t>(otherwise);
-}
-
-/// `prefix` and the key as a path; a key that could not stand there is refused in the API's words.
-Result<std::string> key_path(std::string_view prefix, std::string_view key) {
-  if (Status status = validate_key(key); !status.ok()) return status;
-  return std::string(prefix) + percent_encode(key);
 }
 
 /// What the API would refuse, before a data directory is created for it.
@@ -99,14 +86,14 @@ Exit list_in_pages(Session& session, const Invocation& invocation, std::uint64_t
   std::string after(invocation.option("--after").value_or(""));
   for (std::uint64_t seen = 0;;) {
     const std::uint64_t page = std::min<std::uint64_t>(kPage, wanted - seen);
-    std::string query;
-    if (!prefix.empty()) add_to_query(query, "prefix", prefix);
-    if (!after.empty()) add_to_query(query, "after", after);
-    add_to_query(query, "limit", std::to_string(page));
+    json::object arguments;
+    if (!prefix.empty()) arguments.emplace("prefix", prefix);
+    if (!after.empty()) arguments.emplace("after", after);
+    arguments.emplace("limit", page);
     const Judge judge = [&](const json::value& answer) { return judge_page(answer, {prefix, after, page}); };
     std::size_t got = 0;
     std::string last;
-    const Exit exit = session.take(Access::kRead, get("/v1/limits", query), judge,
+    const Exit exit = session.take(Access::kRead, request("listLimits", arguments), judge,
                                    [&](const json::value& statuses, std::string_view text) {
                                      print_page(session, statuses, text, seen == 0);
                                      const json::array& rows = elements(statuses);
@@ -131,7 +118,7 @@ Exit limit_add(Session& session, const Invocation& invocation) {
   body.emplace("per", *invocation.option("--per"));
   if (const auto algorithm = invocation.option("--algorithm")) body.emplace("algorithm", *algorithm);
   if (Status status = put_integer(body, "burst", invocation, "--burst"); !status.ok()) return session.fail(status);
-  const Call call = post("/v1/limits", body);
+  const Call call = request("setLimit", body);
   if (Status status = check_limit(call.body); !status.ok()) return session.fail(status);
   return session.ask(Access::kCreate, call, judge_done, sentence(rule_as_set(invocation)));
 }
@@ -142,8 +129,8 @@ Exit limit_check(Session& session, const Invocation& invocation) {
   const json::value* cost = body.if_contains("cost");
   const Item asked{invocation.operands.front(), cost == nullptr ? 1 : unsigned_of(*cost).value_or(0)};
   return session.ask(
-      Access::kChange, post("/v1/check", body),
-      [&](const json::value& answer) { return judge_decision(answer, asked); }, rendered(render_decision, session));
+      Access::kChange, request("check", body), [&](const json::value& answer) { return judge_decision(answer, asked); },
+      rendered(render_decision, session));
 }
 
 Exit limit_check_all(Session& session, const Invocation& invocation) {
@@ -156,17 +143,17 @@ Exit limit_check_all(Session& session, const Invocation& invocation) {
     asked.push_back(*std::move(item));
   }
   return session.ask(
-      Access::kChange, post("/v1/check-all", {{"items", std::move(items)}}),
+      Access::kChange, request("checkAll", {{"items", std::move(items)}}),
       [&](const json::value& answer) { return judge_check_all(answer, asked); }, rendered(render_check_all, session));
 }
 
 Exit limit_status(Session& session, const Invocation& invocation) {
-  Result<std::string> path = key_path("/v1/limits/", invocation.operands.front());
-  if (!path.ok()) return session.fail(path.status());
+  const std::string& key = invocation.operands.front();
+  // The API would say the same, but an empty key cannot stand in a path.
+  if (Status status = validate_key(key); !status.ok()) return session.fail(status);
   return session.ask(
-      Access::kRead, get(*path),
-      [&](const json::value& answer) { return judge_status(answer, invocation.operands.front()); },
-      rendered(render_status, session));
+      Access::kRead, request("getLimit", {{"key", key}}),
+      [&](const json::value& answer) { return judge_status(answer, key); }, rendered(render_status, session));
 }
 
 Exit limit_list(Session& session, const Invocation& invocation) {
@@ -176,17 +163,17 @@ Exit limit_list(Session& session, const Invocation& invocation) {
 
 Exit limit_reset(Session& session, const Invocation& invocation) {
   const std::string& key = invocation.operands.front();
-  return session.ask(Access::kChange, post("/v1/reset", {{"key", key}}), judge_done,
+  return session.ask(Access::kChange, request("reset", {{"key", key}}), judge_done,
                      sentence(quote(key) + " has its full quota again.\n"));
 }
 
 Exit limit_history(Session& session, const Invocation& invocation) {
-  Result<std::string> path = key_path("/v1/history/", invocation.operands.front());
-  if (!path.ok()) return session.fail(path.status());
+  const std::string& key = invocation.operands.front();
+  if (Status status = validate_key(key); !status.ok()) return session.fail(status);
   Result<std::uint64_t> limit = limit_option(invocation, kDefaultEvents);
   if (!limit.ok()) return session.fail(limit.status());
   return session.ask(
-      Access::kRead, get(*path, "limit=" + std::to_string(*limit)),
+      Access::kRead, request("history", {{"key", key}, {"limit", *limit}}),
       [&](const json::value& answer) { return judge_events(answer, *limit); }, rendered(render_history, session));
 }
 
@@ -194,13 +181,12 @@ Exit limit_top(Session& session, const Invocation& invocation) {
   Result<std::uint64_t> limit = limit_option(invocation, kDefaultKeys);
   if (!limit.ok()) return session.fail(limit.status());
   const std::string by(invocation.option("--by").value_or("denied"));
-  std::string query = "limit=" + std::to_string(*limit);
-  add_to_query(query, "by", by);
   const Judge judge = [&](const json::value& answer) { return judge_ranking(answer, *limit); };
-  return session.ask(Access::kRead, get("/v1/top", query), judge, [&](const json::value& statuses) {
-    if (elements(statuses).empty()) return Shown{"No key has been " + printable(by) + " yet.\n"};
-    return render_statuses(statuses, session.style());
-  });
+  return session.ask(Access::kRead, request("top", {{"limit", *limit}, {"by", by}}), judge,
+                     [&](const json::value& statuses) {
+                       if (elements(statuses).empty()) return Shown{"No key has been " + printable(by) + " yet.\n"};
+                       return render_statuses(statuses, session.style());
+                     });
 }
 
 }  // namespace flint::cli

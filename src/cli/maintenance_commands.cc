@@ -42,7 +42,7 @@ Exit examine_directory(Session& session) {
   Result<std::unique_ptr<Caller>> holder = reach_holder(session.target(), session.implementations().connect_server);
   if (holder.code() == Code::kPermission) session.warn(printable(holder.status().message()));
   if (!holder.ok()) return inspect_files(session);
-  Result<Answer> live = (*holder)->call(get("/v1/doctor"));
+  Result<Answer> live = (*holder)->call(request("doctor"));
   if (live.ok() && live->status == 200) {
     return session.take_answer(*live, (*holder)->name(), judge_report, session.printing(shown_report(session)));
   }
@@ -54,12 +54,12 @@ Exit examine_directory(Session& session) {
 }  // namespace
 
 Exit log_flush(Session& session, const Invocation&) {
-  return session.ask(Access::kChange, post("/v1/log/flush"), judge_done,
+  return session.ask(Access::kChange, request("flush"), judge_done,
                      [](const json::value&) { return Shown{"Everything decided so far is on stable storage.\n"}; });
 }
 
 Exit log_compact(Session& session, const Invocation&) {
-  return session.ask(Access::kChange, post("/v1/log/compact"), judge_done, [](const json::value&) {
+  return session.ask(Access::kChange, request("compact"), judge_done, [](const json::value&) {
     return Shown{"A new snapshot is in place, and the log before the previous one is gone.\n"};
   });
 }
@@ -67,7 +67,7 @@ Exit log_compact(Session& session, const Invocation&) {
 Exit doctor(Session& session, const Invocation& invocation) {
   if (invocation.has("--repair")) return repair(session);
   if (!session.target().server) return examine_directory(session);
-  return session.ask(Access::kRead, get("/v1/doctor"), judge_report, shown_report(session));
+  return session.ask(Access::kRead, request("doctor"), judge_report, shown_report(session));
 }
 
 }  // namespace flint::cli

@@ -1,0 +1,42 @@
+#include "cli/requests.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "api/operations.h"
+#include "base/assert.h"
+#include "cli/arguments.h"
+
+namespace flint::cli {
+namespace {
+
+std::string text_of(const json::value& value) {
+  return value.is_string() ? std::string(value.as_string()) : json::serialize(value);
+}
+
+}  // namespace
+
+Call request(std::string_view operation, const json::object& arguments) {
+  const api::OperationRow& row = api::operation(operation);
+  Call call{.method = row.method, .path = std::string(row.fixed_path()), .query = {}, .body = {}};
+  json::object body;
+  for (const auto& given : arguments) {
+    const std::string_view name(given.key());
+    const auto known = std::find_if(row.arguments.begin(), row.arguments.end(),
+                                    [name](const api::Argument& argument) { return argument.name == name; });
+    FLINT_ASSERT(known != row.arguments.end());
+    if (known->in == api::Argument::In::kBody) {
+      body.emplace(given.key(), given.value());
+    } else if (known->in == api::Argument::In::kPath) {
+      call.path += percent_encode(text_of(given.value()));
+    } else {
+      if (!call.query.empty()) call.query += '&';
+      call.query += std::string(name) + "=" + percent_encode(text_of(given.value()));
+    }
+  }
+  if (row.takes_body()) call.body = json::serialize(body);
+  return call;
+}
+
+}  // namespace flint::cli
