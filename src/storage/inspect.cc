@@ -99,6 +99,8 @@ Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Sta
 }
 
 /// Recovery and the map of the files may find the same damage. The advice at the end of their messages differs, so they
+/// are compared by what is wrong.
+void add_untold(std::vector<Finding>& told, const std::vector<Status>& wrong) {
   for (const Status& status : wrong) {
     const auto tells_it = [&status](const Finding& known) { return known.message.starts_with(status.problem()); };
     if (std::none_of(told.begin(), told.end(), tells_it)) {
