@@ -23,6 +23,8 @@ namespace {
 
 }  // namespace
 
+constinit const SlidingLog::Runs SlidingLog::kNone{};
+
 SlidingLog SlidingLog::holding(Run in_use, const Limit& limit) {
   SlidingLog log;
   if (in_use.cost > 0) log.append(in_use.time, in_use.cost, limit.per);
@@ -42,7 +44,8 @@ Outcome SlidingLog::decide(const Limit& limit, Units cost, Time now) const noexc
   }
   // The cost fits once enough of the oldest units have expired, and with them the run that holds the last of those.
   const Units excess = spent - (limit.rate - cost);
-  const auto last = std::partition_point(entries_.begin() + static_cast<std::ptrdiff_t>(live), entries_.end(),
+  const std::vector<Entry>& entries = runs().entries;
+  const auto last = std::partition_point(entries.begin() + static_cast<std::ptrdiff_t>(live), entries.end(),
                                          [&](const Entry& entry) { return entry.total - before < excess; });
   return {
       {false, remaining, time_until_expiry(last_time(), now, limit.per), time_until_expiry(last->time, now, limit.per)},
@@ -57,7 +60,7 @@ void SlidingLog::consume(const Limit& limit, Units cost, Time now, const Outcome
 View SlidingLog::view(const Limit& limit, Time now) const noexcept {
   now = seen(now);
   const std::size_t live = first_live(now, limit.per);
-  if (live == entries_.size()) return {limit.rate, Nanos::zero()};
+  if (live == runs().entries.size()) return {limit.rate, Nanos::zero()};
   return {left(total() - total_before(live), limit), time_until_expiry(last_time(), now, limit.per)};
 }
 
@@ -65,9 +68,9 @@ void SlidingLog::append(Time time, Units cost, Nanos per, std::size_t most_runs)
   time = seen(time);
   drop_before(first_live(time, per));
   if (!empty() && last_time() == time) {
-    entries_.back().total += cost;
+    runs().entries.back().total += cost;
   } else {
-    entries_.push_back({time, total() + cost});
+    runs().entries.push_back({time, total() + cost});
     if (size() > most_runs) merge_oldest();
   }
 }
@@ -75,21 +78,22 @@ void SlidingLog::append(Time time, Units cost, Nanos per, std::size_t most_runs)
 /// An entry's cost is what its total adds to the one before: it takes over the cost of the entry before it when that
 /// one's total becomes what it was before both.
 void SlidingLog::merge_oldest() {
-  entries_[head_].total = total_before(head_);
-  drop_before(head_ + 1);
+  const std::size_t head = runs().head;
+  runs().entries[head].total = total_before(head);
+  drop_before(head + 1);
 }
 
 void SlidingLog::keep_newest(Units most, Time now, Nanos per) {
   const Units units = spent(now, per);
   if (units <= most) return;
   const std::size_t live = first_live(seen(now), per);
-  const std::uint64_t dropped = total_before(live) + (units - most);
-  const auto kept = std::partition_point(
-      entries_.begin() + static_cast<std::ptrdiff_t>(live), entries_.end(),
-      [&, before = total_before(live)](const Entry& entry) { return entry.total - before <= units - most; });
-  entries_.erase(entries_.begin(), kept);
-  head_ = 0;
-  forgotten_ = dropped;
+  const std::uint64_t before = total_before(live);
+  std::vector<Entry>& entries = runs().entries;
+  const auto kept = std::partition_point(entries.begin() + static_cast<std::ptrdiff_t>(live), entries.end(),
+                                         [&](const Entry& entry) { return entry.total - before <= units - most; });
+  entries.erase(entries.begin(), kept);
+  runs().head = 0;
+  runs().forgotten = before + (units - most);
 }
 
 /// While a run is in the log, its time and its total stay as they are, but for the total of the newest one: so what was
@@ -97,28 +101,31 @@ void SlidingLog::keep_newest(Units most, Time now, Nanos per) {
 /// is settled at the end.
 bool SlidingLog::copy_more(SlidingLog& copy, std::size_t most) const {
   const auto is_earlier = [](const Entry& entry, Time time) { return entry.time < time; };
-  auto next = entries_.begin() + static_cast<std::ptrdiff_t>(head_);
-  if (!copy.entries_.empty()) {
-    const auto last = std::lower_bound(next, entries_.end(), copy.entries_.back().time, is_earlier);
-    if (last != entries_.end() && last->time == copy.entries_.back().time) {
+  const std::vector<Entry>& from = runs().entries;
+  std::vector<Entry>& to = copy.runs().entries;
+  auto next = from.begin() + static_cast<std::ptrdiff_t>(runs().head);
+  if (!to.empty()) {
+    const auto last = std::lower_bound(next, from.end(), to.back().time, is_earlier);
+    if (last != from.end() && last->time == to.back().time) {
       next = last;
-      copy.entries_.pop_back();
+      to.pop_back();
     } else {
-      copy.entries_.clear();
+      to.clear();
     }
   }
   // With room for what is appended meanwhile: to move what is copied takes as long as to copy it at once.
-  if (copy.entries_.empty()) copy.entries_.reserve(size() + size() / 8);
-  const auto left = static_cast<std::size_t>(entries_.end() - next);
-  copy.entries_.insert(copy.entries_.end(), next, next + static_cast<std::ptrdiff_t>(std::min(left, most)));
+  if (to.empty()) to.reserve(size() + size() / 8);
+  const auto left = static_cast<std::size_t>(from.end() - next);
+  to.insert(to.end(), next, next + static_cast<std::ptrdiff_t>(std::min(left, most)));
   if (left > most) return false;
   if (empty()) {
     copy = fresh();
     return true;
   }
-  const auto head = std::lower_bound(copy.entries_.begin(), copy.entries_.end(), entries_[head_].time, is_earlier);
-  copy.head_ = static_cast<std::size_t>(head - copy.entries_.begin());
-  (copy.head_ == 0 ? copy.forgotten_ : copy.entries_[copy.head_ - 1].total) = total_before(head_);
+  const auto begin = std::lower_bound(to.begin(), to.end(), from[runs().head].time, is_earlier);
+  const auto head = static_cast<std::size_t>(begin - to.begin());
+  copy.runs().head = head;
+  (head == 0 ? copy.runs().forgotten : to[head - 1].total) = total_before(runs().head);
   return true;
 }
 
@@ -135,36 +142,39 @@ Units SlidingLog::spent(Time now, Nanos per) const noexcept {
 }
 
 Run SlidingLog::run(std::size_t index) const noexcept {
-  const std::size_t at = head_ + index;
-  return {entries_[at].time, entries_[at].total - total_before(at)};
+  const std::size_t at = runs().head + index;
+  const Entry& entry = runs().entries[at];
+  return {entry.time, entry.total - total_before(at)};
 }
 
 std::size_t SlidingLog::first_live(Time now, Nanos per) const noexcept {
-  if (empty() || counts(entries_[head_].time, now, per)) return head_;
-  const auto live = std::partition_point(entries_.begin() + static_cast<std::ptrdiff_t>(head_), entries_.end(),
+  const auto& [entries, head, forgotten] = runs();
+  if (empty() || counts(entries[head].time, now, per)) return head;
+  const auto live = std::partition_point(entries.begin() + static_cast<std::ptrdiff_t>(head), entries.end(),
                                          [&](const Entry& entry) { return !counts(entry.time, now, per); });
-  return static_cast<std::size_t>(live - entries_.begin());
+  return static_cast<std::size_t>(live - entries.begin());
 }
 
 std::uint64_t SlidingLog::total_before(std::size_t index) const noexcept {
-  return index == 0 ? forgotten_ : entries_[index - 1].total;
+  return index == 0 ? runs().forgotten : runs().entries[index - 1].total;
 }
 
 void SlidingLog::drop_before(std::size_t index) {
-  head_ = index;
-  if (head_ == 0 || head_ < entries_.size() - head_) return;
-  forgotten_ = total_before(head_);
-  const auto live = entries_.begin() + static_cast<std::ptrdiff_t>(head_);
+  auto& [entries, head, forgotten] = runs();
+  head = index;
+  if (head == 0 || head < entries.size() - head) return;
+  forgotten = total_before(head);
+  const auto live = entries.begin() + static_cast<std::ptrdiff_t>(head);
   // The memory of a burst long past is given back; with the factor of 4, a log of steady size never reallocates.
-  if (size() < entries_.capacity() / 4) {
+  if (size() < entries.capacity() / 4) {
     std::vector<Entry> kept;
     kept.reserve(2 * size() + 1);
-    kept.assign(live, entries_.end());
-    entries_ = std::move(kept);
+    kept.assign(live, entries.end());
+    entries = std::move(kept);
   } else {
-    entries_.erase(entries_.begin(), live);
+    entries.erase(entries.begin(), live);
   }
-  head_ = 0;
+  head = 0;
 }
 
 RecordedState SlidingLog::describe(const Limit& limit, Time at) const noexcept {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "algorithm/verdict.h"
@@ -25,6 +27,15 @@ namespace flint::algorithm {
 class SlidingLog {
  public:
   static constexpr std::size_t kMaxRuns = 1'000'000;
+
+  SlidingLog() noexcept = default;
+  SlidingLog(const SlidingLog& other) : runs_(other.empty() ? nullptr : std::make_unique<Runs>(*other.runs_)) {}
+  SlidingLog(SlidingLog&& other) noexcept = default;
+  SlidingLog& operator=(SlidingLog other) noexcept {
+    runs_ = std::move(other.runs_);
+    return *this;
+  }
+  ~SlidingLog() = default;
 
   [[nodiscard]] static SlidingLog fresh() noexcept { return {}; }
   [[nodiscard]] static SlidingLog holding(Run in_use, const Limit& limit);
@@ -51,11 +62,11 @@ class SlidingLog {
   [[nodiscard]] bool copy_more(SlidingLog& copy, std::size_t most) const;
 
   /// The runs that counted when the last one was appended, oldest first.
-  [[nodiscard]] std::size_t size() const noexcept { return entries_.size() - head_; }
+  [[nodiscard]] std::size_t size() const noexcept { return runs().entries.size() - runs().head; }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] Run run(std::size_t index) const noexcept;
   /// The time of the newest run; the log has one.
-  [[nodiscard]] Time last_time() const noexcept { return entries_.back().time; }
+  [[nodiscard]] Time last_time() const noexcept { return runs().entries.back().time; }
   [[nodiscard]] Time seen(Time now) const noexcept { return empty() ? now : std::max(now, last_time()); }
 
   /// Every log is valid: what restore() and decode_runs() accept is.
@@ -80,8 +91,8 @@ class SlidingLog {
   /// count are more than a limit allows; the log is then not to be used.
   [[nodiscard]] bool decode_runs(base::Reader& in, Nanos per);
 
-  /// Bytes on the heap.
-  [[nodiscard]] std::size_t memory() const noexcept { return entries_.capacity() * sizeof(Entry); }
+  /// Bytes that the runs have on the heap.
+  [[nodiscard]] std::size_t memory() const noexcept { return runs().entries.capacity() * sizeof(Entry); }
 
   /// The same runs.
   friend bool operator==(const SlidingLog& a, const SlidingLog& b) noexcept;
@@ -97,15 +108,28 @@ class SlidingLog {
   /// Index of the oldest entry that counts at `now`, which the log has seen.
   [[nodiscard]] std::size_t first_live(Time now, Nanos per) const noexcept;
   [[nodiscard]] std::uint64_t total_before(std::size_t index) const noexcept;
-  [[nodiscard]] std::uint64_t total() const noexcept { return total_before(entries_.size()); }
+  [[nodiscard]] std::uint64_t total() const noexcept { return total_before(runs().entries.size()); }
   void drop_before(std::size_t index);
   void merge_oldest();
 
-  /// Entries before head_ are expired or merged into the next one, and less than half of all.
-  std::vector<Entry> entries_;
-  std::size_t head_ = 0;
-  /// Costs of the runs that are not in entries_ any more.
-  std::uint64_t forgotten_ = 0;
+  /// The state of a key that is idle takes as little memory as that of the other algorithms: a pointer, and nothing
+  /// more as long as nothing has passed.
+  struct Runs {
+    /// Entries before head are expired or merged into the next one, and less than half of all.
+    std::vector<Entry> entries;
+    std::size_t head = 0;
+    /// Costs of the runs that are not in entries any more.
+    std::uint64_t forgotten = 0;
+  };
+  static const Runs kNone;
+
+  [[nodiscard]] const Runs& runs() const noexcept { return runs_ == nullptr ? kNone : *runs_; }
+  [[nodiscard]] Runs& runs() {
+    if (runs_ == nullptr) runs_ = std::make_unique<Runs>();
+    return *runs_;
+  }
+
+  std::unique_ptr<Runs> runs_;
 };
 
 }  // namespace flint::algorithm

@@ -147,14 +147,14 @@ Result<Ticket> Engine::configure(KeyEntry& entry, bool is_new, const Limit& limi
   EventWriter event(EventType::kConfigured, at);
   event.configured({.id = entry.id,
                     .cost = 0,
-                    .denials = entry.pending,
+                    .denials = pending_.of(entry),
                     .after = is_new ? algorithm::describe(next, limit, at.time)
                                     : algorithm::describe_reconfigured(next, usage.limit(), limit, at.time)},
                    entry.key, limit);
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
   usage = {state_.limits.rule(limit), std::move(next)};
-  entry.note_record(*seq);
+  note_record(entry, *seq);
   return ticket(*seq, at);
 }
 
@@ -191,7 +191,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
   for (const Item& item : items) {
     answer.value.results.push_back(decision(item, at));
     if (!item.outcome.allowed) {
-      answer.value.denied_key = item.entry->key;
+      answer.value.denied_key = std::string(item.entry->key.view());
       return answer;
     }
   }
@@ -210,7 +210,7 @@ Status Engine::why_not(const Item& item, std::string_view key) {
             fmt::format("cost must be a whole number from 1 to {}, not {}.", kMaxUnits, item.cost)};
   }
   return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass.",
-                                              item.cost, item.entry->key, item.entry->limit().capacity())};
+                                              item.cost, item.entry->key.view(), item.entry->limit().capacity())};
 }
 
 Status Engine::check_distinct(std::span<const Item> items) {
@@ -220,7 +220,7 @@ Status Engine::check_distinct(std::span<const Item> items) {
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
   if (twice == sorted.end()) return {};
   return {Code::kInvalidArgument,
-          fmt::format("items name key \"{}\" more than once: add its costs up in one item.", (*twice)->key)};
+          fmt::format("items name key \"{}\" more than once: add its costs up in one item.", (*twice)->key.view())};
 }
 
 /// The critical section, the same for one item and for many. Nothing changes before all items are allowed and the
@@ -241,14 +241,14 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
   EventWriter event(EventType::kAllowed, at);
   for (const Item& item : items) {
     event.allowed(
-        {.id = item.entry->id, .cost = item.cost, .denials = item.entry->pending, .after = item.outcome.after});
+        {.id = item.entry->id, .cost = item.cost, .denials = pending_.of(*item.entry), .after = item.outcome.after});
   }
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
   for (const Item& item : items) {
     KeyEntry& entry = *item.entry;
     algorithm::consume(entry.usage.state, entry.limit(), item.cost, at.time, item.outcome);
-    entry.note_record(*seq);
+    note_record(entry, *seq);
     entry.counters.add_allowed(item.cost, at.wall);
   }
   allowed_ += items.size();
@@ -266,12 +266,13 @@ inline Result<Ticket> Engine::deny(std::span<Item> items, const Moment& at) {
     item.outcome = {{.allowed = true, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}},
                     {}};
   }
-  count_denial(*items.back().entry, items.back().cost, at);
+  pending_.add(*items.back().entry, items.back().cost, at.wall);
+  ++denied_;
   return Ticket{};
 }
 
 inline Decision Engine::decision(const Item& item, const Moment& at) {
-  return {.key = item.entry->key,
+  return {.key = std::string(item.entry->key.view()),
           .allowed = item.outcome.allowed,
           .cost = item.cost,
           .capacity = item.entry->limit().capacity(),
@@ -290,23 +291,16 @@ Result<Ticket> Engine::reset(std::string_view key) {
 
   const Moment at = clock_->now();
   EventWriter event(EventType::kReset, at);
-  event.reset({.id = entry->id, .denials = entry->pending, .after = {.algorithm = entry->limit().algorithm}});
+  event.reset({.id = entry->id, .denials = pending_.of(*entry), .after = {.algorithm = entry->limit().algorithm}});
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
   entry->usage.state = algorithm::fresh(entry->limit(), at.time);
-  entry->note_record(*seq);
+  note_record(*entry, *seq);
   entry->counters.last_reset_at = at.wall;
   return ticket(*seq, at);
 }
 
-void Engine::count_denial(KeyEntry& entry, Units cost, const Moment& at) {
-  if (!entry.awaits_tick) unlogged_denials_.push_back(&entry);
-  entry.awaits_tick = true;
-  ++entry.pending.count;
-  entry.pending.cost = base::saturating_add(entry.pending.cost, cost);
-  entry.pending.last = at.wall;
-  ++denied_;
-}
+void Engine::note_record(KeyEntry& entry, storage::Seq seq) { entry.note_record(seq, pending_.take(entry)); }
 
 Status Engine::tick_state() {
   if (!clock_) return {};  // the store opens
@@ -318,25 +312,18 @@ Status Engine::tick_state() {
 /// is denied a million times between two ticks thus costs one record, and a crash loses counts but no usage. Keys whose
 /// denials another record has taken along are just let go.
 Status Engine::log_denials() {
-  std::erase_if(unlogged_denials_, [](KeyEntry* entry) {
-    entry->awaits_tick = entry->pending.count > 0;
-    return !entry->awaits_tick;
-  });
-  while (!unlogged_denials_.empty()) {
-    const std::size_t rest = unlogged_denials_.size() - std::min(unlogged_denials_.size(), kMaxCheckAllItems);
-    const auto group = std::span(unlogged_denials_).subspan(rest);
+  pending_.drop_taken();
+  while (!pending_.empty()) {
+    const std::span<const PendingDenials::Item> group = pending_.some(kMaxCheckAllItems);
     const Moment at = clock_->now();
     EventWriter event(EventType::kDenied, at);
-    for (const KeyEntry* entry : group) {
-      event.denied({.id = entry->id, .denials = entry->pending, .after = {.algorithm = entry->limit().algorithm}});
+    for (const auto& [entry, denials] : group) {
+      event.denied({.id = entry->id, .denials = denials, .after = {.algorithm = entry->limit().algorithm}});
     }
     const Result<storage::Seq> seq = append(event, at);
     if (!seq.ok()) return seq.status();
-    for (KeyEntry* entry : group) {
-      entry->note_record(*seq);
-      entry->awaits_tick = false;
-    }
-    unlogged_denials_.resize(rest);
+    for (const auto& [entry, denials] : group) entry->note_record(*seq, denials);
+    pending_.drop(group.size());
   }
   return {};
 }

@@ -13,6 +13,7 @@
 #include "limiter/key_order.h"
 #include "limiter/limiter_clock.h"
 #include "limiter/limiter_state.h"
+#include "limiter/pending_denials.h"
 #include "storage/store.h"
 
 namespace flint::limiter {
@@ -96,20 +97,21 @@ class Engine {
   [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> deny(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] static Decision decision(const Item& item, const Moment& at);
-  void count_denial(KeyEntry& entry, Units cost, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// The record `seq` tells of the key, with the denials that were pending.
+  void note_record(KeyEntry& entry, storage::Seq seq) FLINT_REQUIRES(mutex_);
   Status tick_state() FLINT_REQUIRES(mutex_);
   Status log_denials() FLINT_REQUIRES(mutex_);
   void log_jump() FLINT_REQUIRES(mutex_);
   void log_clock(const Moment& at) FLINT_REQUIRES(mutex_);
   void map_files(DoctorReport& report);
   void report_slow_disk(DoctorReport& report) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] static LimitStatus describe(const KeyEntry& entry, const Moment& at);
+  [[nodiscard]] LimitStatus describe(const KeyEntry& entry, const Moment& at) const FLINT_REQUIRES(mutex_);
   /// Appends the status of each to `statuses`, some at a time, releasing the mutex in between.
   void describe(std::span<const KeyEntry* const> entries, std::vector<LimitStatus>& statuses);
   [[nodiscard]] std::vector<const KeyEntry*> in_order(std::string_view prefix, std::string_view from, bool inclusive,
                                                       std::size_t most);
   [[nodiscard]] std::vector<const KeyEntry*> keys_from(std::size_t first_id);
-  /// Calls `visit` for every key, some at a time, releasing the mutex in between.
+  /// Calls `visit` for every key, with its pending denials, some at a time, releasing the mutex in between.
   template <typename Visit>
   Status for_each_key(const Visit& visit);
 
@@ -125,7 +127,7 @@ class Engine {
   std::optional<LimiterClock> clock_ FLINT_GUARDED_BY(mutex_);
   std::atomic<bool> closed_ = false;
 
-  std::vector<KeyEntry*> unlogged_denials_ FLINT_GUARDED_BY(mutex_);
+  PendingDenials pending_ FLINT_GUARDED_BY(mutex_);
   std::uint64_t allowed_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t denied_ FLINT_GUARDED_BY(mutex_) = 0;
 

@@ -19,8 +19,6 @@ constexpr std::size_t kPointersAtOnce = 8192;
 /// pause, a listing of a million keys kept checks waiting until its end.
 void let_others_in() { std::this_thread::sleep_for(std::chrono::microseconds(20)); }
 
-std::uint64_t total_denied(const KeyEntry& entry) { return entry.counters.denied + entry.pending.count; }
-
 flint::Event public_event(const LogEvent& event, const KeyEvent& item, storage::Seq seq) {
   flint::Event out{
       .kind = EventKind::kReset, .seq = seq, .at = event.at.wall, .cost = item.cost, .count = 1, .limit = {}};
@@ -43,20 +41,21 @@ flint::Event denied_event(const KeyEvent& item, storage::Seq seq) {
 
 }  // namespace
 
-LimitStatus Engine::describe(const KeyEntry& entry, const Moment& at) {
+LimitStatus Engine::describe(const KeyEntry& entry, const Moment& at) const {
+  const Denials pending = pending_.of(entry);
   const algorithm::View view = algorithm::view(entry.usage.state, entry.limit(), at.time);
-  LimitStatus status{.key = entry.key,
+  LimitStatus status{.key = std::string(entry.key.view()),
                      .limit = entry.limit(),
                      .remaining = view.remaining,
                      .reset_at = shown_reset(at, view.reset_after),
                      .total_allowed = entry.counters.allowed,
-                     .total_denied = total_denied(entry),
+                     .total_denied = entry.counters.denied + pending.count,
                      .total_allowed_cost = entry.counters.allowed_cost,
-                     .total_denied_cost = entry.counters.denied_cost + entry.pending.cost,
+                     .total_denied_cost = entry.counters.denied_cost + pending.cost,
                      .last_allowed_at = entry.counters.last_allowed_at,
                      .last_denied_at = entry.counters.last_denied_at,
                      .last_reset_at = entry.counters.last_reset_at};
-  if (entry.pending.count > 0) status.last_denied_at = entry.pending.last;
+  if (pending.count > 0) status.last_denied_at = pending.last;
   return status;
 }
 
@@ -94,7 +93,7 @@ Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
     const std::vector<const KeyEntry*> next = in_order(query.prefix, from, inclusive, most);
     if (next.empty()) return page;
     describe(next, page);
-    from = next.back()->key;
+    from = next.back()->key.view();
     inclusive = false;
   }
 }
@@ -130,7 +129,7 @@ Status Engine::for_each_key(const Visit& visit) {
     for (std::size_t n = 0; n < kKeysAtOnce; ++n) {
       const KeyEntry* entry = state_.keys.next(id);
       if (entry == nullptr) return {};
-      visit(*entry);
+      visit(*entry, pending_.of(*entry));
       id = entry->id + 1;
     }
   }
@@ -145,11 +144,11 @@ Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
   };
   // The least of the best so far is on top: it goes first when a better one comes.
   const auto better = [](const Ranked& a, const Ranked& b) {
-    return a.count != b.count ? a.count > b.count : a.entry->key < b.entry->key;
+    return a.count != b.count ? a.count > b.count : a.entry->key.view() < b.entry->key.view();
   };
   std::priority_queue<Ranked, std::vector<Ranked>, decltype(better)> best(better);
-  Status ranked = for_each_key([&](const KeyEntry& entry) {
-    const std::uint64_t count = by == TopBy::kDenied ? total_denied(entry) : entry.counters.allowed;
+  Status ranked = for_each_key([&](const KeyEntry& entry, const Denials& pending) {
+    const std::uint64_t count = by == TopBy::kDenied ? entry.counters.denied + pending.count : entry.counters.allowed;
     if (count > 0) best.push({count, &entry});
     if (best.size() > limit) best.pop();
   });

@@ -26,9 +26,9 @@ class KeyOrder {
  private:
   struct ByKey {
     using is_transparent = void;
-    bool operator()(const KeyEntry* a, const KeyEntry* b) const noexcept { return a->key < b->key; }
-    bool operator()(const KeyEntry* a, std::string_view b) const noexcept { return a->key < b; }
-    bool operator()(std::string_view a, const KeyEntry* b) const noexcept { return a < b->key; }
+    bool operator()(const KeyEntry* a, const KeyEntry* b) const noexcept { return a->key.view() < b->key.view(); }
+    bool operator()(const KeyEntry* a, std::string_view b) const noexcept { return a->key.view() < b; }
+    bool operator()(std::string_view a, const KeyEntry* b) const noexcept { return a < b->key.view(); }
   };
 
   std::set<const KeyEntry*, ByKey> entries_;

@@ -23,7 +23,7 @@ class KeyOrderTest : public ::testing::Test {
   std::vector<std::string> page(std::string_view from, bool inclusive, std::string_view prefix = "",
                                 std::size_t most = SIZE_MAX) const {
     std::vector<std::string> keys;
-    for (const KeyEntry* entry : order_.page(prefix, from, inclusive, most)) keys.push_back(entry->key);
+    for (const KeyEntry* entry : order_.page(prefix, from, inclusive, most)) keys.emplace_back(entry->key.view());
     return keys;
   }
 

@@ -12,6 +12,24 @@
 
 namespace flint::limiter {
 
+namespace {
+
+static_assert(kMaxKeyBytes <= UINT16_MAX);
+
+/// What malloc would hand out for a name: 24 bytes, or 16 more and so on.
+std::size_t block_bytes(std::size_t length) noexcept {
+  return std::max<std::size_t>(24, (length + 2 + 7) / 16 * 16 + 8);
+}
+
+}  // namespace
+
+void KeyName::assign(std::string_view name) {
+  const std::size_t bytes = block_bytes(name.size());
+  if (block_ == nullptr || block_bytes(length()) != bytes) block_ = std::make_unique<char[]>(bytes);
+  base::store_fixed(reinterpret_cast<std::byte*>(block_.get()), static_cast<std::uint16_t>(name.size()));
+  std::copy(name.begin(), name.end(), &block_[2]);
+}
+
 void Counters::add_allowed(Units cost, WallTime at) noexcept {
   ++allowed;
   allowed_cost = base::saturating_add(allowed_cost, cost);
@@ -25,9 +43,8 @@ void Counters::add_denied(const Denials& denials) noexcept {
   last_denied_at = denials.last;
 }
 
-void KeyEntry::note_record(storage::Seq seq) noexcept {
-  counters.add_denied(pending);
-  pending = {};
+void KeyEntry::note_record(storage::Seq seq, const Denials& denials) noexcept {
+  counters.add_denied(denials);
   last_seq = seq;
 }
 
@@ -45,12 +62,12 @@ KeyEntry* Keys::find(std::string_view key) noexcept {
 KeyEntry* Keys::find(KeyId id) noexcept {
   if (id >= end_id()) return nullptr;
   KeyEntry& entry = slot(id);
-  return entry.present ? &entry : nullptr;
+  return entry.id == id ? &entry : nullptr;
 }
 
 KeyEntry* Keys::next(KeyId id) noexcept {
   for (std::size_t at = id; at < end_id(); ++at) {
-    if (slot(at).present) return &slot(at);
+    if (slot(at).id == at) return &slot(at);
   }
   return nullptr;
 }
@@ -64,11 +81,10 @@ Keys::Place Keys::find_or_add(std::string_view key) {
   const KeyId id = next_id();
   if (id / kChunk == chunks_.size()) chunks_.push_back(std::make_unique<KeyEntry[]>(kChunk));
   KeyEntry& candidate = slot(id);
-  candidate.key = key;
+  candidate.key.assign(key);
   const auto [place, is_new] = by_key_.insert(&candidate);
   if (!is_new) return {*place, false};
   candidate.id = id;
-  candidate.present = true;
   if (!free_.empty()) {
     std::pop_heap(free_.begin(), free_.end(), std::greater<>());
     free_.pop_back();
@@ -83,7 +99,7 @@ KeyEntry& Keys::add(std::string_view key) {
 }
 
 void Keys::remove(KeyEntry& entry) {
-  FLINT_ASSERT(entry.present && &entry == &slot(entry.id));
+  FLINT_ASSERT(find(entry.id) == &entry && entry.pending_at == 0);
   const bool erased = by_key_.erase(&entry) == 1;
   FLINT_ASSERT(erased);
   free_.push_back(entry.id);

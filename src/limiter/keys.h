@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "algorithm/algorithm.h"
+#include "base/coding.h"
 #include "limiter/event_codec.h"
 #include "limiter/limits.h"
 
@@ -24,15 +24,58 @@ struct Usage {
   [[nodiscard]] const Limit& limit() const noexcept { return rule.limit(); }
 };
 
+/// A wall time or none, in the size of a time. Converts to what users see.
+class MaybeTime {
+ public:
+  constexpr MaybeTime() noexcept = default;
+  constexpr MaybeTime(std::nullopt_t) noexcept {}               // NOLINT(google-explicit-constructor)
+  constexpr MaybeTime(WallTime time) noexcept : time_(time) {}  // NOLINT(google-explicit-constructor)
+  constexpr MaybeTime(std::optional<WallTime> time) noexcept    // NOLINT(google-explicit-constructor)
+      : time_(time.value_or(kNone)) {}
+  [[nodiscard]] constexpr bool has_value() const noexcept { return time_ != kNone; }
+  /// There is one.
+  [[nodiscard]] constexpr WallTime operator*() const noexcept { return time_; }
+  constexpr operator std::optional<WallTime>() const noexcept {  // NOLINT(google-explicit-constructor)
+    return has_value() ? std::optional(time_) : std::nullopt;
+  }
+  friend constexpr bool operator==(const MaybeTime&, const MaybeTime&) noexcept = default;
+
+ private:
+  /// No clock shows it: a limiter's wall times begin at 0, less a millisecond.
+  static constexpr WallTime kNone = WallTime::min();
+  WallTime time_ = kNone;
+};
+
+/// The name of a key in one block of the heap that begins with its length, and in one pointer: a std::string takes 24
+/// bytes more.
+class KeyName {
+ public:
+  [[nodiscard]] std::string_view view() const noexcept {
+    return block_ == nullptr ? std::string_view() : std::string_view(&block_[2], length());
+  }
+  operator std::string_view() const noexcept { return view(); }  // NOLINT(google-explicit-constructor)
+  /// At most kMaxKeyBytes. Keeps its block where malloc would give one of the same size.
+  void assign(std::string_view name);
+
+  friend bool operator==(const KeyName& a, std::string_view b) noexcept { return a.view() == b; }
+
+ private:
+  [[nodiscard]] std::size_t length() const noexcept {
+    return base::load_fixed<std::uint16_t>(reinterpret_cast<const std::byte*>(block_.get()));
+  }
+
+  std::unique_ptr<char[]> block_;
+};
+
 /// What the log says of a key's past: denials that no record holds yet are not in here.
 struct Counters {
   std::uint64_t allowed = 0;
   std::uint64_t allowed_cost = 0;
   std::uint64_t denied = 0;
   std::uint64_t denied_cost = 0;
-  std::optional<WallTime> last_allowed_at;
-  std::optional<WallTime> last_denied_at;
-  std::optional<WallTime> last_reset_at;
+  MaybeTime last_allowed_at;
+  MaybeTime last_denied_at;
+  MaybeTime last_reset_at;
 
   void add_allowed(Units cost, WallTime at) noexcept;
   void add_denied(const Denials& denials) noexcept;
@@ -40,26 +83,23 @@ struct Counters {
   friend bool operator==(const Counters&, const Counters&) = default;
 };
 
+inline constexpr KeyId kNoKey = UINT32_MAX;
+
 struct KeyEntry {
-  KeyId id = 0;
-  /// On the engine's list of keys whose denials the next tick logs.
-  bool awaits_tick = false;
-  /// Not a key that was removed, or that is not there yet.
-  bool present = false;
+  /// kNoKey once it is removed.
+  KeyId id = kNoKey;
+  /// Its place in PendingDenials, which keeps it; 0 if it has none.
+  std::uint32_t pending_at = 0;
   /// Of the last record that tells of this key: replay skips what is not newer.
   storage::Seq last_seq = 0;
-  std::string key;
+  KeyName key;
   Usage usage;
   Counters counters;
-  /// Not logged yet.
-  Denials pending;
 
   [[nodiscard]] const Limit& limit() const noexcept { return usage.limit(); }
-  /// The record `seq` tells of this key, and takes what was pending along.
-  void note_record(storage::Seq seq) noexcept;
+  /// The record `seq` tells of this key, and of denials before it.
+  void note_record(storage::Seq seq, const Denials& denials) noexcept;
 };
-
-inline constexpr std::size_t kMaxKeyId = UINT32_MAX;
 
 /// The keys, by name and by id. An entry stays where it is until it is removed; its id is then given to the next new
 /// key. Threads: guarded by the owner's mutex.
@@ -75,7 +115,7 @@ class Keys {
   [[nodiscard]] KeyEntry* next(KeyId id) noexcept;
 
   [[nodiscard]] std::size_t size() const noexcept { return by_key_.size(); }
-  [[nodiscard]] bool full() const noexcept { return size() > kMaxKeyId; }
+  [[nodiscard]] bool full() const noexcept { return size() >= kNoKey; }
   /// The id of the next new key: the lowest one that is free, so that it follows from which keys there are, and not
   /// from what happened to others before.
   [[nodiscard]] KeyId next_id() const noexcept;
@@ -92,7 +132,8 @@ class Keys {
   [[nodiscard]] Place find_or_add(std::string_view key);
   /// `key` is not in the table, which is not full.
   KeyEntry& add(std::string_view key);
-  /// The entry is of this table, and not to be used any more. Nobody may hold on to it or to its id.
+  /// The entry is of this table, has no denials pending, and is not to be used any more. Nobody may hold on to it or to
+  /// its id.
   void remove(KeyEntry& entry);
   void clear();
 
@@ -103,12 +144,12 @@ class Keys {
     using is_avalanching = void;
     std::uint64_t seed;
     std::size_t operator()(std::string_view key) const noexcept;
-    std::size_t operator()(const KeyEntry* entry) const noexcept { return (*this)(std::string_view(entry->key)); }
+    std::size_t operator()(const KeyEntry* entry) const noexcept { return (*this)(entry->key.view()); }
   };
   struct Equal {
     using is_transparent = void;
-    bool operator()(const KeyEntry* a, const KeyEntry* b) const noexcept { return a->key == b->key; }
-    bool operator()(std::string_view a, const KeyEntry* b) const noexcept { return a == b->key; }
+    bool operator()(const KeyEntry* a, const KeyEntry* b) const noexcept { return a->key == b->key.view(); }
+    bool operator()(std::string_view a, const KeyEntry* b) const noexcept { return b->key == a; }
     bool operator()(const KeyEntry* a, std::string_view b) const noexcept { return a->key == b; }
   };
 

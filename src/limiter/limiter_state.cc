@@ -79,14 +79,13 @@ Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) 
     }
     entry = &keys.add(event.key);
   }
-  if (entry->key != event.key) return contradiction("configures a key under the id of another one", seq);
+  if (entry->key.view() != event.key) return contradiction("configures a key under the id of another one", seq);
   if (seq <= entry->last_seq) return {};
   entry->usage.rule = limits.rule(event.limit);
   if (!algorithm::restore(entry->usage.state, item.after, event.limit, 0, event.at.time)) {
     return contradiction("leaves a key in a state that its limit does not allow", seq);
   }
-  entry->pending = item.denials;
-  entry->note_record(seq);
+  entry->note_record(seq, item.denials);
   return {};
 }
 
@@ -115,8 +114,7 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
     case EventType::kClock:
       break;
   }
-  entry->pending = item.denials;
-  entry->note_record(seq);
+  entry->note_record(seq, item.denials);
   return {};
 }
 

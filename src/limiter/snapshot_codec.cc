@@ -20,8 +20,8 @@ constexpr std::uint8_t kHasLastAllowed = 1;
 constexpr std::uint8_t kHasLastDenied = 2;
 constexpr std::uint8_t kHasLastReset = 4;
 
-void write_time(base::Writer& out, const std::optional<WallTime>& time) {
-  if (time) out.fixed(time->time_since_epoch().count());
+void write_time(base::Writer& out, MaybeTime time) {
+  if (time.has_value()) out.fixed((*time).time_since_epoch().count());
 }
 
 void write_counters(base::Writer& out, const Counters& counters) {
@@ -30,17 +30,20 @@ void write_counters(base::Writer& out, const Counters& counters) {
   out.varint(counters.allowed_cost);
   out.varint(std::min(counters.denied, kMaxCounted));
   out.varint(counters.denied_cost);
-  out.fixed(static_cast<std::uint8_t>((counters.last_allowed_at ? kHasLastAllowed : 0) |
-                                      (counters.last_denied_at ? kHasLastDenied : 0) |
-                                      (counters.last_reset_at ? kHasLastReset : 0)));
+  out.fixed(static_cast<std::uint8_t>((counters.last_allowed_at.has_value() ? kHasLastAllowed : 0) |
+                                      (counters.last_denied_at.has_value() ? kHasLastDenied : 0) |
+                                      (counters.last_reset_at.has_value() ? kHasLastReset : 0)));
   write_time(out, counters.last_allowed_at);
   write_time(out, counters.last_denied_at);
   write_time(out, counters.last_reset_at);
 }
 
-std::optional<WallTime> read_time(base::Reader& in, bool present) {
-  if (!present) return std::nullopt;
-  return WallTime(Nanos(in.fixed<std::int64_t>()));
+/// False for a time that no limiter shows.
+bool read_time(base::Reader& in, bool present, MaybeTime& time) {
+  if (!present) return true;
+  const WallTime read(Nanos(in.fixed<std::int64_t>()));
+  time = read;
+  return is_wall_time(read);
 }
 
 bool read_counters(base::Reader& in, Counters& counters) {
@@ -49,13 +52,11 @@ bool read_counters(base::Reader& in, Counters& counters) {
   counters.denied = in.varint();
   counters.denied_cost = in.varint();
   const auto present = in.fixed<std::uint8_t>();
-  counters.last_allowed_at = read_time(in, (present & kHasLastAllowed) != 0);
-  counters.last_denied_at = read_time(in, (present & kHasLastDenied) != 0);
-  counters.last_reset_at = read_time(in, (present & kHasLastReset) != 0);
-  const auto is_possible = [](const std::optional<WallTime>& time) { return !time || is_wall_time(*time); };
-  return in.ok() && present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset) && counters.allowed <= kMaxCounted &&
-         counters.denied <= kMaxCounted && is_possible(counters.last_allowed_at) &&
-         is_possible(counters.last_denied_at) && is_possible(counters.last_reset_at);
+  return read_time(in, (present & kHasLastAllowed) != 0, counters.last_allowed_at) &&
+         read_time(in, (present & kHasLastDenied) != 0, counters.last_denied_at) &&
+         read_time(in, (present & kHasLastReset) != 0, counters.last_reset_at) && in.ok() &&
+         present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset) && counters.allowed <= kMaxCounted &&
+         counters.denied <= kMaxCounted;
 }
 
 Time read_limiter_time(base::Reader& in) { return Time(Nanos(in.fixed<std::int64_t>())); }

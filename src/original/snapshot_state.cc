@@ -40,9 +40,12 @@ Status read_wall(const JsonPath& path, const Scalar& scalar, WallTime& value) {
   return time.status();
 }
 
-Status read_optional_wall(const JsonPath& path, const Scalar& scalar, std::optional<WallTime>& value) {
+Status read_optional_wall(const JsonPath& path, const Scalar& scalar, limiter::MaybeTime& value) {
   if (scalar.kind == Scalar::Kind::kNull) return {};
-  return read_wall(path, scalar, value.emplace());
+  WallTime time;
+  Status read = read_wall(path, scalar, time);
+  if (read.ok()) value = time;
+  return read;
 }
 
 /// The original counts tokens in a double, Flint in whole units and a fraction in 1/per. The conversion rounds down, so

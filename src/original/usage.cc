@@ -96,9 +96,9 @@ Status Usage::restore(std::string_view key, const Limit& limit, algorithm::State
   limiter::KeyEntry& entry = keys_.add(key);
   entry.usage = {limits_.rule(limit), std::move(state)};
   entry.counters = counters;
-  for (std::optional<WallTime>* time :
+  for (limiter::MaybeTime* time :
        {&entry.counters.last_allowed_at, &entry.counters.last_denied_at, &entry.counters.last_reset_at}) {
-    if (*time) *time = shown(std::min(**time, now_));
+    if (time->has_value()) *time = shown(std::min(**time, now_));
   }
   return {};
 }
