@@ -112,7 +112,7 @@ TEST(SnapshotState, DecodesToTheStateThatWasEncoded) {
   for (int run = 0; run < 3000; ++run) {
     const Limit limit = random_limit(random);
     State state = fresh(limit, kNow);
-    for (int step = 0; step < 5; ++step) {
+    for (std::uint64_t step = 0; step < 5; ++step) {
       const Units cost = 1 + random.any_up_to(limit.capacity() - 1);
       const Time now = kNow + Nanos(static_cast<std::int64_t>(step * random.any_up_to(1'000'000'000)));
       if (decide(state, limit, cost, now).allowed) testing::consume(state, limit, cost, now);

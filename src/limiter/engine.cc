@@ -132,7 +132,7 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
   if (entry == nullptr) return Status(Code::kInvalidArgument, "the data directory holds as many keys as it can.");
   const Moment at = clock_->now();
   if (!is_new && entry->limit() == limit) return ticket(entry->last_seq, at);
-  const Result<Ticket> configured = configure(*entry, is_new, limit, at);
+  Result<Ticket> configured = configure(*entry, is_new, limit, at);
   if (is_new && !configured.ok()) state_.keys.remove(*entry);
   return configured;
 }

@@ -212,7 +212,7 @@ TEST(KeyEntry, ARecordTakesPendingDenialsAlongOnce) {
   Keys keys;
   KeyEntry& entry = keys.add("k");
   PendingDenials pending;
-  for (const Units cost : {1, 2, 4}) pending.add(entry, cost, WallTime(1s));
+  for (const Units cost : {1U, 2U, 4U}) pending.add(entry, cost, WallTime(1s));
   entry.note_record(9, pending.take(entry));
   entry.note_record(10, pending.take(entry));
   EXPECT_EQ(entry.counters.denied, 3U);
