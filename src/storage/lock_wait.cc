@@ -35,7 +35,9 @@ std::optional<LockHolder> parse_holder(std::string_view text) {
 
 /// Adds to kDataDirLocked what the lock file says about its holder. That text is a hint: the lock itself is the
 /// kernel's, and the text may be from an earlier holder.
-Status with_holder(const io::Directory& directory, const Status& locked) {
+Status with_holder(io::Directory& directory, const Status& locked) {
+  // Where readers have the lock, the text is that of a writer before them, which may be dead.
+  if (directory.lock_shared(kLockName).ok()) return locked;
   const Result<std::string> holder = directory.read_lock_holder(kLockName);
   if (!holder.ok() || holder->empty()) return locked;
   const Status named(locked.code(), fmt::format("{} Its holder says: {}.", locked.message(), *holder));

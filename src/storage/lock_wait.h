@@ -27,7 +27,7 @@ struct LockWait {
 enum class LockFor : std::uint8_t { kWriting, kReading };
 
 /// The lock of the directory. Null for reading where there is no lock file: no writer was ever there. kDataDirLocked,
-/// with what the holder says of itself, when the wait was in vain.
+/// with what the holder says of itself, when the wait was in vain; readers say nothing of themselves.
 ///
 /// A directory may be wanted by many: those that have waited for longer try more often.
 Result<std::unique_ptr<io::DirectoryLock>> wait_for_lock(io::Directory& directory, LockFor use, const LockWait& wait);

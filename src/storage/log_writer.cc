@@ -252,8 +252,15 @@ Status LogWriter::start_next(std::uint64_t bytes, std::size_t wanted) {
   return {};
 }
 
+bool LogWriter::spare_is_in_its_place() const {
+  if (spare_ == nullptr) return false;
+  const Result<io::FileId> own = spare_->id();
+  const Result<io::FileId> named = directory_.id_of(temporary_name(kSpareName));
+  return own.ok() && named.ok() && *own == *named;
+}
+
 Result<std::shared_ptr<Segment>> LogWriter::create_next(const FileHeader& header) {
-  if (spare_ != nullptr) {
+  if (spare_is_in_its_place()) {
     Result<std::shared_ptr<Segment>> next =
         Segment::create_in(directory_, header, std::move(spare_), temporary_name(kSpareName));
     // Another program may have removed the temporary file.

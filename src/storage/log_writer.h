@@ -161,6 +161,8 @@ class LogWriter {
   [[nodiscard]] std::uint64_t appended_bytes() const noexcept { return appended_.load(std::memory_order_relaxed); }
 
  private:
+  /// False if another file has the name of the spare: renamed, that one would be the next segment.
+  [[nodiscard]] bool spare_is_in_its_place() const;
   Result<std::shared_ptr<Segment>> create_next(const FileHeader& header);
   /// The new segment has `bytes`, within sizes_, or less if the disk has no room for that, or more if `wanted` bytes of
   /// records do not fit.

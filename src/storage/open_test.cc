@@ -101,6 +101,24 @@ TEST_F(StoreTest, ASpareFileThatSomebodyRemovedIsMadeAnew) {
   EXPECT_EQ(open().owner.records, history_.appended);
 }
 
+/// A restored or copied file under the name of the spare became the next segment: the store failed at its next commit,
+/// and the directory did not open any more.
+TEST_F(StoreTest, ASpareFileThatSomebodyReplacedIsMadeAnew) {
+  TestStore& store = open();
+  ASSERT_TRUE(store.append(history_, "one").ok());
+  ASSERT_TRUE(store->tick().ok());
+  ASSERT_TRUE(disk_.directory()->remove("log-next.tmp").ok());
+  disk_.put("log-next.tmp", "somebody else's");
+  for (int i = 0; i < 30; ++i) {
+    const Status appended = store.append(history_, std::string(100, 'x'));
+    ASSERT_TRUE(appended.ok()) << appended.message();
+  }
+  ASSERT_TRUE(store.wait(history_).ok());
+  EXPECT_GT(count_files(disk_, FileKind::kSegment), 1U);
+  kill();
+  EXPECT_EQ(open().owner.records, history_.appended);
+}
+
 TEST_F(StoreTest, ATornTailIsCopiedAsideAndReported) {
   TestStore& store = open();
   ASSERT_TRUE(store.append(history_, "one").ok());
@@ -143,6 +161,23 @@ TEST_F(StoreTest, TheLockSaysWhoHoldsIt) {
   EXPECT_NE(locked.message().find("http://127.0.0.1:7878"), std::string::npos) << locked.message();
   EXPECT_EQ(locked.holder(), (LockHolder{::getpid(), true}));
   EXPECT_EQ(disk_.names(), before);
+}
+
+/// While somebody only read the directory of a server that had been killed, who wanted to write was sent to that
+/// server.
+TEST_F(StoreTest, AReaderIsNotTakenForTheWriterBeforeIt) {
+  StoreOptions options = tiny_options();
+  options.holder = "http://127.0.0.1:7878";
+  ASSERT_TRUE(open(options).append(history_, "one").ok());
+  kill();
+  StoreOptions reading = tiny_options();
+  reading.read_only = true;
+  TestStore reader(disk_, reading);
+  ASSERT_TRUE(reader.open().ok());
+  TestStore writer(disk_, tiny_options());
+  const Status locked = writer.open();
+  EXPECT_EQ(locked.code(), Code::kDataDirLocked);
+  EXPECT_EQ(locked.message().find("7878"), std::string::npos) << locked.message();
 }
 
 TEST_F(StoreTest, ANetworkFileSystemNeedsToBeAllowed) {
