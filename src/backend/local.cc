@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <type_traits>
 #include <utility>
 
 #include "base/assert.h"
@@ -98,7 +99,7 @@ class LocalQueue final : public Queue {
   void submit(const Operation& operation, Asker& asker, std::uint64_t number) override {
     Decided decided = std::visit(
         [&](const auto& one) {
-          if constexpr (blocks(one.kEffect)) {
+          if constexpr (blocks(std::decay_t<decltype(one)>::kEffect)) {
             base::assertion_failed("what blocks is run, not submitted", __FILE__, __LINE__);
             return Decided{};
           } else {
