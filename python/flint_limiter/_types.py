@@ -106,7 +106,7 @@ class DoctorReport(TypedDict):
     ok: bool
     data_dir: str
     limits: int
-    #: The size in bytes of the log records that a reopen would read.
+    #: The size in bytes of the log records that a reopen would read. The name is the original Flint's.
     aof_bytes: int
     snapshot_exists: bool
     snapshot_bytes: int
