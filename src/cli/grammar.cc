@@ -12,15 +12,16 @@ constexpr std::string_view kCheckExits =
     "0 allowed, 1 denied, 2 wrong usage or a key has no limit, 3 storage or connection failed.";
 
 constexpr std::array kGlobalOptions = std::to_array<OptionSpec>({
-    {"--data-dir", "DIR", "the data directory (default .flint); a server that holds it is asked"},
+    {"--data-dir", "DIR", "the data directory (default .flint); a server that holds it answers"},
     {"--server", "URL", "ask the server at http://HOST:PORT or unix:PATH instead"},
     {"--token", "T", "the server's token; prefer FLINT_SERVER_TOKEN or --token-file"},
     {"--token-file", "FILE", "a file that holds the token"},
     {"--timeout", "TIME", "how long to wait for a server, such as 500ms or 30s (default 10s)"},
-    {"--lock-timeout", "TIME", "how long to wait for a directory that another process has, or 0 (default 10s)"},
+    {"--lock-timeout", "TIME",
+     "how long to wait while another process holds the directory; 0 does not wait (default 10s)"},
     {"--json", "", "print the API's JSON"},
     {"--version", "", "print the version"},
-    {"--help", "", "print this; after a command, what that command takes"},
+    {"--help", "", "print this help; after a command, the help of that command"},
 });
 
 constexpr std::array kAddOptions = std::to_array<OptionSpec>({
@@ -34,7 +35,7 @@ constexpr std::array kCheckOptions = std::to_array<OptionSpec>({{"--cost", "N", 
 
 constexpr std::array kListOptions = std::to_array<OptionSpec>({
     {"--prefix", "P", "only keys that start with this"},
-    {"--after", "KEY", "only keys behind this one, in byte order"},
+    {"--after", "KEY", "only keys after this one, in byte order"},
     {"--limit", "N", "at most this many"},
 });
 
@@ -57,7 +58,7 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--max-unsynced-ms", "N", "batch: changes wait while an event that is not durable is older (default 1000)"},
     {"--no-map", "", "append to the log with plain writes, never through a memory map"},
     {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue (default 1024)"},
-    {"--threads", "N", "threads that serve connections (default 0: one a processor)"},
+    {"--threads", "N", "threads that serve connections (default 0: one per processor)"},
     {"--log-level", "LEVEL", "debug, info (default), warning or error"},
     {"--log-format", "FORMAT", "text, json, or auto (default): text on a terminal, else json"},
 });
@@ -90,7 +91,7 @@ constexpr std::array kCommands = std::to_array<Command>({
      .max_operands = kMaxCheckAllItems,
      .options = {},
      .summary = "One decision over several keys: all pass, or nothing is taken",
-     .details = "An ITEM is KEY or KEY=COST: digits behind the last \"=\" are the cost, and without them it is 1.\n"
+     .details = "An ITEM is KEY or KEY=COST: the digits after the last \"=\" are the cost (default 1).\n"
                 "A key that itself ends in \"=\" and digits is written with its cost, as in page=3=1.\n"
                 "1 to 128 different keys.\n",
      .example = "  flint limit check-all user:42 org:acme=10 route:/v1/chat=1\n",
@@ -101,7 +102,7 @@ constexpr std::array kCommands = std::to_array<Command>({
      .min_operands = 1,
      .max_operands = 1,
      .options = {},
-     .summary = "Show what is known of a key",
+     .summary = "Show the status of a key",
      .details = "Changes nothing, however often it is asked.\n",
      .example = "  flint limit status api:user-42\n",
      .exit_codes = kKeyExits,
@@ -132,7 +133,7 @@ constexpr std::array kCommands = std::to_array<Command>({
      .max_operands = 1,
      .options = kHistoryOptions,
      .summary = "Show a key's recent events, newest last",
-     .details = "What the log on disk still retains; compaction drops old events.\n",
+     .details = "Shows the events that the log on disk still contains; compaction drops old ones.\n",
      .example = "  flint limit history api:user-42 --limit 20\n",
      .exit_codes = kKeyExits,
      .run = limit_history},
@@ -151,8 +152,8 @@ constexpr std::array kCommands = std::to_array<Command>({
      .min_operands = 0,
      .max_operands = 0,
      .options = {},
-     .summary = "Make everything decided so far durable",
-     .details = "Of use with a server in sync mode batch; in sync mode always every answer is durable already.\n",
+     .summary = "Make all decisions so far durable",
+     .details = "Useful with a server in sync mode batch; in sync mode always, every answer is already durable.\n",
      .example = "  flint --server http://127.0.0.1:7878 log flush\n",
      .exit_codes = kUsualExits,
      .run = log_flush},
@@ -162,7 +163,7 @@ constexpr std::array kCommands = std::to_array<Command>({
      .max_operands = 0,
      .options = {},
      .summary = "Write a snapshot now and drop the log before the previous one",
-     .details = "Happens by itself when the log has grown; checks go on meanwhile.\n",
+     .details = "Also runs by itself when the log has grown. Checks continue while it runs.\n",
      .example = "  flint log compact\n",
      .exit_codes = kUsualExits,
      .run = log_compact},
@@ -177,7 +178,8 @@ constexpr std::array kCommands = std::to_array<Command>({
                 "must not run. All or nothing: after a crash the data directory does not open before another import\n"
                 "is complete.\n",
      .example = "  flint --data-dir /var/lib/flint import /srv/app/.flint\n",
-     .exit_codes = "0 done, 2 wrong usage, no such files or limits there already, 3 the files or storage failed.",
+     .exit_codes =
+         "0 done, 2 wrong usage, no such files, or the data directory has limits, 3 the files or storage failed.",
      .run = import_original,
      .local = true},
     {.words = "doctor",

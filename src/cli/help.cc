@@ -17,7 +17,7 @@ constexpr std::string_view kEnvironment =
     "Environment (options win):\n"
     "  FLINT_DATA_DIR      as --data-dir\n"
     "  FLINT_SERVER        as --server\n"
-    "  FLINT_SERVER_TOKEN  as --token, and better: it is not in the process list\n"
+    "  FLINT_SERVER_TOKEN  as --token, but not visible in the process list\n"
     "  NO_COLOR            when set, no colours\n";
 
 constexpr std::string_view kExitCodes =
@@ -87,13 +87,13 @@ std::string help_text(const Grammar& grammar, const Command* command, std::strin
   if (!words.empty()) {
     const std::string group = std::string(words) + " ";
     return "Usage: flint [OPTIONS] " + std::string(words) + " COMMAND\n\n" + command_lines(grammar, group) +
-           "\nRun \"flint help " + group + "COMMAND\" for what one takes, with an example.\n";
+           "\nRun \"flint help " + group + "COMMAND\" for its options and an example.\n";
   }
   return "flint: a rate limiter that remembers.\n\n"
          "Usage: flint [--data-dir DIR | --server URL] [--json] COMMAND\n\n" +
          command_lines(grammar, "") + "\nOptions:\n" + option_lines(grammar.global_options) + "\n" +
          std::string(kExamples) + "\n" + std::string(kEnvironment) + "\n" + std::string(kExitCodes) +
-         "\nRun \"flint help COMMAND\" for what a command takes, with an example.\n";
+         "\nRun \"flint help COMMAND\" for the options of a command and an example.\n";
 }
 
 }  // namespace flint::cli

@@ -197,7 +197,7 @@ TEST_F(RunTest, AnAnswerThatIsNotFlintsIsAFailure) {
     for (const std::string format : {"--json", "--cost=1"}) {
       const Outcome outcome = answered({"limit", "check", "k", format}, {200, stranger});
       EXPECT_EQ(outcome.exit, Exit::kFailed) << stranger;
-      EXPECT_THAT(outcome.err, HasSubstr("The answer of a script is not to be believed: it "));
+      EXPECT_THAT(outcome.err, HasSubstr("The answer of a script cannot be trusted: it "));
     }
   }
   for (const std::vector<std::string>& line :

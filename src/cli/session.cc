@@ -45,7 +45,7 @@ Exit Session::take(Access access, const Call& call, const Judge& judge, const Us
 Exit Session::take_answer(const Answer& answer, std::string_view from, const Judge& judge, const Use& use) {
   if (answer.status != 200) return refuse(answer, from);
   const auto stranger = [&](std::string_view it) {
-    return fail({Code::kUnavailable, "The answer of " + std::string(from) + " is not to be believed: it " +
+    return fail({Code::kUnavailable, "The answer of " + std::string(from) + " cannot be trusted: it " +
                                          std::string(it) +
                                          ". Check that --server and FLINT_SERVER name a Flint "
                                          "server."});
@@ -88,7 +88,7 @@ Exit Session::refuse(const Answer& answer, std::string_view from) {
   if (!error.is_string() || !code.is_string()) {
     return fail({Code::kUnavailable, "The answer of " + std::string(from) + " was HTTP " +
                                          std::to_string(answer.status) +
-                                         " without an error of Flint's. Check that "
+                                         " without a Flint error. Check that "
                                          "--server and FLINT_SERVER name a Flint server."});
   }
   print_error(answer.body);

@@ -44,7 +44,7 @@ Result<std::string> read_token_file(const std::string& path, int flags = 0) {
   }
   if (token.size() > kMostBytes) {
     return invalid("The token file " + quote(path) + " holds more than " + std::to_string(kMostBytes) +
-                   " bytes, so it is no token. Check --token-file.");
+                   " bytes, so it does not hold a token. Check --token-file.");
   }
   while (token.ends_with('\n') || token.ends_with('\r')) token.pop_back();
   return token;

@@ -34,11 +34,11 @@ std::string_view advice(int error) {
     case ELOOP:
       return "It is a symbolic link, which is not followed: replace it by the file itself.";
     case ENOTDIR:
-      return "A file stands where a directory belongs: choose another path.";
+      return "There is a file where a directory is needed: choose another path.";
     case EISDIR:
-      return "A directory stands where a file belongs: move it away.";
+      return "There is a directory where a file is needed: move it away.";
     case EEXIST:
-      return "Something of that name is there already: move it away.";
+      return "Something with that name already exists: move it away.";
     case EMFILE:
       return "Raise this process's limit of open files (ulimit -n).";
     case ENFILE:

@@ -31,7 +31,7 @@ TEST(ErrorsTest, MessagesSayWhatFailedWhereWhyAndWhatToDo) {
   EXPECT_EQ(errno_status(ENOENT, "open", "/data/a.log").message(),
             "cannot open /data/a.log: No such file or directory.");
   EXPECT_EQ(errno_status(EEXIST, "create", "/data/a.tmp").message(),
-            "cannot create /data/a.tmp: File exists. Something of that name is there already: move it away.");
+            "cannot create /data/a.tmp: File exists. Something with that name already exists: move it away.");
   EXPECT_THAT(errno_status(99'999, "open", "/a").message(), ::testing::StartsWith("cannot open /a: "));
 }
 

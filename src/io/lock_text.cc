@@ -15,8 +15,9 @@ std::string printable_holder(std::string_view content) {
 }
 
 Status held_elsewhere(std::string_view path) {
-  return {Code::kDataDirLocked, "the data directory is in use: somebody else holds the lock " + std::string(path) +
-                                    ". Stop the holder, or use the directory through it."};
+  return {Code::kDataDirLocked, "the data directory is in use: the lock " + std::string(path) +
+                                    " is held. Stop the process that holds it, or use the directory through that "
+                                    "process."};
 }
 
 Status lock_lost(std::string_view path) {

@@ -114,7 +114,7 @@ Result<std::unique_ptr<DirectoryLock>> acquire(std::shared_ptr<const DirectoryHa
                   "cannot lock " + path + ": this process holds too many data directories. Close some.");
   }
   return Status(Code::kIoError,
-                "cannot lock " + path + ": something keeps replacing the file. Find out what, stop it.");
+                "cannot lock " + path + ": another program keeps replacing the file. Find that program and stop it.");
 }
 
 }  // namespace

@@ -37,9 +37,10 @@ Result<std::unique_ptr<io::DirectoryLock>> keep_original_out(io::Directory& from
   Result<std::unique_ptr<io::DirectoryLock>> lock = from.lock_shared(kOriginalsLock);
   if (lock.code() == Code::kNotFound) return std::unique_ptr<io::DirectoryLock>();
   if (lock.code() == Code::kDataDirLocked) {
-    return Status(Code::kDataDirLocked, fmt::format("a process has {}, and what it grants from now on would be missing "
-                                                    "here. Stop the original Flint first.",
-                                                    from.path()));
+    return Status(Code::kDataDirLocked,
+                  fmt::format("a process holds {}, and its grants from now on would be missing from "
+                              "the import. Stop the original Flint first.",
+                              from.path()));
   }
   return lock;
 }
@@ -70,7 +71,7 @@ Result<Content> read_directory(io::Directory& from, WallTime now, const Progress
   if (!log.ok()) return log.status();
   if (!snapshot->exists && !log->exists) {
     return invalid(
-        fmt::format("{} holds neither {} nor {}: it is no directory of the original Flint. Nothing was "
+        fmt::format("{} holds neither {} nor {}: it is not a data directory of the original Flint. Nothing was "
                     "changed.",
                     from.path(), kSnapshotName, kLogName));
   }

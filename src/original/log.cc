@@ -46,7 +46,7 @@ Result<std::string_view> type_of(const api::JsonDocument& document, const JsonNo
   for (std::uint32_t i = 0; i < event.size; ++i, node = document.sibling(*node)) {
     if (node->name == "type" && node->kind == JsonNode::Kind::kString) return node->text;
   }
-  return invalid("event.type is missing, or no string.");
+  return invalid("event.type is missing, or is not a string.");
 }
 
 Units cost_of(ObjectReader& object) {
@@ -103,7 +103,7 @@ Status LogLine::apply_event(const JsonNode& event, WallTime written_at, Usage& u
     return configure(event, written_at, usage);
   }
   if (type != "ALLOW" && type != "DENY" && type != "RESET") {
-    return invalid(fmt::format("event.type \"{}\" is nothing that this Flint knows.", type.substr(0, 40)));
+    return invalid(fmt::format("event.type \"{}\" is unknown to this Flint.", type.substr(0, 40)));
   }
   const bool is_reset = type == "RESET";
   ObjectReader one = is_reset ? ObjectReader(document_, event, "event", {"type", "key", "at"})
@@ -149,7 +149,7 @@ Status LogLine::configure(const JsonNode& event, WallTime written_at, Usage& usa
   limit.rate = config.integer("rate", 1, kMaxUnits);
   limit.per = period_of(config);
   const std::optional<Algorithm> algorithm = parse_algorithm(config.text("algorithm"));
-  if (!algorithm) config.fail("event.config.algorithm is none that Flint knows.");
+  if (!algorithm) config.fail("event.config.algorithm is not an algorithm that Flint knows.");
   if (!config.status().ok()) return config.status();
   limit.algorithm = *algorithm;
   return usage.configure(key, limit, written_at);

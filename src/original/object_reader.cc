@@ -35,7 +35,7 @@ void ObjectReader::bind(const api::JsonDocument& document, const api::JsonNode& 
   for (std::uint32_t i = 0; i < object.size; ++i, node = document.sibling(*node)) {
     Member* member = find(node->name);
     if (member == nullptr) {
-      return fail(fmt::format("{} is nothing that this Flint knows: did a newer version of the original write it?",
+      return fail(fmt::format("{} is unknown to this Flint: did a newer version of the original write it?",
                               path_of(api::shown_member_name(node->name))));
     }
     if (member->node != nullptr) return fail(fmt::format("{} is there more than once.", path_of(node->name)));

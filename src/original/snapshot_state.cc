@@ -21,7 +21,7 @@ Status wrong(const JsonPath& path, std::string_view what) {
 }
 
 Status unknown(const JsonPath& path) {
-  return wrong(path, "is nothing that this Flint knows: did a newer version of the original write it?");
+  return wrong(path, "is unknown to this Flint: did a newer version of the original write it?");
 }
 
 Status read_integer(const JsonPath& path, const Scalar& scalar, std::uint64_t least, std::uint64_t most,
@@ -71,7 +71,7 @@ Status SnapshotState::begin(const JsonPath& path, bool is_object) {
   }
   if (path[1] == "history" && path.size() > 2) return {};
   if (path.size() == 2) return begin_part(path, is_object);
-  return path.size() == 3 ? begin_key(path, is_object) : wrong(path, "must be no object and no array.");
+  return path.size() == 3 ? begin_key(path, is_object) : wrong(path, "must not be an object or an array.");
 }
 
 Status SnapshotState::begin_part(const JsonPath& path, bool is_object) {
@@ -169,7 +169,8 @@ Status SnapshotState::config_value(Key& key, const JsonPath& path, const Scalar&
     }
     default: {
       const std::optional<Algorithm> algorithm = parse_algorithm(scalar.text);
-      if (!algorithm || scalar.kind != Scalar::Kind::kString) return wrong(path, "is none that Flint knows.");
+      if (!algorithm || scalar.kind != Scalar::Kind::kString)
+        return wrong(path, "is not an algorithm that Flint knows.");
       key.limit.algorithm = *algorithm;
       key.knows_algorithm = true;
       return {};

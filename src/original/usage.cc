@@ -91,7 +91,7 @@ Status Usage::reset(std::string_view key, WallTime at) {
 Status Usage::restore(std::string_view key, const Limit& limit, algorithm::State state,
                       const limiter::Counters& counters) {
   if (Status valid = validate(key, limit); !valid.ok()) return valid;
-  if (keys_.find(key) != nullptr) return invalid(fmt::format("key \"{}\" is there already.", key));
+  if (keys_.find(key) != nullptr) return invalid(fmt::format("key \"{}\" occurs twice.", key));
   if (keys_.full()) return invalid("there are more keys than a data directory can hold.");
   limiter::KeyEntry& entry = keys_.add(key);
   entry.usage = {limits_.rule(limit), std::move(state)};

@@ -23,8 +23,8 @@ std::string shell_word(std::string_view text) {
 std::string what_to_do(const io::Directory& directory) {
   const std::string path = shell_word(directory.path());
   return fmt::format(
-      " Nothing was changed. Run `flint --data-dir {} doctor` to see the map, and `flint --data-dir {} "
-      "doctor --repair` to keep what is undamaged.",
+      " Nothing was changed. Run `flint --data-dir {} doctor` to see what is damaged, and `flint --data-dir {} "
+      "doctor --repair` to keep the rest.",
       path, path);
 }
 
@@ -59,7 +59,7 @@ Status at_place(const Place& place, const Status& status) {
 
 Status opening_stopped(const io::Directory& directory) {
   return {Code::kClosed,
-          fmt::format("The open of {} was stopped before it was done. Nothing was changed.", directory.path())};
+          fmt::format("Opening {} was stopped before it was complete. Nothing was changed.", directory.path())};
 }
 
 /// A full disk is the one failure that leaves the store working: nothing was written in part that could be taken for a
@@ -71,8 +71,8 @@ Status after_failed_write(const Status& status) {
 Status after_failed_sync(const Status& status) {
   if (status.code() == Code::kStorageFailed) return status;
   return {Code::kStorageFailed,
-          fmt::format("{} What is on disk is unknown now, so no changes are accepted until the directory is opened "
-                      "again.",
+          fmt::format("{} The contents of the disk are now unknown, so no changes are accepted until the directory is "
+                      "opened again.",
                       status.message())};
 }
 

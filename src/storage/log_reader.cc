@@ -162,7 +162,7 @@ Result<SegmentRest> SegmentReader::examine_rest() {
       if (!proof.ok()) return proof.status();
       rest.proof = *proof;
       if (search.wasted > kMostWasted + kMostWastedAByte * looked_at) {
-        return damaged("behind that there are more heads of records than there is room for records");
+        return damaged("after that place there are more record headers than records could fit");
       }
     }
     offset += kRecordAlignment;

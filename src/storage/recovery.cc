@@ -205,7 +205,7 @@ Status Recoverer::read_header(std::uint64_t number) {
   const FileHeader& header = reader->header();
   if (!headers_.empty() && header.seq > headers_.back().seq) {
     return corruption({directory_, segment_name(headers_.back().number)},
-                      "it begins before the segment in front of it");
+                      "its first record has a lower number than that of the segment before it");
   }
   headers_.push_back(header);
   result_.segments.push_back({.number = number, .first_seq = header.seq, .bytes = reader->file_bytes()});

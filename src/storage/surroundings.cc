@@ -26,8 +26,8 @@ void report_surroundings(const io::Directory& directory, std::vector<Finding>& f
   if (kind->network) {
     findings.push_back({.fatal = false,
                         .message = fmt::format("{} is on a network file system ({}), whose locks and syncs may not "
-                                               "hold what Flint promises: it is opened only where that is allowed "
-                                               "explicitly. Use a local directory.",
+                                               "work as Flint's promises require: it is opened only if that is "
+                                               "allowed explicitly. Use a local directory.",
                                                directory.path(), kind->name)});
   }
   if (kind->volatile_) {
@@ -51,8 +51,8 @@ Status check_surroundings(const io::Directory& directory, bool allow_network, st
   if (!kind.ok()) return kind.status();
   if (kind->network && !allow_network) {
     return {Code::kPermission,
-            fmt::format("{} is on a network file system ({}), whose locks and syncs may not hold what Flint promises. "
-                        "Use a local directory, or allow it explicitly.",
+            fmt::format("{} is on a network file system ({}), whose locks and syncs may not work as Flint's promises "
+                        "require. Use a local directory, or allow network file systems explicitly.",
                         directory.path(), kind->name)};
   }
   report_surroundings(directory, findings);

@@ -181,9 +181,9 @@ std::vector<Finding> WaitingStore::findings() const {
   base::MutexLock lock(settling_mutex_);
   if (store_ != nullptr) return store_->findings();
   all.push_back({.fatal = false,
-                 .message = fmt::format("nothing can be logged: {} Reads and denials are answered, everything else is "
-                                        "refused until there is room. Make some: it goes on by itself, without a "
-                                        "restart.",
+                 .message = fmt::format("nothing can be logged: {} Reads and denials are answered; everything else is "
+                                        "refused until there is space. Free some space; Flint then continues without "
+                                        "a restart.",
                                         no_room_.message())});
   return all;
 }

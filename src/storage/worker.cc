@@ -12,7 +12,7 @@ Status Worker::start(std::function<Nanos()> turn) {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& error) {
     return {Code::kIoError,
-            std::string("cannot start a thread: ") + error.what() + ". Allow the process more of them."};
+            std::string("cannot start a thread: ") + error.what() + ". Raise the limit of threads (ulimit -u)."};
   }
   return {};
 }

@@ -151,9 +151,9 @@ Status WritableStore::compact() {
     degraded_ = false;
     compaction_finding_.reset();
   } else if (done.code() != Code::kClosed) {
-    compaction_finding_ = Finding{
-        .fatal = false,
-        .message = "The last compaction failed, and the log goes on growing until one succeeds: " + done.message()};
+    compaction_finding_ =
+        Finding{.fatal = false,
+                .message = "The last compaction failed, and the log will grow until one succeeds: " + done.message()};
   }
   return done;
 }
