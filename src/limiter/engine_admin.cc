@@ -39,21 +39,7 @@ Status Engine::health() const {
 }
 
 Stats Engine::stats() {
-  const storage::StoreStats store = is_ours() ? store_->stats() : storage::StoreStats();
-  Stats stats{.keys = 0,
-              .allowed = 0,
-              .denied = 0,
-              .log_bytes = store.log_bytes,
-              .snapshot_bytes = store.snapshot_bytes,
-              .last_seq = store.last_seq,
-              .durable_seq = store.durable_seq,
-              .oldest_unsynced = Nanos(0),
-              .sync_nanos = store.sync_nanos,
-              .sync_records = store.sync_records,
-              .compactions = store.compactions,
-              .failed = store.failed,
-              .degraded = store.degraded,
-              .waits_for_room = store.waits_for_room};
+  Stats stats = is_ours() ? store_->stats() : Stats();
   if (!check_open().ok()) return stats;
   base::MutexLock lock(mutex_);
   stats.keys = state_.keys.size();
@@ -64,11 +50,11 @@ Stats Engine::stats() {
 }
 
 DoctorReport Engine::doctor() {
-  const storage::StoreStats store = is_ours() ? store_->stats() : storage::StoreStats();
+  const Stats store = is_ours() ? store_->stats() : Stats();
   DoctorReport report;
   report.data_dir = directory_->path();
   report.log_bytes = store.log_bytes;
-  report.snapshot_exists = store.snapshot_exists;
+  report.snapshot_exists = store.snapshot_bytes > 0;
   report.snapshot_bytes = store.snapshot_bytes;
   report.last_seq = store.last_seq;
   report.durable_seq = store.durable_seq;

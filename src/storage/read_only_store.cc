@@ -41,16 +41,7 @@ Status ReadOnlyStore::health() const {
   return {Code::kClosed, fmt::format("the store in {} is closed", directory_.path())};
 }
 
-StoreStats ReadOnlyStore::stats() const {
-  StoreStats stats;
-  stats.last_seq = recovery_.last_seq;
-  stats.durable_seq = recovery_.last_seq;
-  stats.log_bytes = recovery_.replayed_bytes;
-  stats.snapshot_bytes = recovery_.snapshot_bytes;
-  stats.snapshot_exists = recovery_.snapshot.has_value();
-  stats.degraded = recovery_.degraded;
-  return stats;
-}
+Stats ReadOnlyStore::stats() const { return recovery_.stats(); }
 
 Status ReadOnlyStore::close() {
   base::MutexLock lock(lock_mutex_);

@@ -26,7 +26,7 @@ class ReadOnlyStore final : public Store {
   Status compact() override;
   Status read_log(const std::function<bool(const Record&)>& visit, const std::function<void()>& forget) const override;
   Status health() const override;
-  StoreStats stats() const override;
+  Stats stats() const override;
   std::vector<Finding> findings() const override { return recovery_.findings; }
   Status tick() override { return health(); }
   Status close() override;

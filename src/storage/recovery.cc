@@ -389,6 +389,16 @@ Status Recoverer::note_end(SegmentReader& reader) {
 
 }  // namespace
 
+Stats Recovery::stats() const {
+  Stats stats;
+  stats.log_bytes = replayed_bytes;
+  stats.snapshot_bytes = snapshot_bytes;
+  stats.last_seq = last_seq;
+  stats.durable_seq = last_seq;
+  stats.degraded = degraded;
+  return stats;
+}
+
 Result<Listing> list_store(io::Directory& directory) {
   Result<std::vector<std::string>> names = directory.list();
   if (!names.ok()) return names.status();

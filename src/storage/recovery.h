@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "flint/doctor.h"
+#include "flint/stats.h"
 #include "storage/format.h"
 #include "storage/log_reader.h"
 #include "storage/log_writer.h"
@@ -88,6 +89,9 @@ struct Recovery {
   std::vector<Finding> findings;
   /// Files that a crash left behind and that nothing refers to.
   std::vector<std::string> leftovers;
+
+  /// Of a store that only has what was read: all of it is as durable as it will be.
+  [[nodiscard]] Stats stats() const;
 };
 
 /// What to make of a directory that holds a part of an import (import_mark.h).

@@ -54,21 +54,6 @@ struct StoreOptions {
   bool background = true;
 };
 
-struct StoreStats {
-  Seq last_seq = 0;
-  Seq durable_seq = 0;
-  std::uint64_t log_bytes = 0;
-  std::uint64_t snapshot_bytes = 0;
-  bool snapshot_exists = false;
-  /// As in Stats.
-  Histogram sync_nanos;
-  Histogram sync_records;
-  std::uint64_t compactions = 0;
-  bool failed = false;
-  bool degraded = false;
-  bool waits_for_room = false;
-};
-
 /// Threads: any, with the rules that the members state. "The mutex" is the owner's, which guards the state and is lent
 /// to open(): append() is called under it, so that deciding, logging and applying are one critical section.
 class Store {
@@ -121,7 +106,8 @@ class Store {
 
   /// Ok, or the failure that stopped the store. Does not block.
   [[nodiscard]] virtual Status health() const = 0;
-  [[nodiscard]] virtual StoreStats stats() const = 0;
+  /// Without what only the owner knows: keys, decisions and the age of the oldest record.
+  [[nodiscard]] virtual Stats stats() const = 0;
   /// What recovery found and did that an operator should know.
   [[nodiscard]] virtual std::vector<Finding> findings() const = 0;
 

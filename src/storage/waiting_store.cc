@@ -19,17 +19,6 @@ constexpr Nanos kForEver = std::chrono::hours(24);
 /// fit.
 constexpr int kShareOfTime = 10;
 
-StoreStats stats_of(const Recovery& recovery) {
-  StoreStats stats;
-  stats.last_seq = recovery.last_seq;
-  stats.log_bytes = recovery.replayed_bytes;
-  stats.snapshot_bytes = recovery.snapshot_bytes;
-  stats.snapshot_exists = recovery.snapshot.has_value();
-  stats.degraded = recovery.degraded;
-  stats.waits_for_room = true;
-  return stats;
-}
-
 }  // namespace
 
 WaitingStore::WaitingStore(Recovered recovered, Status no_room)
@@ -42,7 +31,7 @@ WaitingStore::WaitingStore(Recovered recovered, Status no_room)
       last_seq_(recovered.recovery.last_seq),
       proven_seq_(recovered.recovery.proven_seq),
       segments_(recovered.recovery.segments),
-      stats_(stats_of(recovered.recovery)),
+      stats_(recovered.recovery.stats()),
       findings_(recovered.recovery.findings),
       recovered_(std::move(recovered)),
       no_room_(std::move(no_room)),
@@ -163,10 +152,11 @@ Status WaitingStore::health() const {
   return store != nullptr ? store->health() : refusal();
 }
 
-StoreStats WaitingStore::stats() const {
+Stats WaitingStore::stats() const {
   if (const WritableStore* store = settled(); store != nullptr) return store->stats();
-  StoreStats stats = stats_;
+  Stats stats = stats_;
   stats.durable_seq = durable_seq();
+  stats.waits_for_room = true;
   stats.failed = failure_.happened();
   return stats;
 }

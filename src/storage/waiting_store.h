@@ -41,7 +41,7 @@ class WaitingStore final : public Store {
   Status compact() override;
   Status read_log(const std::function<bool(const Record&)>& visit, const std::function<void()>& forget) const override;
   Status health() const override;
-  StoreStats stats() const override;
+  Stats stats() const override;
   std::vector<Finding> findings() const override;
   Status tick() override;
   Status close() override;
@@ -68,7 +68,7 @@ class WaitingStore final : public Store {
   const Seq last_seq_;
   const Seq proven_seq_;
   const std::vector<SegmentInfo> segments_;
-  const StoreStats stats_;
+  const Stats stats_;
   const std::vector<Finding> findings_;
 
   Failure failure_;

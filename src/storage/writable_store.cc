@@ -181,17 +181,18 @@ Status WritableStore::read_log(const std::function<bool(const Record&)>& visit,
 
 Status WritableStore::health() const { return refuses() ? refusal() : Status(); }
 
-StoreStats WritableStore::stats() const {
-  return {.last_seq = log_.last_seq(),
-          .durable_seq = log_.durable_seq(),
-          .log_bytes = compactor_.log_bytes(),
-          .snapshot_bytes = compactor_.snapshot_bytes(),
-          .snapshot_exists = compactor_.snapshot_bytes() > 0,
-          .sync_nanos = log_.sync_nanos(),
-          .sync_records = log_.sync_records(),
-          .compactions = compactor_.count(),
-          .failed = failure_.happened(),
-          .degraded = degraded_};
+Stats WritableStore::stats() const {
+  Stats stats;
+  stats.log_bytes = compactor_.log_bytes();
+  stats.snapshot_bytes = compactor_.snapshot_bytes();
+  stats.last_seq = log_.last_seq();
+  stats.durable_seq = log_.durable_seq();
+  stats.sync_nanos = log_.sync_nanos();
+  stats.sync_records = log_.sync_records();
+  stats.compactions = compactor_.count();
+  stats.failed = failure_.happened();
+  stats.degraded = degraded_;
+  return stats;
 }
 
 std::vector<Finding> WritableStore::findings() const {

@@ -44,7 +44,7 @@ class WritableStore final : public Store {
   Status compact() override;
   Status read_log(const std::function<bool(const Record&)>& visit, const std::function<void()>& forget) const override;
   Status health() const override;
-  StoreStats stats() const override;
+  Stats stats() const override;
   std::vector<Finding> findings() const override;
   Status tick() override;
   Status close() override;
