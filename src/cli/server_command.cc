@@ -88,8 +88,8 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
         read_integer(invocation, "--flush-every-ms", 1, kMaxFlushEvery.count(), flush_every_ms),
         read_integer(invocation, "--flush-every-events", 1, kMaxFlushEveryEvents, options.limiter.flush_every_events),
         read_integer(invocation, "--max-unsynced-ms", 1, kMaxMaxUnsynced.count(), max_unsynced_ms),
-        read_integer(invocation, "--max-blocking", 1, server::kMostBlocking, options.max_blocking),
-        read_integer(invocation, "--threads", 0, server::kMostThreads, options.threads)}) {
+        read_integer(invocation, "--max-blocking", 1, server::kMaxBlocking, options.max_blocking),
+        read_integer(invocation, "--threads", 0, server::kMaxThreads, options.threads)}) {
     if (!status.ok()) return status;
   }
   options.limiter.map_log = !invocation.has("--no-map");

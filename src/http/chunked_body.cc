@@ -98,10 +98,10 @@ bool ChunkedBody::read_line(std::string_view& bytes, std::size_t most) {
 }
 
 ChunkedBody::State ChunkedBody::begin_chunk(std::size_t body_bytes) {
-  constexpr std::size_t kMostDigits = 16;
+  constexpr std::size_t kMaxDigits = 16;
   const std::size_t digits = std::min(line_.find_first_not_of("0123456789abcdefABCDEF"), line_.size());
   const std::string_view extension = std::string_view(line_).substr(digits);
-  if (digits == 0 || digits > kMostDigits) return bad("The size of a chunk is not hexadecimal.");
+  if (digits == 0 || digits > kMaxDigits) return bad("The size of a chunk is not hexadecimal.");
   if (!are_extensions(extension)) return bad("An extension of a chunk is malformed.");
   std::from_chars(line_.data(), line_.data() + digits, chunk_left_, 16);
   if (chunk_left_ > kMaxBodyBytes - body_bytes) {

@@ -10,7 +10,7 @@ namespace flint::net {
 namespace {
 
 /// So that one flood of connections does not keep another listener waiting.
-constexpr int kMostAtOnce = 64;
+constexpr int kMaxAtOnce = 64;
 
 bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
@@ -53,7 +53,7 @@ void Listener::await() {
 }
 
 bool Listener::accept_all() {
-  for (int i = 0; i < kMostAtOnce; ++i) {
+  for (int i = 0; i < kMaxAtOnce; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof(peer);
     base::UniqueFd accepted(

@@ -14,7 +14,7 @@ namespace flint::net {
 namespace {
 
 /// What a lingering connection reads and forgets, at most: a body that was refused, say.
-constexpr std::size_t kMostDiscarded = 1024 * 1024;
+constexpr std::size_t kMaxDiscarded = 1024 * 1024;
 
 bool would_block(error_code error) { return error == asio::error::would_block || error == asio::error::try_again; }
 
@@ -96,7 +96,7 @@ void Stream::discard() {
     std::array<char, 16 * 1024> forgotten;
     if (!error) self->discarded_ += self->socket_.read_some(asio::buffer(forgotten), error);
     const bool goes_on = !error || error == asio::error::would_block;
-    if (!goes_on || self->discarded_ >= kMostDiscarded) return self->close();
+    if (!goes_on || self->discarded_ >= kMaxDiscarded) return self->close();
     self->discard();
   });
 }

@@ -8,7 +8,7 @@ namespace flint::server {
 namespace {
 
 /// A client that does not take its answers is not read from once it has this much to take.
-constexpr std::size_t kMostUnsent = 64 * 1024;
+constexpr std::size_t kMaxUnsent = 64 * 1024;
 /// So long a request waits for a worker although its client has ended its side.
 constexpr auto kPatience = std::chrono::seconds(1);
 constexpr int kDone = 200;
@@ -145,7 +145,7 @@ void Connection::resume() {
   pump();
 }
 
-bool Connection::may_handle() const { return serving_ == Serving::kRequests && outbox_.size() < kMostUnsent; }
+bool Connection::may_handle() const { return serving_ == Serving::kRequests && outbox_.size() < kMaxUnsent; }
 
 /// All that happens to a connection ends here, and this decides what it does next: there is no other place that starts
 /// to read, to write or to end. So it does not matter in which order things happen to it, and no callback has to know

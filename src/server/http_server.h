@@ -17,7 +17,7 @@ namespace flint::server {
 struct HttpSettings {
   std::size_t max_blocking = 1024;
   unsigned threads = 1;
-  net::ConnectionPlaces places{.places = kMostConnections, .spare = net::ConnectionTable::kSpare};
+  net::ConnectionPlaces places{.places = kMaxConnections, .spare = net::ConnectionTable::kSpare};
   /// What requests carry on sockets that ask for it.
   std::string token;
   Deadlines deadlines;

@@ -235,7 +235,7 @@ TEST(LateAnswers, OfSlowRequestsHoldNoThread) {
   LateBackend backend;
   TestServer server(backend, one_thread());
   std::vector<TestClient> clients;
-  for (std::size_t i = 0; i < 2 * ServerCore::kMostWorkers + 1; ++i) {
+  for (std::size_t i = 0; i < 2 * ServerCore::kMaxWorkers + 1; ++i) {
     clients.push_back(server.connect());
     ASSERT_TRUE(clients.back().send(get("/v1/top")));
     backend.await(i + 1);

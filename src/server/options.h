@@ -30,9 +30,9 @@ struct Deadlines {
   std::chrono::milliseconds linger{1'000};
 };
 
-inline constexpr std::size_t kMostBlocking = 1'000'000;
-inline constexpr unsigned kMostThreads = 256;
-inline constexpr std::size_t kMostConnections = 1024;
+inline constexpr std::size_t kMaxBlocking = 1'000'000;
+inline constexpr unsigned kMaxThreads = 256;
+inline constexpr std::size_t kMaxConnections = 1024;
 
 struct ServerOptions {
   /// What parse_bind_address reads. A listening socket that a service manager passes takes its place.
@@ -46,14 +46,14 @@ struct ServerOptions {
   std::string data_dir = ".flint";
   /// How the data directory is opened; the server fills in `server_address`.
   Options limiter;
-  /// How many requests may wait on storage at once; further ones stay unread. 1 to kMostBlocking.
+  /// How many requests may wait on storage at once; further ones stay unread. 1 to kMaxBlocking.
   std::size_t max_blocking = 1024;
-  /// I/O threads, at most kMostThreads; 0 means one a processor.
+  /// I/O threads, at most kMaxThreads; 0 means one a processor.
   unsigned threads = 0;
   net::LogLevel log_level = net::LogLevel::kInfo;
   net::LogFormat log_format = net::LogFormat::kAuto;
   /// By the socket in the data directory; and as many by `bind`. Fewer where the limit of open files is lower.
-  std::size_t max_connections = kMostConnections;
+  std::size_t max_connections = kMaxConnections;
   Deadlines deadlines;
 };
 

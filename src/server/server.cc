@@ -30,7 +30,7 @@ using base::invalid;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kShortestStrongToken = 16;
-constexpr std::size_t kMostTokenBytes = 512;
+constexpr std::size_t kMaxTokenBytes = 512;
 
 // Once storage has failed, the process ends within a second, so that its supervisor reopens the directory: so long it
 // answers 503, so long it finishes what is in flight, and then it ends even if a dead disk holds a thread.
@@ -42,8 +42,8 @@ constexpr int kStorageFailedExit = 3;
 
 Status validate_token(std::string_view token) {
   const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (token.size() > kMostTokenBytes || !visible) {
-    return invalid(fmt::format("The token must be 1 to {} visible ASCII characters without spaces.", kMostTokenBytes));
+  if (token.size() > kMaxTokenBytes || !visible) {
+    return invalid(fmt::format("The token must be 1 to {} visible ASCII characters without spaces.", kMaxTokenBytes));
   }
   return {};
 }
@@ -54,17 +54,17 @@ Status validate(const ServerOptions& options, const net::BindAddress& address) {
     return invalid(
         fmt::format("{} can be reached from other machines: set a token, or bind a loopback address.", address.url()));
   }
-  if (options.threads > kMostThreads) {
-    return invalid(fmt::format("threads must be from 0 to {}, not {}.", kMostThreads, options.threads));
+  if (options.threads > kMaxThreads) {
+    return invalid(fmt::format("threads must be from 0 to {}, not {}.", kMaxThreads, options.threads));
   }
-  if (options.max_blocking < 1 || options.max_blocking > kMostBlocking) {
-    return invalid(fmt::format("max_blocking must be from 1 to {}, not {}.", kMostBlocking, options.max_blocking));
+  if (options.max_blocking < 1 || options.max_blocking > kMaxBlocking) {
+    return invalid(fmt::format("max_blocking must be from 1 to {}, not {}.", kMaxBlocking, options.max_blocking));
   }
   return {};
 }
 
 unsigned thread_count(unsigned wanted) {
-  return wanted != 0 ? wanted : std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
+  return wanted != 0 ? wanted : std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads);
 }
 
 /// A core dump would hold the token, and so would the memory that another process of the same user can read.

@@ -25,8 +25,8 @@ struct ServerCore {
         routes(over, monitor),
         deadlines(limits),
         gate(max_blocking),
-        scanning_workers(std::min(max_blocking, kMostWorkers)),
-        examining_workers(std::min(max_blocking, kMostWorkers)) {}
+        scanning_workers(std::min(max_blocking, kMaxWorkers)),
+        examining_workers(std::min(max_blocking, kMaxWorkers)) {}
 
   backend::Backend& backend;
   net::ConnectionTable connections;
@@ -36,7 +36,7 @@ struct ServerCore {
   net::StorageGate gate;
 
   /// Each kind of work has threads of its own: in one queue, doctors and rankings held up a flush.
-  static constexpr std::size_t kMostWorkers = 2;
+  static constexpr std::size_t kMaxWorkers = 2;
   net::WorkerPool flushing_workers{1};
   net::WorkerPool scanning_workers;
   net::WorkerPool examining_workers;
