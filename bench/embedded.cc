@@ -210,12 +210,15 @@ void open_directory(benchmark::State& state, bool compacted) {
 constexpr Limit kSliding{
     .rate = kMaxUnits, .per = std::chrono::milliseconds(10), .algorithm = Algorithm::kSlidingWindowLog};
 constexpr Limit kWindow{.rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kFixedWindowCounter};
+constexpr Limit kFading{
+    .rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kSlidingWindowCounter};
 
 BENCHMARK_CAPTURE(check, batch, SyncMode::kBatch)->UseRealTime()->ThreadRange(1, 4);
 BENCHMARK_CAPTURE(check, always, SyncMode::kAlways)->UseRealTime()->ThreadRange(1, 16);
 BENCHMARK(check_unmapped)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, sliding_window_log, kSliding)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, fixed_window_counter, kWindow)->UseRealTime();
+BENCHMARK_CAPTURE(check_algorithm, sliding_window_counter, kFading)->UseRealTime();
 BENCHMARK(check_all_of_four)->UseRealTime();
 BENCHMARK_CAPTURE(denied, batch, SyncMode::kBatch)->UseRealTime();
 BENCHMARK_CAPTURE(denied, always, SyncMode::kAlways)->UseRealTime();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -28,11 +29,20 @@ enum class Algorithm : std::uint8_t {
   /// At most `rate` units in a window, which starts at the first allowed check after the previous window ended.
   /// Bound: `rate` in a window, 2 * rate across a boundary.
   kFixedWindowCounter = 3,
+  /// The units of this window, plus those of the window before by the part of it that the last `per` overlaps, stay
+  /// within `rate`. Two numbers a key.
+  /// Bound: over any interval t, at most rate + floor(rate * t / per) units pass.
+  kSlidingWindowCounter = 4,
 };
 
-/// The name of `algorithm`: `token_bucket`, `sliding_window_log` or `fixed_window_counter`. Static storage.
+/// All of them, in the order of their values.
+inline constexpr std::array kAlgorithms = {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog,
+                                           Algorithm::kFixedWindowCounter, Algorithm::kSlidingWindowCounter};
+
+/// The name of `algorithm`: `token_bucket`, `sliding_window_log`, `fixed_window_counter` or `sliding_window_counter`.
+/// Static storage.
 [[nodiscard]] std::string_view algorithm_name(Algorithm algorithm) noexcept;
-/// The algorithm with this name; nothing if `name` is none of the three names.
+/// The algorithm with this name; nothing if `name` is none of the four names.
 [[nodiscard]] std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept;
 
 /// The rule for a key.

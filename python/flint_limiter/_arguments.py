@@ -21,7 +21,7 @@ MAX_LISTED = 1_000_000_000
 #: Of history() and top(), whose answers a server makes in memory.
 MAX_ROWS = 10_000
 
-ALGORITHMS = ("token_bucket", "sliding_window_log", "fixed_window_counter")
+ALGORITHMS = ("token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter")
 
 _MAX_PERIOD_MS = 366 * 86_400_000
 _MAX_SECONDS = 86_400

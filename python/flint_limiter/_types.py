@@ -18,7 +18,7 @@ else:
     except ImportError:
         from typing import TypedDict
 
-Algorithm = Literal["token_bucket", "sliding_window_log", "fixed_window_counter"]
+Algorithm = Literal["token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter"]
 #: An int of seconds, a str such as `250ms`, `10s`, `1m`, `1h`, `1d`, or a timedelta.
 Period = Union[int, str, timedelta]
 

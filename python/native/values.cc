@@ -78,7 +78,7 @@ nb::object datetime(WallTime time) {
 
 nb::object algorithm_text(Algorithm algorithm) {
   // Kept to the end of the process: a destructor after the interpreter's end could not free them.
-  static std::array<PyObject*, 4> texts{};
+  static std::array<PyObject*, kAlgorithms.size() + 1> texts{};
   PyObject*& cached = texts.at(static_cast<std::size_t>(algorithm));
   if (cached == nullptr) cached = text(algorithm_name(algorithm)).release().ptr();
   return nb::borrow(cached);

@@ -21,7 +21,7 @@ LIMITS: st.SearchStrategy[dict[str, Any]] = st.one_of(
         dict,
         rate=st.integers(1, 30),
         per=st.sampled_from(["300d", "366d"]),
-        algorithm=st.sampled_from(["sliding_window_log", "fixed_window_counter"]),
+        algorithm=st.sampled_from(["sliding_window_log", "fixed_window_counter", "sliding_window_counter"]),
     ),
 )
 COSTS = st.integers(1, 12)

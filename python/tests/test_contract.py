@@ -11,7 +11,7 @@ import pytest
 
 import flint
 
-ALGORITHMS = ("token_bucket", "sliding_window_log", "fixed_window_counter")
+ALGORITHMS = ("token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter")
 
 STATUS_FIELDS = [
     "key",

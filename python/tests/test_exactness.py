@@ -48,7 +48,9 @@ print(sum(allowed))
 """
 
 
-@pytest.mark.parametrize("algorithm", ["token_bucket", "sliding_window_log", "fixed_window_counter"])
+@pytest.mark.parametrize(
+    "algorithm", ["token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter"]
+)
 def test_processes_and_threads_that_share_a_limit_get_exactly_that(server: Server, algorithm: str) -> None:
     with flint.SharedLimiter(server.socket) as limiter:
         limiter.limit("k", rate=1500, per="366d", algorithm=algorithm)  # type: ignore[arg-type]

@@ -18,6 +18,8 @@ template <typename Visit>
       return visit(std::type_identity<SlidingLog>());
     case Algorithm::kFixedWindowCounter:
       return visit(std::type_identity<FixedWindow>());
+    case Algorithm::kSlidingWindowCounter:
+      return visit(std::type_identity<SlidingCounter>());
   }
   base::assertion_failed("the algorithm of a limit is one of Algorithm", __FILE__, __LINE__);
 }

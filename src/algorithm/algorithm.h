@@ -3,13 +3,14 @@
 #include <variant>
 
 #include "algorithm/fixed_window.h"
+#include "algorithm/sliding_counter.h"
 #include "algorithm/sliding_log.h"
 #include "algorithm/token_bucket.h"
 #include "algorithm/verdict.h"
 #include "base/coding.h"
 #include "flint/limit.h"
 
-/// The three algorithms as pure functions: (state, limit, cost, now) -> verdict and next state. No clock, no lock, no
+/// The four algorithms as pure functions: (state, limit, cost, now) -> verdict and next state. No clock, no lock, no
 /// I/O; exact integers only, so the same events replay to the same bits on every machine.
 ///
 /// This is the one place that chooses among the algorithms. Each has its own file, which also says how its state is
@@ -21,7 +22,7 @@
 /// algorithm: anything else is a bug and stops.
 namespace flint::algorithm {
 
-using State = std::variant<TokenBucket, SlidingLog, FixedWindow>;
+using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter>;
 
 /// Full quota.
 [[nodiscard]] State fresh(const Limit& limit, Time now);

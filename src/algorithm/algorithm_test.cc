@@ -12,13 +12,14 @@ using testing::consume;
 
 constexpr Time kStart{Nanos(1h)};
 constexpr Time kEndOfTime = Time::max();
-constexpr Algorithm kAlgorithms[] = {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog,
-                                     Algorithm::kFixedWindowCounter};
 
 Limit bucket(Units rate, Nanos per, std::optional<Units> burst = std::nullopt) {
   return {.rate = rate, .per = per, .algorithm = Algorithm::kTokenBucket, .burst = burst};
 }
 Limit sliding(Units rate, Nanos per) { return {.rate = rate, .per = per, .algorithm = Algorithm::kSlidingWindowLog}; }
+Limit counter(Units rate, Nanos per) {
+  return {.rate = rate, .per = per, .algorithm = Algorithm::kSlidingWindowCounter};
+}
 Limit fixed(Units rate, Nanos per) { return {.rate = rate, .per = per, .algorithm = Algorithm::kFixedWindowCounter}; }
 
 /// One key, checked as the limiter does it.
@@ -81,6 +82,31 @@ TEST(FixedWindowTest, StartsAWindowWithTheFirstGrantAfterTheLastOne) {
   EXPECT_EQ(key.check(10, kStart + 9s), (Verdict{true, 0, 1s, 0s}));
 }
 
+TEST(SlidingCounterTest, TheWindowBeforeFadesAsItIsLeftBehind) {
+  Key key(counter(10, 1s));
+  EXPECT_EQ(key.check(10, kStart), (Verdict{true, 0, 2s, 0s}));
+  EXPECT_EQ(key.check(1, kStart + 400ms), (Verdict{false, 0, 1600ms, 700ms})) << "one tenth of the next window";
+  EXPECT_EQ(key.check(5, kStart + 1s), (Verdict{false, 0, 1s, 500ms})) << "at the boundary all of it still counts";
+  EXPECT_EQ(key.look(kStart + 1s + 499ms), (View{4, 501ms})) << "5.01 in use are 6";
+  EXPECT_EQ(key.check(5, kStart + 1500ms), (Verdict{true, 0, 1500ms, 0s}));
+  EXPECT_EQ(key.check(6, kStart + 1500ms), (Verdict{false, 0, 1500ms, 700ms})) << "only the next window has room";
+  EXPECT_EQ(key.check(2, kStart + 1500ms), (Verdict{false, 0, 1500ms, 200ms}));
+  EXPECT_EQ(key.look(kStart + 3s), (View{10, 0s}));
+}
+
+TEST(SlidingCounterTest, ALowerRateForgetsTheOldestUnits) {
+  Key key(counter(100, 1s));
+  ASSERT_TRUE(key.check(60, kStart).allowed);
+  ASSERT_TRUE(key.check(40, kStart + 1s).allowed);
+  key.change(counter(70, 1s), kStart + 1500ms);
+  EXPECT_EQ(key.state(), State(SlidingCounter{kStart + 1s, 40, 60})) << "40 and half of 60 are 70";
+  key.change(counter(50, 1s), kStart + 1500ms);
+  EXPECT_EQ(key.state(), State(SlidingCounter{kStart + 1s, 40, 20}));
+  key.change(counter(30, 1s), kStart + 1500ms);
+  EXPECT_EQ(key.state(), State(SlidingCounter{kStart + 1s, 30, 0}));
+  EXPECT_EQ(key.remaining(kStart + 1500ms), 0U);
+}
+
 TEST(AlgorithmTest, ATimeBeforeWhatTheStateHasSeenIsTakenAsThatTime) {
   for (const Algorithm algorithm : kAlgorithms) {
     const Limit limit{.rate = 10, .per = 1s, .algorithm = algorithm};
@@ -121,6 +147,8 @@ TEST(AlgorithmTest, AStateOfAnotherAlgorithmOrOutOfRangeIsNotValid) {
   EXPECT_FALSE(is_valid(TokenBucket{kStart, 0, 1}, bucket(1, 1s)));
   EXPECT_FALSE(is_valid(TokenBucket{kStart, kMaxUnits + 1, 0}, bucket(1, 1s)));
   EXPECT_FALSE(is_valid(FixedWindow{kStart, kMaxUnits + 1}, fixed(1, 1s)));
+  EXPECT_FALSE(is_valid(SlidingCounter{kStart, kMaxUnits + 1, 0}, counter(1, 1s)));
+  EXPECT_FALSE(is_valid(SlidingCounter{kStart, 0, kMaxUnits + 1}, counter(1, 1s)));
   for (const Algorithm one : kAlgorithms) {
     for (const Algorithm other : kAlgorithms) {
       const Limit limit{.rate = 5, .per = 1s, .algorithm = one};

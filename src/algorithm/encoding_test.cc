@@ -12,7 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::hex;
-using testing::kAlgorithms;
 using testing::Random;
 
 constexpr Time kNow{Nanos(1'795'458'122'123'456'789)};
@@ -68,6 +67,12 @@ TEST(RecordedState, ARecordThatContradictsTheLimitIsRefused) {
   EXPECT_TRUE(restore(state, {Algorithm::kFixedWindowCounter, 0, 10}, window, 1, kNow));
   EXPECT_FALSE(restore(state, {Algorithm::kFixedWindowCounter, ~std::uint64_t{0}, 1}, window, 1, kNow)) << "age";
   EXPECT_FALSE(restore(state, {Algorithm::kFixedWindowCounter, 0, kMaxUnits + 1}, window, 1, kNow));
+
+  const Limit counter{.rate = 10, .per = 1s, .algorithm = Algorithm::kSlidingWindowCounter, .burst = {}};
+  EXPECT_TRUE(restore(state, {Algorithm::kSlidingWindowCounter, 0, 10, 10}, counter, 1, kNow));
+  EXPECT_FALSE(restore(state, {Algorithm::kSlidingWindowCounter, ~std::uint64_t{0}, 1, 0}, counter, 1, kNow)) << "age";
+  EXPECT_FALSE(restore(state, {Algorithm::kSlidingWindowCounter, 0, kMaxUnits + 1, 0}, counter, 1, kNow));
+  EXPECT_FALSE(restore(state, {Algorithm::kSlidingWindowCounter, 0, 1, kMaxUnits + 1}, counter, 1, kNow));
 }
 
 TEST(RecordedState, ASlidingLogThatDoesNotAddUpIsRefused) {
@@ -97,6 +102,7 @@ std::string encoded(const State& state) {
 TEST(SnapshotState, GoldenBytes) {
   EXPECT_EQ(encoded(TokenBucket{kNow, 30, 1000}), "1531423aa6bfea181ee807");
   EXPECT_EQ(encoded(FixedWindow{kNow, 128}), "1531423aa6bfea188001");
+  EXPECT_EQ(encoded(SlidingCounter{kNow, 128, 5}), "1531423aa6bfea18800105");
   EXPECT_EQ(encoded(SlidingLog::fresh()), "");
   SlidingLog log = SlidingLog::fresh();
   log.append(kNow, 1, 1s);

@@ -17,9 +17,6 @@ using testing::pick_limit;
 using testing::pick_up_to;
 using testing::reference::Int128;
 
-constexpr std::array kAlgorithms = {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog,
-                                    Algorithm::kFixedWindowCounter};
-
 /// A schedule of some length, from one seed.
 class RandomSource {
  public:
@@ -38,7 +35,7 @@ TEST(AlgorithmPropertyTest, EveryAnswerIsTheReferenceModels) {
   const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 6000; ++i) {
     RandomSource source(seed + i, 60);
-    Schedule schedule(source, kAlgorithms[i % 3], {.reconfigures = i % 2 == 0});
+    Schedule schedule(source, kAlgorithms[i % kAlgorithms.size()], {.reconfigures = i % 2 == 0});
     ASSERT_EQ(schedule.run(), "") << "schedule " << i;
   }
 }
@@ -60,6 +57,7 @@ void expect_bound(const Limit& limit, const std::vector<Grant>& grants) {
   for_every_interval(grants, [&](Nanos length, Int128 sum) {
     switch (limit.algorithm) {
       case Algorithm::kTokenBucket:
+      case Algorithm::kSlidingWindowCounter:
         ASSERT_TRUE(sum <= limit.capacity() + Int128{limit.rate} * length.count() / limit.per.count());
         break;
       case Algorithm::kSlidingWindowLog:
@@ -76,7 +74,7 @@ TEST(AlgorithmPropertyTest, TheStatedBoundHoldsOverEveryInterval) {
   const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 3000; ++i) {
     RandomSource source(seed + i, 300);
-    Schedule schedule(source, kAlgorithms[i % 3],
+    Schedule schedule(source, kAlgorithms[i % kAlgorithms.size()],
                       {.reconfigures = false, .any_epoch = false, .clock_runs_backward = i % 2 == 0});
     ASSERT_EQ(schedule.run(), "") << "schedule " << i;
     std::vector<Grant> grants = schedule.grants();
@@ -109,7 +107,7 @@ TEST(AlgorithmPropertyTest, LookingChangesNoLaterDecision) {
   const std::uint64_t seed = testing::test_seed();
   for (std::uint64_t i = 0; i < 2000; ++i) {
     RandomSource source(seed + i, 0);
-    const Limit limit = pick_limit(source, kAlgorithms[i % 3]);
+    const Limit limit = pick_limit(source, kAlgorithms[i % kAlgorithms.size()]);
     const Time start(Nanos(1'000'000'000));
     State polled = fresh(limit, start);
     State left_alone = polled;
@@ -150,7 +148,7 @@ TEST(AlgorithmPropertyTest, FlappingLimitsAtOneInstantPassWhatTheyRiseBy) {
   for (std::uint64_t i = 0; i < 2000; ++i) {
     RandomSource source(seed + i, 0);
     const Time now(std::chrono::hours(1));
-    Limit limit = pick_limit(source, kAlgorithms[i % 3]);
+    Limit limit = pick_limit(source, kAlgorithms[i % kAlgorithms.size()]);
     State state = fresh(limit, now);
     ASSERT_EQ(drain(state, limit, now), limit.capacity());
     for (int step = 0; step < 20; ++step) {
@@ -224,14 +222,16 @@ TEST(AlgorithmPropertyTest, ALoweredLimitDeniesNoLongerThanItTakesFromEmptyToFul
   const Time now(std::chrono::hours(1));
   for (const Algorithm before : kAlgorithms) {
     for (const Algorithm after : kAlgorithms) {
+      // What is in use is in the window of a sliding counter, and fades in the next one.
+      const Nanos empty_to_full = std::chrono::minutes(after == Algorithm::kSlidingWindowCounter ? 2 : 1);
       const Limit large{.rate = 1'000'000, .per = std::chrono::hours(24), .algorithm = before, .burst = {}};
       const Limit small{.rate = 10, .per = std::chrono::minutes(1), .algorithm = after, .burst = {}};
       State state = fresh(large, now);
       consume(state, large, 900'000, now);
       state = reconfigure(state, large, small, now);
       EXPECT_EQ(view(state, small, now).remaining, 0U);
-      EXPECT_EQ(view(state, small, now).reset_after, Nanos(std::chrono::minutes(1)));
-      EXPECT_EQ(view(state, small, now + std::chrono::minutes(1)).remaining, 10U);
+      EXPECT_EQ(view(state, small, now).reset_after, empty_to_full);
+      EXPECT_EQ(view(state, small, now + empty_to_full).remaining, 10U);
     }
   }
 }

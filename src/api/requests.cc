@@ -85,8 +85,9 @@ Algorithm read_algorithm(Members& members) {
   const std::string_view name = members.text("algorithm");
   const std::optional<Algorithm> algorithm = parse_algorithm(name);
   if (!algorithm) {
-    members.fail(
-        {Code::kInvalidArgument, "algorithm must be token_bucket, sliding_window_log or fixed_window_counter."});
+    members.fail({Code::kInvalidArgument,
+                  "algorithm must be token_bucket, sliding_window_log, fixed_window_counter "
+                  "or sliding_window_counter."});
   }
   return algorithm.value_or(Algorithm::kTokenBucket);
 }

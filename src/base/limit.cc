@@ -32,13 +32,7 @@ Status validate_period(Nanos per) {
 }
 
 bool is_known(Algorithm algorithm) noexcept {
-  switch (algorithm) {
-    case Algorithm::kTokenBucket:
-    case Algorithm::kSlidingWindowLog:
-    case Algorithm::kFixedWindowCounter:
-      return true;
-  }
-  return false;
+  return std::find(kAlgorithms.begin(), kAlgorithms.end(), algorithm) != kAlgorithms.end();
 }
 
 /// The caller's text for a message: itself if it is short and printable, otherwise only its size. Messages reach logs
@@ -77,13 +71,14 @@ std::string_view algorithm_name(Algorithm algorithm) noexcept {
       return "sliding_window_log";
     case Algorithm::kFixedWindowCounter:
       return "fixed_window_counter";
+    case Algorithm::kSlidingWindowCounter:
+      return "sliding_window_counter";
   }
   base::assertion_failed("algorithm is one of Algorithm", __FILE__, __LINE__);
 }
 
 std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept {
-  for (const Algorithm algorithm :
-       {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog, Algorithm::kFixedWindowCounter}) {
+  for (const Algorithm algorithm : kAlgorithms) {
     if (name == algorithm_name(algorithm)) return algorithm;
   }
   return std::nullopt;
@@ -93,7 +88,9 @@ Status validate_limit(const Limit& limit) {
   if (Status status = validate_units("rate", limit.rate); !status.ok()) return status;
   if (Status status = validate_period(limit.per); !status.ok()) return status;
   if (!is_known(limit.algorithm)) {
-    return Status::of_field("algorithm", "must be token_bucket, sliding_window_log or fixed_window_counter.");
+    return Status::of_field("algorithm",
+                            "must be token_bucket, sliding_window_log, fixed_window_counter "
+                            "or sliding_window_counter.");
   }
   if (!limit.burst) return {};
   if (limit.algorithm != Algorithm::kTokenBucket) {

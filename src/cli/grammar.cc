@@ -27,7 +27,9 @@ constexpr std::array kGlobalOptions = std::to_array<OptionSpec>({
 constexpr std::array kAddOptions = std::to_array<OptionSpec>({
     {"--rate", "N", "units per period, 1 to 1099511627776", true},
     {"--per", "TIME", "the period: 250ms, 10s, 1m, 1h, 1d; a bare number means seconds", true},
-    {"--algorithm", "A", "token_bucket (default), sliding_window_log or fixed_window_counter"},
+    {"--algorithm", "A",
+     "token_bucket (default), sliding_window_log, fixed_window_counter\n"
+     "or sliding_window_counter"},
     {"--burst", "N", "token_bucket: the most units at once (default: the rate)"},
 });
 

@@ -25,7 +25,7 @@ Keys used_up(const EngineFixture& engine) {
   for (std::size_t i = 0; i < kKeys; ++i) {
     KeyEntry& entry = keys.add("key " + std::to_string(i));
     entry.usage.rule =
-        limits.rule({.rate = 10 + i, .per = std::chrono::hours(1), .algorithm = testing::kAlgorithms[i % 3]});
+        limits.rule({.rate = 10 + i, .per = std::chrono::hours(1), .algorithm = kAlgorithms[i % kAlgorithms.size()]});
     entry.usage.state = algorithm::fresh(entry.limit(), now - std::chrono::minutes(1));
     testing::consume(entry.usage.state, entry.limit(), entry.limit().rate, now - std::chrono::minutes(1));
     entry.counters.add_allowed(entry.limit().rate, engine.clock.wall());

@@ -11,7 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::EngineFixture;
-using testing::kAlgorithms;
 using testing::must;
 using testing::Random;
 using testing::ReferenceLimiter;

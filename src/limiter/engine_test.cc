@@ -13,7 +13,6 @@ using namespace std::chrono_literals;
 using testing::EngineFixture;
 using testing::fixed_window;
 using ::testing::HasSubstr;
-using testing::kAlgorithms;
 using testing::must;
 using testing::sliding_log;
 using testing::to_text;
@@ -163,7 +162,7 @@ TEST(Engine, PollingAStatusChangesNothing) {
 }
 
 TEST(Engine, ADenialConsumesNothing) {
-  for (const Algorithm algorithm : kAlgorithms) {
+  for (const Algorithm algorithm : testing::kFullAfterOnePeriod) {
     EngineFixture engine;
     must(engine.limit("k", ten_a_second(algorithm)));
     EXPECT_TRUE(engine.allows("k", 6));
@@ -251,7 +250,7 @@ TEST(Engine, AResetGivesTheFullQuotaBackAndKeepsTheCounters) {
 }
 
 TEST(Engine, AWallClockThatIsSetGrantsNothingAndFreezesNothing) {
-  for (const Algorithm algorithm : kAlgorithms) {
+  for (const Algorithm algorithm : testing::kFullAfterOnePeriod) {
     for (const Nanos step : {Nanos(24h), Nanos(-24h)}) {
       EngineFixture engine;
       must(engine.limit("k", ten_a_second(algorithm)));
@@ -268,7 +267,7 @@ TEST(Engine, AWallClockThatIsSetGrantsNothingAndFreezesNothing) {
 }
 
 TEST(Engine, HugeLimitsAreExact) {
-  for (const Algorithm algorithm : kAlgorithms) {
+  for (const Algorithm algorithm : testing::kFullAfterOnePeriod) {
     EngineFixture engine;
     must(engine.limit("k", {.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = algorithm, .burst = {}}));
     EXPECT_TRUE(engine.allows("k", kMaxUnits - 1));

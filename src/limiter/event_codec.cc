@@ -18,6 +18,20 @@ std::int64_t wall_offset_ms(const Moment& at) noexcept {
 constexpr std::uint64_t kHasDenials = 4;
 constexpr unsigned kIdShift = 3;
 constexpr std::uint64_t kAlgorithmMask = 3;
+// In place of the first three algorithms, which 0.1.0 knew, in an item's head: the algorithm follows.
+constexpr std::uint64_t kLaterAlgorithm = 0;
+static_assert(static_cast<std::uint64_t>(Algorithm::kFixedWindowCounter) == kAlgorithmMask, "the head has two bits");
+
+std::uint64_t algorithm_bits(Algorithm algorithm) noexcept {
+  const auto value = static_cast<std::uint64_t>(algorithm);
+  return value <= kAlgorithmMask ? value : kLaterAlgorithm;
+}
+
+bool read_later_algorithm(base::Reader& in, Algorithm& algorithm) {
+  const auto value = in.fixed<std::uint8_t>();
+  algorithm = static_cast<Algorithm>(value);
+  return in.ok() && value > kAlgorithmMask && value <= static_cast<std::uint8_t>(kAlgorithms.back());
+}
 
 bool read_moment(base::Reader& in, Moment& at) {
   constexpr std::int64_t kMostOffsetMs = kMaxTime.time_since_epoch() / milliseconds(1) + 1;
@@ -42,16 +56,17 @@ bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
 bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {
   const std::uint64_t head = in.varint();
   const std::uint64_t id = head >> kIdShift;
-  static_assert(static_cast<std::uint64_t>(Algorithm::kFixedWindowCounter) == kAlgorithmMask, "all but 0 are known");
-  if (!in.ok() || id > UINT32_MAX || (head & kAlgorithmMask) == 0) return false;
+  if (!in.ok() || id > UINT32_MAX) return false;
   item.id = static_cast<KeyId>(id);
   item.after.algorithm = static_cast<Algorithm>(head & kAlgorithmMask);
+  if ((head & kAlgorithmMask) == kLaterAlgorithm && !read_later_algorithm(in, item.after.algorithm)) return false;
   return (head & kHasDenials) == 0 || read_denials(in, at, item.denials);
 }
 
 bool read_state(base::Reader& in, RecordedState& after) {
   after.first = in.varint();
   after.second = in.varint();
+  if (after.algorithm == Algorithm::kSlidingWindowCounter) after.third = in.varint();
   return in.ok();
 }
 
@@ -142,7 +157,10 @@ EventWriter::EventWriter(EventType type, const Moment& at) noexcept
 void EventWriter::head(const KeyEvent& item) noexcept {
   const bool has_denials = item.denials.count > 0;
   out_.varint(std::uint64_t{item.id} << kIdShift | (has_denials ? kHasDenials : 0) |
-              static_cast<std::uint64_t>(item.after.algorithm));
+              algorithm_bits(item.after.algorithm));
+  if (algorithm_bits(item.after.algorithm) == kLaterAlgorithm) {
+    out_.fixed(static_cast<std::uint8_t>(item.after.algorithm));
+  }
   if (!has_denials) return;
   out_.varint(item.denials.count);
   out_.varint(item.denials.cost);
@@ -152,6 +170,7 @@ void EventWriter::head(const KeyEvent& item) noexcept {
 void EventWriter::state(const RecordedState& after) noexcept {
   out_.varint(after.first);
   out_.varint(after.second);
+  if (after.algorithm == Algorithm::kSlidingWindowCounter) out_.varint(after.third);
 }
 
 void EventWriter::allowed(const KeyEvent& item) noexcept {

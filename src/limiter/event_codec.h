@@ -119,7 +119,7 @@ struct LogEvent {
 };
 
 /// The most that one record holds: a check_all of kMaxCheckAllItems, or a configured key of kMaxKeyBytes.
-inline constexpr std::size_t kMaxItemBytes = 6 + 6 + 30 + 20;
+inline constexpr std::size_t kMaxItemBytes = 7 + 6 + 30 + 30;
 inline constexpr std::size_t kMaxEventBytes = 8 + 10 + kMaxCheckAllItems * kMaxItemBytes;
 static_assert(8 + 10 + kMaxItemBytes + 2 + kMaxKeyBytes + 3 * 10 < kMaxEventBytes);
 static_assert(kMaxEventBytes <= storage::kMaxPayloadBytes);

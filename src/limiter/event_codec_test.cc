@@ -14,7 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::hex;
-using testing::kAlgorithms;
 using testing::Random;
 
 constexpr std::size_t kRecordHeaderBytes = 20;
@@ -109,6 +108,21 @@ TEST(EventCodec, GoldenAllowedSeveralWithDenials) {
             "03"            // id 0, no denials, fixed_window_counter
             "8001"          // cost
             "c0843d8001");  // age of the window, count
+}
+
+TEST(EventCodec, GoldenAllowedSlidingCounter) {
+  const LogEvent event{
+      .type = EventType::kAllowed,
+      .at = kAt,
+      .items = {{.id = 5, .cost = 2, .denials = {}, .after = {Algorithm::kSlidingWindowCounter, 1'000'000, 128, 7}}},
+      .key = {},
+      .limit = {}};
+  EXPECT_EQ(hex(encode(event)),
+            "1531423aa6bfea18"
+            "00"
+            "2804"            // id 5, no denials, an algorithm that 0.1.0 did not know: sliding_window_counter
+            "02"              // cost
+            "c0843d800107");  // age of the window, count, count of the window before
 }
 
 TEST(EventCodec, GoldenConfigured) {
@@ -368,6 +382,9 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"allowed_without_items", EventType::kAllowed, kStart},
         Malformed{"id_beyond_32_bits", EventType::kAllowed, joined({kStart, head(std::uint64_t{1} << 32), kSpent})},
         Malformed{"algorithm_0", EventType::kAllowed, joined({kStart, head(1, Algorithm{}), kSpent})},
+        Malformed{"algorithm_3_as_a_later_one", EventType::kAllowed,
+                  joined({kStart, varint(1 << 3), varint(3), kSpent})},
+        Malformed{"algorithm_5", EventType::kAllowed, joined({kStart, varint(1 << 3), varint(5), kSpent})},
         Malformed{"reset_of_algorithm_0", EventType::kReset, joined({kStart, head(1, Algorithm{})})},
         Malformed{"cost_0", EventType::kAllowed, joined({kStart, head(1), varint(0), varint(0), varint(0)})},
         Malformed{"cost_too_high", EventType::kAllowed,

@@ -16,7 +16,6 @@ using namespace std::chrono_literals;
 using testing::EngineFixture;
 using testing::fixed_window;
 using ::testing::HasSubstr;
-using testing::kAlgorithms;
 using testing::must;
 using testing::sliding_log;
 using testing::to_text;
@@ -191,7 +190,7 @@ TEST(Doctor, TellsTheFilesOfAnOpenStoreAndReadsThem) {
 
 // While the wall clock was behind, the limiter's time stood still across a restart.
 TEST(Restart, WithTheWallClockSetBackTimeGoesOnFromThePersistedOne) {
-  for (const Algorithm algorithm : kAlgorithms) {
+  for (const Algorithm algorithm : testing::kFullAfterOnePeriod) {
     EngineFixture engine;
     must(engine.limit("k", {.rate = 10, .per = 10s, .algorithm = algorithm, .burst = {}}));
     EXPECT_TRUE(engine.allows("k", 10));
@@ -209,7 +208,7 @@ TEST(Restart, WithTheWallClockSetBackTimeGoesOnFromThePersistedOne) {
 }
 
 TEST(Restart, WithTheWallClockSetForwardRefillsAtMostToCapacity) {
-  for (const Algorithm algorithm : kAlgorithms) {
+  for (const Algorithm algorithm : testing::kFullAfterOnePeriod) {
     EngineFixture engine;
     must(engine.limit("k", {.rate = 10, .per = 10s, .algorithm = algorithm, .burst = {}}));
     EXPECT_TRUE(engine.allows("k", 10));

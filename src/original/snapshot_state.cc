@@ -169,7 +169,7 @@ Status SnapshotState::config_value(Key& key, const JsonPath& path, const Scalar&
     }
     default: {
       const std::optional<Algorithm> algorithm = parse_algorithm(scalar.text);
-      if (!algorithm || scalar.kind != Scalar::Kind::kString)
+      if (!algorithm || *algorithm == Algorithm::kSlidingWindowCounter || scalar.kind != Scalar::Kind::kString)
         return wrong(path, "is not an algorithm that Flint knows.");
       key.limit.algorithm = *algorithm;
       key.knows_algorithm = true;
@@ -297,6 +297,8 @@ Result<algorithm::State> SnapshotState::state_of(const Key& key) {
         return algorithm::State(algorithm::FixedWindow{*key.window_start, std::min(*key.count, limit.capacity())});
       }
       break;
+    case Algorithm::kSlidingWindowCounter:
+      break;  // the original has none: its name is refused where the limit is read
     case Algorithm::kSlidingWindowLog: {
       algorithm::SlidingLog log = algorithm::SlidingLog::fresh();
       for (const algorithm::Run& run : key.runs) {

@@ -92,7 +92,8 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-inline constexpr std::array kAlgorithms = {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog,
-                                           Algorithm::kFixedWindowCounter};
+/// Those whose full quota is back one period after all of it was used; a sliding counter takes two.
+inline constexpr std::array kFullAfterOnePeriod = {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog,
+                                                   Algorithm::kFixedWindowCounter};
 
 }  // namespace flint::testing

@@ -40,8 +40,7 @@ template <typename Source>
 
 template <typename Source>
 [[nodiscard]] Algorithm pick_algorithm(Source& source) {
-  return std::array{Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog,
-                    Algorithm::kFixedWindowCounter}[source.pick(3)];
+  return kAlgorithms.at(source.pick(kAlgorithms.size()));
 }
 
 struct Grant {
@@ -190,6 +189,7 @@ class Differential {
   }
 
   [[nodiscard]] static Nanos empty_to_full(const Limit& limit) {
+    if (limit.algorithm == Algorithm::kSlidingWindowCounter) return 2 * limit.per;
     if (limit.algorithm != Algorithm::kTokenBucket) return limit.per;
     return base::saturating_nanos(base::div_ceil(base::multiply(limit.capacity(), count(limit.per)), limit.rate));
   }

@@ -9,7 +9,7 @@
 #include "algorithm/verdict.h"
 #include "flint/limit.h"
 
-/// What the three algorithms should do, written to be read rather than run: every grant is kept, everything is summed
+/// What the four algorithms should do, written to be read rather than run: every grant is kept, everything is summed
 /// up anew for each question, and times of recovery are found by search instead of by formula. For tests and fuzzing.
 namespace flint::testing::reference {
 
@@ -54,7 +54,9 @@ class Model {
       return;
     }
     grants_.push_back({at, cost});
-    seen_ = limit_.algorithm == Algorithm::kSlidingWindowLog ? at : window().start;
+    seen_ = limit_.algorithm == Algorithm::kSlidingWindowLog       ? at
+            : limit_.algorithm == Algorithm::kSlidingWindowCounter ? pair_at(at).start
+                                                                   : window().start;
     if (limit_.algorithm == Algorithm::kSlidingWindowLog) merge_oldest(at);
   }
 
@@ -68,6 +70,8 @@ class Model {
         return spent(at);
       case Algorithm::kFixedWindowCounter:
         return window_ended(at) ? 0 : window().count;
+      case Algorithm::kSlidingWindowCounter:
+        return counted(pair_at(at), at);
     }
     return 0;
   }
@@ -82,6 +86,10 @@ class Model {
       limit_ = to;
       tokens_ = std::max<Int128>(full() - whole * per() - (part * per() + old_per - 1) / old_per, 0);
       seen_ = at;
+    } else if (limit_.algorithm == to.algorithm && limit_.per == to.per &&
+               to.algorithm == Algorithm::kSlidingWindowCounter) {
+      limit_ = to;
+      if (in_use(now) > to.rate) keep_what_fits(at);
     } else if (limit_.algorithm == to.algorithm && limit_.per == to.per) {
       // What a window counted is cut whether or not it has ended: a clock that steps back finds it going on.
       const Units used = to.algorithm == Algorithm::kFixedWindowCounter ? window().count : in_use(now);
@@ -101,6 +109,13 @@ class Model {
     bool exists = false;
     Int128 start = 0;
     Units count = 0;
+  };
+
+  /// Of a sliding counter: the window of some moment, and the one right before it.
+  struct Pair {
+    Int128 start = 0;
+    Units count = 0;
+    Units before = 0;
   };
 
   static constexpr Int128 kNever = std::numeric_limits<std::int64_t>::min();
@@ -166,13 +181,50 @@ class Model {
   }
   [[nodiscard]] bool window_ended(Int128 at) const { return !window().exists || at >= window().start + per(); }
 
+  /// Window after window, from the first grant on; a new row of windows begins where nothing counts any more.
+  [[nodiscard]] Pair pair_at(Int128 at) const {
+    Pair pair{grants_.empty() ? at : grants_.front().time, 0, 0};
+    const auto advance = [&](Int128 to) {
+      if (to >= pair.start + 2 * per()) pair = {to, 0, 0};
+      if (to >= pair.start + per()) pair = {pair.start + per(), 0, pair.count};
+      if (pair.count == 0 && pair.before == 0) pair.start = to;
+    };
+    for (const Grant& grant : grants_) {
+      advance(grant.time);
+      pair.count += grant.cost;
+    }
+    advance(at);
+    return pair;
+  }
+  [[nodiscard]] Units counted(const Pair& pair, Int128 at) const {
+    const Int128 overlap = per() - (at - pair.start);
+    return pair.count + static_cast<Units>((pair.before * overlap + per() - 1) / per());
+  }
+
+  /// Of this window as much as fits, and of the one before as much as then still does.
+  void keep_what_fits(Int128 at) {
+    Pair pair = pair_at(at);
+    const Units most_before = pair.before;
+    pair.count = std::min(pair.count, limit_.rate);
+    pair.before = 0;
+    for (Units step = kMaxUnits; step > 0; step /= 2) {
+      const Pair more{pair.start, pair.count, pair.before + step};
+      if (more.before <= most_before && counted(more, at) <= limit_.rate) pair = more;
+    }
+    grants_.clear();
+    if (pair.before > 0) grants_.push_back({pair.start - per(), pair.before});
+    if (pair.count > 0) grants_.push_back({pair.start, pair.count});
+    seen_ = pair.start;
+  }
+
   [[nodiscard]] Units remaining(Int128 at) const {
     if (limit_.algorithm == Algorithm::kTokenBucket) {
       return static_cast<Units>(std::max<Int128>(tokens_at(at), 0) / per());
     }
-    const Units used = limit_.algorithm == Algorithm::kSlidingWindowLog ? spent(at)
-                       : window_ended(at)                               ? 0
-                                                                        : window().count;
+    const Units used = limit_.algorithm == Algorithm::kSlidingWindowLog       ? spent(at)
+                       : limit_.algorithm == Algorithm::kSlidingWindowCounter ? counted(pair_at(at), at)
+                       : window_ended(at)                                     ? 0
+                                                                              : window().count;
     return limit_.rate > used ? limit_.rate - used : 0;
   }
 
@@ -189,6 +241,8 @@ class Model {
         return shortest([&](Int128 wait) { return live_grants(at + wait) == 0; });
       case Algorithm::kFixedWindowCounter:
         return shortest([&](Int128 wait) { return window_ended(at + wait); });
+      case Algorithm::kSlidingWindowCounter:
+        return shortest([&](Int128 wait) { return pair_at(at + wait).count + pair_at(at + wait).before == 0; });
     }
     return Nanos::zero();
   }

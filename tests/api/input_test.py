@@ -41,7 +41,8 @@ ARGUMENTS = [
     ([*ADD, "--per=1s"], "rate", UNITS, "--rate={}"),
     ([*ADD, "--rate=5", "--per=1s"], "burst", UNITS, "--burst={}"),
     ([*ADD, "--rate=5"], "per", argument_period(), "--per={}"),
-    ([*ADD, "--rate=5", "--per=1s"], "algorithm", argument_choice("token_bucket, sliding_window_log or"),
+    ([*ADD, "--rate=5", "--per=1s"], "algorithm",
+     argument_choice("token_bucket, sliding_window_log, fixed_window_counter or"),
      "--algorithm={}"),
     (["limit", "check", "k"], "cost", UNITS, "--cost={}"),
     # The command asks for page after page, so that its own --limit has no upper bound.
