@@ -117,7 +117,7 @@ void append(benchmark::State& state, bool flushing) {
 class Responder final : public backend::Asker {
  public:
   explicit Responder(const api::OperationRow& operation) : operation_(operation) {}
-  void answered(std::uint64_t, backend::Answer answer) override {
+  void answered(std::uint64_t, backend::Answer&& answer) override {
     response_ = api::Service::respond(operation_, answer, nullptr);
   }
   [[nodiscard]] const api::Response& response() const { return response_; }

@@ -18,7 +18,7 @@ namespace flint::backend {
 class Asker {
  public:
   /// The answer to what was submitted with this number. Called on the queue's thread, once for each operation.
-  virtual void answered(std::uint64_t number, Answer answer) = 0;
+  virtual void answered(std::uint64_t number, Answer&& answer) = 0;
 
  protected:
   ~Asker() = default;

@@ -140,7 +140,8 @@ class LocalQueue final : public Queue {
       waiting_.pop_front();
       if (first.asker == nullptr) continue;
       // After a failure, what was decided may or may not be on disk: it must not be told.
-      first.asker->answered(first.number, durable ? std::move(first.decided.answer) : Answer(status));
+      if (!durable) first.decided.answer = status;
+      first.asker->answered(first.number, std::move(first.decided.answer));
     }
     end_batch();
   }

@@ -17,7 +17,7 @@ namespace {
 /// Keeps each answer under its number.
 class Answers final : public Asker {
  public:
-  void answered(std::uint64_t number, Answer answer) override {
+  void answered(std::uint64_t number, Answer&& answer) override {
     EXPECT_TRUE(answers.emplace(number, std::move(answer)).second) << "answered twice: " << number;
     order.push_back(number);
   }

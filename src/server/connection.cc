@@ -100,7 +100,7 @@ void Connection::give_up(std::string_view why) {
   pump();
 }
 
-void Connection::answered(std::uint64_t number, backend::Answer answer) {
+void Connection::answered(std::uint64_t number, backend::Answer&& answer) {
   std::string audit;
   if (submitting_) {
     at_once_ = api::Service::respond(*route_.operation, answer, &audit);

@@ -76,7 +76,7 @@ class Connection final : public net::Stream, private backend::Asker {
   void on_end_of_input() override;
   void on_writable() override { pump(); }
   void on_close() override;
-  void answered(std::uint64_t number, backend::Answer answer) override;
+  void answered(std::uint64_t number, backend::Answer&& answer) override;
 
   /// Goes as far as it can: handles what has come, writes what may leave, reads on.
   void pump();
