@@ -1,6 +1,7 @@
 #include "api/requests.h"
 
 #include "api/members.h"
+#include "base/invalid.h"
 
 namespace flint::api {
 namespace {
@@ -85,9 +86,7 @@ Algorithm read_algorithm(Members& members) {
   const std::string_view name = members.text("algorithm");
   const std::optional<Algorithm> algorithm = parse_algorithm(name);
   if (!algorithm) {
-    members.fail({Code::kInvalidArgument,
-                  "algorithm must be token_bucket, sliding_window_log, fixed_window_counter "
-                  "or sliding_window_counter."});
+    members.fail(base::unknown_algorithm());
   }
   return algorithm.value_or(Algorithm::kTokenBucket);
 }

@@ -63,6 +63,11 @@ Nanos unit_length(std::string_view unit) noexcept {
 
 }  // namespace
 
+Status base::unknown_algorithm() {
+  return Status::of_field("algorithm",
+                          "must be token_bucket, sliding_window_log, fixed_window_counter or sliding_window_counter.");
+}
+
 std::string_view algorithm_name(Algorithm algorithm) noexcept {
   switch (algorithm) {
     case Algorithm::kTokenBucket:
@@ -88,9 +93,7 @@ Status validate_limit(const Limit& limit) {
   if (Status status = validate_units("rate", limit.rate); !status.ok()) return status;
   if (Status status = validate_period(limit.per); !status.ok()) return status;
   if (!is_known(limit.algorithm)) {
-    return Status::of_field("algorithm",
-                            "must be token_bucket, sliding_window_log, fixed_window_counter "
-                            "or sliding_window_counter.");
+    return base::unknown_algorithm();
   }
   if (!limit.burst) return {};
   if (limit.algorithm != Algorithm::kTokenBucket) {

@@ -148,9 +148,8 @@ Status LogLine::configure(const JsonNode& event, WallTime written_at, Usage& usa
   Limit limit;
   limit.rate = config.integer("rate", 1, kMaxUnits);
   limit.per = period_of(config);
-  const std::optional<Algorithm> algorithm = parse_algorithm(config.text("algorithm"));
-  if (!algorithm || *algorithm == Algorithm::kSlidingWindowCounter)
-    config.fail("event.config.algorithm is not an algorithm that Flint knows.");
+  const std::optional<Algorithm> algorithm = original_algorithm(config.text("algorithm"));
+  if (!algorithm) config.fail("event.config.algorithm is not an algorithm that Flint knows.");
   if (!config.status().ok()) return config.status();
   limit.algorithm = *algorithm;
   return usage.configure(key, limit, written_at);

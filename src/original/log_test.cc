@@ -192,6 +192,7 @@ TEST(OriginalLog, WhatIsWrongIsSaidWithFileAndLine) {
       {line(configured("k", 1, "0")), "event.config.per_millis must be"},
       {line(configured("k", 1, "31622400001")), "event.config.per_millis must be"},
       {line(configured("k", 1, kHour, "leaky")), "event.config.algorithm"},
+      {line(configured("k", 1, kHour, "sliding_window_counter")), "event.config.algorithm"},
       {line(configured("", 1, kHour)), "key"},
       {line(configured(std::string(513, 'k'), 1, kHour)), "key"},
       {line(configured("a\\u0007", 1, kHour)), "key"},

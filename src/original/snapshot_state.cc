@@ -168,8 +168,8 @@ Status SnapshotState::config_value(Key& key, const JsonPath& path, const Scalar&
       return {};
     }
     default: {
-      const std::optional<Algorithm> algorithm = parse_algorithm(scalar.text);
-      if (!algorithm || *algorithm == Algorithm::kSlidingWindowCounter || scalar.kind != Scalar::Kind::kString)
+      const std::optional<Algorithm> algorithm = original_algorithm(scalar.text);
+      if (!algorithm || scalar.kind != Scalar::Kind::kString)
         return wrong(path, "is not an algorithm that Flint knows.");
       key.limit.algorithm = *algorithm;
       key.knows_algorithm = true;

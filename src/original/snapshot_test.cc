@@ -158,6 +158,7 @@ TEST(OriginalSnapshot, WhatIsWrongIsSaidWithFileAndLine) {
       {bare(R"({"k":{"key":"other"}})"), "state.configs.k.key must be the same key"},
       {bare(R"({"k":{"per_millis":99999999999}})"), "state.configs.k.per_millis must be"},
       {bare(R"({"k":{"algorithm":"leaky"}})"), "state.configs.k.algorithm is not an algorithm"},
+      {bare(R"({"k":{"algorithm":"sliding_window_counter"}})"), "state.configs.k.algorithm is not an algorithm"},
       {bare(R"({"k":{"burst":1}})"), "state.configs.k.burst is unknown"},
       {bare(R"({"k":{"rate":[]}})"), "must not be an object or an array"},
       {bare(R"({"k":{"rate":1,"per_millis":1}})"), "state.configs.k.algorithm is missing"},

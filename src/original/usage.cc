@@ -40,6 +40,11 @@ Status validate(std::string_view key, const Limit& limit) {
 
 }  // namespace
 
+std::optional<Algorithm> original_algorithm(std::string_view name) noexcept {
+  const std::optional<Algorithm> algorithm = parse_algorithm(name);
+  return algorithm == Algorithm::kSlidingWindowCounter ? std::nullopt : algorithm;
+}
+
 Result<limiter::KeyEntry*> Usage::find(std::string_view key) {
   limiter::KeyEntry* entry = keys_.find(key);
   if (entry != nullptr) return entry;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "algorithm/algorithm.h"
@@ -9,6 +10,9 @@
 #include "limiter/keys.h"
 
 namespace flint::original {
+
+/// The algorithm with this name, if the original has it: three of this Flint's.
+[[nodiscard]] std::optional<Algorithm> original_algorithm(std::string_view name) noexcept;
 
 /// What the original Flint wrote down, event by event, as this Flint's own state of every key. Nobody is forgiven: what
 /// was used counts by this Flint's rules (a changed limit keeps it, also when the algorithm changes), and where the
