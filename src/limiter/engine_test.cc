@@ -162,14 +162,14 @@ TEST(Engine, PollingAStatusChangesNothing) {
 }
 
 TEST(Engine, ADenialConsumesNothing) {
-  for (const Algorithm algorithm : testing::kFullAfterOnePeriod) {
+  for (const Algorithm algorithm : kAlgorithms) {
     EngineFixture engine;
     must(engine.limit("k", ten_a_second(algorithm)));
     EXPECT_TRUE(engine.allows("k", 6));
     for (int i = 0; i < 100; ++i) EXPECT_FALSE(engine.allows("k", 5));
     EXPECT_EQ(engine.remaining("k"), 4U);
     EXPECT_TRUE(engine.allows("k", 4));
-    engine.clock.advance(1s);
+    engine.clock.advance(testing::time_to_full(algorithm, 1s));
     EXPECT_TRUE(engine.allows("k", 10)) << "nor does it move the time of recovery";
   }
 }
@@ -250,7 +250,7 @@ TEST(Engine, AResetGivesTheFullQuotaBackAndKeepsTheCounters) {
 }
 
 TEST(Engine, AWallClockThatIsSetGrantsNothingAndFreezesNothing) {
-  for (const Algorithm algorithm : testing::kFullAfterOnePeriod) {
+  for (const Algorithm algorithm : kAlgorithms) {
     for (const Nanos step : {Nanos(24h), Nanos(-24h)}) {
       EngineFixture engine;
       must(engine.limit("k", ten_a_second(algorithm)));
@@ -260,24 +260,25 @@ TEST(Engine, AWallClockThatIsSetGrantsNothingAndFreezesNothing) {
       EXPECT_EQ(engine.status("k").last_denied_at,
                 std::chrono::floor<std::chrono::milliseconds>(engine.clock.wall() - Nanos(456'789)) + Nanos(456'789))
           << "times shown are wall-clock times";
-      engine.clock.advance(1s);
+      engine.clock.advance(testing::time_to_full(algorithm, 1s));
       EXPECT_TRUE(engine.allows("k", 10)) << "a stall";
     }
   }
 }
 
 TEST(Engine, HugeLimitsAreExact) {
-  for (const Algorithm algorithm : testing::kFullAfterOnePeriod) {
+  for (const Algorithm algorithm : kAlgorithms) {
     EngineFixture engine;
     must(engine.limit("k", {.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = algorithm, .burst = {}}));
     EXPECT_TRUE(engine.allows("k", kMaxUnits - 1));
     EXPECT_TRUE(engine.allows("k"));
     EXPECT_FALSE(engine.allows("k"));
     const Decision denied = engine.check("k", kMaxUnits);
-    EXPECT_EQ(denied.retry_after_ms, static_cast<std::uint64_t>(kMaxPeriod / 1ms));
+    const Nanos full_after = testing::time_to_full(algorithm, kMaxPeriod);
+    EXPECT_EQ(denied.retry_after_ms, static_cast<std::uint64_t>(full_after / 1ms));
     engine.reopen();
     EXPECT_EQ(engine.remaining("k"), 0U);
-    engine.clock.advance(kMaxPeriod);
+    engine.clock.advance(full_after);
     EXPECT_TRUE(engine.allows("k", kMaxUnits));
   }
 }

@@ -92,8 +92,10 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-/// Those whose full quota is back one period after all of it was used; a sliding counter takes two.
-inline constexpr std::array kFullAfterOnePeriod = {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog,
-                                                   Algorithm::kFixedWindowCounter};
+/// How long after all of it was used at once the full quota is back: what a sliding counter's window holds fades in the
+/// next one. The limit has no burst.
+[[nodiscard]] constexpr Nanos time_to_full(Algorithm algorithm, Nanos per) {
+  return algorithm == Algorithm::kSlidingWindowCounter ? 2 * per : per;
+}
 
 }  // namespace flint::testing
