@@ -13,8 +13,6 @@
 namespace flint {
 namespace {
 
-using base::invalid;
-
 constexpr std::string_view kPeriodRange = "1ms to 366d";
 static_assert(kMinPeriod == std::chrono::milliseconds(1) && kMaxPeriod == std::chrono::hours(24) * 366,
               "kPeriodRange says so");

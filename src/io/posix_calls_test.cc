@@ -1,3 +1,6 @@
+// The checks of the C library's headers put bodies of their own under the names that this file defines.
+#undef _FORTIFY_SOURCE
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>

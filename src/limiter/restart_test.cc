@@ -29,7 +29,7 @@ void use(EngineFixture& engine) {
   must(engine.limit("changed", token_bucket(5, 1s)));
   must(engine.limit("reset", sliding_log(5, 1h)));
   must(engine.limit("unused", fixed_window(5, 1s)));
-  for (int i = 0; i < 30; ++i) {
+  for (Units i = 0; i < 30; ++i) {
     engine.clock.advance(137'913'571ns);
     engine.check("bucket", 1 + i % 4);
     engine.check("log", 1 + i % 3);

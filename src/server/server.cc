@@ -317,7 +317,7 @@ Status Run::stop() {
     log_.warning("drain_timed_out",
                  "some connections were closed before their requests were finished: the time to drain was over");
   }
-  const Status closed = limiter_->close();
+  Status closed = limiter_->close();
   if (closed.ok()) {
     log_.info("stopped", "stopped");
   } else {

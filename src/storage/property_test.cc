@@ -18,7 +18,7 @@ class RandomLife {
   static constexpr std::size_t kMostBesideCompactions = 400;
 
  public:
-  explicit RandomLife(std::uint64_t seed) : random_(seed), seed_(seed) {
+  explicit RandomLife(std::uint64_t seed) : random_(seed) {
     testing::FaultyOptions options;
     options.can_map = seed % 2 == 0;
     disk_ = FaultyDisk(options);
@@ -111,7 +111,6 @@ class RandomLife {
   }
 
   std::mt19937_64 random_;
-  std::uint64_t seed_;
   FaultyDisk disk_;
   StoreOptions store_options_;
   History history_;

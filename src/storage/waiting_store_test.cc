@@ -44,7 +44,7 @@ class WaitingStoreTest : public ::testing::TestWithParam<bool> {
   static void kill_and_fill(FaultyDisk& disk, History& history) {
     TestStore store(disk, waiting_options());
     ASSERT_TRUE(store.open().ok());
-    for (const std::size_t size : {20, 300, 900, 7}) {
+    for (const std::size_t size : {20U, 300U, 900U, 7U}) {
       ASSERT_TRUE(store.append(history, std::string(size, 'a')).ok());
       ASSERT_TRUE(store.wait(history).ok());
     }
@@ -197,7 +197,7 @@ TEST_P(WaitingStoreTest, AfterAFailedSyncNothingIsBuiltOnThePageCache) {
 /// What a process does from its open on a full disk to its close: it is refused, has too little room, and goes on.
 void live(TestStore& store, FaultyDisk& disk, History& history) {
   if (!store.open().ok()) return;
-  for (const std::uint64_t pages : {0, 1, 9}) {
+  for (const std::uint64_t pages : {0U, 1U, 9U}) {
     disk.set_capacity(disk.used_bytes() + pages * kPage);
     static_cast<void>(store.append(history, "more"));
     static_cast<void>(store.wait(history));
