@@ -20,8 +20,20 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
+  // What its loop and the table of connections ask of it.
+
+  /// Serves from now on: its loop has it. Once.
+  virtual void start() = 0;
   /// Makes room for another connection, or says why it does not have to.
   virtual void give_way() = 0;
+  /// What the client has proven is to be proven again.
+  virtual void doubt() = 0;
+  /// Looks at the loop's clock, which has advanced.
+  virtual void enforce_deadlines() = 0;
+  /// The loop is draining: closes if that loses no answer, else after the next one.
+  virtual void drain() = 0;
+  /// The loop ends: tells the client what it can still be told, and closes.
+  virtual void stop() = 0;
 
   void close();
   [[nodiscard]] bool is_open() const { return reading_ != Reading::kClosed; }

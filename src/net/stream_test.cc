@@ -29,7 +29,12 @@ class Noting final : public Stream {
   using Stream::Writing;
   using Stream::writing;
 
+  void start() override {}
   void give_way() override { close(); }
+  void doubt() override {}
+  void enforce_deadlines() override {}
+  void drain() override {}
+  void stop() override { close(); }
 
   std::array<char, 64> space{};
   std::string noted;

@@ -25,7 +25,12 @@ http::Refusal timed_out() { return http::refusal_of({408, "request_timeout", "Th
 
 Connection::Connection(ConnectionHost& host, net::Socket socket, const http::AccessRules& rules,
                        std::shared_ptr<net::Visitor> visitor, bool for_probes)
-    : Stream(std::move(socket)), host_(host), rules_(rules), visitor_(std::move(visitor)), for_probes_(for_probes) {}
+    : Stream(std::move(socket)),
+      host_(host),
+      loop_(host.loop()),
+      rules_(rules),
+      visitor_(std::move(visitor)),
+      for_probes_(for_probes) {}
 
 void Connection::drain() {
   if (reading() == Reading::kAsked && !reader_.has_begun() && outbox_.empty()) close();
@@ -38,7 +43,7 @@ void Connection::on_close() {
   if (asked_ > 0) host_.queue().forget(*this);
   host_.core().gate.leave(in_gate_);
   asked_ = in_gate_ = 0;
-  host_.remove(self(), *visitor_);
+  loop_.remove(self(), *visitor_);
 }
 
 void Connection::stop() {
@@ -57,7 +62,7 @@ void Connection::doubt() {
 }
 
 void Connection::enforce_deadlines() {
-  const net::SteadyClock::time_point now = host_.now();
+  const net::SteadyClock::time_point now = loop_.now();
   if (now >= write_deadline_) return abort();
   const bool in_worker = serving_ == Serving::kWorker || serving_ == Serving::kPiece;
   if (in_worker && is_abandoned()) return close();
@@ -79,9 +84,9 @@ bool Connection::is_overdue() const {
   const std::optional<std::chrono::milliseconds> patience = host_.core().backend.patience();
   if (!patience) return false;
   const Question* oldest = outbox_.oldest();
-  if (oldest != nullptr && host_.now() - oldest->since >= *patience) return true;
+  if (oldest != nullptr && loop_.now() - oldest->since >= *patience) return true;
   const bool in_worker = serving_ == Serving::kWorker || serving_ == Serving::kPiece;
-  return in_worker && worker_has_begun_ && host_.now() - in_worker_since_ >= *patience;
+  return in_worker && worker_has_begun_ && loop_.now() - in_worker_since_ >= *patience;
 }
 
 /// A backend that never answers holds up this connection, which is the only one that waits for it, until here. What it
@@ -169,7 +174,7 @@ void Connection::pump() {
   if (!is_open() || reading() == Reading::kLingers) return;
   if (outbox_.empty()) {
     if (serving_ == Serving::kPieces) return next_piece();
-    const bool drained = host_.is_draining() && needs_input && !reader_.has_begun();
+    const bool drained = loop_.is_draining() && needs_input && !reader_.has_begun();
     if (serving_ == Serving::kNothing || drained) return end();
   }
   if (needs_input && may_handle()) read_on();
@@ -240,7 +245,7 @@ void Connection::serve() {
   } else {
     ++asked_;
     if (appends) ++in_gate_;
-    Question question{.asked = take_question(), .operation = route_.operation, .since = host_.now(), .at = {}};
+    Question question{.asked = take_question(), .operation = route_.operation, .since = loop_.now(), .at = {}};
     if (decides) question.at = read_at_;
     outbox_.reserve(question);
   }
@@ -249,7 +254,7 @@ void Connection::serve() {
 
 void Connection::run_on_worker() {
   serving_ = Serving::kWorker;
-  in_worker_since_ = host_.now();
+  in_worker_since_ = loop_.now();
   worker_has_begun_ = false;
   const http::RequestHead& head = reader_.head();
   // The route and what the request refers to stay as they are: nothing is read meanwhile, and the connection is kept
@@ -260,7 +265,7 @@ void Connection::run_on_worker() {
     if (self->closed_) return;
     self->host_.core().routes.run(
         self->route_, request,
-        [waiting = std::weak_ptr(self), mailbox = self->host_.mailbox()](api::Response response) {
+        [waiting = std::weak_ptr(self), mailbox = self->loop_.mailbox()](api::Response response) {
           mailbox->post([waiting, response = std::make_shared<api::Response>(std::move(response))] {
             if (const auto connection = waiting.lock()) connection->take_worker_answer(std::move(*response));
           });
@@ -286,15 +291,15 @@ bool Connection::is_abandoned() {
   }
   // TCP does not tell a client that has gone from one that only sends nothing more and waits for its answer. The latter
   // is rare, and a queue that is longer than a second is too.
-  return !worker_has_begun_ && host_.now() - in_worker_since_ >= kPatience;
+  return !worker_has_begun_ && loop_.now() - in_worker_since_ >= kPatience;
 }
 
 void Connection::next_piece() {
   serving_ = Serving::kPiece;
-  in_worker_since_ = host_.now();
+  in_worker_since_ = loop_.now();
   host_.core().workers(route_.effect).submit([self = self(), more = more_] {
     if (self->closed_) return;
-    more([waiting = std::weak_ptr(self), mailbox = self->host_.mailbox()](const Result<bool>& follows,
+    more([waiting = std::weak_ptr(self), mailbox = self->loop_.mailbox()](const Result<bool>& follows,
                                                                           std::string piece) {
       mailbox->post([waiting, follows, piece = std::make_shared<std::string>(std::move(piece))] {
         const auto connection = waiting.lock();
@@ -320,7 +325,7 @@ http::Asked Connection::take_question(bool close) {
   const http::RequestHead& request = reader_.head();
   client_is_done_ |= !request.keep_alive;
   waits_for_ = Waits::kNot;
-  const bool closes = close || for_probes_ || client_is_done_ || host_.is_draining();
+  const bool closes = close || for_probes_ || client_is_done_ || loop_.is_draining();
   serving_ = closes ? Serving::kNothing : Serving::kRequests;
   return {.is_head_method = request.is_head_method, .http_1_0 = request.http_1_0, .closes = closes};
 }
@@ -359,7 +364,7 @@ void Connection::send() {
   }
   // Absolute: a client that takes a byte now and then does not put it off.
   if (writing() == Writing::kFull && write_deadline_ == kNever) {
-    write_deadline_ = host_.now() + host_.core().deadlines.write;
+    write_deadline_ = loop_.now() + host_.core().deadlines.write;
   }
 }
 
@@ -386,14 +391,14 @@ void Connection::await_input() {
   const Waits now = reader_.is_in_body() ? Waits::kBody : reader_.has_begun() ? Waits::kHead : Waits::kIdle;
   if (std::exchange(waits_for_, now) == now) return;
   const Deadlines& deadlines = host_.core().deadlines;
-  input_deadline_ = host_.now() + (now == Waits::kBody   ? deadlines.body
+  input_deadline_ = loop_.now() + (now == Waits::kBody   ? deadlines.body
                                    : now == Waits::kHead ? deadlines.head
                                                          : deadlines.idle);
 }
 
 void Connection::end() {
   if (client_is_done_ && !reader_.has_begun()) return close();
-  input_deadline_ = host_.now() + host_.core().deadlines.linger;
+  input_deadline_ = loop_.now() + host_.core().deadlines.linger;
   linger();
 }
 

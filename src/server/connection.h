@@ -15,6 +15,7 @@
 #include "http/answer.h"
 #include "http/request_reader.h"
 #include "net/asio.h"
+#include "net/loop.h"
 #include "net/outbox.h"
 #include "net/stream.h"
 #include "server/connection_host.h"
@@ -26,24 +27,23 @@ namespace flint::server {
 ///
 /// It stops reading, and so makes the client wait, while a request runs on a worker, while the storage gate is full and
 /// while the client does not take its answers.
-class Connection final : public net::Stream, private backend::Asker {
+class Connection final : public net::Stream, public Hosted, private backend::Asker {
  public:
   Connection(ConnectionHost& host, net::Socket socket, const http::AccessRules& rules,
              std::shared_ptr<net::Visitor> visitor, bool for_probes);
 
-  void start() { pump(); }
-  void drain();
+  void start() override { pump(); }
   /// Closes, unless a request here has passed the access rules.
   void give_way() override;
-  /// The token is another one now: what was proven with the former one is to be proven again.
-  void doubt();
-  void enforce_deadlines();
+  /// The token is another one now.
+  void doubt() override;
+  void enforce_deadlines() override;
+  void drain() override;
   /// Tells the client that the answers which it waits for do not come any more, and closes.
-  void stop();
+  void stop() override;
   /// Sends what was told since the last time.
-  void after_telling();
-  /// There may be room in the storage gate.
-  void resume();
+  void after_telling() override;
+  void resume() override;
 
  private:
   /// Where it stands in serving what was read.
@@ -66,7 +66,7 @@ class Connection final : public net::Stream, private backend::Asker {
   struct Question {
     http::Asked asked;
     const api::OperationRow* operation = nullptr;
-    /// By the host's clock.
+    /// By the loop's clock.
     net::SteadyClock::time_point since;
     /// When it was read; nothing where nobody measures how long the answer takes.
     std::optional<net::SteadyClock::time_point> at;
@@ -114,6 +114,7 @@ class Connection final : public net::Stream, private backend::Asker {
   [[nodiscard]] std::shared_ptr<Connection> self() { return std::static_pointer_cast<Connection>(shared_from_this()); }
 
   ConnectionHost& host_;
+  net::Loop& loop_;
   const http::AccessRules& rules_;
   const std::shared_ptr<net::Visitor> visitor_;
   const bool for_probes_;

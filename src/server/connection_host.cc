@@ -8,43 +8,66 @@
 #include "http/response_head.h"
 
 namespace flint::server {
+namespace {
 
-ConnectionHost::ConnectionHost(ServerCore& core, std::string token, net::EventLog& log, Calls calls)
+using std::chrono::milliseconds;
+
+/// How often deadlines are looked at: a quarter of the shortest, so that none is late by more than half of itself.
+milliseconds tick_period(const ServerCore& core) {
+  const Deadlines& deadlines = core.deadlines;
+  const milliseconds shortest = std::min({deadlines.head, deadlines.body, deadlines.write, deadlines.idle,
+                                          deadlines.linger, core.backend.patience().value_or(milliseconds::max())});
+  return std::clamp(shortest / 4, milliseconds(5), milliseconds(250));
+}
+
+std::string date_now() {
+  using namespace std::chrono;
+  return http::http_date(duration_cast<seconds>(system_clock::now().time_since_epoch()).count());
+}
+
+}  // namespace
+
+ConnectionHost::ConnectionHost(ServerCore& core, std::string token, net::EventLog& log)
     : core_(core),
       token_(std::move(token)),
       traffic_(core.monitor.add_loop()),
       log_(log),
       disk_full_(log, "disk_full", "Requests were answered with 507, and not applied: the disk has no room"),
-      calls_(std::move(calls)),
-      gate_waiter_([this] { net::asio::post(context_, [this] { calls_.gate_has_room(); }); }),
-      mailbox_(std::make_shared<Mailbox>(context_)),
+      loop_(core.connections, tick_period(core), [this] { date_ = date_now(); }),
+      gate_waiter_([this] { net::asio::post(loop_.context(), [this] { resume_stalled(); }); }),
       // A batch ends behind what is ready to run now: those requests shall be in it.
       queue_(core.backend.open_queue(
-          {.batch_begins = [this] { net::asio::post(context_, [this] { queue_->end_batch(); }); },
-           .wake = [this] { net::asio::post(context_, [this] { calls_.answers_have_come(); }); }})) {}
+          {.batch_begins = [this] { net::asio::post(loop_.context(), [this] { queue_->end_batch(); }); },
+           .wake = [this] { net::asio::post(loop_.context(), [this] { deliver(); }); }})) {}
+
+void ConnectionHost::set_token(std::string token, std::function<void()> done) {
+  net::asio::post(loop_.context(), [this, token = std::move(token), done = std::move(done)]() mutable {
+    token_ = std::move(token);
+    for (const std::shared_ptr<net::Stream>& stream : loop_.streams()) stream->doubt();
+    done();
+  });
+}
 
 void ConnectionHost::audit(std::string_view what, std::string_view client) {
   log_.info("changed", std::string(what) + ", by " + std::string(client));
 }
 
-void ConnectionHost::remove(const std::shared_ptr<Connection>& connection, net::Visitor& visitor) {
-  if (connections_.erase(connection) == 1) forget(visitor);
+void ConnectionHost::deliver() {
+  queue_->deliver();
+  // Once a connection, however many answers it has now, so that they leave in one write.
+  for (const std::shared_ptr<Hosted>& connection : std::exchange(answered_, {})) connection->after_telling();
 }
 
-void ConnectionHost::forget(net::Visitor& visitor) {
-  load_.fetch_sub(1, std::memory_order_relaxed);
-  core_.connections.leave(visitor);
-}
-
-void ConnectionHost::read_clocks() {
-  using namespace std::chrono;
-  now_ = net::SteadyClock::now();
-  date_ = http::http_date(duration_cast<seconds>(system_clock::now().time_since_epoch()).count());
-}
-
-std::deque<std::shared_ptr<Connection>> ConnectionHost::take_stalled() { return std::exchange(stalled_, {}); }
-
-void ConnectionHost::put_back_stalled(std::deque<std::shared_ptr<Connection>> stalled) {
+/// In the order in which they stalled, and only as long as nobody finds the gate full again: waking all of them for
+/// each free place would let the newest overtake, and make each pass as long as the queue.
+void ConnectionHost::resume_stalled() {
+  std::deque<std::shared_ptr<Hosted>> stalled = std::exchange(stalled_, {});
+  while (!stalled.empty() && stalled_.empty()) {
+    const std::shared_ptr<Hosted> first = std::move(stalled.front());
+    stalled.pop_front();
+    first->resume();
+  }
+  // The gate is full again. Whoever was not called waits before the one who found it so.
   stalled_.insert(stalled_.begin(), std::make_move_iterator(stalled.begin()), std::make_move_iterator(stalled.end()));
 }
 

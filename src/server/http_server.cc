@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <latch>
 
+#include "server/connection.h"
+
 namespace flint::server {
 
 HttpServer::HttpServer(backend::Backend& backend, const HttpSettings& settings, net::EventLog& log)
@@ -13,7 +15,7 @@ HttpServer::HttpServer(backend::Backend& backend, const HttpSettings& settings, 
       dropped_(log, "connections_dropped",
                "Connections that had made no request that was let in were closed, to make room for others") {
   for (unsigned i = 0; i < settings.threads; ++i)
-    loops_.push_back(std::make_unique<IoLoop>(core_, settings.token, log));
+    hosts_.push_back(std::make_unique<ConnectionHost>(core_, settings.token, log));
 }
 
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
@@ -31,24 +33,25 @@ Status HttpServer::start() {
   for (const std::unique_ptr<net::Listener>& listener : listeners_) {
     if (Status status = listener->start(); !status.ok()) return status;
   }
-  for (const std::unique_ptr<IoLoop>& loop : loops_) loop->start();
+  for (const std::unique_ptr<ConnectionHost>& host : hosts_) host->loop().start();
   accept_thread_ = std::thread([this] { accept_context_.run(); });
   return {};
 }
 
 void HttpServer::set_token(const std::string& token) {
-  const auto taken = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(loops_.size()));
-  for (const std::unique_ptr<IoLoop>& loop : loops_) loop->set_token(token, [taken] { taken->count_down(); });
+  const auto taken = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(hosts_.size()));
+  for (const std::unique_ptr<ConnectionHost>& host : hosts_) host->set_token(token, [taken] { taken->count_down(); });
   taken->wait();
 }
 
 void HttpServer::take(base::UniqueFd socket, const http::AccessRules& rules, std::optional<base::IpAddress> client) {
-  const auto least = std::min_element(loops_.begin(), loops_.end(),
-                                      [](const auto& a, const auto& b) { return a->load() < b->load(); });
+  const auto least = std::min_element(hosts_.begin(), hosts_.end(),
+                                      [](const auto& a, const auto& b) { return a->loop().load() < b->loop().load(); });
+  ConnectionHost& host = **least;
   auto visitor = std::make_shared<net::Visitor>();
   visitor->is_owner = rules.is_owners;
   if (client) visitor->client = client->client();
-  visitor->context = &(*least)->context();
+  visitor->context = &host.loop().context();
   const net::ConnectionTable::Entered entered = core_.connections.enter(visitor);
   if (entered.gives_way) {
     dropped_.happened();
@@ -56,8 +59,10 @@ void HttpServer::take(base::UniqueFd socket, const http::AccessRules& rules, std
   }
   if (entered.entry != net::ConnectionTable::Entry::kServed) turned_away_.happened();
   if (entered.entry == net::ConnectionTable::Entry::kRefused) return;
-  (*least)->adopt(std::move(socket), rules, std::move(visitor),
-                  entered.entry == net::ConnectionTable::Entry::kForProbes);
+  const bool for_probes = entered.entry == net::ConnectionTable::Entry::kForProbes;
+  host.loop().adopt(std::move(socket), visitor, [&host, &rules, visitor, for_probes](net::Socket adopted) {
+    return std::make_shared<Connection>(host, std::move(adopted), rules, visitor, for_probes);
+  });
 }
 
 /// From the outside inwards: no new connections, then the open ones, then the threads that work for them. The loops end
@@ -71,9 +76,9 @@ bool HttpServer::stop(std::chrono::milliseconds drain) {
   if (accept_thread_.joinable()) accept_thread_.join();
   for (const std::unique_ptr<net::Listener>& listener : listeners_) listener->stop();
 
-  for (const std::unique_ptr<IoLoop>& loop : loops_) loop->drain();
+  for (const std::unique_ptr<ConnectionHost>& host : hosts_) host->loop().drain();
   const bool drained = wait_for_connections(0, drain);
-  for (const std::unique_ptr<IoLoop>& loop : loops_) loop->join();
+  for (const std::unique_ptr<ConnectionHost>& host : hosts_) host->loop().join();
   for (const api::Effect effect : {api::Effect::kFlushes, api::Effect::kScans, api::Effect::kExamines})
     core_.workers(effect).stop();
   listeners_.clear();

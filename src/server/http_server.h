@@ -7,8 +7,9 @@
 #include <thread>
 #include <vector>
 
+#include "http/access.h"
 #include "net/listener.h"
-#include "server/io_loop.h"
+#include "server/connection_host.h"
 #include "server/options.h"
 #include "server/server_core.h"
 
@@ -59,7 +60,7 @@ class HttpServer {
   ServerCore core_;
   /// Of each socket. Connections refer to them.
   std::deque<http::AccessRules> rules_;
-  std::vector<std::unique_ptr<IoLoop>> loops_;
+  std::vector<std::unique_ptr<ConnectionHost>> hosts_;
   net::IoContext accept_context_{1};
   net::asio::executor_work_guard<net::IoContext::executor_type> accept_work_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
