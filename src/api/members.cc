@@ -22,7 +22,7 @@ std::string units_given(const JsonNode& node) {
 std::string shown_member_name(std::string_view name) {
   constexpr std::size_t kLongest = 40;
   constexpr std::string_view kOfFieldNames = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-  if (!name.empty() && name.size() <= kLongest && name.find_first_not_of(kOfFieldNames) == name.npos) {
+  if (!name.empty() && name.size() <= kLongest && name.find_first_not_of(kOfFieldNames) == std::string_view::npos) {
     return std::string(name);
   }
   return "(a name of " + std::to_string(name.size()) + " bytes)";

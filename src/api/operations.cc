@@ -151,7 +151,7 @@ bool OperationRow::matches(std::string_view request_path) const {
   const std::string_view before = fixed_path();
   if (!request_path.starts_with(before)) return false;
   const std::string_view key = request_path.substr(before.size());
-  return !key.empty() && key.find('/') == key.npos;
+  return !key.empty() && key.find('/') == std::string_view::npos;
 }
 
 std::span<const OperationRow> operations() noexcept { return kOperations; }

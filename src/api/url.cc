@@ -36,7 +36,7 @@ Result<std::string> decode_argument(std::string_view name, std::string_view text
 }  // namespace
 
 bool is_percent_encoded(std::string_view text) noexcept {
-  for (std::size_t at = text.find('%'); at != text.npos; at = text.find('%', at + 1)) {
+  for (std::size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 1)) {
     if (!is_escape(text, at)) return false;
   }
   return true;
@@ -69,7 +69,7 @@ Result<Query> Query::parse(std::string_view text, std::span<const std::string_vi
     if (name == names.end()) {
       return invalid("The query argument " + shown_member_name(given) + " is not one of this request.");
     }
-    if (equals == argument.npos)
+    if (equals == std::string_view::npos)
       return invalid(std::string(*name) + " has no value: write " + std::string(*name) + "=.");
     if (query.text(*name)) return invalid(std::string(*name) + " is there more than once in the query.");
     Result<std::string> value = decode_argument(*name, argument.substr(equals + 1));

@@ -30,7 +30,7 @@ std::array<std::uint8_t, 16> last_four(const std::array<std::uint8_t, 16>& bytes
 // inet_pton and not getaddrinfo: that would also take 127.1 and host names, and ask a name server for them.
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   std::array<char, INET6_ADDRSTRLEN> terminated{};
-  if (text.size() >= terminated.size() || text.find('\0') != text.npos) return std::nullopt;
+  if (text.size() >= terminated.size() || text.find('\0') != std::string_view::npos) return std::nullopt;
   std::copy(text.begin(), text.end(), terminated.begin());
   sockaddr_storage address{};
   if (inet_pton(AF_INET, terminated.data(), &reinterpret_cast<sockaddr_in&>(address).sin_addr) == 1) {
@@ -44,7 +44,7 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 std::optional<IpAddress> IpAddress::parse_host(std::string_view host) {
   const bool v6 = host.size() > 2 && host.starts_with('[') && host.ends_with(']');
   if (v6) host = host.substr(1, host.size() - 2);
-  if (v6 != (host.find(':') != host.npos)) return std::nullopt;
+  if (v6 != (host.find(':') != std::string_view::npos)) return std::nullopt;
   return parse(host);
 }
 

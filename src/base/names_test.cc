@@ -20,7 +20,7 @@ TEST(NamesTest, EveryCodeHasANameOfItsOwn) {
   EXPECT_EQ(code_name(Code::kInvalidArgument), "invalid_argument");
   EXPECT_EQ(code_name(Code::kStorageFailed), "storage_failed");
   for (const std::string_view name : names) {
-    EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), name.npos) << name;
+    EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), std::string_view::npos) << name;
   }
 }
 

@@ -54,9 +54,9 @@ std::optional<Refusal> refuse_without_token(const RequestHead& head, const Acces
 bool is_json(std::string_view content_type) noexcept {
   const std::size_t semicolon = content_type.find(';');
   if (!equals_ignoring_case(trimmed(content_type.substr(0, semicolon)), "application/json")) return false;
-  while (semicolon != content_type.npos && !content_type.empty()) {
+  while (semicolon != std::string_view::npos && !content_type.empty()) {
     const std::size_t next = content_type.find(';');
-    content_type = next == content_type.npos ? std::string_view() : content_type.substr(next + 1);
+    content_type = next == std::string_view::npos ? std::string_view() : content_type.substr(next + 1);
     const std::string_view parameter = trimmed(content_type.substr(0, content_type.find(';')));
     constexpr std::string_view kCharset = "charset=";
     if (parameter.size() < kCharset.size()) continue;

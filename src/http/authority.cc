@@ -18,8 +18,8 @@ struct Parts {
 
 Parts split(std::string_view authority) noexcept {
   const std::size_t host_end = authority.starts_with('[') ? authority.find(']') : 0;
-  const std::size_t colon = authority.find(':', host_end == authority.npos ? authority.size() : host_end);
-  if (colon == authority.npos) return {.host = authority, .port = {}, .has_port = false};
+  const std::size_t colon = authority.find(':', host_end == std::string_view::npos ? authority.size() : host_end);
+  if (colon == std::string_view::npos) return {.host = authority, .port = {}, .has_port = false};
   return {.host = authority.substr(0, colon), .port = authority.substr(colon + 1), .has_port = true};
 }
 

@@ -71,7 +71,7 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = [] {
 [[nodiscard]] constexpr std::string_view next_element(std::string_view& list) noexcept {
   const std::size_t comma = list.find(',');
   const std::string_view element = trimmed(list.substr(0, comma));
-  list = comma == list.npos ? std::string_view() : list.substr(comma + 1);
+  list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
   return element;
 }
 

@@ -93,8 +93,8 @@ bool ChunkedBody::read_line(std::string_view& bytes, std::size_t most) {
   line_too_long_ = line_.size() + take > most + 1;
   if (line_too_long_) return false;
   line_.append(bytes.substr(0, take));
-  bytes.remove_prefix(line_feed == bytes.npos ? take : take + 1);
-  return line_feed != bytes.npos;
+  bytes.remove_prefix(line_feed == std::string_view::npos ? take : take + 1);
+  return line_feed != std::string_view::npos;
 }
 
 ChunkedBody::State ChunkedBody::begin_chunk(std::size_t body_bytes) {

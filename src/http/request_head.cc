@@ -30,7 +30,7 @@ bool is_version(std::string_view text) noexcept {
 
 std::optional<Field> parse_field_line(std::string_view line) noexcept {
   const std::size_t colon = line.find(':');
-  if (colon == line.npos) return std::nullopt;
+  if (colon == std::string_view::npos) return std::nullopt;
   const Field field{line.substr(0, colon), trimmed(line.substr(colon + 1))};
   if (!is_token(field.name) || !is_field_value(field.value)) return std::nullopt;
   return field;
@@ -75,8 +75,8 @@ State HeadParser::parse(std::string_view bytes) {
 
 State HeadParser::parse_request_line(std::string_view line) {
   const std::size_t first = line.find(' ');
-  const std::size_t second = first == line.npos ? line.npos : line.find(' ', first + 1);
-  if (second == line.npos) return bad("The request line is not METHOD TARGET VERSION.");
+  const std::size_t second = first == std::string_view::npos ? std::string_view::npos : line.find(' ', first + 1);
+  if (second == std::string_view::npos) return bad("The request line is not METHOD TARGET VERSION.");
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, second - first - 1);
   const std::string_view version = line.substr(second + 1);
@@ -119,7 +119,7 @@ State HeadParser::parse_target(std::string_view method, std::string_view target)
   if (!target.starts_with('/')) return bad("The target is neither a path nor an http URL.");
   const std::size_t question = target.find('?');
   head_.path = target.substr(0, question);
-  if (question != target.npos) head_.query = target.substr(question + 1);
+  if (question != std::string_view::npos) head_.query = target.substr(question + 1);
   return State::kNeedsMore;
 }
 

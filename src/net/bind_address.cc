@@ -45,7 +45,7 @@ Result<BindAddress> parse_bind_address(std::string_view text) {
     return address;
   }
   const std::size_t colon = text.rfind(':');
-  if (colon == text.npos) return invalid("has no port");
+  if (colon == std::string_view::npos) return invalid("has no port");
   const std::optional<std::uint16_t> port = parse_port(text.substr(colon + 1));
   if (!port) return invalid("has no valid port, which is 0 to 65535, 0 for any free one");
   address.port = *port;

@@ -132,9 +132,9 @@ ListenSocket ListenSocket::adopt(base::UniqueFd listening, const BindAddress& ad
 
 Result<ListenSocket> ListenSocket::bind_name(const std::string& path, bool holds_lock) {
   const std::size_t slash = path.rfind('/');
-  const std::string directory = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   ListenSocket socket;
-  socket.name_ = slash == path.npos ? path : path.substr(slash + 1);
+  socket.name_ = slash == std::string::npos ? path : path.substr(slash + 1);
   socket.url_ = "unix:" + path;
   if (socket.name_.empty()) return failure("listen on", socket.url_, EISDIR);
   socket.directory_ = base::UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -182,7 +182,7 @@ TEST(RunServer, LogsWhoChangedWhat) {
   const std::string user = std::to_string(getuid()) + ", process " + std::to_string(getpid());
   EXPECT_THAT(log, HasSubstr(R"(usage of \"k\" reset, by user )" + user));
   std::size_t changes = 0;
-  for (std::size_t at = 0; (at = log.find("\"changed\"", at)) != log.npos; ++at) ++changes;
+  for (std::size_t at = 0; (at = log.find("\"changed\"", at)) != std::string::npos; ++at) ++changes;
   EXPECT_EQ(changes, 2U) << "a check is not logged";
 }
 
