@@ -47,9 +47,9 @@ struct Reading {
 struct OperationRow {
   /// The operationId of docs/openapi.yaml.
   std::string_view name;
-  Method method;
   /// Ends with `{key}` where a key follows.
   std::string_view path;
+  Method method;
   Effect effect;
   Needs needs;
   /// Whether a key without a limit is 404.

@@ -118,8 +118,8 @@ class DocumentTest(unittest.TestCase):
             self.assertEqual(in_path, declared, operation.id)
 
     def test_its_paths_are_those_of_the_router(self):
-        rows = re.findall(r'\{"\w+", Method::k(Get|Post), "([^"]+)"', (ROOT / "src/api/operations.cc").read_text())
-        routed = {(method.upper(), path) for method, path in rows}
+        rows = re.findall(r'\{"\w+", "([^"]+)", Method::k(Get|Post)', (ROOT / "src/api/operations.cc").read_text())
+        routed = {(method.upper(), path) for path, method in rows}
         self.assertGreater(len(routed), 10)
         monitor = (ROOT / "src/http/monitor.cc").read_text()
         words = re.findall(r'constexpr std::string_view k\w+Path = "([^"]+)"', monitor)
