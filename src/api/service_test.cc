@@ -121,6 +121,7 @@ TEST_F(ServiceTest, KeysInPathsArePercentEncoded) {
 
 TEST_F(ServiceTest, ListsInPagesAndByPrefix) {
   std::vector<std::string> keys;
+  keys.reserve(600);
   for (int i = 0; i < 600; ++i) keys.push_back((i % 2 == 0 ? "even:" : "odd:") + std::to_string(1000 + i));
   for (const std::string& key : keys) {
     ASSERT_EQ(post("/v1/limits", R"({"rate":1,"per":1,"key":")" + key + "\"}").status, 200);

@@ -30,6 +30,7 @@ class IpAddress {
   /// an IPv6 address, in which a host may take as many addresses as it likes.
   [[nodiscard]] IpAddress client() const;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): the 0 is in what the compiler generates
   auto operator<=>(const IpAddress&) const = default;
 
  private:

@@ -46,7 +46,7 @@ void after_fork_in_child() {
 }
 
 // Installed before main(), so that fork_generation() need not look whether it is.
-[[maybe_unused]] const bool installed = [] {
+[[maybe_unused]] const bool kInstalled = [] {
   registry();
   const int error = ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
   FLINT_ASSERT(error == 0);
