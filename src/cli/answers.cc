@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <span>
 
 namespace flint::cli {
 namespace {
+
+/// Of history and of top, as their help says.
+constexpr std::uint64_t kDefaultEvents = 100;
+constexpr std::uint64_t kDefaultKeys = 20;
 
 bool is_text(const json::value& value) { return value.is_string(); }
 bool is_text_or_null(const json::value& value) { return value.is_string() || value.is_null(); }
@@ -79,7 +85,8 @@ Complaint judge_members(const json::value& value, std::span<const Field> fields)
 }
 
 /// The first complaint about the elements of an array, of which at most `most` may be there.
-Complaint judge_elements(const json::value& value, std::uint64_t most, const Judge& judge) {
+Complaint judge_elements(const json::value& value, std::uint64_t most,
+                         const std::function<Complaint(const json::value&)>& judge) {
   const json::array* array = value.if_array();
   if (array == nullptr) return "is not an array";
   if (array->size() > most) return "has more elements than were asked for";
@@ -92,6 +99,11 @@ Complaint judge_elements(const json::value& value, std::uint64_t most, const Jud
 std::string_view text_of(const json::value& value) {
   const json::string* text = value.if_string();
   return text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
+}
+
+/// At most how many elements were asked for; `otherwise` is what the API takes for no number.
+std::uint64_t most_of(const json::object& asked, std::uint64_t otherwise) {
+  return unsigned_of(member(asked, "limit")).value_or(otherwise);
 }
 
 Complaint judge_status_members(const json::value& value) {
@@ -107,38 +119,42 @@ Complaint judge_event(const json::value& value) {
 
 }  // namespace
 
-Complaint judge_done(const json::value& answer) {
+Complaint judge_done(const json::value& answer, const json::object& /*asked*/) {
   if (member(answer, "ok") == true) return std::nullopt;
   return "does not say that it was done";
 }
 
-Complaint judge_report(const json::value& answer) {
+Complaint judge_report(const json::value& answer, const json::object& /*asked*/) {
   if (Complaint wrong = judge_members(answer, kReport)) return wrong;
   const auto all = [&](std::string_view name, std::span<const Field> fields) -> Complaint {
-    const Judge each = [fields](const json::value& element) { return judge_members(element, fields); };
-    const Complaint wrong = judge_elements(member(answer, name), UINT64_MAX, each);
+    const Complaint wrong = judge_elements(member(answer, name), UINT64_MAX, [fields](const json::value& element) {
+      return judge_members(element, fields);
+    });
     return wrong ? "has \"" + std::string(name) + "\" that " + *wrong : Complaint();
   };
   if (Complaint wrong = all("findings", kFinding)) return wrong;
   return all("files", kFile);
 }
 
-Complaint judge_decision(const json::value& answer, const Item& asked) {
+Complaint judge_decision(const json::value& answer, const json::object& asked) {
   if (Complaint wrong = judge_members(answer, kDecision)) return wrong;
-  if (text_of(member(answer, "key")) != asked.key) return "is about another key";
-  if (unsigned_of(member(answer, "cost")) != asked.cost) return "is about another cost";
+  if (member(answer, "key") != asked.at("key")) return "is about another key";
+  if (unsigned_of(member(answer, "cost")) != unsigned_of(member(asked, "cost")).value_or(1)) {
+    return "is about another cost";
+  }
   return std::nullopt;
 }
 
-Complaint judge_check_all(const json::value& answer, std::span<const Item> asked) {
+Complaint judge_check_all(const json::value& answer, const json::object& asked) {
   constexpr std::array kFields = std::to_array<Field>({{"allowed", is_truth}, {"denied_key", is_text_or_null}});
   if (Complaint wrong = judge_members(answer, kFields)) return wrong;
+  const json::array& items = asked.at("items").as_array();
   const json::array* results = member(answer, "results").if_array();
-  if (results == nullptr || results->empty() || results->size() > asked.size()) {
+  if (results == nullptr || results->empty() || results->size() > items.size()) {
     return "does not have the \"results\" that were asked for";
   }
   for (std::size_t i = 0; i < results->size(); ++i) {
-    if (const Complaint wrong = judge_decision((*results)[i], asked[i])) {
+    if (const Complaint wrong = judge_decision((*results)[i], items[i].as_object())) {
       return "has a result " + std::to_string(i) + " that " + *wrong;
     }
   }
@@ -148,31 +164,32 @@ Complaint judge_check_all(const json::value& answer, std::span<const Item> asked
   const bool agree = std::all_of(results->begin(), results->end() - 1, passed) && passed(results->back()) == allowed;
   const json::value& denied_key = member(answer, "denied_key");
   const bool named =
-      allowed ? denied_key.is_null() && results->size() == asked.size() : denied_key == member(results->back(), "key");
+      allowed ? denied_key.is_null() && results->size() == items.size() : denied_key == member(results->back(), "key");
   if (!agree || !named) return "contradicts itself";
   return std::nullopt;
 }
 
-Complaint judge_status(const json::value& answer, std::string_view key) {
+Complaint judge_status(const json::value& answer, const json::object& asked) {
   if (Complaint wrong = judge_status_members(answer)) return wrong;
-  return text_of(member(answer, "key")) == key ? Complaint() : "is about another key";
+  return member(answer, "key") == asked.at("key") ? Complaint() : "is about another key";
 }
 
-Complaint judge_ranking(const json::value& answer, std::uint64_t most) {
-  return judge_elements(answer, most, judge_status_members);
+Complaint judge_ranking(const json::value& answer, const json::object& asked) {
+  return judge_elements(answer, most_of(asked, kDefaultKeys), judge_status_members);
 }
 
-Complaint judge_events(const json::value& answer, std::uint64_t most) {
-  return judge_elements(answer, most, judge_event);
+Complaint judge_events(const json::value& answer, const json::object& asked) {
+  return judge_elements(answer, most_of(asked, kDefaultEvents), judge_event);
 }
 
-Complaint judge_page(const json::value& answer, const Page& asked) {
+Complaint judge_page(const json::value& answer, const json::object& asked) {
+  const std::string_view prefix = text_of(member(asked, "prefix"));
   // Keys that ascend also let a list come to its end.
-  std::string_view last = asked.after;
-  return judge_elements(answer, asked.most, [&](const json::value& status) -> Complaint {
+  std::string_view last = text_of(member(asked, "after"));
+  return judge_elements(answer, most_of(asked, UINT64_MAX), [&](const json::value& status) -> Complaint {
     if (Complaint wrong = judge_status_members(status)) return wrong;
     const std::string_view key = text_of(member(status, "key"));
-    if (!key.starts_with(asked.prefix)) return "has a key without the prefix";
+    if (!key.starts_with(prefix)) return "has a key without the prefix";
     if (key <= last) return "has a key out of order";
     last = key;
     return std::nullopt;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,7 @@ const std::vector<json::value> kOdd = {
     nullptr, true, 0, -1, 1.5, "x", json::array(), json::object(), json::array{nullptr}};
 
 /// With `good` believed, no answer is that lacks a member of it, has one of another type, or is no object at all.
-void expect_strict(const json::object& good, const Judge& judge) {
+void expect_strict(const json::object& good, const std::function<Complaint(const json::value&)>& judge) {
   EXPECT_EQ(judge(good), std::nullopt);
   for (const json::value& odd : kOdd) EXPECT_NE(judge(odd), std::nullopt) << odd;
   for (const auto& member : good) {
@@ -57,8 +58,7 @@ void expect_strict(const json::object& good, const Judge& judge) {
 // Symptom: the command took any JSON of a 200 for a decision: `null` was "Denied", and another key's answer was
 // believed.
 TEST(JudgeDecision, BelievesOnlyAWholeDecisionOfWhatWasAsked) {
-  const Item asked{"k", 2};
-  const Judge judge = [&](const json::value& answer) { return judge_decision(answer, asked); };
+  const auto judge = [](const json::value& answer) { return judge_decision(answer, {{"key", "k"}, {"cost", 2}}); };
   expect_strict(decision("k", 2, true), judge);
   expect_strict(decision("k", 2, false), judge);
   EXPECT_THAT(judge(decision("other", 2, true)).value_or(""), HasSubstr("another key"));
@@ -68,11 +68,12 @@ TEST(JudgeDecision, BelievesOnlyAWholeDecisionOfWhatWasAsked) {
   blocked["retry_after_ms"] = nullptr;
   blocked["of_a_later_version"] = json::array{1};
   EXPECT_EQ(judge(blocked), std::nullopt);
+  EXPECT_EQ(judge_decision(decision("k", 1, true), {{"key", "k"}}), std::nullopt);
 }
 
 TEST(JudgeCheckAll, BelievesOneDecisionForEachItemThatAgreeWithTheWhole) {
-  const std::vector<Item> asked = {{"a", 1}, {"b", 2}};
-  const Judge judge = [&](const json::value& answer) { return judge_check_all(answer, asked); };
+  const json::array items = {json::object{{"key", "a"}, {"cost", 1}}, json::object{{"key", "b"}, {"cost", 2}}};
+  const auto judge = [&](const json::value& answer) { return judge_check_all(answer, {{"items", items}}); };
   const json::object a = decision("a", 1, true);
   const json::object b = decision("b", 2, true);
   const json::object no_a = decision("a", 1, false);
@@ -96,8 +97,8 @@ TEST(JudgeCheckAll, BelievesOneDecisionForEachItemThatAgreeWithTheWhole) {
 }
 
 TEST(JudgeStatus, BelievesOnlyTheKeyThatWasAsked) {
-  expect_strict(status("k"), [](const json::value& answer) { return judge_status(answer, "k"); });
-  EXPECT_NE(judge_status(status("other"), "k"), std::nullopt);
+  expect_strict(status("k"), [](const json::value& answer) { return judge_status(answer, {{"key", "k"}}); });
+  EXPECT_NE(judge_status(status("other"), {{"key", "k"}}), std::nullopt);
 }
 
 // Symptom: a server that answers every page of a list with the same thousand keys kept the command busy for ever.
@@ -105,7 +106,7 @@ TEST(JudgePage, BelievesKeysInOrderAndNoMoreThanWereAsked) {
   const auto judge = [](const std::vector<std::string>& keys) {
     json::array answer;
     for (const std::string& key : keys) answer.push_back(status(key));
-    return judge_page(answer, {"p", "p1", 2});
+    return judge_page(answer, {{"prefix", "p"}, {"after", "p1"}, {"limit", 2}});
   };
   EXPECT_EQ(judge({}), std::nullopt);
   EXPECT_EQ(judge({"p2", "p3"}), std::nullopt);
@@ -116,27 +117,27 @@ TEST(JudgePage, BelievesKeysInOrderAndNoMoreThanWereAsked) {
   EXPECT_NE(judge({"p2", "p3", "p4"}), std::nullopt);
   for (const json::value& odd : kOdd) {
     if (odd == json::array()) continue;
-    EXPECT_NE(judge_page(odd, {"", "", 9}), std::nullopt) << odd;
+    EXPECT_NE(judge_page(odd, {}), std::nullopt) << odd;
   }
-  expect_strict(status("k"), [](const json::value& one) { return judge_page(json::array{one}, {"", "", 1}); });
+  expect_strict(status("k"), [](const json::value& one) { return judge_page(json::array{one}, {{"limit", 1}}); });
 }
 
 TEST(JudgeRanking, BelievesNoMoreThanWereAsked) {
-  EXPECT_EQ(judge_ranking(json::array{status("b"), status("a")}, 2), std::nullopt);
-  EXPECT_NE(judge_ranking(json::array{status("b"), status("a")}, 1), std::nullopt);
-  EXPECT_NE(judge_ranking(json::array{nullptr}, 1), std::nullopt);
+  EXPECT_EQ(judge_ranking(json::array{status("b"), status("a")}, {{"limit", 2}}), std::nullopt);
+  EXPECT_NE(judge_ranking(json::array{status("b"), status("a")}, {{"limit", 1}}), std::nullopt);
+  EXPECT_NE(judge_ranking(json::array{nullptr}, {{"limit", 1}}), std::nullopt);
 }
 
 TEST(JudgeEvents, BelievesEventsWithTheirLimits) {
   const json::object allowed = of(R"({"seq":1,"at":"x","kind":"allowed","cost":1,"count":1})").as_object();
-  expect_strict(allowed, [](const json::value& event) { return judge_events(json::array{event}, 1); });
+  expect_strict(allowed, [](const json::value& event) { return judge_events(json::array{event}, {{"limit", 1}}); });
   json::object configured = allowed;
   configured["kind"] = "configured";
-  EXPECT_NE(judge_events(json::array{configured}, 1), std::nullopt);
+  EXPECT_NE(judge_events(json::array{configured}, {{"limit", 1}}), std::nullopt);
   const json::object rule = {{"rate", 1}, {"per_millis", 1}, {"burst", nullptr}, {"algorithm", "x"}};
   for (const auto& member : rule) configured[member.key()] = member.value();
-  EXPECT_EQ(judge_events(json::array{configured}, 1), std::nullopt);
-  EXPECT_NE(judge_events(json::array{allowed, allowed}, 1), std::nullopt);
+  EXPECT_EQ(judge_events(json::array{configured}, {{"limit", 1}}), std::nullopt);
+  EXPECT_NE(judge_events(json::array{allowed, allowed}, {{"limit", 1}}), std::nullopt);
 }
 
 TEST(JudgeReport, BelievesAWholeReport) {
@@ -146,19 +147,19 @@ TEST(JudgeReport, BelievesAWholeReport) {
          R"("findings":[{"fatal":false,"message":"m"}],"files":[{"name":"l","kind":"log","bytes":1,"first_seq":1,)"
          R"("last_seq":1,"records":1,"valid_bytes":1}]})")
           .as_object();
-  expect_strict(report, judge_report);
+  expect_strict(report, [](const json::value& answer) { return judge_report(answer, {}); });
   for (const json::value& odd : kOdd) {
     json::object wrong = report;
     wrong["findings"] = json::array{odd};
-    EXPECT_NE(judge_report(wrong), std::nullopt) << odd;
+    EXPECT_NE(judge_report(wrong, {}), std::nullopt) << odd;
   }
 }
 
 TEST(JudgeDone, BelievesOnlyThatItWasDone) {
-  EXPECT_EQ(judge_done(of(R"({"ok":true})")), std::nullopt);
-  for (const json::value& odd : kOdd) EXPECT_NE(judge_done(odd), std::nullopt) << odd;
-  EXPECT_NE(judge_done(of(R"({"ok":false})")), std::nullopt);
-  EXPECT_NE(judge_done(of(R"({"ok":1})")), std::nullopt);
+  EXPECT_EQ(judge_done(of(R"({"ok":true})"), {}), std::nullopt);
+  for (const json::value& odd : kOdd) EXPECT_NE(judge_done(odd, {}), std::nullopt) << odd;
+  EXPECT_NE(judge_done(of(R"({"ok":false})"), {}), std::nullopt);
+  EXPECT_NE(judge_done(of(R"({"ok":1})"), {}), std::nullopt);
 }
 
 }  // namespace

@@ -10,27 +10,19 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/exit_codes.h"
+#include "cli/question.h"
+
 /// What the command line can say, as data: the parser, the help texts and the runner all read the same table.
 namespace flint::cli {
 
 class Session;
 
-/// The exit codes, and all of them.
-enum class Exit : std::uint8_t {
-  /// Done; of check and check-all: allowed.
-  kDone = 0,
-  /// Of check and check-all: denied.
-  kDenied = 1,
-  /// Wrong usage, an argument that is not allowed, or a key without a limit.
-  kUsage = 2,
-  /// Storage, the connection or the output failed.
-  kFailed = 3,
-};
-
 struct OptionSpec {
   /// With its dashes.
   std::string_view name;
   /// How help names the value; empty: a flag, which takes none.
+  /// `N` for a whole number.
   std::string_view value;
   std::string_view help;
   bool required = false;
@@ -62,7 +54,9 @@ struct Command {
   std::string_view details;
   std::string_view example;
   std::string_view exit_codes;
-  Exit (*run)(Session&, const Invocation&) = nullptr;
+  /// The operation of the API that it asks for, unless it is `local`.
+  Question asks = {};
+  Exit (*run)(Session&, const Command&, const Invocation&) = nullptr;
   /// Concerns a directory of this machine only: --server is an error, and FLINT_SERVER is not looked at.
   bool local = false;
 };

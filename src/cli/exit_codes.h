@@ -1,9 +1,22 @@
 #pragma once
 
-#include "cli/command.h"
+#include <cstdint>
+
 #include "flint/status.h"
 
 namespace flint::cli {
+
+/// The exit codes, and all of them.
+enum class Exit : std::uint8_t {
+  /// Done; of check and check-all: allowed.
+  kDone = 0,
+  /// Of check and check-all: denied.
+  kDenied = 1,
+  /// Wrong usage, an argument that is not allowed, or a key without a limit.
+  kUsage = 2,
+  /// Storage, the connection or the output failed.
+  kFailed = 3,
+};
 
 /// Of what failed in this process.
 [[nodiscard]] Exit exit_of(Code code) noexcept;

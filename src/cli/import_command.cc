@@ -83,7 +83,7 @@ std::string document(const original::ImportReport& report) {
 
 }  // namespace
 
-Exit import_original(Session& session, const Invocation& invocation) {
+Exit import_original(Session& session, const Command& /*command*/, const Invocation& invocation) {
   const std::string& from = invocation.operands.front();
   const Target& target = session.target();
   const Result<original::ImportReport> report = [&] {

@@ -13,9 +13,14 @@ std::optional<json::value> parse_json(std::string_view text) {
 }
 
 const json::value& member(const json::value& value, std::string_view name) noexcept {
-  static const json::value null;
+  static const json::object none;
   const json::object* object = value.if_object();
-  const json::value* found = object == nullptr ? nullptr : object->if_contains(name);
+  return member(object == nullptr ? none : *object, name);
+}
+
+const json::value& member(const json::object& object, std::string_view name) noexcept {
+  static const json::value null;
+  const json::value* found = object.if_contains(name);
   return found == nullptr ? null : *found;
 }
 

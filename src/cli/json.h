@@ -16,6 +16,7 @@ namespace json = boost::json;
 
 /// The member `name` of an object; null when `value` is no object or has none.
 [[nodiscard]] const json::value& member(const json::value& value, std::string_view name) noexcept;
+[[nodiscard]] const json::value& member(const json::object& object, std::string_view name) noexcept;
 
 /// A string as printable(), an integer in digits, a boolean as yes or no; anything else is "-".
 [[nodiscard]] std::string shown(const json::value& value);

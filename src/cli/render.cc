@@ -98,7 +98,18 @@ std::string files_text(const json::array& files, const Style& style) {
 
 }  // namespace
 
-Shown render_decision(const json::value& decision, const Style& style) {
+Shown render_limit_set(const json::value& /*answer*/, const json::object& asked, const Style& /*style*/) {
+  const json::value& per = member(asked, "per");
+  const Result<Nanos> period = parse_period(std::string_view(per.as_string()));
+  std::string text = shown(member(asked, "key")) + ": " + shown(member(asked, "rate")) + " per " +
+                     (period.ok() ? base::format_period(*period) : shown(per));
+  if (const json::value& burst = member(asked, "burst"); !burst.is_null()) text += ", burst " + shown(burst);
+  const json::value& algorithm = member(asked, "algorithm");
+  text += ", " + (algorithm.is_null() ? std::string(algorithm_name(Algorithm::kTokenBucket)) : shown(algorithm));
+  return {text + "\n"};
+}
+
+Shown render_decision(const json::value& decision, const json::object& /*asked*/, const Style& style) {
   const std::string remaining = shown(member(decision, "remaining")) + " of " + shown(member(decision, "limit")) +
                                 " remaining, full again in " + wait_of(member(decision, "reset_after_ms")) + ".\n";
   const std::string what = shown(member(decision, "cost")) + " of " + quoted(member(decision, "key")) + "; ";
@@ -108,7 +119,7 @@ Shown render_decision(const json::value& decision, const Style& style) {
           Exit::kDenied};
 }
 
-Shown render_check_all(const json::value& result, const Style& style) {
+Shown render_check_all(const json::value& result, const json::object& /*asked*/, const Style& style) {
   Table table({{"KEY"},
                {"DECISION"},
                {"COST", Align::kRight},
@@ -133,7 +144,7 @@ Shown render_check_all(const json::value& result, const Style& style) {
           Exit::kDenied};
 }
 
-Shown render_status(const json::value& status, const Style& style) {
+Shown render_status(const json::value& status, const json::object& /*asked*/, const Style& style) {
   return {style.bold(shown(member(status, "key"))) + "\n" +
           fact_lines({{"limit", rule_of(status)},
                       {"algorithm", shown(member(status, "algorithm"))},
@@ -144,7 +155,7 @@ Shown render_status(const json::value& status, const Style& style) {
                       {"last reset", shown(member(status, "last_reset_at"))}})};
 }
 
-Shown render_statuses(const json::value& statuses, const Style& style) {
+Shown render_statuses(const json::value& statuses, const json::object& /*asked*/, const Style& style) {
   Table table({{"KEY"},
                {"LIMIT"},
                {"ALGORITHM"},
@@ -162,7 +173,13 @@ Shown render_statuses(const json::value& statuses, const Style& style) {
   return {table.text(style)};
 }
 
-Shown render_history(const json::value& events, const Style& style) {
+Shown render_ranking(const json::value& statuses, const json::object& asked, const Style& style) {
+  if (!elements(statuses).empty()) return render_statuses(statuses, asked, style);
+  const json::value& by = member(asked, "by");
+  return {"No key has been " + (by.is_null() ? "denied" : shown(by)) + " yet.\n"};
+}
+
+Shown render_history(const json::value& events, const json::object& /*asked*/, const Style& style) {
   Table table(
       {{"SEQ", Align::kRight}, {"AT"}, {"EVENT"}, {"COST", Align::kRight}, {"COUNT", Align::kRight}, {"LIMIT"}});
   for (const json::value& event : elements(events)) {
@@ -173,7 +190,19 @@ Shown render_history(const json::value& events, const Style& style) {
   return {table.text(style)};
 }
 
-Shown render_doctor(const json::value& report, const Style& style) {
+Shown render_reset(const json::value& /*answer*/, const json::object& asked, const Style& /*style*/) {
+  return {quoted(member(asked, "key")) + " has its full quota again.\n"};
+}
+
+Shown render_flush(const json::value& /*answer*/, const json::object& /*asked*/, const Style& /*style*/) {
+  return {"Everything decided so far is on stable storage.\n"};
+}
+
+Shown render_compact(const json::value& /*answer*/, const json::object& /*asked*/, const Style& /*style*/) {
+  return {"A new snapshot is in place, and the log before the previous one is gone.\n"};
+}
+
+Shown render_doctor(const json::value& report, const json::object& /*asked*/, const Style& style) {
   const json::array& findings = elements(member(report, "findings"));
   const bool opens = std::none_of(findings.begin(), findings.end(),
                                   [](const json::value& finding) { return is_true(member(finding, "fatal")); });

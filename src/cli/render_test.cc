@@ -21,7 +21,7 @@ constexpr std::string_view kStatus =
 TEST(RenderDecision, Allowed) {
   const Shown shown = render_decision(of(R"({"key":"api:x","allowed":true,"cost":1,"limit":100,"remaining":99,)"
                                          R"("reset_after_ms":600,"retry_after_ms":0})"),
-                                      kPlain);
+                                      {}, kPlain);
   EXPECT_EQ(shown.text, "Allowed: 1 of \"api:x\"; 99 of 100 remaining, full again in 600 ms.\n");
   EXPECT_EQ(shown.exit, Exit::kDone);
 }
@@ -29,7 +29,7 @@ TEST(RenderDecision, Allowed) {
 TEST(RenderDecision, Denied) {
   const Shown shown = render_decision(of(R"({"key":"api:x","allowed":false,"cost":5,"limit":100,"remaining":2,)"
                                          R"("reset_after_ms":58800,"retry_after_ms":1801})"),
-                                      kPlain);
+                                      {}, kPlain);
   EXPECT_EQ(shown.text, "Denied: 5 of \"api:x\"; 2 of 100 remaining, full again in 58.8 s.\nTry again in 1.9 s.\n");
   EXPECT_EQ(shown.exit, Exit::kDenied);
 }
@@ -39,7 +39,7 @@ TEST(RenderCheckAll, Allowed) {
       of(R"({"allowed":true,"denied_key":null,"results":[{"key":"a","allowed":true,"cost":1,"limit":10,"remaining":9,)"
          R"("retry_after_ms":0},{"key":"long:key","allowed":true,"cost":10,"limit":100,"remaining":90,)"
          R"("retry_after_ms":0}]})"),
-      kPlain);
+      {}, kPlain);
   EXPECT_EQ(shown.text,
             "KEY       DECISION  COST  REMAINING  LIMIT  RETRY IN\n"
             "a         allowed      1          9     10         -\n"
@@ -52,7 +52,7 @@ TEST(RenderCheckAll, Denied) {
   const Shown shown = render_check_all(
       of(R"({"allowed":false,"denied_key":"b","results":[{"key":"a","allowed":true,"cost":1,"limit":10,"remaining":10,)"
          R"("retry_after_ms":0},{"key":"b","allowed":false,"cost":3,"limit":10,"remaining":2,"retry_after_ms":250}]})"),
-      kPlain);
+      {}, kPlain);
   EXPECT_EQ(shown.text,
             "KEY  DECISION  COST  REMAINING  LIMIT  RETRY IN\n"
             "a    allowed      1         10     10         -\n"
@@ -62,7 +62,7 @@ TEST(RenderCheckAll, Denied) {
 }
 
 TEST(RenderStatus, ShowsEverything) {
-  EXPECT_EQ(render_status(of(kStatus), kPlain).text,
+  EXPECT_EQ(render_status(of(kStatus), {}, kPlain).text,
             "api:x\n"
             "limit          100 per 1m, burst 150\n"
             "algorithm      token_bucket\n"
@@ -74,33 +74,35 @@ TEST(RenderStatus, ShowsEverything) {
 }
 
 TEST(RenderStatuses, IsATable) {
-  EXPECT_EQ(render_statuses(of("[" + std::string(kStatus) + "]"), kPlain).text,
+  EXPECT_EQ(render_statuses(of("[" + std::string(kStatus) + "]"), {}, kPlain).text,
             "KEY    LIMIT                  ALGORITHM     REMAINING  ALLOWED  DENIED  LAST ALLOWED              "
             "LAST DENIED\n"
             "api:x  100 per 1m, burst 150  token_bucket        149        1       0  2026-11-23T18:22:01.523Z  -\n");
 }
 
 TEST(RenderStatuses, AHostileKeyDoesNothingToTheTerminal) {
-  const std::string text = render_statuses(of(R"([{"key":"\u001b]0;x\u0007"}])"), kPlain).text;
+  const std::string text = render_statuses(of(R"([{"key":"\u001b]0;x\u0007"}])"), {}, kPlain).text;
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_NE(text.find("\\u001b]0;x\\u0007"), std::string::npos);
 }
 
 TEST(RenderDecision, AnAnswerOfAStrangerReadsAsNothing) {
-  EXPECT_EQ(render_decision(of("[1]"), kPlain).text,
+  EXPECT_EQ(render_decision(of("[1]"), {}, kPlain).text,
             "Denied: - of \"-\"; - of - remaining, full again in -.\nTry again in -.\n");
-  EXPECT_THAT(render_status(of(R"({"rate":1,"per_millis":99999999999999})"), kPlain).text,
+  EXPECT_THAT(render_status(of(R"({"rate":1,"per_millis":99999999999999})"), {}, kPlain).text,
               ::testing::StartsWith("-\nlimit          1 per -\n"));
 }
 
 // It exited with 0 on "ok no", so that a script that asked took a degraded store for a sound one.
 TEST(RenderDoctor, ExitsByWhetherTheDirectoryIsSound) {
-  EXPECT_EQ(render_doctor(of(R"({"ok":true,"findings":[]})"), kPlain).exit, Exit::kDone);
-  EXPECT_EQ(render_doctor(of(R"({"ok":false,"findings":[{"fatal":false,"message":"m"}]})"), kPlain).exit,
+  EXPECT_EQ(render_doctor(of(R"({"ok":true,"findings":[]})"), {}, kPlain).exit, Exit::kDone);
+  EXPECT_EQ(render_doctor(of(R"({"ok":false,"findings":[{"fatal":false,"message":"m"}]})"), {}, kPlain).exit,
             Exit::kFailed);
-  EXPECT_EQ(render_doctor(of(R"({"ok":true,"findings":[{"fatal":false,"message":"m"}]})"), kPlain).exit, Exit::kDone);
-  EXPECT_EQ(render_doctor(of(R"({"ok":false,"findings":[{"fatal":true,"message":"m"}]})"), kPlain).exit, Exit::kFailed);
-  EXPECT_EQ(render_doctor(of(R"({"ok":false,"failed":true,"findings":[]})"), kPlain).exit, Exit::kFailed);
+  EXPECT_EQ(render_doctor(of(R"({"ok":true,"findings":[{"fatal":false,"message":"m"}]})"), {}, kPlain).exit,
+            Exit::kDone);
+  EXPECT_EQ(render_doctor(of(R"({"ok":false,"findings":[{"fatal":true,"message":"m"}]})"), {}, kPlain).exit,
+            Exit::kFailed);
+  EXPECT_EQ(render_doctor(of(R"({"ok":false,"failed":true,"findings":[]})"), {}, kPlain).exit, Exit::kFailed);
 }
 
 TEST(RenderDoctor, ShowsFindingsFactsAndFiles) {
@@ -111,7 +113,7 @@ TEST(RenderDoctor, ShowsFindingsFactsAndFiles) {
          R"("valid_bytes":64},)"
          R"({"name":"manifest","kind":"manifest","bytes":102,"first_seq":0,"last_seq":0,"records":0,"valid_bytes":0},)"
          R"({"name":"snap","kind":"snapshot","bytes":70,"first_seq":5,"last_seq":5,"records":2,"valid_bytes":0}]})"),
-      kPlain);
+      {}, kPlain);
   EXPECT_EQ(shown.text,
             "The data directory is sound.\n"
             "notice: It is on tmpfs.\n"
@@ -134,7 +136,7 @@ TEST(RenderDoctor, SaysNothingOfTheContentOfAStoreThatDoesNotOpen) {
                        R"("findings":[{"fatal":true,"message":"log.1: bad record at offset 64."}],)"
                        R"("files":[{"name":"log.1","kind":"log","bytes":4096,"first_seq":1,"last_seq":9,"records":9,)"
                        R"("valid_bytes":64}]})"),
-                    kPlain);
+                    {}, kPlain);
   EXPECT_EQ(shown.text,
             "The data directory does not open.\n"
             "fatal: log.1: bad record at offset 64.\n"

@@ -29,7 +29,7 @@ Result<Target> choose_target_for(const Command& command, const Invocation& invoc
 /// What Flint is built on throws when the system has no more descriptors, threads or memory to give.
 Exit run_command(Session& session, const Command& command, const Invocation& invocation) {
   try {
-    return command.run(session, invocation);
+    return command.run(session, command, invocation);
   } catch (const std::exception& refused) {
     return session.fail({Code::kIoError, "The system refused what the command needs: " + std::string(refused.what()) +
                                              ". Raise its limits of open files, threads and memory (ulimit -a)."});

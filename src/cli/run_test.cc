@@ -154,8 +154,8 @@ TEST_F(RunTest, EachCommandAsksItsEndpoint) {
        "GET /v1/limits?prefix=a%26b&after=c&limit=9", Access::kRead, "[]");
   asks({"limit", "reset", "k"}, R"(POST /v1/reset {"key":"k"})", Access::kChange);
   asks({"limit", "history", "k", "--limit", "3"}, "GET /v1/history/k?limit=3", Access::kRead, "[]");
-  asks({"limit", "top"}, "GET /v1/top?limit=20&by=denied", Access::kRead, "[]");
-  asks({"limit", "top", "--by", "allowed", "--limit", "3"}, "GET /v1/top?limit=3&by=allowed", Access::kRead, "[]");
+  asks({"limit", "top"}, "GET /v1/top", Access::kRead, "[]");
+  asks({"limit", "top", "--by", "allowed", "--limit", "3"}, "GET /v1/top?by=allowed&limit=3", Access::kRead, "[]");
   asks({"log", "flush"}, "POST /v1/log/flush", Access::kChange);
   asks({"log", "compact"}, "POST /v1/log/compact", Access::kChange);
 }
@@ -239,7 +239,7 @@ TEST_F(RunTest, AListIsReadInPages) {
   for (int i = 1000; i < 2000; ++i) full += (i == 1000 ? "" : ",") + status("k" + std::to_string(i));
   const std::string last = status("klast");
   const auto is_asked =
-      ElementsAre("GET /v1/limits?prefix=k&limit=1000", "GET /v1/limits?prefix=k&after=k1999&limit=1000");
+      ElementsAre("GET /v1/limits?prefix=k&limit=1000", "GET /v1/limits?prefix=k&limit=1000&after=k1999");
   script_.answers = {{200, "[" + full + "]"}, {200, "[" + last + "]"}};
   const Outcome outcome = run_line({"limit", "list", "--prefix", "k"});
   EXPECT_EQ(outcome.exit, Exit::kDone);

@@ -110,7 +110,7 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
 
 }  // namespace
 
-Exit server_start(Session& session, const Invocation& invocation) {
+Exit server_start(Session& session, const Command& /*command*/, const Invocation& invocation) {
   Result<server::ServerOptions> options = server_options(session.target(), invocation);
   if (!options.ok()) return session.fail(options.status());
   if (invocation.has("--token")) {

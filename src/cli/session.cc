@@ -5,6 +5,7 @@
 #include "api/errors.h"
 #include "base/journal.h"
 #include "cli/exit_codes.h"
+#include "cli/requests.h"
 
 namespace flint::cli {
 namespace {
@@ -33,16 +34,22 @@ Result<Answer> Session::call(Access access, const Call& call) {
   return caller_->call(call);
 }
 
-Exit Session::ask(Access access, const Call& call, const Judge& judge, const Show& show) {
-  return take(access, call, judge, printing(show));
+Exit Session::ask(const Question& question, const json::object& asked) {
+  return ask(question, asked, printing(question, asked));
 }
 
-Exit Session::take(Access access, const Call& call, const Judge& judge, const Use& use) {
-  Result<Answer> answer = this->call(access, call);
-  return answer.ok() ? take_answer(*answer, caller_->name(), judge, use) : fail(answer.status());
+Exit Session::ask(const Question& question, const json::object& asked, const Use& use) {
+  Result<Answer> answer = call(question.access, request(question.operation, asked));
+  return answer.ok() ? judge(*answer, caller_->name(), question, asked, use) : fail(answer.status());
 }
 
-Exit Session::take_answer(const Answer& answer, std::string_view from, const Judge& judge, const Use& use) {
+Exit Session::print_answer(const Answer& answer, std::string_view from, const Question& question) {
+  const json::object nothing;
+  return judge(answer, from, question, nothing, printing(question, nothing));
+}
+
+Exit Session::judge(const Answer& answer, std::string_view from, const Question& question, const json::object& asked,
+                    const Use& use) {
   if (answer.status != 200) return refuse(answer, from);
   const auto stranger = [&](std::string_view it) {
     return fail({Code::kUnavailable, "The answer of " + std::string(from) + " cannot be trusted: it " +
@@ -52,13 +59,13 @@ Exit Session::take_answer(const Answer& answer, std::string_view from, const Jud
   };
   const std::optional<json::value> value = parse_json(answer.body);
   if (!value) return stranger("is not JSON");
-  if (const Complaint wrong = judge(*value)) return stranger(*wrong);
+  if (const Complaint wrong = question.judge(*value, asked)) return stranger(*wrong);
   return use(*value, answer.body);
 }
 
-Session::Use Session::printing(const Show& show) {
-  return [this, show](const json::value& value, std::string_view text) {
-    const Shown shown = show(value);
+Session::Use Session::printing(const Question& question, const json::object& asked) {
+  return [this, &question, &asked](const json::value& value, std::string_view text) {
+    const Shown shown = question.show(value, asked, style());
     print(json_ ? text : shown.text);
     if (json_) print("\n");
     return shown.exit;

@@ -5,11 +5,11 @@
 #include <string>
 #include <string_view>
 
-#include "cli/answers.h"
 #include "cli/caller.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/output.h"
+#include "cli/question.h"
 #include "cli/target.h"
 #include "cli/text.h"
 #include "flint/doctor.h"
@@ -33,13 +33,6 @@ struct Implementations {
   Environment environment;
 };
 
-/// An answer for a person, and the exit code that goes with it.
-struct Shown {
-  std::string text;
-  Exit exit = Exit::kDone;
-};
-using Show = std::function<Shown(const json::value& answer)>;
-
 /// One run of one command: asks, prints, and turns what happened into an exit code.
 ///
 /// With --json, standard output gets exactly one JSON document, the API's answer or its error; what went wrong is on
@@ -54,15 +47,13 @@ class Session {
   Session(const Implementations& implementations, Target target, bool json, Console console)
       : implementations_(implementations), target_(std::move(target)), json_(json), console_(console) {}
 
-  /// Calls the API and prints its answer, if `judge` lets it be believed.
-  Exit ask(Access access, const Call& call, const Judge& judge, const Show& show);
-  /// Calls the API and leaves to `use` what becomes of an answer that `judge` lets be believed: its value, its text.
+  /// Calls the API and prints its answer, if that can be believed: its text with --json, else as the question shows it.
+  Exit ask(const Question& question, const json::object& asked);
+  /// Calls the API and passes an answer that can be believed to `use`: its value and its text.
   using Use = std::function<Exit(const json::value& value, std::string_view text)>;
-  Exit take(Access access, const Call& call, const Judge& judge, const Use& use);
-  /// The same with an answer that is there already; `from` names who gave it.
-  Exit take_answer(const Answer& answer, std::string_view from, const Judge& judge, const Use& use);
-  /// What prints an answer: its text with --json, else what `show` makes of it.
-  [[nodiscard]] Use printing(const Show& show);
+  Exit ask(const Question& question, const json::object& asked, const Use& use);
+  /// Prints an answer that is there already; `from` names who gave it.
+  Exit print_answer(const Answer& answer, std::string_view from, const Question& question);
   void print(std::string_view text);
   /// To standard error.
   void print_aside(std::string_view text);
@@ -81,6 +72,10 @@ class Session {
 
  private:
   Result<Answer> call(Access access, const Call& call);
+  /// Has `use` take an answer that can be believed.
+  Exit judge(const Answer& answer, std::string_view from, const Question& question, const json::object& asked,
+             const Use& use);
+  [[nodiscard]] Use printing(const Question& question, const json::object& asked);
   /// A line on standard error; `priority` goes in front of it where that is the journal.
   void complain(std::string_view priority, std::string_view sentence);
   void print_error(std::string_view document);
