@@ -19,6 +19,7 @@ namespace {
 namespace json = boost::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 class OperationsTest : public ::testing::Test {
  protected:
@@ -28,15 +29,69 @@ class OperationsTest : public ::testing::Test {
     if (!object.contains("$ref")) return object;
     return document_.at_pointer(std::string(object.at("$ref").as_string()).substr(1)).as_object();
   }
+  static std::string_view method_of(const OperationRow& row) { return row.method == Method::kGet ? "get" : "post"; }
   const json::object& described(const OperationRow& row) {
-    const std::string_view method = row.method == Method::kGet ? "get" : "post";
-    return document_.at("paths").at(row.path).at(method).as_object();
+    return document_.at("paths").at(row.path).at(method_of(row)).as_object();
+  }
+  [[nodiscard]] bool is_described(const OperationRow& row) const {
+    const json::object& paths = document_.at("paths").as_object();
+    const json::value* path = paths.if_contains(row.path);
+    return path != nullptr && path->as_object().contains(method_of(row));
+  }
+  /// What docs/openapi.yaml says at least of an operation: to be copied there for a new one, and completed.
+  [[nodiscard]] std::string skeleton(const OperationRow& row) const {
+    std::string yaml = "  " + std::string(row.path) + ":\n";
+    if (row.takes_key()) yaml += "    parameters:\n      - { $ref: '#/components/parameters/Key' }\n";
+    yaml += "    " + std::string(method_of(row)) + ":\n      operationId: " + std::string(row.name) +
+            "\n      tags: []\n      summary:\n";
+    std::string parameters;
+    for (const Argument& argument : row.arguments) {
+      if (argument.in != Argument::In::kQuery) continue;
+      parameters += "        - name: " + std::string(argument.name) + "\n          in: query\n" +
+                    (argument.is_required ? "          required: true\n" : "") + "          schema:\n";
+    }
+    if (!parameters.empty()) yaml += "      parameters:\n" + parameters;
+    if (row.takes_body()) {
+      yaml +=
+          "      requestBody:\n        required: true\n        content:\n          application/json:\n            "
+          "schema:\n";
+    }
+    yaml += "      responses:\n";
+    for (const std::string& status : statuses(row)) {
+      yaml += "        '" + status + "': { $ref: '" + reference_of(status) + "' }\n";
+    }
+    return yaml;
+  }
+  [[nodiscard]] static std::set<std::string> statuses(const OperationRow& row) {
+    // What any request may meet: the framing, the token, the page that it came from, the method, the drain.
+    std::set<std::string> all{"200", "400", "401", "403", "408", "413", "414",
+                              "415", "417", "421", "431", "501", "503", "505"};
+    if (row.takes_body()) all.insert("411");
+    if (row.needs_limit) all.insert("404");
+    if (row.needs != Needs::kMemory) all.insert("500");
+    if (row.needs == Needs::kRoom) all.insert("507");
+    return all;
   }
   /// `CheckRequest` of a reference to it; empty where there is none.
   static std::string schema_name(const json::object& schema) {
     if (!schema.contains("$ref")) return "";
     const std::string path(schema.at("$ref").as_string());
     return path.substr(path.rfind('/') + 1);
+  }
+
+  /// Where the operations that are described find the answer with this status.
+  [[nodiscard]] std::string reference_of(std::string_view status) const {
+    for (const auto& path : document_.at("paths").as_object()) {
+      for (const auto& method : path.value().as_object()) {
+        const json::value* responses =
+            method.value().is_object() ? method.value().as_object().if_contains("responses") : nullptr;
+        const json::value* response = responses == nullptr ? nullptr : responses->as_object().if_contains(status);
+        if (response != nullptr && response->as_object().contains("$ref")) {
+          return std::string(response->at("$ref").as_string());
+        }
+      }
+    }
+    return "";
   }
 
   json::value document_ = json::parse(openapi_document());
@@ -55,9 +110,27 @@ TEST_F(OperationsTest, AreTheDescribedOnes) {
   std::set<std::string> rows{"metrics", "live", "ready"};  // those of the server itself
   for (const OperationRow& row : operations()) {
     EXPECT_TRUE(rows.emplace(row.name).second) << row.name;
+    ASSERT_TRUE(is_described(row)) << "docs/openapi.yaml does not describe " << row.name
+                                   << ". Copy and complete this, then run src/api/openapi_json.py:\n\n"
+                                   << skeleton(row);
     EXPECT_EQ(this->described(row).at("operationId").as_string(), row.name);
   }
   EXPECT_EQ(rows, described);
+}
+
+TEST_F(OperationsTest, HaveASkeletonForANewDescription) {
+  constexpr OperationRow kPing{.name = "ping",
+                               .path = "/v1/ping",
+                               .method = Method::kGet,
+                               .effect = Effect::kReads,
+                               .needs = Needs::kMemory,
+                               .needs_limit = true,
+                               .arguments = {},
+                               .answer = "Done",
+                               .read = nullptr};
+  EXPECT_FALSE(is_described(kPing));
+  EXPECT_THAT(skeleton(kPing), StartsWith("  /v1/ping:\n    get:\n      operationId: ping\n"));
+  EXPECT_THAT(skeleton(kPing), HasSubstr("\n        '404': { $ref: '#/components/responses/LimitNotFound' }\n"));
 }
 
 TEST_F(OperationsTest, TakeTheDescribedArguments) {
@@ -121,16 +194,9 @@ TEST_F(OperationsTest, AnswerWithTheDescribedSchema) {
 TEST_F(OperationsTest, FailWithTheDescribedStatuses) {
   for (const OperationRow& row : operations()) {
     SCOPED_TRACE(row.name);
-    // What any request may meet: the framing, the token, the page that it came from, the method, the drain.
-    std::set<std::string> statuses{"200", "400", "401", "403", "408", "413", "414",
-                                   "415", "417", "421", "431", "501", "503", "505"};
-    if (row.takes_body()) statuses.insert("411");
-    if (row.needs_limit) statuses.insert("404");
-    if (row.needs != Needs::kMemory) statuses.insert("500");
-    if (row.needs == Needs::kRoom) statuses.insert("507");
     std::set<std::string> responses;
     for (const auto& response : described(row).at("responses").as_object()) responses.emplace(response.key());
-    EXPECT_EQ(statuses, responses);
+    EXPECT_EQ(statuses(row), responses);
   }
 }
 
