@@ -24,7 +24,9 @@ from pathlib import Path
 FEW = 200
 # Operations beyond FEW.
 MANY = {"check_batch": 10_000, "check_always": 2_000, "check_always_decide": 10_000, "check_denied": 10_000,
-        "check_all_of_four": 2_500, "replay": 10_000, "http_check": 2_000, "http_denied": 2_000}
+        "check_all_of_four": 2_500, "replay": 10_000, "http_check": 2_000, "http_denied": 2_000, "http_always": 2_000}
+# Those of a server: its sync mode, and whether the checks are allowed.
+SERVED = {"http_check": ("batch", True), "http_denied": ("batch", False), "http_always": ("always", True)}
 DEADLINE = 120
 # epoll_wait and epoll_pwait, as /proc shows them; and the threads of the server that wait in them when nothing is to be
 # done: the main thread, the acceptor and one I/O thread.
@@ -114,12 +116,12 @@ class Client:
         return received
 
 
-def served(flint, allowed, operations, folder):
+def served(flint, sync, allowed, operations, folder):
     """`operations` checks, one after the other, over one connection to a server of one thread."""
     data = folder / "data"
     server = subprocess.Popen(
         [*callgrind(folder / "callgrind.out"), flint, "--data-dir", data, "server", "start", "--bind",
-         f"unix:{folder / 'socket'}", "--sync", "batch", "--flush-every-events", "1000000", "--threads", "1"],
+         f"unix:{folder / 'socket'}", "--sync", sync, "--flush-every-events", "1000000", "--threads", "1"],
         env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         client = Client(folder / "socket", server)
@@ -145,8 +147,8 @@ def per_operation(workloads, flint, name):
     for operations in (FEW, FEW + MANY[name]):
         with tempfile.TemporaryDirectory(prefix="flint-instructions-", dir=scratch_parent()) as place:
             folder = Path(place)
-            if name.startswith("http_"):
-                served(flint, name == "http_check", operations, folder)
+            if name in SERVED:
+                served(flint, *SERVED[name], operations, folder)
             else:
                 embedded(workloads, name, operations, folder)
             counts.append(counted(folder))
