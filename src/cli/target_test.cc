@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "testing/files.h"
+
 namespace flint::cli {
 namespace {
 
@@ -59,8 +61,10 @@ TEST(ChooseTarget, TheLockTimeoutIsADurationOrZero) {
   }
 }
 
+// Symptom: of two runs of this test at the same time, one read the file while the other had just emptied it.
 TEST(ChooseToken, FromTheOptionTheFileOrTheEnvironment) {
-  const std::string file = ::testing::TempDir() + "flint_target_test_token";
+  const testing::TemporaryDirectory folder;
+  const std::string file = folder.path_of("token");
   std::ofstream(file) << "from-file\n";
   EXPECT_EQ(choose({})->http.token, "");
   EXPECT_EQ(choose({}, {{"FLINT_SERVER_TOKEN", "e"}})->http.token, "e");
