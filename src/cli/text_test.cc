@@ -9,6 +9,7 @@ TEST(Printable, EscapesWhatATerminalWouldActOn) {
   EXPECT_EQ(printable("api:user-42 \xc3\xa9 \xe6\x97\xa5"), "api:user-42 \xc3\xa9 \xe6\x97\xa5");
   EXPECT_EQ(printable("\x1b[31mred\n\t\x7f"), "\\u001b[31mred\\u000a\\u0009\\u007f");
   EXPECT_EQ(printable("\xc2\x9b"), "\\u009b");
+  // NOLINTNEXTLINE(misc-misleading-bidirectional): written as escapes, it misleads nobody
   EXPECT_EQ(printable("a\xe2\x80\xae"
                       "b\xe2\x80\xa8"),
             "a\\u202eb\\u2028");

@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/coding.h"
@@ -122,7 +123,8 @@ inline ::testing::AssertionResult History::explains(const Records& recovered) co
 /// A store with its owner, that keeps the history up to date.
 class TestStore {
  public:
-  TestStore(const FaultyDisk& disk, storage::StoreOptions options) : directory_(disk.directory()), options_(options) {}
+  TestStore(const FaultyDisk& disk, storage::StoreOptions options)
+      : directory_(disk.directory()), options_(std::move(options)) {}
 
   Status open() {
     Result<std::unique_ptr<storage::Store>> opened = storage::Store::open(*directory_, owner, owner.mutex, options_);
