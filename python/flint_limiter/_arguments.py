@@ -63,7 +63,7 @@ def key(value: object, name: str = "key") -> str:
     if control := _CONTROL.search(checked):
         raise ValueError(f"{name} must not hold control characters: there is one at position {control.start()}.")
     if checked.isspace():
-        raise ValueError(f"{name} must not be blank: it holds nothing but white space.")
+        raise ValueError(f"{name} must not be blank: it contains only white space.")
     return checked
 
 
@@ -125,7 +125,7 @@ def items(value: object) -> list[tuple[str, int]]:
         raise TypeError(f"items must be a list of keys, of (key, cost) or of dicts, not {type_name(value)}.")
     given: list[Any] = list(islice(value, MAX_ITEMS + 1))
     if not 1 <= len(given) <= MAX_ITEMS:
-        raise ValueError(f"items must hold 1 to {MAX_ITEMS} keys, not {'more' if given else 'none'}.")
+        raise ValueError(f"items must contain 1 to {MAX_ITEMS} keys, not {'more' if given else 'none'}.")
     return [_item(item, f"items[{index}]") for index, item in enumerate(given)]
 
 

@@ -190,15 +190,10 @@ Status JsonDocument::parse(std::string_view text, std::string_view subject) {
   const auto invalid = [subject](const std::string& message) {
     return Status(Code::kInvalidArgument, std::string(subject) + message);
   };
-  if (text.empty()) return invalid(" is empty, and should be JSON.");
-  if (!error) {
-    return {Code::kInvalidArgument,
-            subject == "The body"
-                ? "There is something behind the body's JSON value, at byte " + std::to_string(parsed) + "."
-                : std::string(subject) + " goes on behind its JSON value, at byte " + std::to_string(parsed) + "."};
-  }
+  if (text.empty()) return invalid(" is empty, but must be JSON.");
+  if (!error) return invalid(" continues after its JSON value, at byte " + std::to_string(parsed) + ".");
   if (parser.handler().too_long()) {
-    return invalid(" holds more than " + std::to_string(kMaxJsonValues) + " JSON values.");
+    return invalid(" contains more than " + std::to_string(kMaxJsonValues) + " JSON values.");
   }
   if (error == json::error::too_deep) {
     return invalid(" is nested more than " + std::to_string(kMaxJsonDepth) + " levels deep.");

@@ -115,7 +115,7 @@ TEST(JsonDocument, RefusesWhatIsNotJson) {
     EXPECT_NE(refusal(text), "") << text;
   }
   EXPECT_THAT(refusal(""), HasSubstr("empty"));
-  EXPECT_THAT(refusal("{} x"), HasSubstr("behind the body's JSON value, at byte 3"));
+  EXPECT_THAT(refusal("{} x"), HasSubstr("The body continues after its JSON value, at byte 3"));
 }
 
 TEST(JsonDocument, NamesTheFieldWhereItStopsToBeJson) {

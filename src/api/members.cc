@@ -58,7 +58,7 @@ void Members::bind(const JsonDocument& document, const JsonNode& object) {
     if (member == nullptr) {
       return fail(invalid(path_of(shown_member_name(node->name)) + " is not a field of this request."));
     }
-    if (member->node != nullptr) return fail(invalid(path_of(node->name) + " is there more than once."));
+    if (member->node != nullptr) return fail(invalid(path_of(node->name) + " appears more than once."));
     member->node = node;
   }
 }

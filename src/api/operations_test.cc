@@ -211,12 +211,12 @@ TEST_F(OperationsTest, ReadTheArgumentsOfTheirRowsAndNoOthers) {
       return service.handle({.method = row.method, .path = path, .query = query, .body = body}).body;
     };
     const std::string body = row.takes_body() ? "{}" : "";
-    EXPECT_THAT(answer("colour=red", body), HasSubstr("colour is not one of this request"));
+    EXPECT_THAT(answer("colour=red", body), HasSubstr("colour is not an argument of this request"));
     EXPECT_THAT(answer("", R"({"colour":"red"})"), HasSubstr("colour is not a field of this request"));
     for (const Argument& argument : row.arguments) {
       const std::string name(argument.name);
       if (argument.in == Argument::In::kQuery) {
-        EXPECT_THAT(answer(name + "=1", body), Not(HasSubstr("is not one of this request"))) << name;
+        EXPECT_THAT(answer(name + "=1", body), Not(HasSubstr("is not an argument of this request"))) << name;
       } else if (argument.in == Argument::In::kBody) {
         EXPECT_THAT(answer("", "{\"" + name + "\":null}"), Not(HasSubstr("is not a field of this request"))) << name;
         if (argument.is_required && row.arguments.front().name == name) {

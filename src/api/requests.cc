@@ -26,7 +26,7 @@ Result<CheckItem> read_item_object(const JsonDocument& body, const JsonNode& nod
 Result<CheckItem> read_item_pair(const JsonDocument& body, const JsonNode& node, const std::string& path) {
   if (node.size < 1 || node.size > 2) {
     return Status(Code::kInvalidArgument,
-                  path + " must hold a key and at most a cost, not " + std::to_string(node.size) + " values.");
+                  path + " must contain a key and at most one cost, not " + std::to_string(node.size) + " values.");
   }
   CheckItem item;
   const JsonNode* key = body.first_child(node);
@@ -104,8 +104,8 @@ Result<std::vector<CheckItem>> read_check_all(const JsonDocument& body) {
     return Status(Code::kInvalidArgument, "items must be an array, not " + std::string(kind_name(*array)) + ".");
   }
   if (array->size < 1 || array->size > kMaxCheckAllItems) {
-    return Status(Code::kInvalidArgument, "items must hold 1 to " + std::to_string(kMaxCheckAllItems) + " keys, not " +
-                                              std::to_string(array->size) + ".");
+    return Status(Code::kInvalidArgument, "items must contain 1 to " + std::to_string(kMaxCheckAllItems) +
+                                              " keys, not " + std::to_string(array->size) + ".");
   }
   std::vector<CheckItem> items;
   items.reserve(array->size);

@@ -52,9 +52,9 @@ TEST(CheckRequest, RefusesWhatItIsNotByTheFieldsName) {
            {"\"k\"", "The body must be an object, not a string."},
            {R"({"key":1})", "key must be a string, not an integer."},
            {R"({"key":null})", "key must be a string, not null."},
-           {R"({"key":"k","key":"k"})", "key is there more than once."},
-           {R"({"key":"k","cost":1,"cost":1})", "cost is there more than once."},
-           {R"({"key":"k","\u0063ost":1,"cost":1})", "cost is there more than once."},
+           {R"({"key":"k","key":"k"})", "key appears more than once."},
+           {R"({"key":"k","cost":1,"cost":1})", "cost appears more than once."},
+           {R"({"key":"k","\u0063ost":1,"cost":1})", "cost appears more than once."},
            {R"({"key":"k","Cost":1})", "Cost is not a field of this request."},
            {R"({"key":"k","<b>":1})", "(a name of 3 bytes) is not a field of this request."},
            {R"({"key":"k","":1})", "(a name of 0 bytes) is not a field of this request."},
@@ -92,26 +92,26 @@ TEST(CheckAllRequest, NamesTheItemThatIsWrong) {
   for (const auto& [body, message] : std::initializer_list<Refusal>{
            {"{}", "items is missing."},
            {R"({"items":{}})", "items must be an array, not an object."},
-           {R"({"items":[]})", "items must hold 1 to 128 keys, not 0."},
+           {R"({"items":[]})", "items must contain 1 to 128 keys, not 0."},
            {R"({"items":["a",1]})",
             "items[1] must be an object, a key or an array of a key and a cost, not an integer."},
            {R"({"items":["a",""]})", "items[1] must be 1 to 512 bytes, not 0."},
-           {R"({"items":[["a"],["\u0007"]]})", "items[1][0] must not hold control characters"},
-           {R"({"items":[[]]})", "items[0] must hold a key and at most a cost, not 0 values."},
-           {R"({"items":[["a",1,2]]})", "items[0] must hold a key and at most a cost, not 3 values."},
+           {R"({"items":[["a"],["\u0007"]]})", "items[1][0] must not contain control characters"},
+           {R"({"items":[[]]})", "items[0] must contain a key and at most one cost, not 0 values."},
+           {R"({"items":[["a",1,2]]})", "items[0] must contain a key and at most one cost, not 3 values."},
            {R"({"items":[[1,"a"]]})", "items[0][0] must be a string, not an integer."},
            {R"({"items":["a","b","c",{"key":"d","cost":1.5}]})", "items[3].cost must be an integer from 1 to"},
            {R"({"items":[["a",0]]})", "items[0][1] must be an integer from 1 to 1099511627776, not 0."},
            {R"({"items":[{"key":" "}]})", "items[0].key must not be blank"},
            {R"({"items":[{"cost":1}]})", "items[0].key is missing."},
-           {R"({"items":[{"key":"a","key":"b"}]})", "items[0].key is there more than once."},
+           {R"({"items":[{"key":"a","key":"b"}]})", "items[0].key appears more than once."},
            {R"({"items":[{"key":"a","more":1}]})", "items[0].more is not a field of this request."},
            {R"({"items":["a"],"all":true})", "all is not a field of this request."}}) {
     EXPECT_THAT(Reading(body, read_check_all).message(), StartsWith(message)) << body;
   }
   std::string many = R"({"items":["k0")";
   for (int i = 1; i < 129; ++i) many += ",\"k" + std::to_string(i) + '"';
-  EXPECT_EQ(Reading(many + "]}", read_check_all).message(), "items must hold 1 to 128 keys, not 129.");
+  EXPECT_EQ(Reading(many + "]}", read_check_all).message(), "items must contain 1 to 128 keys, not 129.");
 }
 
 TEST(LimitRequest, TakesAPeriodAsTextOrInSeconds) {

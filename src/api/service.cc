@@ -44,12 +44,12 @@ Match find_operation(Method method, std::string_view path) {
 
 Response refusal(const Match& match, std::string_view path) {
   if (!is_percent_encoded(path)) {
-    return error_response(400, "invalid_argument", "The path has a '%' without two hexadecimal digits behind it.");
+    return error_response(400, "invalid_argument", "The path contains a '%' without two hexadecimal digits after it.");
   }
   if (!match.has_get && !match.has_post) {
     return error_response(404, "unknown_path", "There is nothing at this path. The API's paths begin with /v1/.");
   }
-  Response response = error_response(405, "method_not_allowed", "This path does not take this method.");
+  Response response = error_response(405, "method_not_allowed", "This path does not accept this method.");
   response.allow = match.has_get && match.has_post ? "GET, HEAD, POST" : match.has_get ? "GET, HEAD" : "POST";
   return response;
 }
@@ -70,7 +70,7 @@ Status read_query(const OperationRow& row, Reading& reading) {
 Status read_key(const OperationRow& row, Reading& reading) {
   if (!row.takes_key()) return {};
   std::optional<std::string> key = percent_decode(reading.request.path.substr(row.fixed_path().size()));
-  if (!key) return {Code::kInvalidArgument, "The key has a '%' without two hexadecimal digits behind it."};
+  if (!key) return {Code::kInvalidArgument, "The key contains a '%' without two hexadecimal digits after it."};
   reading.key = *std::move(key);
   return validate_key(reading.key);
 }

@@ -28,7 +28,7 @@ Result<std::string> decode_argument(std::string_view name, std::string_view text
   std::string spaced(text);
   std::replace(spaced.begin(), spaced.end(), '+', ' ');
   std::optional<std::string> decoded = percent_decode(spaced);
-  if (!decoded) return invalid(std::string(name) + " has a '%' without two hexadecimal digits behind it.");
+  if (!decoded) return invalid(std::string(name) + " contains a '%' without two hexadecimal digits after it.");
   if (!base::is_valid_utf8(*decoded)) return invalid(std::string(name) + " is not valid UTF-8.");
   return *std::move(decoded);
 }
@@ -67,11 +67,11 @@ Result<Query> Query::parse(std::string_view text, std::span<const std::string_vi
 
     const auto name = std::find(names.begin(), names.end(), given);
     if (name == names.end()) {
-      return invalid("The query argument " + shown_member_name(given) + " is not one of this request.");
+      return invalid("The query argument " + shown_member_name(given) + " is not an argument of this request.");
     }
     if (equals == std::string_view::npos)
       return invalid(std::string(*name) + " has no value: write " + std::string(*name) + "=.");
-    if (query.text(*name)) return invalid(std::string(*name) + " is there more than once in the query.");
+    if (query.text(*name)) return invalid(std::string(*name) + " appears more than once in the query.");
     Result<std::string> value = decode_argument(*name, argument.substr(equals + 1));
     if (!value.ok()) return value.status();
     query.arguments_.push_back({*name, *std::move(value)});

@@ -35,12 +35,12 @@ TEST(Query, MayBeAbsent) {
 
 TEST(Query, RefusesWhatItWasNotAskedForByName) {
   const auto message = [](std::string_view text) { return parse(text, {"by", "limit"}).status().message(); };
-  EXPECT_EQ(message("colour=red"), "The query argument colour is not one of this request.");
-  EXPECT_EQ(message("%62y=x"), "The query argument (a name of 4 bytes) is not one of this request.");
-  EXPECT_EQ(message("&by=x"), "The query argument (a name of 0 bytes) is not one of this request.");
-  EXPECT_EQ(message("by=x&by=x"), "by is there more than once in the query.");
+  EXPECT_EQ(message("colour=red"), "The query argument colour is not an argument of this request.");
+  EXPECT_EQ(message("%62y=x"), "The query argument (a name of 4 bytes) is not an argument of this request.");
+  EXPECT_EQ(message("&by=x"), "The query argument (a name of 0 bytes) is not an argument of this request.");
+  EXPECT_EQ(message("by=x&by=x"), "by appears more than once in the query.");
   EXPECT_EQ(message("by"), "by has no value: write by=.");
-  EXPECT_EQ(message("by=%zz"), "by has a '%' without two hexadecimal digits behind it.");
+  EXPECT_EQ(message("by=%zz"), "by contains a '%' without two hexadecimal digits after it.");
   EXPECT_EQ(message("by=%ff"), "by is not valid UTF-8.");
 }
 

@@ -114,10 +114,10 @@ Status validate_key(std::string_view key) {
     }
     if (const std::size_t at = base::find_control_character(key); at < key.size()) {
       return Status::of_field(
-          "key", "must not hold control characters: there is one at byte offset " + std::to_string(at) + ".");
+          "key", "must not contain control characters: there is one at byte offset " + std::to_string(at) + ".");
     }
   }
-  if (base::is_blank(key)) return Status::of_field("key", "must not be blank: it holds nothing but white space.");
+  if (base::is_blank(key)) return Status::of_field("key", "must not be blank: it contains only white space.");
   return {};
 }
 

@@ -34,6 +34,8 @@ Endpoint unix_endpoint(std::string_view socket_path) {
   return {std::string(kUnix) + std::string(socket_path), std::string(socket_path), "localhost", ""};
 }
 
+/// Stricter than a URL: user names, paths and queries are refused. They would have no effect, and whoever writes one
+/// expects an effect.
 Result<Endpoint> parse_server_url(std::string_view url) {
   if (url.starts_with(kUnix)) {
     if (url.size() == kUnix.size()) return bad_url(url, "names no socket");
@@ -42,12 +44,12 @@ Result<Endpoint> parse_server_url(std::string_view url) {
   if (url.starts_with("https://")) {
     return bad_url(url, "asks for TLS, which Flint leaves to a proxy: name the server behind it");
   }
-  if (!url.starts_with(kHttp)) return bad_url(url, "is no address of a Flint server");
+  if (!url.starts_with(kHttp)) return bad_url(url, "is not an address of a Flint server");
 
   std::string_view authority = url.substr(kHttp.size());
   if (authority.ends_with('/')) authority.remove_suffix(1);
   if (authority.find_first_of("/?#@") != std::string_view::npos) {
-    return bad_url(url, "holds more than a host and a port");
+    return bad_url(url, "contains more than a host and a port");
   }
   std::string_view host = authority;
   std::string_view port = "80";

@@ -24,7 +24,8 @@ using base::invalid;
 
 constexpr std::string_view kDefaultDataDir = ".flint";
 
-/// May be a pipe, which a shell makes of `<(pass show flint)`.
+/// The file may be a pipe: a shell makes one of `<(pass show flint)`. It is read once and not measured first, with a
+/// bound, because a device or a log given by mistake has no end.
 Result<std::string> read_token_file(const std::string& path, int flags = 0) {
   constexpr std::size_t kMostBytes = 4096;
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
@@ -43,7 +44,7 @@ Result<std::string> read_token_file(const std::string& path, int flags = 0) {
     return invalid("Cannot read the token file " + quote(path) + ": " + why + ". Check --token-file.");
   }
   if (token.size() > kMostBytes) {
-    return invalid("The token file " + quote(path) + " holds more than " + std::to_string(kMostBytes) +
+    return invalid("The token file " + quote(path) + " contains more than " + std::to_string(kMostBytes) +
                    " bytes, so it does not hold a token. Check --token-file.");
   }
   while (token.ends_with('\n') || token.ends_with('\r')) token.pop_back();
@@ -84,7 +85,7 @@ Result<std::chrono::milliseconds> choose_lock_timeout(const Invocation& invocati
 }  // namespace
 
 Result<std::string> read_token_again(const std::string& path) {
-  // Without waiting for somebody who opens a pipe at its other end.
+  // Not blocking: opening a pipe would wait for a writer, and the server would stop serving.
   Result<std::string> token = read_token_file(path, O_NONBLOCK);
   if (!token.ok()) return token;
   if (Status status = check_token(*token, "--token-file"); !status.ok()) return status;
@@ -126,6 +127,8 @@ Result<Target> choose_target(const Invocation& invocation, const Environment& en
   Target target;
   std::optional<std::string> data_dir = environment("FLINT_DATA_DIR");
   std::optional<std::string> url = environment("FLINT_SERVER");
+  // An option replaces both variables, not only its own: `--data-dir X` must not go to the server that FLINT_SERVER
+  // names.
   if (directory || server) {
     data_dir = directory;
     url = server;
@@ -152,10 +155,14 @@ Result<Target> choose_target(const Invocation& invocation, const Environment& en
 }
 
 Result<std::unique_ptr<Caller>> reach_holder(const Target& target, const ConnectServer& connect_server) {
-  // Without the token, which a directory, perhaps another user's, has no right to.
+  // Without the token: the directory may be another user's, who could put a socket there to collect it.
   return connect_server(unix_endpoint(target.data_dir + "/flint.sock"), {.token = {}, .timeout = target.http.timeout});
 }
 
+/// The lock decides who answers: its holder knows the current state. So the directory is opened first, and the socket
+/// in it is asked only if the lock is taken. Both are repeated, because the holder may change in between: a command
+/// that holds the lock is soon done, and a server that starts takes the lock before it listens. If another user's
+/// process listens there, waiting would not help.
 Result<std::unique_ptr<Caller>> reach(const Target& target, Access access, const OpenDirectory& open_directory,
                                       const ConnectServer& connect_server) {
   if (target.server) return connect_server(*target.server, target.http);

@@ -31,11 +31,11 @@ std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules
     const bool nameless_probe = !head.host && Monitor::is_public(head.path);
     if (!nameless_probe && !(head.host && is_loopback(*head.host))) {
       return closing(refusal(421, "misdirected_request",
-                             "Without a token the server answers to loopback names only: ask for 127.0.0.1 or "
-                             "localhost, or start it with a token."));
+                             "A server without a token answers only requests for a loopback name: use 127.0.0.1 or "
+                             "localhost, or start the server with a token."));
     }
     if (head.has_origin || head.from_other_site) {
-      return refusal(403, "origin_refused", "Without a token the server does not answer to web pages.");
+      return refusal(403, "origin_refused", "A server without a token does not answer web pages.");
     }
   }
   return std::nullopt;
@@ -69,7 +69,7 @@ bool is_json(std::string_view content_type) noexcept {
 
 /// No path has these methods. `route` says what the path has instead, if there is anything at it.
 Refusal never_served(const api::Service::Route& route) {
-  Refusal refused = refusal(405, "method_not_allowed", "The server answers neither TRACE nor CONNECT.");
+  Refusal refused = refusal(405, "method_not_allowed", "The server does not accept TRACE or CONNECT.");
   refused.response.allow = route.error.allow.empty() ? "GET, HEAD, POST" : route.error.allow;
   return closing(std::move(refused));
 }
@@ -81,11 +81,10 @@ std::optional<Refusal> refuse_body(const RequestHead& head, bool takes_body) {
                    "The body must be JSON: send it as \"Content-Type: application/json\".");
   }
   if (must_be_json && head.has_content_encoding) {
-    return refusal(415, "unsupported_media_type",
-                   "The body must not be compressed: send it without a Content-Encoding.");
+    return refusal(415, "unsupported_media_type", "The body must not be compressed: send it without Content-Encoding.");
   }
   if (head.expects_other)
-    return refusal(417, "expectation_failed", "The server meets no expectation but 100-continue.");
+    return refusal(417, "expectation_failed", "The only expectation that the server meets is 100-continue.");
   if (takes_body && head.framing == RequestHead::Framing::kNoBody) {
     return refusal(411, "length_required", "The request needs a body with a Content-Length.");
   }

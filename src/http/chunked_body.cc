@@ -69,7 +69,7 @@ ChunkedBody::State ChunkedBody::parse(std::string_view bytes, std::string& body,
     const bool complete = read_line(bytes, most);
     if (line_too_long_) return ended(bad("A line of the chunked body is too long."));
     if (!complete) break;
-    if (!line_.ends_with('\r')) return ended(bad("A line of the chunked body ends without CR."));
+    if (!line_.ends_with('\r')) return ended(bad("A line of the chunked body does not end with CR LF."));
     line_.pop_back();
 
     bool done = false;

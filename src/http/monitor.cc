@@ -56,9 +56,10 @@ void write_limiter(MetricsText& text, const Stats& stats) {
   text.gauge("flint_snapshot_bytes", "Size of the newest snapshot, 0 when there is none.", stats.snapshot_bytes);
   text.gauge("flint_unsynced_records", "Records in the log that are not on stable storage yet.",
              stats.last_seq - std::min(stats.last_seq, stats.durable_seq));
-  text.gauge("flint_oldest_unsynced_seconds", "Age of the oldest event that is not on stable storage yet, else 0.",
+  text.gauge("flint_oldest_unsynced_seconds",
+             "Age of the oldest event that is not yet on stable storage; 0 if there is none.",
              std::chrono::duration<double>(stats.oldest_unsynced).count());
-  text.counter("flint_compactions_total", "Snapshots that were written since the server started.", stats.compactions);
+  text.counter("flint_compactions_total", "Snapshots written since the server started.", stats.compactions);
   text.seconds("flint_fsync_duration_seconds", "How long the sync of a group commit takes.", stats.sync_nanos);
   text.histogram("flint_commit_records", "Records that one group commit makes durable.", stats.sync_records);
 }
@@ -72,7 +73,7 @@ bool Monitor::is_public(std::string_view path) noexcept { return path == kLivePa
 api::Service::Route Monitor::route(api::Method method) {
   api::Service::Route route;
   if (method == api::Method::kGet) return route;
-  route.error = api::error_response(405, "method_not_allowed", "This path does not take this method.");
+  route.error = api::error_response(405, "method_not_allowed", "This path does not accept this method.");
   route.error.allow = "GET, HEAD";
   return route;
 }

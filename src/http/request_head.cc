@@ -48,12 +48,13 @@ State HeadParser::parse(std::string_view bytes) {
     if (!has_request_line_ && line_feed - line_begin_ >= kMaxRequestLineBytes) {
       return bad(414, "uri_too_long", "The request line is longer than 8 KiB.");
     }
-    if (line_feed >= kMaxHeadBytes) return bad(431, "head_too_large", "The head of the request is larger than 16 KiB.");
+    if (line_feed >= kMaxHeadBytes) return bad(431, "head_too_large", "The request head is larger than 16 KiB.");
     if (found == nullptr) {
       scanned_ = bytes.size();
       return State::kNeedsMore;
     }
-    if (line_feed == line_begin_ || bytes[line_feed - 1] != '\r') return bad("A line of the head ends without CR.");
+    if (line_feed == line_begin_ || bytes[line_feed - 1] != '\r')
+      return bad("A line of the request head does not end with CR LF.");
     const std::string_view line = bytes.substr(line_begin_, line_feed - 1 - line_begin_);
     scanned_ = line_begin_ = line_feed + 1;
 
@@ -82,11 +83,11 @@ State HeadParser::parse_request_line(std::string_view line) {
   const std::string_view version = line.substr(second + 1);
 
   if (!is_token(method)) return bad("The method is not a token.");
-  if (!is_target(target)) return bad("The target holds characters that it may not hold.");
-  if (!is_version(version)) return bad("The version is not HTTP/1.1.");
+  if (!is_target(target)) return bad("The request target contains a character that is not allowed.");
+  if (!is_version(version)) return bad("The HTTP version is malformed.");
   head_.http_1_0 = version == "HTTP/1.0";
   if (version != "HTTP/1.1" && !head_.http_1_0) {
-    return bad(505, "version_not_supported", "The server speaks HTTP/1.1 and HTTP/1.0.");
+    return bad(505, "version_not_supported", "The server supports only HTTP/1.1 and HTTP/1.0.");
   }
   for (const MethodName& known : kMethods) {
     if (method != known.name) continue;
@@ -124,9 +125,9 @@ State HeadParser::parse_target(std::string_view method, std::string_view target)
 }
 
 State HeadParser::parse_field(std::string_view line) {
-  if (++fields_ > kMaxFields) return bad(431, "head_too_large", "The head of the request has more than 64 fields.");
+  if (++fields_ > kMaxFields) return bad(431, "head_too_large", "The request has more than 64 header fields.");
   const std::optional<Field> field = parse_field_line(line);
-  if (!field) return bad("A field of the head is malformed.");
+  if (!field) return bad("A header field is malformed.");
   return note_field(field->name, field->value);
 }
 
@@ -136,7 +137,7 @@ State HeadParser::note_field(std::string_view name, std::string_view value) {
     case 4:
       if (!is("host")) break;
       if (!is_authority(value)) return bad("Host is malformed.");
-      return note_once(head_.host, value, "Host is there more than once.");
+      return note_once(head_.host, value, "Host appears more than once.");
     case 6:
       if (is("expect"))
         (equals_ignoring_case(value, "100-continue") ? head_.expects_continue : head_.expects_other) = true;
@@ -146,10 +147,10 @@ State HeadParser::note_field(std::string_view name, std::string_view value) {
       if (is("connection")) note_connection(value);
       break;
     case 12:
-      if (is("content-type")) return note_once(head_.content_type, value, "Content-Type is there more than once.");
+      if (is("content-type")) return note_once(head_.content_type, value, "Content-Type appears more than once.");
       break;
     case 13:
-      if (is("authorization")) return note_once(head_.authorization, value, "Authorization is there more than once.");
+      if (is("authorization")) return note_once(head_.authorization, value, "Authorization appears more than once.");
       break;
     case 14:
       if (is("content-length")) return note_content_length(value);
@@ -175,7 +176,7 @@ State HeadParser::note_once(std::optional<std::string_view>& field, std::string_
 }
 
 State HeadParser::note_content_length(std::string_view value) {
-  if (has_length_) return bad("Content-Length is there more than once.");
+  if (has_length_) return bad("Content-Length appears more than once.");
   has_length_ = true;
   // Unsigned from_chars takes no sign, so what is left to refuse is what is behind the digits, and too many of them.
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), head_.content_length);
@@ -185,19 +186,19 @@ State HeadParser::note_content_length(std::string_view value) {
 }
 
 State HeadParser::note_transfer_encoding(std::string_view value) {
-  if (has_transfer_encoding_) return bad("Transfer-Encoding is there more than once.");
+  if (has_transfer_encoding_) return bad("Transfer-Encoding appears more than once.");
   has_transfer_encoding_ = true;
   std::size_t codings = 0;
   bool chunked = false;
   for (std::string_view list = value; codings == 0 || !list.empty();) {
-    if (chunked) return bad("chunked is not the last transfer coding.");
+    if (chunked) return bad("chunked must be the last transfer coding.");
     const std::string_view coding = next_element(list);
     if (coding.empty() || value.ends_with(',')) return bad("Transfer-Encoding names an empty coding.");
     chunked = equals_ignoring_case(coding, "chunked");
     ++codings;
   }
   if (!chunked || codings > 1) {
-    return bad(501, "coding_not_supported", "The server knows no transfer coding but chunked.");
+    return bad(501, "coding_not_supported", "The only transfer coding that the server supports is chunked.");
   }
   head_.framing = RequestHead::Framing::kChunked;
   return State::kNeedsMore;
@@ -214,10 +215,10 @@ void HeadParser::note_connection(std::string_view value) {
 State HeadParser::finish() {
   if (!head_.host && !head_.http_1_0) return bad("Host is missing.");
   if (target_authority_ && head_.host && !same_authority(*target_authority_, *head_.host)) {
-    return bad("Host differs from the target's.");
+    return bad("Host differs from the host in the target.");
   }
   if (has_transfer_encoding_ && head_.http_1_0) return bad("HTTP/1.0 has no Transfer-Encoding.");
-  if (has_transfer_encoding_ && has_length_) return bad("Content-Length and Transfer-Encoding are both there.");
+  if (has_transfer_encoding_ && has_length_) return bad("The request has both Content-Length and Transfer-Encoding.");
   head_.keep_alive = !connection_close_ && (!head_.http_1_0 || connection_keep_alive_);
   if (head_.http_1_0) head_.expects_continue = head_.expects_other = false;
   return State::kDone;

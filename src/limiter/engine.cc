@@ -173,7 +173,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
   if (Status open = check_open(); !open.ok()) return open;
   if (wanted.empty() || wanted.size() > kMaxCheckAllItems) {
     return Status(Code::kInvalidArgument,
-                  fmt::format("items must hold 1 to {} keys, not {}.", kMaxCheckAllItems, wanted.size()));
+                  fmt::format("items must contain 1 to {} keys, not {}.", kMaxCheckAllItems, wanted.size()));
   }
   boost::container::static_vector<Item, kMaxCheckAllItems> items;
   base::MutexLock lock(mutex_);

@@ -41,7 +41,7 @@ Result<BindAddress> parse_bind_address(std::string_view text) {
   if (text.starts_with(kUnix)) {
     address.path = text.substr(kUnix.size());
     if (address.path.empty()) return invalid("names no socket");
-    if (address.path.find('\0') != std::string::npos) return invalid("holds a NUL");
+    if (address.path.find('\0') != std::string::npos) return invalid("contains a NUL byte");
     return address;
   }
   const std::size_t colon = text.rfind(':');
@@ -53,7 +53,7 @@ Result<BindAddress> parse_bind_address(std::string_view text) {
   const std::string_view host = text.substr(0, colon);
   const std::optional<base::IpAddress> ip =
       host == "localhost" ? base::IpAddress::parse("127.0.0.1") : base::IpAddress::parse_host(host);
-  if (!ip) return invalid("has no valid IP address (an IPv6 one stands in brackets; names are not looked up)");
+  if (!ip) return invalid("has no valid IP address (put an IPv6 address in brackets; names are not looked up)");
   address.host = ip->text();
   return address;
 }

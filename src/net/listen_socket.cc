@@ -167,11 +167,11 @@ Status ListenSocket::replace_abandoned(const sockaddr_un& address, bool holds_lo
   }
   if (!S_ISSOCK(there.st_mode)) {
     return {Code::kPermission,
-            "Cannot listen on " + url_ + ": there is a file that is no socket. Remove it, or choose another path."};
+            "Cannot listen on " + url_ + ": the file there is not a socket. Remove it or choose another path."};
   }
   if (!holds_lock && !is_refused(address)) {
     return {Code::kPermission,
-            "Cannot listen on " + url_ + ": another process listens there. Stop it, or choose another path."};
+            "Cannot listen on " + url_ + ": another process is listening there. Stop it or choose another path."};
   }
   if (unlinkat(directory_.get(), name_.c_str(), 0) == 0) return {};
   return failure("replace the abandoned socket at", url_, errno);

@@ -64,7 +64,7 @@ TEST(ListenSocket, LeavesAFileAlone) {
   const std::string path = directory.path() + "/flint.sock";
   std::ofstream(path) << "mine";
   EXPECT_EQ(ListenSocket::bind_unix(path).code(), Code::kPermission);
-  EXPECT_THAT(ListenSocket::bind_in_data_dir(directory.path()).status().message(), HasSubstr("no socket"));
+  EXPECT_THAT(ListenSocket::bind_in_data_dir(directory.path()).status().message(), HasSubstr("not a socket"));
   EXPECT_EQ(std::filesystem::file_size(path), 4U);
 }
 

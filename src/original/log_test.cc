@@ -169,7 +169,7 @@ TEST(OriginalLog, WhatIsWrongIsSaidWithFileAndLine) {
       {"{\"ts\":\"2026-11-23T11:00:00Z\",\"event\":{},\"checksum\":\"\"}\n", "version is missing"},
       {"{\"ts\":\"2026-11-23T11:00:00Z\",\"event\":{},\"more\":1}\n", "more is unknown to this Flint"},
       {"{\"ts\":\"2026-11-23T11:00:00Z\",\"event\":[]}\n", "event must be an object"},
-      {"{\"ts\":\"2026-11-23T11:00:00Z\",\"ts\":\"2026-11-23T11:00:00Z\"}\n", "ts is there more than once"},
+      {"{\"ts\":\"2026-11-23T11:00:00Z\",\"ts\":\"2026-11-23T11:00:00Z\"}\n", "ts appears more than once"},
       {edited, "checksum does not match"},
       {spaced, "checksum must be the last member"},
       {line("{}"), "event.type is missing"},

@@ -38,7 +38,7 @@ void ObjectReader::bind(const api::JsonDocument& document, const api::JsonNode& 
       return fail(fmt::format("{} is unknown to this Flint: did a newer version of the original write it?",
                               path_of(api::shown_member_name(node->name))));
     }
-    if (member->node != nullptr) return fail(fmt::format("{} is there more than once.", path_of(node->name)));
+    if (member->node != nullptr) return fail(fmt::format("{} appears more than once.", path_of(node->name)));
     member->node = node;
   }
 }

@@ -27,7 +27,7 @@ class SnapshotFile final : public JsonSink {
     if (path.size() > 1 || (path[0] != "checksum" && path[0] != "snapshot")) return bare_.value(path, scalar);
     if (path[0] == "snapshot") return invalid("snapshot must be a string.");
     if (scalar.kind != Scalar::Kind::kString) return invalid("checksum must be a string.");
-    if (!checksum_.empty()) return invalid("checksum is there more than once.");
+    if (!checksum_.empty()) return invalid("checksum appears more than once.");
     checksum_ = scalar.text;
     return {};
   }

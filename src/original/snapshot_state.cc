@@ -65,7 +65,7 @@ algorithm::TokenBucket bucket_with(double tokens, const Limit& limit, Time at) {
 Status SnapshotState::begin(const JsonPath& path, bool is_object) {
   if (path.front() != "state") return path.size() == 1 ? unknown(path) : wrong(path, "must not be there.");
   if (path.size() == 1) {
-    if (has_state_) return wrong(path, "is there more than once.");
+    if (has_state_) return wrong(path, "appears more than once.");
     has_state_ = true;
     return is_object ? Status() : wrong(path, "must be an object.");
   }
@@ -78,7 +78,7 @@ Status SnapshotState::begin_part(const JsonPath& path, bool is_object) {
   constexpr std::array<std::string_view, 6> kParts{"configs",         "buckets", "fixed_windows",
                                                    "sliding_windows", "metrics", "history"};
   if (std::find(kParts.begin(), kParts.end(), path[1]) == kParts.end()) return unknown(path);
-  if (std::find(parts_.begin(), parts_.end(), path[1]) != parts_.end()) return wrong(path, "is there more than once.");
+  if (std::find(parts_.begin(), parts_.end(), path[1]) != parts_.end()) return wrong(path, "appears more than once.");
   parts_.push_back(path[1]);
   if (is_object == (path[1] != "history")) return {};
   return wrong(path, is_object ? "must be an array." : "must be an object.");
@@ -92,7 +92,7 @@ Status SnapshotState::begin_key(const JsonPath& path, bool is_object) {
               : part == "fixed_windows"   ? key.has_fixed_window
               : part == "sliding_windows" ? key.has_sliding_window
                                           : key.has_metrics;
-  if (has) return wrong(path, "is there more than once.");
+  if (has) return wrong(path, "appears more than once.");
   has = true;
   key.members = 0;
   current_ = &key;
@@ -122,7 +122,7 @@ Status SnapshotState::root_value(const std::string& name, const Scalar& scalar) 
     return read_wall({name}, scalar, time);
   }
   if (number == nullptr) return name == "state" ? wrong({name}, "must be an object.") : unknown({name});
-  if (*number) return wrong({name}, "is there more than once.");
+  if (*number) return wrong({name}, "appears more than once.");
   if (Status read = read_integer({name}, scalar, 0, kMost, number->emplace()); !read.ok()) return read;
   if (version_.value_or(1) == 1) return {};
   return wrong({name}, fmt::format("is {}, and this Flint knows version 1 only.", *version_));
@@ -150,7 +150,7 @@ Status SnapshotState::config_value(Key& key, const JsonPath& path, const Scalar&
   constexpr std::uint64_t kMostMillis = kMaxPeriod / std::chrono::milliseconds(1);
   const unsigned which = index_in(kNames, path[3]);
   if (which == kNames.size()) return unknown(path);
-  if (!first_time(key.members, which)) return wrong(path, "is there more than once.");
+  if (!first_time(key.members, which)) return wrong(path, "appears more than once.");
   std::uint64_t number = 0;
   switch (which) {
     case 0:
@@ -186,7 +186,7 @@ Status SnapshotState::bucket_value(Key& key, const JsonPath& path, const Scalar&
     return read;
   }
   if (path[3] != "tokens" && path[3] != "last_refill") return unknown(path);
-  if (path[3] == "last_refill" || key.tokens) return wrong(path, "is there more than once.");
+  if (path[3] == "last_refill" || key.tokens) return wrong(path, "appears more than once.");
   double tokens = 0;
   const char* const end = scalar.text.data() + scalar.text.size();
   const auto read = std::from_chars(scalar.text.data(), end, tokens);
@@ -204,7 +204,7 @@ Status SnapshotState::fixed_window_value(Key& key, const JsonPath& path, const S
     return read;
   }
   if (path[3] == "count" && !key.count) return read_integer(path, scalar, 0, kMost, key.count.emplace());
-  return path[3] == "window_start" || path[3] == "count" ? wrong(path, "is there more than once.") : unknown(path);
+  return path[3] == "window_start" || path[3] == "count" ? wrong(path, "appears more than once.") : unknown(path);
 }
 
 /// One time for each unit; those of one time are one run.
@@ -224,7 +224,7 @@ Status SnapshotState::metrics_value(Key& key, const JsonPath& path, const Scalar
                                                    "last_reset_at"};
   const unsigned which = index_in(kNames, path[3]);
   if (which == kNames.size()) return unknown(path);
-  if (!first_time(key.members, which)) return wrong(path, "is there more than once.");
+  if (!first_time(key.members, which)) return wrong(path, "appears more than once.");
   limiter::Counters& counters = key.counters;
   constexpr std::uint64_t kAny = UINT64_MAX;
   switch (which) {

@@ -17,7 +17,7 @@ constexpr int kInsufficientStorage = 507;
 constexpr auto kNever = net::SteadyClock::time_point::max();
 
 http::BadRequest no_room() {
-  return {503, "unavailable", "The server takes no more connections now. Try again in a second."};
+  return {503, "unavailable", "The server cannot take more connections at the moment. Try again in a second."};
 }
 http::Refusal timed_out() { return http::refusal_of({408, "request_timeout", "The request did not arrive in time."}); }
 
@@ -48,7 +48,7 @@ void Connection::on_close() {
 
 void Connection::stop() {
   const bool in_worker = serving_ == Serving::kWorker || serving_ == Serving::kPiece;
-  if (outbox_.oldest() != nullptr || in_worker) give_up("The server has stopped, and the limits had not answered.");
+  if (outbox_.oldest() != nullptr || in_worker) give_up("The server stopped before the limits answered.");
   close();
 }
 
@@ -66,7 +66,7 @@ void Connection::enforce_deadlines() {
   if (now >= write_deadline_) return abort();
   const bool in_worker = serving_ == Serving::kWorker || serving_ == Serving::kPiece;
   if (in_worker && is_abandoned()) return close();
-  if (is_overdue()) return give_up("The limits have not answered in time.");
+  if (is_overdue()) return give_up("The limits did not answer in time.");
   if (now < input_deadline_) return;
   if (reading() == Reading::kLingers) return close();
   if (reading() != Reading::kAsked || serving_ == Serving::kNothing) return;
@@ -94,7 +94,7 @@ bool Connection::is_overdue() const {
 /// ends, because the answers behind it are no better off.
 void Connection::give_up(std::string_view why) {
   const api::Response response = api::failure_response(
-      Status(Code::kUnavailable, std::string(why) + " Whether the request was carried out is not known."));
+      Status(Code::kUnavailable, std::string(why) + " It is not known whether the request was carried out."));
   if (outbox_.oldest() != nullptr) {
     tell(outbox_.oldest_place(), response);
     return after_telling();

@@ -32,7 +32,7 @@ ConnectionHost::ConnectionHost(ServerCore& core, std::string token, net::EventLo
       token_(std::move(token)),
       traffic_(core.monitor.add_loop()),
       log_(log),
-      disk_full_(log, "disk_full", "Requests were answered with 507, and not applied: the disk has no room"),
+      disk_full_(log, "disk_full", "Requests were answered with 507 and had no effect: the disk is full"),
       loop_(core.connections, tick_period(core), [this] { date_ = date_now(); }),
       gate_waiter_([this] { net::asio::post(loop_.context(), [this] { resume_stalled(); }); }),
       // A batch ends behind what is ready to run now: those requests shall be in it.

@@ -11,9 +11,9 @@ HttpServer::HttpServer(backend::Backend& backend, const HttpSettings& settings, 
     : log_(log),
       core_(backend, settings.deadlines, settings.places, settings.max_blocking),
       accept_work_(accept_context_.get_executor()),
-      turned_away_(log, "connections_refused", "Connections were refused: as many are open as the server serves"),
+      turned_away_(log, "connections_refused", "Connections were refused: the server already has as many as it serves"),
       dropped_(log, "connections_dropped",
-               "Connections that had made no request that was let in were closed, to make room for others") {
+               "Connections without an accepted request were closed to make room for others") {
   for (unsigned i = 0; i < settings.threads; ++i)
     hosts_.push_back(std::make_unique<ConnectionHost>(core_, settings.token, log));
 }

@@ -117,7 +117,7 @@ TEST(LateAnswers, ThatNeverComeEndWithTheBackendsPatience) {
   backend.allow("a");
   backend.allow("behind");
   EXPECT_EQ(key_of(client.receive()), "a");
-  expect_unavailable(client, "have not answered in time");
+  expect_unavailable(client, "did not answer in time");
   EXPECT_TRUE(server.http().wait_for_connections(0, kLong));
   EXPECT_EQ(backend.waiting(), 0U) << "the backend still works for a connection that is gone";
 }
@@ -184,8 +184,8 @@ TEST(LateAnswers, ThatNeverComeAreToldToBeMissingWhenTheServerStops) {
   ASSERT_TRUE(lists.send(get("/v1/limits")));
   backend.await(2);
   EXPECT_FALSE(server.http().stop(milliseconds(50)));
-  expect_unavailable(client, "has stopped");
-  expect_unavailable(lists, "has stopped");
+  expect_unavailable(client, "server stopped");
+  expect_unavailable(lists, "server stopped");
   if (backend.waiting() > 0) backend.answer("list", std::vector<LimitStatus>());
 }
 
@@ -252,7 +252,7 @@ TEST(LateAnswers, OfSlowRequestsEndWithTheBackendsPatience) {
   TestClient client = server.connect();
   ASSERT_TRUE(client.send(get("/v1/doctor")));
   backend.await(1);
-  expect_unavailable(client, "have not answered in time");
+  expect_unavailable(client, "did not answer in time");
   backend.answer("examine", DoctorReport());
   TestClient next = server.connect();
   ASSERT_TRUE(next.send(check("a")));

@@ -270,7 +270,7 @@ void Run::take_signals() {
 
 void Run::read_token_again() {
   if (!options_.read_token_again) {
-    log_.info("signal", fmt::format("SIGHUP: there is nothing to read again: {}. Options are read at the start only",
+    log_.info("signal", fmt::format("SIGHUP: there is nothing to read again: {}. Options are read only at the start",
                                     token_.empty() ? "the server has no token"
                                                    : "the token does not come from a file (--token-file)"));
     return;
@@ -279,18 +279,18 @@ void Run::read_token_again() {
   Result<std::string> token = options_.read_token_again(findings);
   Status usable = token.ok() ? validate_token(*token) : token.status();
   if (!usable.ok()) {
-    log_.error("token_kept", fmt::format("SIGHUP: the token stays as it was. {}", usable.message()));
+    log_.error("token_kept", fmt::format("SIGHUP: the token is unchanged. {}", usable.message()));
     return;
   }
   report_weak_token(address_, *token, findings);
   for (const Finding& finding : findings) log_.warning("finding", finding.message);
   if (*token == token_) {
-    log_.info("token_kept", "SIGHUP: the token file holds the same token as before");
+    log_.info("token_kept", "SIGHUP: the token file contains the same token as before");
     return;
   }
   token_ = std::move(*token);
   http_->set_token(token_);
-  log_.info("token_replaced", "SIGHUP: the token file was read again: requests need the token that it holds now");
+  log_.info("token_replaced", "SIGHUP: the token file was read again: requests now need the new token");
 }
 
 void Run::watch_health() {
@@ -307,15 +307,16 @@ void Run::watch_health() {
 void Run::watch_room() {
   if (!waits_for_room_ || limiter_->stats().waits_for_room) return;
   waits_for_room_ = false;
-  log_.info("room_again", "there is room on the disk again: everything is answered, and logged");
+  log_.info("room_again", "the disk has room again: all requests are served and logged");
 }
 
 Status Run::stop() {
-  notifier_.stopping("finishing what is in flight");
-  log_.info("stopping", fmt::format("{}: no more connections are accepted; finishing what is in flight", stop_signal_));
+  notifier_.stopping("finishing requests in progress");
+  log_.info("stopping",
+            fmt::format("{}: no more connections are accepted; finishing requests in progress", stop_signal_));
   if (http_ != nullptr && !http_->stop(options_.deadlines.drain)) {
     log_.warning("drain_timed_out",
-                 "some connections were closed before their requests were finished: the time to drain was over");
+                 "some connections were closed before their requests were finished: the time to drain had expired");
   }
   Status closed = limiter_->close();
   if (closed.ok()) {
@@ -330,7 +331,7 @@ Status Run::end_failed(const Status& failure) {
   end_by(kEndAfterFailure);
   notifier_.stopping(failure.message());
   log_.error("storage_failed", failure.message());
-  log_.error("stopping", "storage has failed: the server ends, to be started again");
+  log_.error("stopping", "storage has failed: the server ends so that it can be restarted");
   std::this_thread::sleep_for(kRefusingAfterFailure);
   http_->stop(kDrainAfterFailure);
   return failure;

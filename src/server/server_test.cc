@@ -123,7 +123,7 @@ TEST(RunServer, EndsAtOnceOnASecondSignal) {
   client.send(get("/v1/health") + "GET /v1/hea");
   EXPECT_EQ(client.receive()->status, 200);
   server.signal(SIGTERM);
-  EXPECT_NE(server.log_until("finishing what is in flight"), "");
+  EXPECT_NE(server.log_until("finishing requests in progress"), "");
   server.signal(SIGTERM);
   const int status = server.end();
   ASSERT_TRUE(WIFSIGNALED(status));

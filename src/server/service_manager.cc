@@ -89,8 +89,8 @@ ServiceNotifier take_service_notifier() { return ServiceNotifier(take_variable("
 
 Result<PassedSocket> examine_passed_socket(base::UniqueFd fd) {
   const int type = socket_option(fd.get(), SO_TYPE);
-  if (type == -1) return not_a_socket_to_serve("is no socket");
-  if (type != SOCK_STREAM) return not_a_socket_to_serve("is no stream socket");
+  if (type == -1) return not_a_socket_to_serve("is not a socket");
+  if (type != SOCK_STREAM) return not_a_socket_to_serve("is not a stream socket");
   if (socket_option(fd.get(), SO_ACCEPTCONN) != 1) {
     return not_a_socket_to_serve("does not listen (Accept=yes passes connections instead of sockets)");
   }

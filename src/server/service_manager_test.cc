@@ -126,9 +126,9 @@ TEST(PassedSocket, IsRefusedWhenNobodyCouldConnectToIt) {
     return socket.status().message();
   };
   EXPECT_THAT(refusal(plain_socket(AF_INET, SOCK_STREAM)), HasSubstr("does not listen"));
-  EXPECT_THAT(refusal(plain_socket(AF_INET, SOCK_DGRAM)), HasSubstr("no stream socket"));
-  EXPECT_THAT(refusal(base::UniqueFd(open("/dev/null", O_RDONLY))), HasSubstr("no socket"));
-  EXPECT_THAT(refusal(base::UniqueFd()), HasSubstr("no socket"));
+  EXPECT_THAT(refusal(plain_socket(AF_INET, SOCK_DGRAM)), HasSubstr("not a stream socket"));
+  EXPECT_THAT(refusal(base::UniqueFd(open("/dev/null", O_RDONLY))), HasSubstr("not a socket"));
+  EXPECT_THAT(refusal(base::UniqueFd()), HasSubstr("not a socket"));
   int pair[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
   const base::UniqueFd other(pair[1]);

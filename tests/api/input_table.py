@@ -122,7 +122,7 @@ def query_text():
 def path_key():
     percent = ["".join(f"%{byte:02X}" for byte in text.encode()) for text in CONTROLS]
     return (cases(("key must be 1 to 512 bytes",), ["x" * 513, "%C3%A9" * 257])
-            + cases(("key must not hold control characters",), percent)
+            + cases(("key must not contain control characters",), percent)
             + cases(("key must not be blank",), ["%20", "%20%20"])
             + cases(("two hexadecimal digits",), BAD_ESCAPES)
             + cases(("key must be valid UTF-8",), PERCENT))

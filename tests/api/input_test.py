@@ -124,7 +124,7 @@ class BodyTest(InputTest):
                 if name not in OPTIONAL:
                     self.refused(Case("missing", None, ("is missing",)), name, "POST", target, body_of(without),
                                  names=[name])
-                self.refused(Case("repeated", None, ("is there more than once",)), name, "POST", target,
+                self.refused(Case("repeated", None, ("appears more than once",)), name, "POST", target,
                              body_of([*right, (name, value)]), names=[name])
                 for case in JSON_KINDS[kind]:
                     self.refused(case, name, "POST", target, body_of([*without, (name, case.value)]), names=[name])
@@ -143,17 +143,17 @@ class BodyTest(InputTest):
             self.refused(Case(case.name, None, says, case.code), "items[1]", "POST", "/v1/check-all",
                          b'{"items":["a",' + case.value + b"]}", names=["items[1]"])
         for name, items, says in (
-                ("empty", b"[]", "items must hold 1 to 128 keys"),
-                ("too many", b"[" + b",".join([b'"k"'] * 129) + b"]", "items must hold 1 to 128 keys"),
+                ("empty", b"[]", "items must contain 1 to 128 keys"),
+                ("too many", b"[" + b",".join([b'"k"'] * 129) + b"]", "items must contain 1 to 128 keys"),
                 ("twice", b'["k","a","k"]', "more than once"), ("empty item", b'["a",[]]', "items[1]"),
                 ("long item", b'["a",["k",1,2]]', "items[1]"),
                 ("item without key", b'["a",{"cost":1}]', "items[1].key"),
                 ("item with an unknown field", b'["a",{"key":"k","x":1}]', "items[1].x is not a field"),
-                ("item with a repeated field", b'["a",{"key":"k","key":"k"}]', "items[1].key is there more than once"),
+                ("item with a repeated field", b'["a",{"key":"k","key":"k"}]', "items[1].key appears more than once"),
                 *[(f"{kind} for the items", value, "items must be an array")
                   for kind, value in (("null", b"null"), ("text", b'"k"'), ("number", b"1"), ("object", b"{}"))]):
             self.refused(Case(name, None, (says,)), "items", "POST", "/v1/check-all", b'{"items":' + items + b"}")
-        self.refused(Case("repeated", None, ("items is there more than once",)), "items", "POST", "/v1/check-all",
+        self.refused(Case("repeated", None, ("items appears more than once",)), "items", "POST", "/v1/check-all",
                      b'{"items":["k"],"items":["k"]}')
 
     def test_bodies(self):
@@ -176,7 +176,7 @@ class TargetTest(InputTest):
                     for case in query_text():
                         self.refused(case, name, "GET", f"{target}?{name}={case.value}", names=[name])
                 right = {"by": "denied", "limit": "1"}.get(name, "k")
-                self.refused(Case("repeated", None, ("is there more than once",)), name, "GET",
+                self.refused(Case("repeated", None, ("appears more than once",)), name, "GET",
                              f"{target}?{name}={right}&{name}={right}", names=[name])
                 self.refused(Case("without =", None, ("has no value",)), name, "GET", f"{target}?{name}", names=[name])
 
@@ -189,7 +189,7 @@ class TargetTest(InputTest):
             elif target == "/v1/check-all":
                 body = b'{"items":["k"]}'
             for argument in ("colour=red", "colour", "=", "&x", "%6Ckey=k", "cost=2", "Limit=1", "x" * 300 + "=1"):
-                self.refused(Case(argument[:20], None, ("is not one of this request",)), target, method,
+                self.refused(Case(argument[:20], None, ("is not an argument of this request",)), target, method,
                              f"{target}?{argument}", body)
 
     def test_paths(self):

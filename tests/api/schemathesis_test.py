@@ -25,7 +25,7 @@ EXAMPLES = int(os.environ.get("FLINT_EXAMPLES", "25"))
 DEADLINE = 60
 # Why a request that fits its schema may still be refused: what depends on the key's limit, on the bytes of a text or
 # on two fields or items together is not a matter of schemas.
-REASONS = ("is above the capacity of key", "from 1ms to 366d", "512 bytes", "is there more than once",
+REASONS = ("is above the capacity of key", "from 1ms to 366d", "512 bytes", "appears more than once",
            "must not be blank", "burst is only for")
 
 # Warnings of this package's dependencies are not ours to fail of.

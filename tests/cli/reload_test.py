@@ -68,7 +68,7 @@ class ReloadTest(FlintTest):
             self.assertEqual(client.status("second"), 200)
             self.assertEqual(self.client(server).status("second"), 200)
             self.ok(self.local("limit", "list"))
-            self.ask_again(server, "holds the same token")
+            self.ask_again(server, "contains the same token")
             self.assertEqual(client.status("second"), 200)
             self.assertEqual(server.stop(), DONE)
             for token in ("first", "second"):
@@ -138,7 +138,7 @@ class ReloadTest(FlintTest):
                     self.ask_again(server, '"token_kept"')
                     line = [line for line in server.logged().splitlines() if "token_kept" in line][-1]
                     self.assertIn('"level":"error"', line)
-                    self.assertIn("the token stays as it was", line)
+                    self.assertIn("the token is unchanged", line)
                     self.assertIn(reason, line)
                     self.assertEqual(client.status("first"), 200)
             self.file.rmdir()

@@ -94,7 +94,7 @@ class Notices(ServiceTest):
             port = int(ready.rpartition(":")[2])
             self.assertIn('{"ok":true', health(socket.create_connection(("127.0.0.1", port))))
             self.stop(process)
-        self.assertEqual("STOPPING=1\nSTATUS=finishing what is in flight", self.next_notice())
+        self.assertEqual("STOPPING=1\nSTATUS=finishing requests in progress", self.next_notice())
 
     def test_an_abstract_address(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as abstract:
@@ -171,7 +171,7 @@ class PassedSockets(ServiceTest):
 
     def test_what_cannot_be_served_is_refused_with_what_to_change(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, socket.socket() as idle:
-            self.assertIn("no stream socket", self.refused_service(passed=[datagrams]))
+            self.assertIn("not a stream socket", self.refused_service(passed=[datagrams]))
             self.assertIn("does not listen", self.refused_service(passed=[idle]))
         self.assertIn("one ListenStream=", self.refused_service(passed=[self.listening(), self.listening()]))
 
