@@ -7,16 +7,17 @@
 #include "storage/recovery.h"
 #include "storage/snapshot.h"
 
-/// Writes snapshots while appends go on, and drops the log that they replace.
+/// Writes snapshots while appends continue, and drops the log that they replace.
 namespace flint::storage {
 
-/// The steps, and why no crash between any two of them loses anything:
-/// 1. Under the mutex: a new segment is started, so that the position S of the snapshot is the end of a segment.
-/// 2. Entries are written to a temporary file, without the mutex. They may be newer than S, so before the snapshot
-///    counts, everything that was appended meanwhile is made durable, and the footer says up to where.
-/// 3. Sync, rename, directory sync; then the manifest names the snapshot, likewise. Until then the old one counts.
-/// 4. Segments that the snapshot before this one does not need, and older snapshots, are removed. What is left of them
-///    after a crash is below the manifest's first segment, or not named there.
+/// The steps, and why a crash between any two of them loses nothing:
+/// 1. With the mutex held, a new segment is started, so that the snapshot's position S is the end of a segment.
+/// 2. Without the mutex, entries are written to a temporary file. They may be newer than S, so before the snapshot is
+///    valid, everything appended in the meantime is made durable, and the footer records up to where.
+/// 3. The file is synced and renamed, and the directory is synced; then the manifest is replaced in the same way. Until
+///    it names the new snapshot, the old one is valid.
+/// 4. Segments that the previous snapshot does not need, and older snapshots, are removed. If a crash leaves some, they
+///    are below the manifest's first segment or not named in it.
 class Compactor {
  public:
   struct Parts {
@@ -31,25 +32,25 @@ class Compactor {
 
   Compactor(const Parts& parts, const Recovery& recovery, std::uint64_t compact_after_bytes);
 
-  /// One at a time; a later caller waits and then makes its own. kClosed after stop(). Unless it is kStorageFailed, the
-  /// old generation stays as it was.
+  /// Makes a snapshot. One runs at a time; a later caller waits and then makes its own. Fails with kClosed after
+  /// stop(). A failure leaves the old generation unchanged, unless it is kStorageFailed.
   Status run() FLINT_EXCLUDES(turn_);
-  /// Makes a running one give up, and later ones refuse; returns when none runs.
+  /// Ends a running compaction, and makes later ones fail. Returns when none is running.
   void stop() FLINT_EXCLUDES(turn_);
 
-  /// Whether the log has grown enough, in bytes or in segments. After a failure not before it has grown some more.
+  /// Whether the log has grown enough, in bytes or in segments. After a failed compaction it must first grow further.
   [[nodiscard]] bool is_due() const FLINT_EXCLUDES(parts_.mutex);
 
   /// Any thread, without the mutex: Ok while the newest snapshot and the complete segments after it are in the
-  /// directory, else kStorageFailed. Looks at their names only; does not wait for a compaction that runs.
+  /// directory, else kStorageFailed. Checks only their names, and does not wait for a running compaction.
   Status check_files() FLINT_EXCLUDES(parts_.mutex);
 
-  /// Any thread: bytes of records that a reopen would replay; the newest snapshot's size, 0 without one.
+  /// Any thread: bytes of the records that a reopen would replay, and the newest snapshot's size (0 if there is none).
   [[nodiscard]] std::uint64_t log_bytes() const noexcept;
   [[nodiscard]] std::uint64_t snapshot_bytes() const noexcept {
     return snapshot_bytes_.load(std::memory_order_relaxed);
   }
-  /// How many snapshots were made since open.
+  /// The number of snapshots made since the open.
   [[nodiscard]] std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
 
  private:
@@ -71,18 +72,18 @@ class Compactor {
   std::atomic<bool> stopped_ = false;
 
   base::Mutex turn_;
-  /// The newest one that is known to be good: what the next one falls back to.
+  /// The newest snapshot that is known to be good, which the next one falls back to.
   std::optional<SnapshotRef> newest_ FLINT_GUARDED_BY(turn_);
 
-  /// Of newest_; 0 without one.
+  /// The numbers of newest_; 0 without one.
   std::atomic<std::uint64_t> generation_;
   std::atomic<Seq> position_;
   std::atomic<std::uint64_t> snapshot_bytes_;
-  /// Bytes replayed at open that no snapshot made since then covers.
+  /// Bytes replayed at the open that no later snapshot covers.
   std::atomic<std::uint64_t> replayed_bytes_;
-  /// Log::appended_bytes() at the newest snapshot made since open.
+  /// LogWriter::appended_bytes() at the newest snapshot made since the open.
   std::atomic<std::uint64_t> appended_before_ = 0;
-  /// log_bytes() below which a failed compaction is not tried again.
+  /// A failed compaction is tried again once log_bytes() reaches this.
   std::atomic<std::uint64_t> retry_at_bytes_ = 0;
   std::atomic<std::uint64_t> count_ = 0;
 };

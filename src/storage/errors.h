@@ -9,7 +9,7 @@
 #include "flint/status.h"
 #include "io/file_system.h"
 
-/// The sentences of the store's failures, and what each kind means for the store.
+/// The messages of the store's failures, and what each failure means for the store.
 namespace flint::storage {
 
 /// A place in a file, for messages.
@@ -19,23 +19,24 @@ struct Place {
   std::uint64_t offset = 0;
 };
 
-/// kCorruption that names file and offset, with advice. Reports that continue by themselves take its problem() only.
+/// kCorruption that names file and offset, with advice. A report that gives its own advice uses only problem().
 [[nodiscard]] Status corruption(const Place& place, std::string_view what);
 /// kUnsupportedFormat that names file and offset.
 [[nodiscard]] Status unsupported(const Place& place, std::string_view what);
-/// `status` with the place in front of its message.
+/// `status`, its message preceded by the place.
 [[nodiscard]] Status at_place(const Place& place, const Status& status);
 
-/// kClosed, for an open that Options::stop_opening ended.
+/// kClosed: Options::stop_opening ended the open.
 [[nodiscard]] Status opening_stopped(const io::Directory& directory);
 
-/// What a failed write, sync, rename or directory sync means: a full disk stays kDiskFull (nothing is lost, and the
-/// next attempt may succeed), anything else becomes kStorageFailed: what is on disk is unknown, and the store stops.
+/// The meaning of a failed write, sync, rename or directory sync. kDiskFull stays: nothing is lost, and the next
+/// attempt may succeed. Anything else becomes kStorageFailed: the contents of the disk are unknown, and the store
+/// stops.
 [[nodiscard]] Status after_failed_write(const Status& status);
-/// As above where a full disk is no excuse either: what had been written may be lost.
+/// Like after_failed_write(), but kDiskFull is fatal too: earlier writes may have been lost.
 [[nodiscard]] Status after_failed_sync(const Status& status);
 
-/// The failure that stopped the store: the first one stays until the directory is opened again. Threads: any.
+/// The failure that stopped the store. The first one stays until the directory is opened again. Threads: any.
 class Failure {
  public:
   [[nodiscard]] bool happened() const noexcept { return happened_.load(std::memory_order_acquire); }
@@ -47,7 +48,7 @@ class Failure {
     return status_;
   }
 
-  /// Remembers `status` if it is kStorageFailed, which stops the store, and the first one. Returns it.
+  /// Records the first kStorageFailed, which stops the store. Returns `status` unchanged.
   Status note(Status status) {
     if (status.code() != Code::kStorageFailed) return status;
     base::MutexLock lock(mutex_);

@@ -16,20 +16,20 @@
 #include "flint/status.h"
 #include "storage/log_format.h"
 
-/// Heads of files, records and checksums as bytes: encodes and decodes what log_format.h lays out.
+/// Encodes and decodes file headers, records and checksums as log_format.h lays them out.
 namespace flint::storage {
 
 [[nodiscard]] inline std::uint64_t checksum(std::span<const std::byte> bytes, std::uint64_t seed) noexcept {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
-/// Bytes that are hashed in one place mean nothing in another one: the seed is the random id of the file mixed with the
-/// offset.
+/// The seed of a checksum: the random id of the file, mixed with the offset. Bytes copied to another place fail it.
 [[nodiscard]] constexpr std::uint64_t checksum_seed(std::uint64_t file_id, std::uint64_t offset) noexcept {
   return file_id ^ (offset * 0x9E3779B97F4A7C15U);
 }
 
-/// Of a snapshot's block, or of its footer (which has no entries): covers its size, its count and its place as well.
+/// The checksum of a snapshot's block or footer (which has no entries). It also covers the size, the count and the
+/// place.
 [[nodiscard]] inline std::uint64_t block_checksum(std::span<const std::byte> content, std::uint32_t entries,
                                                   std::uint64_t file_id, std::uint64_t offset) noexcept {
   const std::uint64_t shape = (static_cast<std::uint64_t>(entries) << 32) | content.size();
@@ -41,39 +41,39 @@ struct FileHeader {
   std::uint64_t number = 0;
   /// Segment: the sequence number of its first record. Snapshot: its position.
   Seq seq = 0;
-  /// Segment: its size as long as it is written to.
+  /// Segment: its size while it is written to.
   std::uint64_t bytes = 0;
-  /// Segment: the number of the one that the log comes from, always a lower one. 0: the log begins here. In version 1
-  /// it is the number before.
+  /// Segment: the number of the segment before it in the log, always a lower one; 0 if the log begins here. In version
+  /// 1 it is always the number minus 1.
   std::uint64_t previous = 0;
   std::uint32_t version = kFormatVersion;
 
   friend bool operator==(const FileHeader&, const FileHeader&) = default;
 };
 
-/// As many random bits as two files need to be told apart for good.
+/// Enough random bits that no two files share an id.
 [[nodiscard]] std::uint64_t random_file_id();
 
 [[nodiscard]] std::array<std::byte, file_header::kSize> encode_header(std::string_view magic, const FileHeader& header);
 
-/// `number` is the one in the file's name. kCorruption or kUnsupportedFormat with what is wrong, without the file's
-/// name.
+/// `number` is the number in the file's name. Fails with kCorruption or kUnsupportedFormat; the message says what is
+/// wrong, without the file's name.
 [[nodiscard]] Result<FileHeader> parse_header(std::span<const std::byte> bytes, std::string_view magic,
                                               std::uint64_t number);
 
 struct ParsedRecord {
-  /// The payload is a view of the bytes that were parsed.
+  /// Its payload refers to the parsed bytes.
   Record record;
   /// Everything up to here was durable when the record was written.
   Seq durable_seq = 0;
   /// Reserved for later versions.
   std::uint8_t flags = 0;
-  /// With header and padding.
+  /// The size, header and padding included.
   std::size_t bytes = 0;
 };
 
-/// Writes record_bytes(payload.size()) bytes to `at`, which stands at `offset` of the segment with this id.
-/// `durable_seq` < `seq`: a record is never durable while it is written.
+/// Writes record_bytes(payload.size()) bytes to `at`, which is at `offset` in the segment with this id. `durable_seq`
+/// is less than the record's `seq`, because a record is not durable while it is written.
 inline void encode_record(std::byte* at, std::uint64_t offset, std::uint64_t segment_id, const Record& record,
                           Seq durable_seq) noexcept {
   namespace header = record_header;
@@ -92,11 +92,11 @@ inline void encode_record(std::byte* at, std::uint64_t offset, std::uint64_t seg
   base::store_fixed(at + header::kChecksum, static_cast<std::uint32_t>(sum));
 }
 
-/// The record that stands at `offset`, if `bytes`, which begin there, hold a valid one.
+/// The record at `offset`, where `bytes` begin, if it is valid.
 [[nodiscard]] std::optional<ParsedRecord> parse_record(std::span<const std::byte> bytes, std::uint64_t offset,
                                                        std::uint64_t segment_id) noexcept;
 
-/// A cheap look at a header: false for nearly everything that is no record with a sequence number in [low, high].
+/// A cheap test of a header: false for nearly everything that is not a record with a sequence number in [low, high].
 [[nodiscard]] bool could_be_record(std::span<const std::byte> bytes, Seq low, Seq high) noexcept;
 
 }  // namespace flint::storage

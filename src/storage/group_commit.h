@@ -11,9 +11,9 @@
 /// Makes records durable for many callers at once.
 namespace flint::storage {
 
-/// One caller leads: it syncs for everything that was appended when it began, and those who came too late for that
-/// wait for its end, when one of them leads the next sync. A single caller pays for its sync and nothing else; callers
-/// that arrive while a sync runs share the next one.
+/// One caller leads: it syncs everything that was appended before it began. Callers that arrive later wait for the end
+/// of that sync; then one of them leads the next. A single caller pays only for its own sync, and callers that arrive
+/// during a sync share the next one.
 ///
 /// Threads: any, without the owner's mutex.
 class GroupCommit {
@@ -24,23 +24,23 @@ class GroupCommit {
   GroupCommit(base::Mutex& mutex, LogWriter& log, const Failure& failure)
       : mutex_(mutex), log_(log), failure_(failure) {}
 
-  /// Returns when everything up to `seq` is durable, or why the store stopped.
+  /// Returns when everything up to `seq` is durable, or with the failure that stopped the store.
   Status wait(Seq seq) FLINT_EXCLUDES(mutex_, turn_mutex_);
 
-  /// Calls `done` now if that is settled already, else remembers it for serve() and returns true.
+  /// Calls `done` now if the result is already known. Otherwise keeps it for serve() and returns true.
   bool when_durable(Seq seq, Done done) FLINT_EXCLUDES(mutex_, waiting_mutex_);
-  /// Somebody waits for serve().
+  /// Whether a callback waits for serve().
   [[nodiscard]] bool has_waiting() const noexcept { return waiting_count_.load(std::memory_order_acquire) > 0; }
-  /// Syncs once for those who wait, and tells the ones that it settled.
+  /// Syncs once for all waiting callbacks, and calls those whose result is then known.
   void serve();
-  /// No sync runs or begins any more when it returns, and everybody who waited was told: success if theirs is durable,
-  /// else kClosed. So are those who come later.
+  /// When it returns, no sync is running and none will start. All waiting callers got their result: success if their
+  /// records are durable, else kClosed. Later callers get theirs in the same way.
   void stop() FLINT_EXCLUDES(turn_mutex_);
 
  private:
-  /// Syncs for everything that is appended by now.
+  /// Syncs everything appended so far.
   Status lead() FLINT_EXCLUDES(mutex_);
-  /// Tells those whose records are durable, and if `why` is a failure, the rest.
+  /// Calls the callbacks whose records are durable and, if `why` is a failure, all others.
   void deliver(const Status& why);
 
   base::Mutex& mutex_;

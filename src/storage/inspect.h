@@ -8,16 +8,16 @@
 
 namespace flint::storage {
 
-/// What stands in a data directory, each log and snapshot read to its end. Damage that a file shows by itself, and what
-/// is in the way of changes, goes to `wrong`; where a log's records end is in its map. A writer may work on the
-/// directory meanwhile: what it removes is left out, and a record that it is just writing is not there yet.
+/// Describes the files of a data directory, and reads each log and snapshot to its end. Damage that a file shows by
+/// itself, and obstacles to changes, are added to `wrong`; the map of a log says where its records end. A writer may
+/// use the directory concurrently: files that it removes are omitted, and a record that it is writing is not there yet.
 Result<std::vector<FileMap>> map_files(io::Directory& directory, std::vector<Status>& wrong);
 
-/// Adds what map_files() found wrong, except for damage that the open reported: its findings say what it means, too.
+/// Adds what map_files() found wrong, except for damage that the open reported with an explanation.
 void add_untold(std::vector<Finding>& told, const std::vector<Status>& wrong);
 
-/// flint::inspect for the storage part (DoctorReport::limits is the caller's to fill in). `state` is a scratch owner
-/// that checks what the payloads say, and holds afterwards what an open would recover.
+/// The storage part of flint::inspect; the caller fills in DoctorReport::limits. `state` is a temporary owner that
+/// checks the payloads, and afterwards has the state that an open would recover.
 Result<DoctorReport> inspect(io::Directory& directory, Owner& state);
 
 }  // namespace flint::storage

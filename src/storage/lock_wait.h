@@ -11,14 +11,14 @@
 
 namespace flint::storage {
 
-/// What the lock file says of its holder, for people and for parse_holder(): `process 4711, embedded`, or `process
-/// 4711, server at URL`.
+/// The text that describes the holder in the lock file, for people and for parse_holder(): `process 4711, embedded`, or
+/// `process 4711, server at URL`.
 [[nodiscard]] std::string holder_text(std::string_view server_address);
 
-/// How to wait for a directory that another process has.
+/// How to wait for a directory that another process holds.
 struct LockWait {
   std::chrono::milliseconds most{0};
-  /// Asked before each further try; false ends the wait.
+  /// Called before each further attempt; false ends the wait.
   std::function<bool()> keep_waiting = {};
   /// Once true, the wait ends with kClosed: see Options::stop_opening.
   const std::atomic<bool>* stop = nullptr;
@@ -26,10 +26,10 @@ struct LockWait {
 
 enum class LockFor : std::uint8_t { kWriting, kReading };
 
-/// The lock of the directory. Null for reading where there is no lock file: no writer was ever there. kDataDirLocked,
-/// with what the holder says of itself, when the wait was in vain; readers say nothing of themselves.
+/// Takes the lock of the directory. Returns null for reading if there is no lock file, and therefore never was a
+/// writer. Fails with kDataDirLocked when the wait is over; the message describes the holder, unless that is a reader.
 ///
-/// A directory may be wanted by many: those that have waited for longer try more often.
+/// Many processes may want one directory: a process that has waited longer tries more often.
 Result<std::unique_ptr<io::DirectoryLock>> wait_for_lock(io::Directory& directory, LockFor use, const LockWait& wait);
 
 }  // namespace flint::storage

@@ -6,26 +6,25 @@
 
 #include "storage/record.h"
 
-/// The format on disk: where each byte stands, and nothing else. Writers and readers include this file; what the fields
-/// mean, and when a file or a record is valid, is in docs/log_format.md.
+/// The format on disk: the offset of each field, and nothing else. Writers and readers include this file. The meaning
+/// of the fields, and the rules for a valid file and a valid record, are in docs/log_format.md.
 ///
-/// Every integer is little-endian. Every structure starts with its magic or ends with its checksum at a place that no
-/// later version moves, so that damage and a newer version can always be told apart.
+/// Every integer is little-endian. Every structure has its magic or its checksum at an offset that no later version
+/// moves, so that a reader can always distinguish damage from a newer version.
 namespace flint::storage {
 
 inline constexpr std::uint32_t kFormatVersion = 2;
-/// 0.1.0 wrote it. It is read, and never written again.
+/// The version that 0.1.0 wrote. Flint still reads it, but never writes it.
 inline constexpr std::uint32_t kFormatVersion1 = 1;
 
-/// No log comes this far: a higher number in a file is damage, and none that is counted on from here wraps around.
+/// No log reaches this number: a higher one in a file is damage, and counting on from here cannot wrap around.
 inline constexpr Seq kHighestSeq = Seq{1} << 63;
-/// No log comes half as far either: one that says so is not opened, so that none which is open gets to the number
-/// above.
+/// A log that claims more than this is not opened, so that no open log reaches the number above.
 inline constexpr Seq kHighestSeqAtOpen = kHighestSeq / 2;
-/// As long as it is written to. Twice that is no size that wraps around.
+/// The largest size of a segment while it is written to. Doubling it does not wrap around.
 inline constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 60;
 
-/// Head of a segment and of a snapshot: 64 bytes at offset 0.
+/// The header of a segment or a snapshot: 64 bytes at offset 0.
 namespace file_header {
 inline constexpr std::size_t kMagic = 0;      // 8 bytes
 inline constexpr std::size_t kVersion = 8;    // u32
@@ -44,7 +43,7 @@ inline constexpr std::string_view kSegmentMagic = "FLINTLOG";
 inline constexpr std::string_view kSnapshotMagic = "FLINTSNP";
 static_assert(kSegmentMagic.size() == 8 && kSnapshotMagic.size() == 8);
 
-/// Head of a record in a segment; its payload follows, then zeros up to a multiple of kRecordAlignment.
+/// The header of a record in a segment. The payload follows, then zeros up to a multiple of kRecordAlignment.
 namespace record_header {
 inline constexpr std::size_t kChecksum = 0;  // u32, low half of XXH3 of what follows, payload included
 inline constexpr std::size_t kPayload = 4;   // u16, bytes of payload
@@ -59,7 +58,7 @@ static_assert(kLag + 4 == kSize);
 inline constexpr std::size_t kRecordAlignment = 8;
 static_assert(file_header::kSize % kRecordAlignment == 0);
 
-/// Bytes that a record takes in a segment.
+/// The number of bytes that a record takes in a segment.
 [[nodiscard]] constexpr std::size_t record_bytes(std::size_t payload_bytes) noexcept {
   return (record_header::kSize + payload_bytes + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
 }
@@ -68,15 +67,15 @@ static_assert(record_bytes(20) == 40, "a check's record is to fit in 40 bytes");
 static_assert(kMaxPayloadBytes <= UINT16_MAX, "the payload's size is stored in 16 bits");
 inline constexpr std::size_t kMaxRecordBytes = record_bytes(kMaxPayloadBytes);
 
-/// The store's own records. Neither has a payload: what they say is in their header.
+/// The store's own records. They have no payload; the header says everything.
 enum class StoreKind : RecordKind {
-  /// The log fell silent: everything before is durable, and this proves it.
+  /// Written when the log becomes idle: proves that everything before it is durable.
   kSeal = 0x80,
-  /// The store was closed in order: everything before is durable, and nothing followed.
+  /// Written by close(): everything before it is durable, and nothing follows.
   kCleanClose = 0x81,
 };
 inline constexpr std::size_t kStoreRecordBytes = record_bytes(0);
-/// Room at the end of a segment that is left for one seal and one clean-close mark.
+/// The room at the end of a segment that is reserved for one seal and one clean-close mark.
 inline constexpr std::size_t kSegmentReserve = 2 * kStoreRecordBytes;
 
 /// A block of entries in a snapshot. Each entry is its length (u32) and its bytes.
@@ -99,7 +98,7 @@ inline constexpr std::size_t kSize = 48;
 }  // namespace snapshot_footer
 
 inline constexpr std::size_t kMaxEntryBytes = std::size_t{1} << 20;
-/// A block is written once it holds this much.
+/// A block is written once it contains this many bytes.
 inline constexpr std::size_t kBlockTargetBytes = std::size_t{256} << 10;
 inline constexpr std::size_t kMaxBlockBytes = kBlockTargetBytes + kMaxEntryBytes + 4;
 

@@ -12,20 +12,20 @@
 #include "storage/format.h"
 #include "storage/log_writer.h"
 
-/// Reads a file front to back through a buffer of bounded size, whatever the file's.
-///
-/// Reads a segment: its records in order, and what the bytes behind the last good one prove.
+/// Reads segments: their records in order, and what the bytes after the last good record prove.
 namespace flint::storage {
 
+/// Reads a file from front to back through a buffer whose size does not depend on the file's.
 class FileWindow {
  public:
-  /// `file` outlives the window. Nothing at or behind `end` is read.
+  /// `file` must outlive the window. Nothing from `end` on is read.
   FileWindow(const io::File& file, std::uint64_t end) : file_(file), end_(end) {}
 
-  /// At least `wanted` bytes from `offset` on, fewer only at the end; usually many more. Valid until the next call.
+  /// The bytes from `offset` on: at least `wanted`, usually many more; fewer only at the end. Valid until the next
+  /// call.
   Result<std::span<const std::byte>> at(std::uint64_t offset, std::size_t wanted);
 
-  /// Where bytes that may not be zero begin, from `offset` on; end() when there are none. Invalidates nothing.
+  /// The first offset, from `offset` on, whose bytes may differ from zero; end() if there is none. Invalidates nothing.
   [[nodiscard]] Result<std::uint64_t> next_data(std::uint64_t offset) const;
 
   [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
@@ -42,9 +42,9 @@ class FileWindow {
 
 /// What follows the last record that is in place.
 struct SegmentRest {
-  /// Behind the last byte that is not zero; at most the offset where the records end when all are.
+  /// The offset after the last byte that is not zero; if all are zero, at most the offset at which the records end.
   std::uint64_t nonzero_end = 0;
-  /// A valid record behind a bad one, that was written when the bad one was durable: the bad one was damaged later.
+  /// A valid record after a bad one, written when the bad one was already durable: so the bad one was damaged later.
   struct Proof {
     std::uint64_t offset = 0;
     Seq seq = 0;
@@ -55,31 +55,32 @@ struct SegmentRest {
 
 class SegmentReader {
  public:
-  /// Reads up to `end`, or to the end of the file or the size in its head when that is less: what stands behind (a
-  /// terabyte of holes, say) was never Flint's. kNotFound, kCorruption, kUnsupportedFormat with the
-  /// place, or what the file system said.
+  /// Reads up to `end`, the end of the file, or the size in its header, whichever comes first: bytes after that (a
+  /// terabyte of holes, say) were never Flint's. Fails with kNotFound, with kCorruption or kUnsupportedFormat and the
+  /// place, or with the file system's error.
   static Result<SegmentReader> open(io::Directory& directory, std::uint64_t number, std::uint64_t end = UINT64_MAX);
 
   [[nodiscard]] const FileHeader& header() const noexcept { return header_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  /// Bytes that may be read.
+  /// The number of bytes that may be read.
   [[nodiscard]] std::uint64_t file_bytes() const noexcept { return window_.end(); }
 
-  /// The next record, or nothing where no valid one stands in place. A valid one with a sequence number that is not the
-  /// next is kCorruption, one of a kind that is not known kUnsupportedFormat. The payload is valid until the next call.
+  /// The next record, or nothing if there is no valid record at this place. Fails with kCorruption if its sequence
+  /// number is not the next one, and with kUnsupportedFormat if its kind is unknown. The payload is valid until the
+  /// next call.
   Result<std::optional<ParsedRecord>> next();
-  /// Goes on where an earlier reader of the same file stood.
+  /// Continues where an earlier reader of the same file stopped.
   void resume(std::uint64_t offset, Seq expected) noexcept {
     offset_ = offset;
     expected_ = expected;
   }
-  /// Where next() looks, and the number that it expects there.
+  /// The offset that next() reads, and the sequence number that it expects there.
   [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
   [[nodiscard]] Seq expected() const noexcept { return expected_; }
-  /// The last record that next() gave was a clean-close mark.
+  /// Whether the last record that next() returned was a clean-close mark.
   [[nodiscard]] bool ends_clean() const noexcept { return last_kind_ == RecordKind{kCleanCloseKind}; }
 
-  /// Where next() found nothing: looks at everything from there on but holes.
+  /// After next() found nothing: examines everything from there on except holes.
   Result<SegmentRest> examine_rest();
 
   [[nodiscard]] Status damaged(std::string_view what) const;
@@ -89,9 +90,9 @@ class SegmentReader {
 
   SegmentReader(io::Directory& directory, std::string name, std::unique_ptr<io::File> file, FileHeader header,
                 std::uint64_t end);
-  /// Where the bytes from `offset` on first differ from zero, rounded down to a place where a record may stand.
+  /// The first offset, from `offset` on, with a byte that is not zero, rounded down to one at which a record may begin.
   Result<std::uint64_t> skip_zeros(std::uint64_t offset);
-  /// Of examine_rest(): inside of a valid record there is no other.
+  /// The state of examine_rest(), which does not look for a record inside a valid one.
   struct Search {
     std::uint64_t offset = 0;
     std::uint64_t wasted = 0;
@@ -110,15 +111,15 @@ class SegmentReader {
 
 struct LogVisitor {
   const std::function<bool(const Record&)>& visit;
-  /// As Store::read_log.
+  /// See Store::read_log.
   const std::function<void()>& forget;
-  /// Whether a compaction dropped the segment with this number. It says so before it removes the file.
+  /// Whether a compaction dropped the segment with this number. A compaction reports that before it removes the file.
   const std::function<bool(std::uint64_t number)>& is_dropped;
 };
 
-/// Shows the owner's records of `segments` up to `last_seq`, oldest first, until `visit` returns false. The last
-/// segment may be written to meanwhile: nothing behind its SegmentInfo::bytes is read. Below last_seq nothing may be
-/// missing: kCorruption. Only segments that a compaction dropped meanwhile are left out.
+/// Passes the owner's records in `segments` up to `last_seq` to `visit`, oldest first, until it returns false. The last
+/// segment may be written to concurrently: nothing after its SegmentInfo::bytes is read. Skips the segments that a
+/// compaction dropped; any other record that is missing is kCorruption.
 Status read_segments(io::Directory& directory, const std::vector<SegmentInfo>& segments, Seq last_seq,
                      const LogVisitor& visitor);
 

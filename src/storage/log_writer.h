@@ -14,56 +14,58 @@
 #include "storage/format.h"
 #include "storage/store_front.h"
 
-/// The log as its writer sees it: complete segments, and one that is appended to. That one is a preallocated file,
-/// stored to through a map where that is safe, else by writes; on a disk that is almost full it is a small one.
+/// The log as its writer sees it: complete segments, and the segment that records are appended to. That one is a
+/// preallocated file, small on a disk that is almost full. It is written through a memory map where that is safe, and
+/// with write calls elsewhere.
 namespace flint::storage {
 
-/// Threads: append(), seal_off() and the getters under the log's mutex; sync() from any.
+/// Threads: append(), seal_off() and the getters with the owner's mutex held; sync() from any thread.
 class Segment {
  public:
-  /// Writes the records that a new segment begins with, and returns where they end.
+  /// Writes the first records of a new segment, and returns the offset at which they end.
   using FirstRecords = std::function<Result<std::uint64_t>(io::File&)>;
 
-  /// Creates the file with all its blocks and, if any, its first records, and makes content and name durable: a segment
-  /// that is seen under its name has a whole header and these records, so that one without is damage. On failure
-  /// nothing is left of it. kStorageFailed when it is unknown whether that worked, or when the disk failed.
+  /// Creates the file with all its blocks and its first records, if any, and makes content and name durable. A file
+  /// that has a segment's name therefore has a complete header and these records; otherwise it is damaged. A failure
+  /// leaves no file. It is kStorageFailed if the disk failed or the result is unknown.
   static Result<std::shared_ptr<Segment>> create(io::Directory& directory, const FileHeader& header,
                                                  const FirstRecords& first = {});
-  /// The same in an empty file that the caller holds open under `temporary`: needs no descriptor. kNotFound, with
-  /// nothing changed, when that name is gone.
+  /// Like create(), but uses an empty file that the caller holds open under the name `temporary`, and so needs no new
+  /// descriptor. Fails with kNotFound, and changes nothing, if that name no longer exists.
   static Result<std::shared_ptr<Segment>> create_in(io::Directory& directory, const FileHeader& header,
                                                     std::unique_ptr<io::File> file, std::string_view temporary,
                                                     const FirstRecords& first = {});
 
-  /// Goes on where the records of an existing segment end. Writes nothing before the first append.
+  /// Continues an existing segment where its records end. Writes nothing before the first append.
   static Result<std::shared_ptr<Segment>> reopen(io::Directory& directory, const FileHeader& header,
                                                  std::uint64_t used);
 
   Segment(std::unique_ptr<io::File> file, std::string name, const FileHeader& header, std::uint64_t used);
 
-  /// Whether a record of `bytes` fits; the log keeps kSegmentReserve of it for the store's own.
+  /// Whether a record of `bytes` fits. The log reserves kSegmentReserve for the store's own records.
   [[nodiscard]] bool has_room(std::size_t bytes) const noexcept { return used_ + bytes <= header_.bytes; }
-  /// False until the first append: of an existing segment, the room for it may be missing.
+  /// False until the first append to an existing segment, for which the disk may have no room.
   [[nodiscard]] bool is_prepared() const noexcept { return prepared_; }
-  /// has_room() holds. kDiskFull: not appended, and the segment ends where it did. kStorageFailed otherwise.
+  /// Requires has_room(). Fails with kDiskFull, and appends nothing, or with kStorageFailed.
   Status append(const Record& record, Seq durable_seq);
 
-  /// Everything appended before the call is durable. After one failure all later calls fail: the kernel reports a lost
-  /// page once, and a second fdatasync would "succeed" over it. One at a time for the same reason: of two at once, the
-  /// one that comes second could be told that all is well.
+  /// Makes everything appended before the call durable. After one failure all later calls fail, because the kernel
+  /// reports a lost page only once, and the next fdatasync would "succeed". Only one sync runs at a time for the same
+  /// reason: of two concurrent ones, only one would get the error.
   Status sync() FLINT_EXCLUDES(sync_mutex_);
 
-  /// Ok while the file at its name is still this one, else kStorageFailed: what is synced here is not in the directory.
+  /// Ok while the segment's name still refers to this file. Otherwise kStorageFailed: synced records are not in the
+  /// directory.
   [[nodiscard]] Status still_there(const io::Directory& directory) const;
 
-  /// Gives back the blocks behind the last record. Nothing is appended afterwards.
+  /// Frees the blocks after the last record. Nothing can be appended afterwards.
   Status seal_off();
 
   [[nodiscard]] const FileHeader& header() const noexcept { return header_; }
   [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
 
  private:
-  /// On the first append: all blocks are there, also of a segment that had been cut at its end, and it is mapped.
+  /// Before the first append: allocates all blocks, including those that seal_off() freed, and maps the file.
   Status prepare();
   Status write(std::span<const std::byte> bytes);
 
@@ -74,18 +76,18 @@ class Segment {
   std::uint64_t used_;
   bool prepared_ = false;
   std::span<std::byte> map_;
-  /// Where records are put together when there is no map.
+  /// The buffer in which records are encoded if the file is not mapped.
   std::vector<std::byte> scratch_;
 
   base::Mutex sync_mutex_;
   Status sync_failure_ FLINT_GUARDED_BY(sync_mutex_);
 };
 
-/// Where blocks are smaller, nothing is gained by less.
+/// Smaller blocks would gain nothing.
 inline constexpr std::uint64_t kUsualBlockBytes = 4096;
 
-/// Calls `create(header)`, and, as long as that does not fit on the disk, once more with half the size, down to what
-/// holds `wanted` bytes of records.
+/// Calls `create(header)`. If that does not fit on the disk, tries again with half the size, down to a size with room
+/// for `wanted` bytes of records.
 template <typename Create>
 Result<std::shared_ptr<Segment>> create_what_fits(FileHeader header, std::uint64_t wanted, Create create) {
   const std::uint64_t least = file_header::kSize + wanted + kSegmentReserve;
@@ -101,7 +103,7 @@ Result<std::shared_ptr<Segment>> create_what_fits(FileHeader header, std::uint64
 
 struct SegmentInfo {
   std::uint64_t number = 0;
-  /// Of its first record; a complete segment ends where the next one begins.
+  /// The sequence number of its first record. A complete segment ends where the next one begins.
   Seq first_seq = 0;
   /// Where its records end.
   std::uint64_t bytes = 0;
@@ -133,45 +135,45 @@ class LogWriter {
   /// Opens the file of the segment after the current one ahead of time, unless that is done: a process that has run out
   /// of descriptors can still start a segment. Best effort.
   void hold_spare();
-  /// Removes it again.
+  /// Removes the spare again.
   void drop_spare();
 
   [[nodiscard]] const std::shared_ptr<Segment>& current() const noexcept { return current_; }
   [[nodiscard]] const std::vector<SegmentInfo>& complete() const noexcept { return complete_; }
   [[nodiscard]] SegmentInfo current_info() const noexcept;
   [[nodiscard]] UnsyncedAge& unsynced() noexcept { return unsynced_; }
-  /// Forgets complete segments with a lower number. Their files are the caller's.
+  /// Forgets complete segments with a lower number. Their files are the caller's to remove.
   void drop_before(std::uint64_t number);
 
   /// Any thread.
   [[nodiscard]] Seq last_seq() const noexcept { return last_seq_.load(std::memory_order_acquire); }
   /// Any thread: everything up to here is on stable storage.
   [[nodiscard]] Seq durable_seq() const noexcept { return durable_seq_.load(std::memory_order_acquire); }
-  /// Any thread: makes everything up to `seq` durable, the last record of `segment` or one before it. The lock and
-  /// the segment's name are checked in between: nothing is claimed for a directory that another process may own by now,
-  /// nor for a file that is not in it.
+  /// Any thread: makes everything up to `seq` durable, which is the last record of `segment` or an earlier one. Checks
+  /// the lock and the segment's name after the sync, so that it confirms nothing in a directory that another process
+  /// may own by now, or in a file that is no longer in the directory.
   Status commit(Segment& segment, Seq seq);
-  /// Any thread: Ok while this process owns the directory, else kStorageFailed. Before the manifest is replaced.
+  /// Any thread: Ok while this process owns the directory, else kStorageFailed. Called before the manifest is replaced.
   Status check_lock();
-  /// Any thread: how long each sync took, in nanoseconds, and how many records it was the first to make durable; the
-  /// syncs that complete a segment are among them.
+  /// Any thread: how long each sync took, in nanoseconds, and how many records it was the first to make durable. The
+  /// syncs that complete a segment are included.
   [[nodiscard]] Histogram sync_nanos() const { return sync_nanos_.read(); }
   [[nodiscard]] Histogram sync_records() const { return sync_records_.read(); }
-  /// Any thread: bytes of records that were ever appended since open.
+  /// Any thread: bytes of records appended since the open.
   [[nodiscard]] std::uint64_t appended_bytes() const noexcept { return appended_.load(std::memory_order_relaxed); }
 
  private:
-  /// False if another file has the name of the spare: renamed, that one would be the next segment.
+  /// False if another file has the spare's name: a rename would make that file the next segment.
   [[nodiscard]] bool spare_is_in_its_place() const;
   Result<std::shared_ptr<Segment>> create_next(const FileHeader& header);
-  /// The new segment has `bytes`, within sizes_, or less if the disk has no room for that, or more if `wanted` bytes of
-  /// records do not fit.
+  /// Starts a segment of `bytes`, within sizes_; of fewer if the disk has no room, of more if `wanted` bytes of records
+  /// need them.
   Status start_next(std::uint64_t bytes, std::size_t wanted);
   Result<Seq> put(RecordKind kind, std::span<const std::byte> payload);
   Result<Seq> put_first(RecordKind kind, std::span<const std::byte> payload, std::size_t wanted);
   [[nodiscard]] bool is_empty() const noexcept { return current_->used() == file_header::kSize; }
   [[nodiscard]] Status check_name(const Segment& segment, Seq seq);
-  /// Returns by how many records. A sync that began later may have been first.
+  /// Returns by how many records, which is 0 if a later sync was faster.
   std::uint64_t advance_durable(Seq seq) noexcept;
 
   io::Directory& directory_;

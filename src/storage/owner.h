@@ -8,36 +8,37 @@
 
 namespace flint::storage {
 
-/// The owner of the state, as the store sees it. It also owns the mutex that guards the state, and lends it to the
-/// store.
+/// The owner of the state that the records describe. It also owns the mutex that guards the state, and lends the mutex
+/// to the store.
 class Owner {
  public:
   virtual ~Owner() = default;
 
-  // Recovery, from the thread in Store::open, before it returns. A Status other than Ok ends the open; the store puts
-  // the file and the offset in front of its message.
+  // Recovery: called on the thread in Store::open, before that returns. A failure ends the open; the store adds the
+  // file and the offset to its message.
 
-  /// Called first, and again when a bad snapshot makes recovery start over from the one before: forget everything.
+  /// Forgets everything. Called first, and again when recovery starts over from the previous snapshot because one is
+  /// bad.
   virtual void clear() = 0;
-  /// One snapshot entry, in the order they were written. `max_seq` is the snapshot's: an entry that tells of a later
-  /// record is damage, since it would have replay skip what comes after.
+  /// Loads one snapshot entry, in the order in which the entries were written. `max_seq` is the snapshot's: an entry
+  /// that reflects a later record is damaged, since it would make replay skip records.
   virtual Status load(std::span<const std::byte> entry, Seq max_seq) = 0;
-  /// One record, ascending, and none is left out from the snapshot's position on (the numbers have gaps: the store's
-  /// own records have some, and are not shown). Entries of a snapshot may be newer than its position: the owner skips
-  /// what an entry already holds, by the entry's own sequence number.
+  /// Replays one record. Records come in ascending order and none after the snapshot's position is omitted, but the
+  /// numbers have gaps: the store's own records are not passed. A snapshot entry may be newer than the snapshot's
+  /// position, so the owner compares the entry's own sequence number and skips the records that it already reflects.
   virtual Status replay(const Record& record) = 0;
 
-  // Compaction, from the compacting thread.
+  // Compaction: called on the compacting thread.
 
-  /// Called with the mutex held, at the log position of the snapshot.
+  /// Marks the log position of the snapshot. Called with the mutex held.
   virtual void begin_snapshot() = 0;
-  /// Passes some entries to `emit`; false when there are no more. Called without the mutex: takes it for a bounded
-  /// piece of work, so that checks go on between pieces. A compaction that is given up just stops asking. An entry
-  /// holds at most 1 MiB.
+  /// Passes some entries, each of at most 1 MiB, to `emit`; returns false when there are no more. Called without the
+  /// mutex, which it takes for a bounded amount of work, so that checks continue between calls. A compaction that is
+  /// abandoned stops calling.
   virtual bool next_entries(const std::function<void(std::span<const std::byte>)>& emit) = 0;
 
-  /// Called with the mutex held, about every `flush_every` (100 ms in always), and by flush() and close() before they
-  /// make things durable: append what was kept back (coalesced denials).
+  /// Appends what was held back (coalesced denials). Called with the mutex held, about every `flush_every` (100 ms in
+  /// always), and by flush() and close() before they sync.
   virtual Status on_tick() = 0;
 };
 

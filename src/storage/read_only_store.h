@@ -8,12 +8,12 @@
 
 namespace flint::storage {
 
-/// What a directory held when it was opened. Writes nothing, creates nothing, works on read-only storage. Since nothing
-/// is synced either, what it shows of an unclean stop may not survive a crash of the machine that comes before the next
-/// open for writing.
+/// The contents of a directory at the time of the open. It writes and creates nothing, and works on read-only storage.
+/// Since it syncs nothing either, records that it recovered after an unclean stop may not survive a crash of the
+/// machine before the next open for writing.
 class ReadOnlyStore final : public Store {
  public:
-  /// `lock` keeps writers out; null where there was no lock file, and so no writer ever.
+  /// `lock` keeps writers out; null if there was no lock file, and therefore never a writer.
   ReadOnlyStore(io::Directory& directory, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery);
 
   Result<Seq> append(RecordKind kind, std::span<const std::byte> payload) override;

@@ -9,16 +9,16 @@ namespace flint::storage {
 
 using Seq = std::uint64_t;
 
-/// The owner's own kinds of record; those from 0x80 on are the store's.
+/// The kind of a record. Kinds below 0x80 belong to the owner of the state, the others to the store.
 using RecordKind = std::uint8_t;
 inline constexpr RecordKind kFirstStoreKind = 0x80;
-/// The most that one record can carry.
+/// The largest payload of a record.
 inline constexpr std::size_t kMaxPayloadBytes = std::size_t{60} << 10;
 
 struct Record {
   RecordKind kind = 0;
   Seq seq = 0;
-  /// Valid during the call that shows it.
+  /// Valid only during the call that passes the record.
   std::span<const std::byte> payload;
 };
 

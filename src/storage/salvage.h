@@ -10,26 +10,26 @@
 
 #include "io/file_system.h"
 
-/// Reads what a failing disk still gives.
+/// Reads what can still be read from a failing disk.
 namespace flint::storage {
 
-/// What reading through a salvaging directory met.
+/// The problems met while reading through a salvaging directory.
 struct Salvage {
-  /// The blocks that could not be read, by the file's name.
+  /// The blocks that could not be read, by file name.
   std::map<std::string, std::set<std::uint64_t>> unreadable;
-  /// The first file that could not be opened (too many are open, say) or whose size could not be read: that is no
-  /// damage of what it holds.
+  /// The first failure to open a file (too many are open, say) or to read its size. That is not damage to its
+  /// contents.
   Status not_opened;
 };
 
-/// What is read instead of a block that cannot be read, again and again.
+/// The text that replaces a block that cannot be read, repeated to fill it.
 inline constexpr std::string_view kUnreadableMark = "<not readable>\n";
 
-/// Passes everything on to `directory`, but a block that cannot be read reads as kUnreadableMark: damage like any
-/// other, and judged like it. Both references outlive it.
+/// Forwards everything to `directory`, except that a block that cannot be read reads as kUnreadableMark, which is then
+/// judged like any other damage. Both references must outlive it.
 [[nodiscard]] std::unique_ptr<io::Directory> make_salvaging_directory(io::Directory& directory, Salvage& salvage);
 
-/// "log-000000000001.flog (4096 bytes from offset 8192 on)", for each stretch.
+/// "log-000000000001.flog (4096 bytes from offset 8192 on)", for each range.
 [[nodiscard]] std::string describe(const Salvage& salvage);
 
 }  // namespace flint::storage

@@ -9,21 +9,22 @@
 #include "storage/format.h"
 #include "storage/log_reader.h"
 
-/// One snapshot: a header, blocks of entries, and a footer that says the snapshot is whole. The reader vouches for
-/// every byte that it shows.
+/// A snapshot: a header, blocks of entries, and a footer that shows that the snapshot is complete. The reader verifies
+/// every byte before it returns it.
 namespace flint::storage {
 
-/// On any failure the caller calls discard(), and nothing of the snapshot is left. Errors: kDiskFull, or kStorageFailed
-/// when the disk failed; open() alone also fails for other reasons (too many open files, say), with nothing changed.
+/// After any failure the caller calls discard(), which removes the snapshot. Errors: kDiskFull, or kStorageFailed if
+/// the disk failed. Only open() also fails for other reasons (too many open files, say), and then changes nothing.
 class SnapshotWriter {
  public:
   static Result<SnapshotWriter> open(io::Directory& directory, std::uint64_t generation, Seq position);
 
-  /// At most kMaxEntryBytes.
+  /// Adds an entry of at most kMaxEntryBytes.
   Status add(std::span<const std::byte> entry);
-  /// The rest of the entries and the footer; no entry is newer than `max_seq`. The content is durable then.
+  /// Writes the remaining entries and the footer, and makes the content durable. No entry is newer than `max_seq`.
   Status finish(Seq max_seq);
-  /// Gives the finished file its name, durably. kIoError, with nothing changed, when somebody removed it meanwhile.
+  /// Gives the finished file its name, durably. Fails with kIoError, and changes nothing, if another program removed
+  /// it.
   Status publish();
   void discard();
 
@@ -37,7 +38,7 @@ class SnapshotWriter {
   io::Directory* directory_;
   std::unique_ptr<io::File> file_;
   FileHeader header_;
-  /// The block that is being filled, with room for its header in front.
+  /// The block being filled; its first bytes are room for its header.
   std::vector<std::byte> block_;
   std::uint32_t block_entries_ = 0;
   std::uint64_t offset_ = 0;
@@ -48,8 +49,8 @@ class SnapshotWriter {
 
 class SnapshotReader {
  public:
-  /// Checks header and footer. kNotFound, kCorruption or kUnsupportedFormat with the place, or what the file system
-  /// said.
+  /// Checks header and footer. Fails with kNotFound, with kCorruption or kUnsupportedFormat and the place, or with the
+  /// file system's error.
   static Result<SnapshotReader> open(io::Directory& directory, std::uint64_t generation);
 
   [[nodiscard]] Seq position() const noexcept { return header_.seq; }
@@ -57,18 +58,18 @@ class SnapshotReader {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return window_.end(); }
   [[nodiscard]] std::uint64_t entries() const noexcept { return entries_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
-  /// Where the block of the last entry stands.
+  /// The offset of the block with the last entry.
   [[nodiscard]] std::uint64_t offset() const noexcept { return block_offset_; }
 
-  /// The next entry, from a block whose checksum was verified; nothing after the last one, when count and end have
-  /// been verified too. Valid until the next call.
+  /// The next entry, from a block whose checksum was verified. Nothing after the last entry, once the counts and the
+  /// end of the file have been verified too. Valid until the next call.
   Result<std::optional<std::span<const std::byte>>> next();
 
  private:
   SnapshotReader(io::Directory& directory, std::string name, std::unique_ptr<io::File> file, FileHeader header,
                  std::uint64_t bytes);
   Status read_footer();
-  /// False when the footer is reached.
+  /// False at the footer.
   Result<bool> next_block();
   [[nodiscard]] Status damaged(std::uint64_t offset, std::string_view what) const;
 

@@ -8,7 +8,7 @@
 
 namespace flint::storage {
 
-/// A directory that was read for writing, and whose log cannot be appended to yet.
+/// A directory that was recovered for writing, before its log can be appended to.
 struct Recovered {
   io::Directory& directory;
   Owner& state;
@@ -19,11 +19,11 @@ struct Recovered {
   Recovery recovery;
 };
 
-/// Writes into the lock file who this is. A full disk may have no room even for that.
+/// Writes this process into the lock file as its holder. A full disk may not even have room for that.
 [[nodiscard]] Status describe_holder(const Recovered& recovered);
 
-/// Settles `recovered` and starts to write there. On a failure `recovered` is as it was, and so is the directory but
-/// for temporary files; only when a thread cannot be started, the lock is released as well. The errors of settle().
+/// Settles `recovered` and returns the store that writes to it. Fails like settle(). A failure leaves `recovered`
+/// unchanged, and the directory too, except for temporary files; if a thread cannot be started, the lock is released.
 [[nodiscard]] Result<std::unique_ptr<WritableStore>> start_writing(Recovered& recovered);
 
 }  // namespace flint::storage

@@ -6,7 +6,7 @@
 
 namespace flint::storage {
 
-/// What callers of a store hold references to. A store that waits for room and the one that takes its place share it.
+/// What callers of a store keep references to. A store that waits for room shares it with the store that replaces it.
 struct StoreFront {
   StoreFront(std::uint64_t durable, Nanos max_unsynced) : durable_seq(durable), unsynced(durable_seq, max_unsynced) {}
 

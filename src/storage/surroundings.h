@@ -7,10 +7,10 @@
 
 namespace flint::storage {
 
-/// What an operator should know of the place and the permissions of a data directory.
+/// Reports what an operator should know about the location and the permissions of a data directory.
 void report_surroundings(const io::Directory& directory, std::vector<Finding>& findings);
 
-/// The same for an open: kPermission when it is on a network file system and that is not allowed.
+/// The same for an open. Fails with kPermission if the directory is on a network file system and that is not allowed.
 Status check_surroundings(const io::Directory& directory, bool allow_network, std::vector<Finding>& findings);
 
 }  // namespace flint::storage

@@ -8,19 +8,19 @@
 
 namespace flint::storage {
 
-/// How long the oldest record that is not durable has waited for its sync. The owner of the state reports what it
-/// appends with the time that it read anyway, so neither an append nor a look reads a clock.
+/// How long the oldest record that is not durable has waited for its sync. The owner of the state reports each append
+/// with a time that it has read already, so that neither an append nor a query reads the clock.
 ///
-/// Two records are remembered: the first one that the last sync left out, and the first one that the sync before it
-/// left out. One of them is the oldest that is not durable, whether or not the last sync has ended.
+/// It keeps two records: the first one that the last sync did not cover, and the first one that the sync before that
+/// did not cover. One of them is the oldest that is not durable, whether or not the last sync has ended.
 ///
 /// Threads: guarded by the owner's mutex.
 class UnsyncedAge {
  public:
-  /// `durable_seq` outlives this object.
+  /// `durable_seq` must outlive this object.
   UnsyncedAge(const std::atomic<std::uint64_t>& durable_seq, Nanos most) : durable_seq_(durable_seq), most_(most) {}
 
-  /// The record `seq` was appended at `now`, which never runs backward.
+  /// Reports that the record `seq` was appended at `now`, which never decreases.
   void appended(std::uint64_t seq, Time now) noexcept {
     if (left_out_.seq != 0) [[likely]]
       return;
@@ -28,13 +28,13 @@ class UnsyncedAge {
     look_again_after_ = std::min(look_again_after_, end_of_patience(now));
   }
 
-  /// A sync begins, for everything appended by now.
+  /// Reports that a sync of everything appended so far begins.
   void sync_begins() noexcept {
     before_ = left_out_;
     left_out_ = {};
   }
 
-  /// The oldest record that is not durable is older than `most`.
+  /// Whether the oldest record that is not durable is older than `most`.
   [[nodiscard]] bool exceeds_most(Time now) noexcept {
     if (now <= look_again_after_) [[likely]]
       return false;
@@ -43,7 +43,7 @@ class UnsyncedAge {
     return now > look_again_after_;
   }
 
-  /// 0 when everything is durable. `last_seq` is the newest record's number.
+  /// The age; 0 if everything is durable. `last_seq` is the newest record's number.
   [[nodiscard]] Nanos age(std::uint64_t last_seq, Time now) const noexcept {
     if (durable_seq_.load(std::memory_order_acquire) >= last_seq) return Nanos(0);
     const Mark mark = oldest();
@@ -57,7 +57,7 @@ class UnsyncedAge {
     Time at{};
   };
 
-  /// The oldest of the reported records that are not durable.
+  /// The oldest reported record that is not durable.
   [[nodiscard]] Mark oldest() const noexcept {
     if (left_out_.seq == 0) return before_;
     const bool last_sync_ended = durable_seq_.load(std::memory_order_acquire) + 1 >= left_out_.seq;
@@ -71,7 +71,7 @@ class UnsyncedAge {
   const Nanos most_;
   Mark before_;
   Mark left_out_;
-  /// Before that, nothing can have become too old.
+  /// Nothing can be too old before this time.
   Time look_again_after_ = Time::max();
 };
 

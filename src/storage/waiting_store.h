@@ -11,23 +11,24 @@
 
 namespace flint::storage {
 
-/// The store of a directory that this process owns, on a disk that had no room for a log segment at open. Shows what
-/// was recovered, refuses with kDiskFull what needs the log, and looks for room: at the calls that need some, and once
-/// a second by itself. When there is room, it settles and passes everything on to the WritableStore that it has become.
+/// The store of a directory that this process owns, on a disk that had no room for a log segment at the open. The
+/// recovered state can be read, and every operation that needs the log fails with kDiskFull. The store checks for room
+/// when such an operation is called, and once a second by itself. When there is room, it settles, and forwards all
+/// calls to the WritableStore that it creates.
 ///
-/// Records that nothing proves durable are on the disk only as far as the page cache knows. So durable_seq() leaves
-/// them out until settle() has written them again, and wait() does not confirm them.
+/// Records that nothing proves durable may exist only in the page cache. So durable_seq() does not include them, and
+/// wait() does not confirm them, until settle() has written them again.
 ///
-/// Order of locks: close_mutex_, the owner's mutex, settling_mutex_, and under that what start_writing() takes.
+/// The order of locks: close_mutex_, the owner's mutex, settling_mutex_, and inside that the locks of start_writing().
 class WaitingStore final : public Store {
  public:
-  /// `no_room` is what start_writing() said of `recovered`.
+  /// `no_room` is the failure of start_writing() for `recovered`.
   WaitingStore(Recovered recovered, Status no_room);
   ~WaitingStore() override;
   WaitingStore(const WaitingStore&) = delete;
   WaitingStore& operator=(const WaitingStore&) = delete;
 
-  /// Holds on to the newest segment, says in the lock file who holds it and, with a background, starts to look for
+  /// Opens the newest segment, writes the holder into the lock file and, with background threads, starts to check for
   /// room.
   Status start();
 
@@ -47,12 +48,12 @@ class WaitingStore final : public Store {
   Status close() override;
 
  private:
-  /// Callers that come often look for room in turn: all of them together take a small part of the time.
+  /// kInTurn: callers that come often share their checks for room, so that these take little time in total.
   enum class When : std::uint8_t { kInTurn, kNow };
 
-  /// The store that this one has become, or null.
+  /// The store that replaces this one, or null.
   [[nodiscard]] WritableStore* settled() const noexcept { return settled_.load(std::memory_order_acquire); }
-  /// settled(), after an attempt to get there; else why not.
+  /// settled(), after an attempt to settle; otherwise the failure of that attempt.
   Result<WritableStore*> writer(When when) FLINT_EXCLUDES(settling_mutex_);
   [[nodiscard]] Status refusal() const;
   Status try_to_settle() FLINT_REQUIRES(settling_mutex_);
@@ -64,7 +65,7 @@ class WaitingStore final : public Store {
   base::Mutex& mutex_;
   const std::chrono::nanoseconds look_every_;
   const bool has_background_;
-  /// What a reader needs is as it was at open until the store has settled.
+  // What readers need: as it was at the open, until the store has settled.
   const Seq last_seq_;
   const Seq proven_seq_;
   const std::vector<SegmentInfo> segments_;
@@ -76,9 +77,9 @@ class WaitingStore final : public Store {
 
   mutable base::Mutex settling_mutex_;
   Recovered recovered_ FLINT_GUARDED_BY(settling_mutex_);
-  /// Open, so that its loss is noticed before anything is built on it.
+  /// Kept open, so that its loss is detected before anything depends on it.
   std::shared_ptr<Segment> newest_ FLINT_GUARDED_BY(settling_mutex_);
-  /// Of the last attempt.
+  /// The failure of the last attempt.
   Status no_room_ FLINT_GUARDED_BY(settling_mutex_);
   std::chrono::steady_clock::time_point next_look_ FLINT_GUARDED_BY(settling_mutex_);
   std::unique_ptr<WritableStore> store_ FLINT_GUARDED_BY(settling_mutex_);

@@ -10,7 +10,7 @@
 
 namespace flint::storage {
 
-/// A thread that takes a turn whenever it is woken, and when the pause that its last turn asked for is over.
+/// A thread that takes a turn when it is woken, and when the pause that its last turn returned is over.
 class Worker {
  public:
   Worker() = default;
@@ -20,9 +20,9 @@ class Worker {
 
   /// `turn` returns how long the worker may sleep.
   Status start(std::function<Nanos()> turn);
-  /// Returns when no turn runs and none will.
+  /// Returns when no turn is running and none will.
   void stop();
-  /// Any thread. A turn begins after this call; costs next to nothing while one is due already.
+  /// Any thread. A turn begins after this call. Costs almost nothing if a turn is already due.
   void wake();
 
  private:

@@ -13,21 +13,21 @@
 #include "storage/store_front.h"
 #include "storage/worker.h"
 
-/// The store of a directory that this process owns: puts log, group commit, compaction and background work together.
+/// The store of a directory that this process owns: combines log, group commit, compaction and background work.
 namespace flint::storage {
 
-/// Three background threads: the committer syncs for those who do not block, ticks, and seals a log that fell silent;
-/// the compactor writes snapshots; the prover advances the manifest, whose syncs no answer is to wait for.
+/// It has three background threads. The committer syncs for callers that do not block, ticks, and seals an idle log.
+/// The compactor writes snapshots. The prover advances the manifest, whose syncs must not delay an answer.
 ///
-/// Order of locks, outermost first: close_mutex_, tick_mutex_, the compactor's turn, the manifest's, the commit's turn,
-/// the owner's mutex, and under it only leaves.
+/// The order of locks, outermost first: close_mutex_, tick_mutex_, the compactor's turn, the manifest's mutex, the
+/// commit's turn, the owner's mutex, and inside that only leaf mutexes.
 class WritableStore final : public Store {
  public:
-  /// `recovery` is settled, and `segment` is what settle() returned.
+  /// `recovery` is settled, and `segment` is the result of settle().
   WritableStore(io::Directory& directory, Owner& state, base::Mutex& mutex, const StoreOptions& options,
                 std::shared_ptr<StoreFront> front, std::unique_ptr<io::DirectoryLock> lock, Recovery recovery,
                 std::shared_ptr<Segment> segment);
-  /// Without close() this is what a kill would leave: nothing is flushed or marked.
+  /// Without close(), leaves what a kill would leave: nothing is flushed or marked.
   ~WritableStore() override;
   WritableStore(const WritableStore&) = delete;
   WritableStore& operator=(const WritableStore&) = delete;
@@ -90,17 +90,17 @@ class WritableStore final : public Store {
   ManifestFile manifest_;
   Compactor compactor_;
   std::atomic<bool> closed_ = false;
-  /// The committer sleeps for long, because there is nothing to make durable. Guarded by the mutex.
+  /// The committer is in a long sleep, because there is nothing to make durable. Guarded by the mutex.
   bool idle_ = false;
 
   base::Mutex tick_mutex_;
   Seq last_tick_seq_ FLINT_GUARDED_BY(tick_mutex_) = 0;
-  /// Up to here the log's end is provable.
+  /// The last record up to which the log can prove its own end.
   std::atomic<Seq> sealed_seq_;
-  /// The log ended here at open, in order: nothing is to be marked as long as it does.
+  /// The last record at the open, if the log was closed cleanly: while it is still the last, no mark is needed.
   const Seq opened_seq_;
 
-  /// Of the last prove(): how much had been appended, and when it was.
+  /// How many bytes had been appended at the last prove(), and its time.
   std::atomic<std::uint64_t> proved_bytes_ = 0;
   std::atomic<std::chrono::steady_clock::time_point> proved_at_;
 
