@@ -182,9 +182,10 @@ Complaint judge_events(const json::value& answer, const json::object& asked) {
   return judge_elements(answer, most_of(asked, kDefaultEvents), judge_event);
 }
 
+/// The order of the keys is checked, too: the next page begins after the last key of this one, so a server that
+/// repeated a page would keep the command busy for ever.
 Complaint judge_page(const json::value& answer, const json::object& asked) {
   const std::string_view prefix = text_of(member(asked, "prefix"));
-  // Keys that ascend also let a list come to its end.
   std::string_view last = text_of(member(asked, "after"));
   return judge_elements(answer, most_of(asked, UINT64_MAX), [&](const json::value& status) -> Complaint {
     if (Complaint wrong = judge_status_members(status)) return wrong;

@@ -31,6 +31,7 @@ Result<std::uint64_t> parse_integer(std::string_view name, std::string_view text
   return value;
 }
 
+/// The last '=', since keys may contain '='. Only digits after it are a cost: `env=prod` is a key.
 Result<Item> parse_item(std::string_view text) {
   const std::size_t equals = text.rfind('=');
   if (equals == std::string_view::npos || !is_digits(text.substr(equals + 1))) return Item{std::string(text)};

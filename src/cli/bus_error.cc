@@ -99,13 +99,14 @@ std::string_view cause_of(int code) {
   return "the file system has no room for it, cannot read or write it, or the file was cut off";
 }
 
-// Static, since the stack of the thread may be small; only the first thread gets to them.
+// Static, because the stack of the thread may be small. Only the first thread uses them.
 Text maps_line;
 Text message;
 std::atomic_flag explained = ATOMIC_FLAG_INIT;
 
 void handle(int signal, siginfo_t* info, void* /*context*/) {
-  // The first one ends the process when it returns; another thread would die of its own fault before the line is out.
+  // The first thread ends the process when it returns. Another one waits here: its own fault would end the process
+  // before the line is printed.
   while (explained.test_and_set()) ::pause();
   message << "flint: killed by SIGBUS";
   if (info->si_code > 0) {

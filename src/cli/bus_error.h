@@ -2,9 +2,9 @@
 
 namespace flint::cli {
 
-/// Explains SIGBUS, which the kernel sends when a page of a mapped file cannot be had (docs/durability.md has the
-/// cases): one line on standard error names the file and the place in it, then the process dies of the signal. For a
-/// program, which owns its signals; the library installs no handler.
+/// Explains SIGBUS, which the kernel sends when it cannot provide a page of a mapped file (docs/durability.md lists the
+/// cases): prints one line that names the file and the offset to standard error, and then lets the signal end the
+/// process. For programs, which own their signals; the library installs no handler.
 void explain_bus_errors();
 
 }  // namespace flint::cli

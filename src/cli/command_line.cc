@@ -42,6 +42,10 @@ const OptionSpec* find_option(std::span<const OptionSpec> options, std::string_v
   return found == options.end() ? nullptr : &*found;
 }
 
+/// One pass from left to right: what an argument means depends only on the words before it. An option of a command is
+/// understood only after the command, where its name is unambiguous, and a global option everywhere. What could be
+/// understood in two ways is an error: an option given twice, a value that looks like an option (its own value was
+/// probably forgotten), a word with a space in it (probably quoted by mistake).
 class Parser {
  public:
   Parser(const Grammar& grammar, std::span<const std::string> arguments) : grammar_(grammar), rest_(arguments) {}

@@ -8,10 +8,10 @@ namespace flint::cli {
 /// Every command, in the order in which help lists them.
 [[nodiscard]] const Grammar& flint_grammar();
 
-/// Any command that asks one question and shows the answer.
+/// Runs any command that asks one question and shows the answer.
 Exit ask(Session& session, const Command& command, const Invocation& invocation);
 
-// Those that do more.
+// Commands that do more.
 Exit limit_add(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_check_all(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_list(Session& session, const Command& command, const Invocation& invocation);

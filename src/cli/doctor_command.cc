@@ -30,7 +30,8 @@ Exit repair(Session& session, const Question& question) {
                       session.implementations().repair(session.target().data_dir, session.target().lock_timeout));
 }
 
-/// What the server that holds the directory knows; when it does not tell, the files still do.
+/// The server that holds the directory also knows what is not on disk yet, so it is asked first. If it does not answer,
+/// the report is read from the files, which needs no lock.
 Exit examine_directory(Session& session, const Question& question) {
   Result<std::unique_ptr<Caller>> holder = reach_holder(session.target(), session.implementations().connect_server);
   if (holder.code() == Code::kPermission) session.warn(printable(holder.status().message()));

@@ -39,8 +39,9 @@ class EmbeddedCaller final : public Caller {
   std::string name_;
 };
 
-/// False where opening for writing would make a store of any directory. One that lost its manifest is a store still,
-/// and so is one of the original Flint: what opens it says what to do.
+/// Opening a directory for writing creates a store there, which a mistyped --data-dir must not do. A directory that
+/// lost its manifest still counts as a store, and so does one of the original Flint: opening it reports what to do. A
+/// directory that cannot be read counts too, so that the open reports why.
 bool is_store(const std::filesystem::path& data_dir) {
   std::error_code error;
   for (std::filesystem::directory_iterator entry(data_dir, error), end; !error && entry != end;

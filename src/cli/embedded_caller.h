@@ -7,8 +7,8 @@
 
 namespace flint::cli {
 
-/// Opens `data_dir` in this process for as long as the Caller lives. The Status of Limiter::open; kNotFound also when
-/// `access` is kChange and there is no data directory at `data_dir`: only what adds to a store may create one.
+/// Opens `data_dir` in this process for as long as the Caller lives. Fails like Limiter::open, and with kNotFound if
+/// `access` is kChange and `data_dir` is not a data directory: only a command that adds a limit may create one.
 Result<std::unique_ptr<Caller>> open_embedded(std::string_view data_dir, Access access);
 
 }  // namespace flint::cli

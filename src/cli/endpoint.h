@@ -9,7 +9,7 @@ namespace flint::cli {
 
 /// Where a server listens.
 struct Endpoint {
-  /// As a person writes it: `http://127.0.0.1:7878`, `unix:/run/flint.sock`.
+  /// As people write it: `http://127.0.0.1:7878`, `unix:/run/flint.sock`.
   std::string text;
   /// Of a Unix socket; empty for TCP.
   std::string socket_path;
@@ -17,8 +17,8 @@ struct Endpoint {
   std::string port;
 };
 
-/// `http://HOST[:PORT]` (port 80 when there is none, as in every URL; `[...]` around an IPv6 address) or `unix:PATH`.
-/// kInvalidArgument says what is allowed.
+/// Parses `http://HOST[:PORT]` (port 80 by default, as in every URL; `[...]` around an IPv6 address) or `unix:PATH`. A
+/// kInvalidArgument message says what is allowed.
 Result<Endpoint> parse_server_url(std::string_view url);
 
 [[nodiscard]] Endpoint unix_endpoint(std::string_view socket_path);

@@ -7,7 +7,7 @@
 
 namespace flint::cli {
 
-/// Reads a variable of the environment; one that is set to nothing counts as absent.
+/// Reads an environment variable. An empty one counts as absent.
 using Environment = std::function<std::optional<std::string>(std::string_view name)>;
 
 }  // namespace flint::cli

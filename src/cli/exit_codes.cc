@@ -24,6 +24,7 @@ Exit exit_of(Code code) noexcept {
   return Exit::kFailed;
 }
 
+/// 408 is a client error by number only: the network or the server was too slow, and nothing is wrong with the request.
 Exit exit_of_http(int status) noexcept {
   constexpr int kRequestTimeout = 408;
   return status >= 400 && status < 500 && status != kRequestTimeout ? Exit::kUsage : Exit::kFailed;

@@ -60,6 +60,7 @@ std::string command_lines(const Grammar& grammar, std::string_view group) {
   return "Commands:\n" + two_columns(lines);
 }
 
+/// Required options stand without brackets, so that the usage line is a complete command.
 std::string usage_of(const Command& command) {
   std::string usage = "Usage: flint [OPTIONS] " + std::string(command.words);
   if (!command.operands.empty()) usage += " " + std::string(command.operands);

@@ -43,8 +43,8 @@ std::string reason(const error_code& error) {
   return error.message();
 }
 
-/// The addresses of a host. The resolver of the system has no deadline, so it runs beside; when it is too late nobody
-/// waits for it.
+/// The addresses of a host. The system's resolver has no deadline, so it runs on a thread of its own. If it takes too
+/// long, nobody waits for it: the thread is detached, and owns everything that it touches.
 Result<std::vector<StreamEndpoint>> resolve(const Endpoint& endpoint, Deadline deadline) {
   struct Found {
     error_code error;
@@ -92,6 +92,7 @@ class HttpCaller final : public Caller {
       if (!candidates.ok()) return candidates.status();
       return connect_to_any(*candidates);
     }
+    // The peer is judged after the connect and before the first byte: only a connection has a process at its other end.
     Result<SocketPlace> place = SocketPlace::find(endpoint_.socket_path);
     if (!place.ok()) return place.status();
     if (Status status = connect_to_any({asio::local::stream_protocol::endpoint(place->address())}); !status.ok()) {
@@ -103,8 +104,8 @@ class HttpCaller final : public Caller {
   Result<Answer> call(const Call& call) override {
     Result<Answer> answer = ask(call);
     if (!answer.ok() || answer->status != kUnauthorized || sends_token_ || options_.token.empty()) return answer;
-    // A Unix socket that the user named, whose process may be trusted, and which asks for the token after all: one that
-    // a service manager bound for the server. Nothing was done, so asking again repeats nothing.
+    // A Unix socket usually needs no token. One that a service manager bound for the server does, and the process there
+    // may be trusted, so it gets the token when it asks. The refused request had no effect, so it is safe to repeat.
     sends_token_ = true;
     if (Status status = connect(); !status.ok()) return status;
     return ask(call);
@@ -118,8 +119,8 @@ class HttpCaller final : public Caller {
   Result<Answer> ask(const Call& call) {
     stream_.expires_after(options_.timeout);
     http::request<http::string_body> request = request_of(call);
-    // A server that refuses early may close before it has read everything, with its answer on the way: a failed write
-    // is only the end when there is no answer either.
+    // A server that refuses a request early may close before it has read all of it, while its answer is on the way. So
+    // a failed write counts only if there is no answer either.
     const error_code write_error = run([&](auto done) { http::async_write(stream_, request, done); });
 
     http::response_parser<http::buffer_body> parser;
@@ -175,6 +176,7 @@ class HttpCaller final : public Caller {
     return request;
   }
 
+  /// In pieces and with its own bound, so that the error for a long answer says what to do.
   Result<Answer> read_body(http::response_parser<http::buffer_body>& parser, const Call& call) {
     Answer answer{static_cast<int>(parser.get().result_int()), {}};
     if (const auto length = parser.content_length(); length && *length > kMostBody) return too_long();
@@ -204,7 +206,7 @@ class HttpCaller final : public Caller {
 
   Endpoint endpoint_;
   HttpOptions options_;
-  /// At once over TCP; to a Unix socket, which asks for none, only when it asks.
+  /// From the start over TCP. To a Unix socket, which usually needs none, only after it asked.
   bool sends_token_;
   asio::io_context context_;
   beast::basic_stream<asio::generic::stream_protocol> stream_;

@@ -10,14 +10,15 @@
 namespace flint::cli {
 
 struct HttpOptions {
-  /// Empty: none is sent. To a Unix socket it goes only if that asks for one.
+  /// If empty, none is sent. A Unix socket gets it only after asking for one.
   std::string token;
-  /// For each answer as a whole.
+  /// The time for each complete answer.
   std::chrono::milliseconds timeout{10'000};
 };
 
-/// Connects to a server. kUnavailable when that fails or takes too long, kPermission when the process at the other end
-/// of a Unix socket is not one to believe (SocketPlace::check_peer). Answers of more than 64 MiB are kUnavailable.
+/// Connects to a server. Fails with kUnavailable if that fails or takes too long, and with kPermission if the process
+/// at the other end of a Unix socket may not be trusted (SocketPlace::check_peer). An answer above 64 MiB is
+/// kUnavailable.
 Result<std::unique_ptr<Caller>> connect_http(const Endpoint& endpoint, const HttpOptions& options);
 
 }  // namespace flint::cli

@@ -14,7 +14,7 @@ std::string counted(std::uint64_t count, std::string_view one) {
   return std::to_string(count) + " " + std::string(one) + (count == 1 ? "" : "s");
 }
 
-/// Says how far the reading is, where a person sees it: in one line that is gone afterwards.
+/// Shows the progress of reading on a terminal, in one line that is erased afterwards. Redirected output stays clean.
 class ProgressLine {
  public:
   explicit ProgressLine(Session& session) : session_(session), seen_(::isatty(STDERR_FILENO) == 1) {}

@@ -21,6 +21,8 @@ void Output::write(std::string_view text) {
   if (buffer_.size() >= kBufferBytes) flush();
 }
 
+/// After the first failure the rest is dropped: the command still finishes its work and closes the directory, and
+/// status() reports the failure in the end.
 void Output::flush() {
   std::string_view rest = buffer_;
   while (!rest.empty() && error_ == 0) {

@@ -8,7 +8,7 @@
 
 namespace flint::cli {
 
-/// A buffered writer on a descriptor that notices when what it writes does not arrive.
+/// A buffered writer to a descriptor that detects when its output does not arrive.
 class Output {
  public:
   /// Does not own `descriptor`.
@@ -16,13 +16,13 @@ class Output {
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 
-  /// After a failure, and after the reader has gone, drops what it is given.
+  /// Drops `text` after a failure, and after the reader has gone.
   void write(std::string_view text);
   void flush();
 
-  /// The first failure. A reader that has gone (`| head`) is none: it has seen what it wanted.
+  /// The first failure. A reader that has gone (`| head`) is not a failure: it has seen what it wanted.
   [[nodiscard]] Status status() const;
-  /// Whether nobody will see what is written from here on.
+  /// Whether further output is lost.
   [[nodiscard]] bool broken() const { return error_ != 0; }
 
  private:
@@ -31,11 +31,11 @@ class Output {
   int error_ = 0;
 };
 
-/// Makes sure that descriptors 0, 1 and 2 are taken, so that no file of a data directory can become one of them and
-/// have a message written into it. What was closed stays unwritable, so that writing there fails.
+/// Ensures that descriptors 0, 1 and 2 are open. Otherwise a file of a data directory could become one of them, and a
+/// message would be written into it. A descriptor that was closed stays unwritable, so that writing to it fails.
 void reserve_standard_descriptors();
 
-/// Whether to colour what goes to `descriptor`: a terminal that can, and no NO_COLOR.
+/// Whether to colour output to `descriptor`: it is a terminal with colours, and NO_COLOR is not set.
 [[nodiscard]] bool wants_colour(int descriptor, const Environment& environment);
 
 }  // namespace flint::cli

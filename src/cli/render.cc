@@ -58,7 +58,7 @@ std::string count_and_units(const json::value& status, std::string_view what) {
          shown(member(status, "last_" + std::string(what) + "_at"));
 }
 
-/// Names with blanks for people, and the log by its one name.
+/// Members under names for people: spaces instead of underscores, and "log" where the API's name is from the original.
 Fact doctor_fact(std::string_view name, const json::value& value) {
   constexpr std::string_view kBytes = "_bytes";
   Fact fact{name == "aof_bytes" ? "log_bytes" : printable(name), shown(value)};
@@ -220,7 +220,7 @@ Shown render_doctor(const json::value& report, const json::object& /*asked*/, co
   }
   text += findings_text(findings, style);
 
-  // Of a store that does not open nothing is known but what its files show: zeros would read as an empty one.
+  // If the directory does not open, only its files are known. Zeros for everything else would look like an empty store.
   std::vector<Fact> facts;
   if (const json::object* fields = report.if_object()) {
     for (const auto& [name, value] : *fields) {

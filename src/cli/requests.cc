@@ -17,6 +17,8 @@ std::string text_of(const json::value& value) {
 
 }  // namespace
 
+/// The row decides where an argument goes, so that a command cannot disagree with the API about it. Values in a path or
+/// a query are text; a number is written as JSON writes it.
 Call request(std::string_view operation, const json::object& arguments) {
   const api::OperationRow& row = api::operation(operation);
   Call call{.method = row.method, .path = std::string(row.fixed_path()), .query = {}, .body = {}};

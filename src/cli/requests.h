@@ -7,8 +7,8 @@
 
 namespace flint::cli {
 
-/// The request for an operation of the API, by its name: each argument goes where the operation's row has it. Every
-/// argument is one of the row's.
+/// The request for the API's operation of this name. Each argument goes where the operation's row places it; the row
+/// must have all of them.
 [[nodiscard]] Call request(std::string_view operation, const json::object& arguments = {});
 
 }  // namespace flint::cli

@@ -26,7 +26,8 @@ Result<Target> choose_target_for(const Command& command, const Invocation& invoc
   });
 }
 
-/// What Flint is built on throws when the system has no more descriptors, threads or memory to give.
+/// Flint throws nothing, but the libraries below it throw when the system runs out of descriptors, threads or memory.
+/// An uncaught exception would end the command with an exit code that scripts do not expect, and without a sentence.
 Exit run_command(Session& session, const Command& command, const Invocation& invocation) {
   try {
     return command.run(session, command, invocation);
@@ -55,7 +56,7 @@ Exit run_nothing(Session& session, const ParsedLine& line) {
   return Exit::kUsage;
 }
 
-/// An answer is worth what the users are who can make it up.
+/// Warns of users who could forge an answer. A warning only: a shared directory may be intended.
 void warn_of_others(Session& session) {
   const Target& target = session.target();
   std::optional<std::string> warning;
@@ -67,7 +68,7 @@ void warn_of_others(Session& session) {
   if (warning) session.warn(*warning);
 }
 
-/// Also of a line that cannot be taken apart: a program that reads JSON gets its errors as JSON.
+/// Looks for --json in a line that cannot be parsed: a program that reads JSON gets the error as JSON, too.
 bool asks_for_json(std::span<const std::string> arguments) {
   const auto operands = std::find(arguments.begin(), arguments.end(), "--");
   return std::find(arguments.begin(), operands, "--json") != operands;

@@ -64,7 +64,8 @@ Status read_log_format(const Invocation& invocation, net::LogFormat& to) {
   return {};
 }
 
-/// A token that other users can read protects nothing from them, and one that they can write is theirs to choose.
+/// If other users can read the token file, the token does not keep them out; if they can write it, they choose the
+/// token. A warning only, so that a server does not refuse to start because of a mode.
 void report_token_file(const std::string& file, std::vector<Finding>& findings) {
   constexpr mode_t kOthers = 0066;
   struct stat status {};
@@ -94,7 +95,8 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
   }
   options.limiter.map_log = !invocation.has("--no-map");
   options.limiter.flush_every = std::chrono::milliseconds(flush_every_ms);
-  // By default a server does not wait: that another one has the directory is to be seen at once.
+  // Unlike other commands, a server does not wait by default: a second server on one directory is a mistake, and the
+  // operator should see it immediately.
   if (invocation.option("--lock-timeout")) options.limiter.lock_timeout = target.lock_timeout;
   if (const auto given = invocation.option("--token-file")) {
     const std::string file(*given);

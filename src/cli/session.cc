@@ -48,6 +48,8 @@ Exit Session::print_answer(const Answer& answer, std::string_view from, const Qu
   return judge(answer, from, question, nothing, printing(question, nothing));
 }
 
+/// Nothing of an answer is printed before all of it was judged. Its origin may be another program on the port, or
+/// another user's process: a script that reads "allowed" must be able to rely on it.
 Exit Session::judge(const Answer& answer, std::string_view from, const Question& question, const json::object& asked,
                     const Use& use) {
   if (answer.status != 200) return refuse(answer, from);
@@ -82,6 +84,8 @@ void Session::print_aside(std::string_view text) {
   console_.err.flush();
 }
 
+/// Standard output gets one JSON document or none. A list that fails after its first page leaves a broken one: an error
+/// behind it would be read as part of the list.
 void Session::print_error(std::string_view document) {
   if (!json_ || begun_) return;
   print(document);
@@ -119,6 +123,8 @@ void Session::complain(std::string_view priority, std::string_view sentence) {
   console_.err.flush();
 }
 
+/// The exit code is decided last: if the directory cannot be closed or the output did not arrive, it is not 0, whatever
+/// was printed before.
 Exit Session::finish(Exit exit) {
   if (caller_ != nullptr) {
     if (Status status = caller_->finish(); !status.ok()) {

@@ -14,15 +14,15 @@
 #include "cli/http_caller.h"
 #include "flint/status.h"
 
-/// Which store a command is about, and the way to it.
+/// Which store a command uses, and how to reach it.
 namespace flint::cli {
 
 struct Target {
-  /// When absent, the data directory is meant.
+  /// If absent, the data directory is used.
   std::optional<Endpoint> server;
   std::string data_dir;
   HttpOptions http;
-  /// How long a command waits for a data directory that another process has.
+  /// How long a command waits for a data directory that another process holds.
   std::chrono::milliseconds lock_timeout{10'000};
 };
 
@@ -30,7 +30,7 @@ struct Target {
 /// from the environment.
 Result<Target> choose_target(const Invocation& invocation, const Environment& environment);
 
-/// The token of --token-file once more: kInvalidArgument when it is no regular file any more, or never was one.
+/// Reads the token of --token-file again. Fails with kInvalidArgument if it is not a regular file.
 Result<std::string> read_token_again(const std::string& path);
 
 /// From --token or --token-file, else FLINT_SERVER_TOKEN, else empty.
@@ -40,12 +40,12 @@ using OpenDirectory = std::function<Result<std::unique_ptr<Caller>>(std::string_
 using ConnectServer =
     std::function<Result<std::unique_ptr<Caller>>(const Endpoint& endpoint, const HttpOptions& options)>;
 
-/// The server that holds the data directory, through its socket there. No token is sent to it, also not when it asks.
+/// The server that holds the data directory, through its socket there. No token is sent to it, even if it asks.
 Result<std::unique_ptr<Caller>> reach_holder(const Target& target, const ConnectServer& connect_server);
 
-/// The server, or the directory opened in this process, or the server that holds the directory. Waits for a
-/// holder that does not listen, since it may soon be gone (another command) or listen (a server that starts).
-/// kPermission when another user's process listens on the directory's socket.
+/// The server, the directory opened in this process, or the server that holds the directory. Waits for a holder that
+/// does not listen, because it may end soon (another command) or listen soon (a server that starts). Fails with
+/// kPermission if another user's process listens on the directory's socket.
 Result<std::unique_ptr<Caller>> reach(const Target& target, Access access, const OpenDirectory& open_directory,
                                       const ConnectServer& connect_server);
 

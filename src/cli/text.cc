@@ -36,8 +36,9 @@ bool within(const std::array<Range, kSize>& ranges, char32_t value) {
                      [&](const Range& range) { return value >= range.first && value <= range.last; });
 }
 
-/// What a reader cannot see or takes for something else: control, format and default-ignorable characters, every blank
-/// but the space, separators, noncharacters.
+/// Characters that a reader cannot see or takes for something else: control, format and default-ignorable characters,
+/// every blank but the space, separators, noncharacters. A key is arbitrary text from users, and without this it could
+/// move the cursor, recolour the terminal, or look like another key.
 bool is_deceptive(char32_t value) {
   constexpr std::array<Range, 29> kRanges = {{
       {0x00, 0x1f},       {0x7f, 0xa0},       {0xad, 0xad},       {0x34f, 0x34f},     {0x600, 0x605},
@@ -142,6 +143,7 @@ std::size_t display_width(std::string_view text) noexcept {
   return width;
 }
 
+/// Rounded up at each step, never down: who waits as long as this says must not be denied again.
 std::string wait_text(std::uint64_t millis) {
   if (millis < 1'000) return std::to_string(millis) + " ms";
   const std::uint64_t tenths = millis / 100 + (millis % 100 != 0 ? 1 : 0);

@@ -34,6 +34,9 @@ std::optional<std::string> owner_warning(const std::string& directory, uid_t own
 
 }  // namespace
 
+/// The directory is opened once, and its owner is read from the descriptor, so that nobody can exchange the directory
+/// between the question of whom to trust and the connect. The descriptor also makes long paths usable: sun_path has 108
+/// bytes, and /proc/self/fd/N/NAME fits where the path of a data directory does not.
 Result<SocketPlace> SocketPlace::find(const std::string& path) {
   SocketPlace place;
   place.path_ = path;
@@ -52,6 +55,8 @@ Result<SocketPlace> SocketPlace::find(const std::string& path) {
   return Status(Code::kUnavailable, "The name of the socket " + quote_given(path) + " is too long.");
 }
 
+/// The kernel answers with the credentials of the process that called listen(), which nobody can forge. The mode of the
+/// socket says nothing: in a directory where others can write, anyone can replace it.
 Status SocketPlace::check_peer(int connected) const {
   ucred peer{};
   socklen_t size = sizeof(peer);
