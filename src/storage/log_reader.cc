@@ -57,8 +57,8 @@ std::size_t leading_zeros(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-Result<SegmentReader> SegmentReader::open(io::Directory& directory, std::uint64_t number, std::uint64_t end) {
-  std::string name = segment_name(number);
+Result<HeadedFile> HeadedFile::open(io::Directory& directory, std::string name, std::string_view magic,
+                                    std::uint64_t number) {
   Result<std::unique_ptr<io::File>> file = directory.open(name, io::OpenFile::kRead);
   if (!file.ok()) return file.status();
   const Result<std::uint64_t> size = (*file)->size();
@@ -66,21 +66,20 @@ Result<SegmentReader> SegmentReader::open(io::Directory& directory, std::uint64_
   std::array<std::byte, file_header::kSize> bytes{};
   const Result<std::size_t> got = (*file)->read_at(0, bytes);
   if (!got.ok()) return got.status();
-  const Result<FileHeader> header = parse_header(std::span(bytes).first(*got), kSegmentMagic, number);
+  const Result<FileHeader> header = parse_header(std::span(bytes).first(*got), magic, number);
   if (!header.ok()) return at_place({directory, name}, header.status());
-  return SegmentReader(directory, std::move(name), std::move(*file), *header, std::min({end, *size, header->bytes}));
+  return HeadedFile{&directory, std::move(name), std::move(*file), *header, *size};
 }
 
-SegmentReader::SegmentReader(io::Directory& directory, std::string name, std::unique_ptr<io::File> file,
-                             FileHeader header, std::uint64_t end)
-    : directory_(&directory),
-      name_(std::move(name)),
-      file_(std::move(file)),
-      header_(header),
-      window_(*file_, end),
-      expected_(header.seq) {}
+Result<SegmentReader> SegmentReader::open(io::Directory& directory, std::uint64_t number, std::uint64_t end) {
+  Result<HeadedFile> file = HeadedFile::open(directory, segment_name(number), kSegmentMagic, number);
+  if (!file.ok()) return file.status();
+  end = std::min({end, file->bytes, file->header.bytes});
+  return SegmentReader(*std::move(file), end);
+}
 
-Status SegmentReader::damaged(std::string_view what) const { return corruption({*directory_, name_, offset_}, what); }
+SegmentReader::SegmentReader(HeadedFile file, std::uint64_t end)
+    : file_(std::move(file)), window_(*file_.file, end), expected_(file_.header.seq) {}
 
 /// Three outcomes that must not be mixed. No valid record is not an error here: only the caller knows whether the log
 /// may end at this place. A valid record of an unknown kind was written by a newer Flint, so it is refused and never
@@ -89,10 +88,10 @@ Status SegmentReader::damaged(std::string_view what) const { return corruption({
 Result<std::optional<ParsedRecord>> SegmentReader::next() {
   Result<std::span<const std::byte>> bytes = window_.at(offset_, kMaxRecordBytes);
   if (!bytes.ok()) return bytes.status();
-  std::optional<ParsedRecord> parsed = parse_record(*bytes, offset_, header_.file_id);
+  std::optional<ParsedRecord> parsed = parse_record(*bytes, offset_, file_.header.file_id);
   if (!parsed) return parsed;
   if (!is_known(*parsed)) {
-    return unsupported({*directory_, name_, offset_},
+    return unsupported({*file_.directory, file_.name, offset_},
                        fmt::format("a record of kind {:#x} with flags {:#x}", parsed->record.kind, parsed->flags));
   }
   if (parsed->record.seq != expected_) {
@@ -130,7 +129,7 @@ Result<std::optional<SegmentRest::Proof>> SegmentReader::proof_at(std::uint64_t 
   if (!could_be_record(*bytes, expected_, highest)) return std::optional<SegmentRest::Proof>();
   bytes = window_.at(offset, kMaxRecordBytes);
   if (!bytes.ok()) return bytes.status();
-  const std::optional<ParsedRecord> parsed = parse_record(*bytes, offset, header_.file_id);
+  const std::optional<ParsedRecord> parsed = parse_record(*bytes, offset, file_.header.file_id);
   if (parsed) {
     search.offset = offset + parsed->bytes;
   } else {

@@ -6,9 +6,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/file_system.h"
+#include "storage/errors.h"
 #include "storage/format.h"
 #include "storage/log_writer.h"
 
@@ -40,6 +42,25 @@ class FileWindow {
   std::size_t filled_ = 0;
 };
 
+/// A segment or a snapshot, open for reading, whose header is valid.
+struct HeadedFile {
+  /// Outlives the file.
+  io::Directory* directory = nullptr;
+  std::string name;
+  std::unique_ptr<io::File> file;
+  FileHeader header;
+  std::uint64_t bytes = 0;
+
+  /// `number` is the one in `name`. Fails with kNotFound, with kCorruption or kUnsupportedFormat and the place, or with
+  /// the file system's error.
+  static Result<HeadedFile> open(io::Directory& directory, std::string name, std::string_view magic,
+                                 std::uint64_t number);
+  /// kCorruption at this offset.
+  [[nodiscard]] Status damaged(std::uint64_t offset, std::string_view what) const {
+    return corruption({*directory, name, offset}, what);
+  }
+};
+
 /// What follows the last record that is in place.
 struct SegmentRest {
   /// The offset after the last byte that is not zero; if all are zero, at most the offset at which the records end.
@@ -60,8 +81,8 @@ class SegmentReader {
   /// place, or with the file system's error.
   static Result<SegmentReader> open(io::Directory& directory, std::uint64_t number, std::uint64_t end = UINT64_MAX);
 
-  [[nodiscard]] const FileHeader& header() const noexcept { return header_; }
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const FileHeader& header() const noexcept { return file_.header; }
+  [[nodiscard]] const std::string& name() const noexcept { return file_.name; }
   /// The number of bytes that may be read.
   [[nodiscard]] std::uint64_t file_bytes() const noexcept { return window_.end(); }
 
@@ -83,13 +104,12 @@ class SegmentReader {
   /// After next() found nothing: examines everything from there on except holes.
   Result<SegmentRest> examine_rest();
 
-  [[nodiscard]] Status damaged(std::string_view what) const;
+  [[nodiscard]] Status damaged(std::string_view what) const { return file_.damaged(offset_, what); }
 
  private:
   static constexpr RecordKind kCleanCloseKind = static_cast<RecordKind>(StoreKind::kCleanClose);
 
-  SegmentReader(io::Directory& directory, std::string name, std::unique_ptr<io::File> file, FileHeader header,
-                std::uint64_t end);
+  SegmentReader(HeadedFile file, std::uint64_t end);
   /// The first offset, from `offset` on, with a byte that is not zero, rounded down to one at which a record may begin.
   Result<std::uint64_t> skip_zeros(std::uint64_t offset);
   /// The state of examine_rest(), which does not look for a record inside a valid one.
@@ -99,10 +119,7 @@ class SegmentReader {
   };
   Result<std::optional<SegmentRest::Proof>> proof_at(std::uint64_t offset, Search& search);
 
-  io::Directory* directory_;
-  std::string name_;
-  std::unique_ptr<io::File> file_;
-  FileHeader header_;
+  HeadedFile file_;
   FileWindow window_;
   std::uint64_t offset_ = file_header::kSize;
   Seq expected_;

@@ -104,51 +104,38 @@ void SnapshotWriter::discard() {
 using Bytes = std::span<const std::byte>;
 
 Result<SnapshotReader> SnapshotReader::open(io::Directory& directory, std::uint64_t generation) {
-  std::string name = snapshot_name(generation);
-  Result<std::unique_ptr<io::File>> file = directory.open(name, io::OpenFile::kRead);
+  Result<HeadedFile> file = HeadedFile::open(directory, snapshot_name(generation), kSnapshotMagic, generation);
   if (!file.ok()) return file.status();
-  const Result<std::uint64_t> size = (*file)->size();
-  if (!size.ok()) return size.status();
-  std::array<std::byte, file_header::kSize> bytes{};
-  const Result<std::size_t> got = (*file)->read_at(0, bytes);
-  if (!got.ok()) return got.status();
-  const Result<FileHeader> header = parse_header(std::span(bytes).first(*got), kSnapshotMagic, generation);
-  if (!header.ok()) return at_place({directory, name}, header.status());
-  SnapshotReader reader(directory, std::move(name), std::move(*file), *header, *size);
+  SnapshotReader reader(*std::move(file));
   if (Status whole = reader.read_footer(); !whole.ok()) return whole;
   return reader;
 }
 
-SnapshotReader::SnapshotReader(io::Directory& directory, std::string name, std::unique_ptr<io::File> file,
-                               FileHeader header, std::uint64_t bytes)
-    : directory_(&directory), name_(std::move(name)), file_(std::move(file)), header_(header), window_(*file_, bytes) {}
-
-Status SnapshotReader::damaged(std::uint64_t offset, std::string_view what) const {
-  return corruption({*directory_, name_, offset}, what);
-}
+SnapshotReader::SnapshotReader(HeadedFile file) : file_(std::move(file)), window_(*file_.file, file_.bytes) {}
 
 /// The footer comes first: it tells an incomplete or cut file before any entry has reached the owner, and its max_seq
 /// is needed to judge every entry.
 Status SnapshotReader::read_footer() {
   namespace footer = snapshot_footer;
   const std::uint64_t size = window_.end();
-  if (size < file_header::kSize + footer::kSize) return damaged(size, "the snapshot ends before its footer");
+  if (size < file_header::kSize + footer::kSize) return file_.damaged(size, "the snapshot ends before its footer");
   const std::uint64_t at = size - footer::kSize;
   const Result<Bytes> got = window_.at(at, footer::kSize);
   if (!got.ok()) return got.status();
-  if (got->size() < footer::kSize) return damaged(at, "the snapshot became shorter while it was read");
+  if (got->size() < footer::kSize) return file_.damaged(at, "the snapshot became shorter while it was read");
   const Bytes bytes = got->first(footer::kSize);
   if (base::load_fixed<std::uint64_t>(bytes.data() + footer::kZero) != 0 ||
       base::load_fixed<std::uint64_t>(bytes.data() + footer::kChecksum) !=
-          block_checksum(bytes.subspan(footer::kEntries), 0, header_.file_id, at) ||
+          block_checksum(bytes.subspan(footer::kEntries), 0, file_.header.file_id, at) ||
       base::load_fixed<std::uint64_t>(bytes.data() + footer::kFileBytes) != size) {
-    return damaged(at, "there is no footer of this snapshot");
+    return file_.damaged(at, "there is no footer of this snapshot");
   }
   entries_ = base::load_fixed<std::uint64_t>(bytes.data() + footer::kEntries);
   blocks_ = base::load_fixed<std::uint64_t>(bytes.data() + footer::kBlocks);
   max_seq_ = base::load_fixed<Seq>(bytes.data() + footer::kMaxSeq);
-  if (max_seq_ >= kHighestSeqAtOpen) return damaged(at, "no log reaches the last sequence number of the snapshot");
-  return max_seq_ < header_.seq ? damaged(at, "the snapshot ends before its own position") : Status();
+  if (max_seq_ >= kHighestSeqAtOpen)
+    return file_.damaged(at, "no log reaches the last sequence number of the snapshot");
+  return max_seq_ < file_.header.seq ? file_.damaged(at, "the snapshot ends before its own position") : Status();
 }
 
 /// The size is bounded before the block is read: it decides how much memory is taken, and its checksum can only be
@@ -157,24 +144,24 @@ Result<bool> SnapshotReader::next_block() {
   const std::uint64_t footer_at = window_.end() - snapshot_footer::kSize;
   if (offset_ == footer_at) {
     if (seen_entries_ == entries_ && seen_blocks_ == blocks_) return false;
-    return damaged(offset_, "blocks or entries are missing before the footer");
+    return file_.damaged(offset_, "blocks or entries are missing before the footer");
   }
   Result<Bytes> got = window_.at(offset_, block_header::kSize);
   if (!got.ok()) return got.status();
-  if (got->size() < block_header::kSize) return damaged(offset_, "the snapshot became shorter while it was read");
+  if (got->size() < block_header::kSize) return file_.damaged(offset_, "the snapshot became shorter while it was read");
   const std::size_t size = base::load_fixed<std::uint32_t>(got->data() + block_header::kBytes);
   const auto entries = base::load_fixed<std::uint32_t>(got->data() + block_header::kEntries);
   const auto sum = base::load_fixed<std::uint64_t>(got->data() + block_header::kChecksum);
   const std::size_t whole = block_header::kSize + size;
   if (size == 0 || size > kMaxBlockBytes || offset_ + whole > footer_at) {
-    return damaged(offset_, "the block there has an impossible size");
+    return file_.damaged(offset_, "the block there has an impossible size");
   }
   got = window_.at(offset_, whole);
   if (!got.ok()) return got.status();
-  if (got->size() < whole) return damaged(offset_, "the snapshot became shorter while it was read");
+  if (got->size() < whole) return file_.damaged(offset_, "the snapshot became shorter while it was read");
   block_ = got->subspan(block_header::kSize, size);
-  if (sum != block_checksum(block_, entries, header_.file_id, offset_)) {
-    return damaged(offset_, "the block there does not match its checksum");
+  if (sum != block_checksum(block_, entries, file_.header.file_id, offset_)) {
+    return file_.damaged(offset_, "the block there does not match its checksum");
   }
   block_offset_ = offset_;
   block_entries_ = entries;
@@ -186,14 +173,15 @@ Result<bool> SnapshotReader::next_block() {
 
 Result<std::optional<Bytes>> SnapshotReader::next() {
   if (block_.empty()) {
-    if (block_entries_ != 0) return damaged(block_offset_, "the block there holds fewer entries than it says");
+    if (block_entries_ != 0) return file_.damaged(block_offset_, "the block there holds fewer entries than it says");
     const Result<bool> more = next_block();
     if (!more.ok()) return more.status();
     if (!*more) return std::optional<Bytes>();
   }
-  if (block_entries_ == 0 || block_.size() < 4) return damaged(block_offset_, "the block's entries do not add up");
+  if (block_entries_ == 0 || block_.size() < 4)
+    return file_.damaged(block_offset_, "the block's entries do not add up");
   const std::size_t size = base::load_fixed<std::uint32_t>(block_.data());
-  if (size > block_.size() - 4) return damaged(block_offset_, "an entry is longer than its block");
+  if (size > block_.size() - 4) return file_.damaged(block_offset_, "an entry is longer than its block");
   const Bytes entry = block_.subspan(4, size);
   block_ = block_.subspan(4 + size);
   --block_entries_;

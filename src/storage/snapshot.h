@@ -53,11 +53,11 @@ class SnapshotReader {
   /// file system's error.
   static Result<SnapshotReader> open(io::Directory& directory, std::uint64_t generation);
 
-  [[nodiscard]] Seq position() const noexcept { return header_.seq; }
+  [[nodiscard]] Seq position() const noexcept { return file_.header.seq; }
   [[nodiscard]] Seq max_seq() const noexcept { return max_seq_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return window_.end(); }
   [[nodiscard]] std::uint64_t entries() const noexcept { return entries_; }
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const std::string& name() const noexcept { return file_.name; }
   /// The offset of the block with the last entry.
   [[nodiscard]] std::uint64_t offset() const noexcept { return block_offset_; }
 
@@ -66,17 +66,12 @@ class SnapshotReader {
   Result<std::optional<std::span<const std::byte>>> next();
 
  private:
-  SnapshotReader(io::Directory& directory, std::string name, std::unique_ptr<io::File> file, FileHeader header,
-                 std::uint64_t bytes);
+  explicit SnapshotReader(HeadedFile file);
   Status read_footer();
   /// False at the footer.
   Result<bool> next_block();
-  [[nodiscard]] Status damaged(std::uint64_t offset, std::string_view what) const;
 
-  io::Directory* directory_;
-  std::string name_;
-  std::unique_ptr<io::File> file_;
-  FileHeader header_;
+  HeadedFile file_;
   FileWindow window_;
   Seq max_seq_ = 0;
   std::uint64_t entries_ = 0;
