@@ -29,6 +29,8 @@ struct Match {
   bool has_post = false;
 };
 
+/// A linear scan: there are a dozen rows, the most frequent first, and a check is the first one. A path is compared
+/// with every row so that 405 can name the methods that it accepts.
 Match find_operation(Method method, std::string_view path) {
   Match match;
   for (const OperationRow& row : operations()) {
@@ -54,7 +56,7 @@ Response refusal(const Match& match, std::string_view path) {
   return response;
 }
 
-// What an operation does not take is refused: ignored in silence, a misplaced argument looks as if it had worked.
+// Arguments that an operation does not take are refused: if they were ignored, a misplaced one would seem to work.
 
 Status read_query(const OperationRow& row, Reading& reading) {
   if (reading.request.query.empty()) return {};
@@ -77,7 +79,8 @@ Status read_key(const OperationRow& row, Reading& reading) {
 
 /// The response in place of asking the backend, if there is nothing to ask.
 std::optional<Response> read(const OperationRow& row, Reading& reading) {
-  // One a thread: its memory is used again, and what is read of it is submitted before the next request is.
+  // One per thread, so that its memory is reused. The operation that refers to it is submitted before the next request
+  // is read.
   static thread_local JsonDocument document;
   if (row.takes_body() || !reading.request.body.empty()) {
     const Status parsed = document.parse(reading.request.body);
@@ -169,6 +172,8 @@ class StatusPages : public std::enable_shared_from_this<StatusPages> {
   bool begun_ = false;
 };
 
+/// The first page is read before anything is sent, so that a failure can still have its status. A failure after that
+/// can only break the connection.
 void run_in_pages(backend::Backend& backend, const ListQuery& query, std::function<void(Response)> done) {
   auto pages = std::make_shared<StatusPages>(backend, query);
   pages->next([pages, done = std::move(done)](const Result<bool>& more, std::string piece) {

@@ -27,7 +27,7 @@ std::string_view bearer_token(std::string_view authorization) noexcept {
 
 std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules& rules) {
   if (rules.keep_browsers_out) {
-    // Probes of HTTP/1.0 name no host. No browser is such a client, and they are told no more than a word.
+    // HTTP/1.0 probes have no Host. No browser sends such a request, and the answer is one word.
     const bool nameless_probe = !head.host && Monitor::is_public(head.path);
     if (!nameless_probe && !(head.host && is_loopback(*head.host))) {
       return closing(refusal(421, "misdirected_request",
@@ -67,13 +67,15 @@ bool is_json(std::string_view content_type) noexcept {
   return true;
 }
 
-/// No path has these methods. `route` says what the path has instead, if there is anything at it.
+/// No path accepts these methods. `route` has the methods that the path accepts instead, if it exists.
 Refusal never_served(const api::Service::Route& route) {
   Refusal refused = refusal(405, "method_not_allowed", "The server does not accept TRACE or CONNECT.");
   refused.response.allow = route.error.allow.empty() ? "GET, HEAD, POST" : route.error.allow;
   return closing(std::move(refused));
 }
 
+/// JSON is demanded by its content type, not by looking at the body: a web page can send any bytes as a plain form, but
+/// `application/json` only after a preflight, which the server refuses.
 std::optional<Refusal> refuse_body(const RequestHead& head, bool takes_body) {
   const bool must_be_json = head.has_body() || (takes_body && head.content_type);
   if (must_be_json && !(head.content_type && is_json(*head.content_type))) {
@@ -102,6 +104,8 @@ AccessRules unix_rules(bool asks_for_token) { return {.asks_for_token = asks_for
 
 AccessRules owner_rules() { return {.asks_for_token = false, .keep_browsers_out = false, .is_owners = true}; }
 
+/// Without an early return, so that the time does not show how many characters are right. The length of the secret does
+/// not show either: the loop runs over what was given.
 bool same_secret(std::string_view given, std::string_view secret) noexcept {
   if (secret.empty()) return false;
   unsigned difference = given.size() == secret.size() ? 0 : 1;

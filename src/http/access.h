@@ -9,42 +9,44 @@
 #include "http/request_head.h"
 #include "http/routes.h"
 
-/// Whether a request may go on once its head is read, and before a byte of its body is.
+/// Decides from the head of a request, before its body is read, whether it may continue.
 namespace flint::http {
 
-/// Who may ask, by the socket that a connection came in on.
+/// The access rules of a connection, which depend on the socket that accepted it.
 struct AccessRules {
-  /// The one that refuse() is given.
+  /// Requests need the token that refuse() gets.
   bool asks_for_token = false;
-  /// Refuse what a web page could make a browser send: hosts that are no loopback names, any Origin, and what another
-  /// site's page asks for. Answers say that no page may embed or frame them.
+  /// Refuse the requests that a web page can make a browser send: a Host that is not a loopback name, any Origin, and
+  /// requests from pages of other sites. Answers say that no page may embed or frame them.
   bool keep_browsers_out = false;
   /// Only the owner of the data directory can connect.
   bool is_owners = false;
 };
 
-/// For an address that a token protects, or nothing does.
+/// For a TCP address, with or without a token.
 [[nodiscard]] AccessRules tcp_rules(bool asks_for_token);
-/// For a socket that only its owner can connect to, and no browser at all.
+/// For a Unix socket, which only its owner can connect to, and no browser.
 [[nodiscard]] AccessRules unix_rules(bool asks_for_token);
-/// For the socket in the data directory: who can open it can read the directory as well, so a token protects nothing.
+/// For the socket in the data directory. A user who can open it can also read the directory, so that a token would
+/// protect nothing.
 [[nodiscard]] AccessRules owner_rules();
 
-/// An answer in place of the endpoint's.
+/// An answer that replaces the operation's.
 struct Refusal {
   api::Response response;
   bool close = false;
   bool ask_for_token = false;
 };
 
-/// In this order: Host, Origin and site, token (but for Monitor::is_public paths), method, route, content type, length.
-/// `token` is the server's. `route` is asked for only when the request has come so far, and set if nothing is refused.
+/// Checks, in this order: Host, Origin and site, token (except for Monitor::is_public paths), method, route, content
+/// type, length. `token` is the server's. The route is looked up only if the checks before it pass; `route` is set if
+/// nothing is refused.
 [[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, std::string_view token,
                                             const Routes& routes, api::Service::Route& route);
 
 [[nodiscard]] Refusal refusal_of(const BadRequest& bad);
 
-/// Compares in a time that depends on the length of `given` only.
+/// Compares in a time that depends only on the length of `given`.
 [[nodiscard]] bool same_secret(std::string_view given, std::string_view secret) noexcept;
 
 }  // namespace flint::http

@@ -9,6 +9,8 @@ constexpr int kUnavailable = 503;
 
 }  // namespace
 
+/// A long answer has no length: its pages are read while it is sent. HTTP/1.1 clients get chunks, whose end shows that
+/// nothing is missing; for HTTP/1.0 the end of the connection is the end of the answer.
 void append_answer(std::string& out, const api::Response& response, const Asked& asked, const Surroundings& around,
                    bool ask_for_token) {
   const bool in_chunks = response.more && asked.takes_chunks();
@@ -25,7 +27,7 @@ void append_answer(std::string& out, const api::Response& response, const Asked&
   head.allow = response.allow;
   head.date = around.date;
   append_head(out, head);
-  // The answer to a HEAD has the fields of the one to a GET, and ends with them.
+  // The answer to a HEAD has the fields of the answer to a GET, and no body.
   if (asked.is_head_method) return;
   if (in_chunks) {
     append_chunk(out, response.body);

@@ -10,9 +10,9 @@ namespace flint::http {
 /// escapes.
 [[nodiscard]] bool is_authority(std::string_view text) noexcept;
 
-/// Whether a valid authority names this machine by a name that no name server decides: `localhost`, 127.0.0.0/8 or
-/// `[::1]`, also written as `[::ffff:127.0.0.1]`. A web page that has made its own name point here (DNS rebinding) does
-/// not pass.
+/// Whether a valid authority names this machine in a way that no name server controls: `localhost`, 127.0.0.0/8 or
+/// `[::1]`, also as `[::ffff:127.0.0.1]`. This stops a web page that made its own name point to this machine (DNS
+/// rebinding).
 [[nodiscard]] bool is_loopback(std::string_view authority) noexcept;
 
 [[nodiscard]] bool same_authority(std::string_view a, std::string_view b) noexcept;

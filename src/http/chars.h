@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-/// The character classes of HTTP (RFC 9110, section 5.6), one look-up a byte.
+/// The character classes of HTTP (RFC 9110, section 5.6), one look-up per byte.
 namespace flint::http {
 
 namespace http_chars {
@@ -59,7 +59,7 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = [] {
   return true;
 }
 
-/// Without spaces and tabs at both ends.
+/// `text` without spaces and tabs at both ends.
 [[nodiscard]] constexpr std::string_view trimmed(std::string_view text) noexcept {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
   while (!text.empty() && blank(text.front())) text.remove_prefix(1);
@@ -67,7 +67,7 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = [] {
   return text;
 }
 
-/// Takes the first element off a comma-separated list, trimmed.
+/// Removes the first element of a comma-separated list and returns it, trimmed.
 [[nodiscard]] constexpr std::string_view next_element(std::string_view& list) noexcept {
   const std::size_t comma = list.find(',');
   const std::string_view element = trimmed(list.substr(0, comma));

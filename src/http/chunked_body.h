@@ -11,18 +11,18 @@
 namespace flint::http {
 
 inline constexpr std::size_t kMaxBodyBytes = 256 * 1024;
-/// Of a chunk's extensions, and of all trailer fields together.
+/// The limit for a chunk's extensions, and for all trailer fields together.
 inline constexpr std::size_t kMaxChunkLineBytes = 256;
 inline constexpr std::size_t kMaxTrailerBytes = 4 * 1024;
 
-/// Reads a body in `chunked` coding, strictly: hexadecimal sizes, CR LF wherever a line ends, short extensions, few
-/// trailers (which are checked and dropped). What it says depends on the bytes alone, never on how they came.
+/// Reads a body in `chunked` coding, strictly: hexadecimal sizes, CR LF at the end of each line, short extensions, few
+/// trailers (which are checked and dropped). The result depends only on the bytes, not on how they arrive.
 class ChunkedBody {
  public:
   enum class State : std::uint8_t { kNeedsMore, kDone, kBad };
 
-  /// Reads from the front of `bytes`, appends data to `body`, and sets `used` to what it has read. After kNeedsMore,
-  /// `used` is all.
+  /// Reads from the front of `bytes`, appends data to `body`, and sets `used` to the number of bytes read. After
+  /// kNeedsMore, that is all of them.
   State parse(std::string_view bytes, std::string& body, std::size_t& used);
 
   /// After kBad.
@@ -31,14 +31,14 @@ class ChunkedBody {
  private:
   enum class Part : std::uint8_t { kSizeLine, kData, kDataEnd, kTrailers };
 
-  /// Appends to line_ up to a line end; whether there was one.
+  /// Appends to line_ up to a line end. Returns whether there was one.
   bool read_line(std::string_view& bytes, std::size_t most);
   State begin_chunk(std::size_t body_bytes);
   State end_trailer(bool& done);
   State bad(std::string_view message);
 
   Part part_ = Part::kSizeLine;
-  /// The line that is being read, with its CR.
+  /// The line being read, including its CR.
   std::string line_;
   bool line_too_long_ = false;
   std::uint64_t chunk_left_ = 0;
@@ -46,7 +46,7 @@ class ChunkedBody {
   std::optional<BadRequest> error_;
 };
 
-/// For a body that is, or says it will be, longer than kMaxBodyBytes.
+/// The refusal of a body longer than kMaxBodyBytes, as received or as declared.
 [[nodiscard]] BadRequest body_too_large() noexcept;
 
 }  // namespace flint::http

@@ -30,6 +30,8 @@ Status takes_nothing(const api::Request& request) {
   return request.query.empty() ? Status() : api::Query::parse(request.query, {}).status();
 }
 
+/// Each loop counts for itself, and the sums are made when they are asked for: a request then shares no cache line with
+/// another thread.
 void add(Histogram& to, const Histogram& from) {
   if (to.buckets.empty()) {
     to = from;
@@ -84,6 +86,8 @@ api::Response Monitor::handle(const api::Request& request) const {
   return request.path == kReadyPath ? ready() : metrics();
 }
 
+/// Not ready while draining, so that a load balancer sends new requests elsewhere before the sockets close. A full disk
+/// is not a reason: reads and denials are still answered.
 api::Response Monitor::ready() const {
   if (!backend_.health().ok()) return word(503, "failed");
   return draining_.load(std::memory_order_relaxed) ? word(503, "draining") : word(200, "ok");

@@ -13,24 +13,24 @@
 
 namespace flint::http {
 
-/// What the server tells monitoring systems about itself: GET /metrics for Prometheus, GET /livez and /readyz for
-/// whoever starts and stops it. Threads: any, except for what says otherwise.
+/// Answers monitoring systems: GET /metrics for Prometheus, GET /livez and /readyz for the program that starts and
+/// stops the server. Threads: any, unless a comment says otherwise.
 class Monitor {
  public:
-  /// `backend` outlives it. `connections` says how many are open; any thread may ask.
+  /// `backend` must outlive it. `connections` returns how many connections are open; any thread may call it.
   Monitor(const backend::Backend& backend, std::function<std::size_t()> connections)
       : backend_(backend), connections_(std::move(connections)) {}
 
-  /// For a loop to count in. Lives as long as the monitor. Not while requests are answered.
+  /// The counters of one more loop, which live as long as the monitor. Not called while requests are answered.
   [[nodiscard]] Traffic& add_loop() { return loops_.emplace_back(); }
   /// From now on the server is not ready.
   void begin_drain() noexcept { draining_.store(true, std::memory_order_relaxed); }
 
   [[nodiscard]] static bool has(std::string_view path) noexcept;
-  /// Asks for no token, and tells no more than a word.
+  /// Whether the path needs no token, because its answer is one word.
   [[nodiscard]] static bool is_public(std::string_view path) noexcept;
 
-  // For a path that it has.
+  // For paths that the monitor answers.
 
   [[nodiscard]] static api::Service::Route route(api::Method method);
   [[nodiscard]] api::Response handle(const api::Request& request) const;

@@ -44,7 +44,7 @@ State HeadParser::parse(std::string_view bytes) {
     const void* found = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
     const std::size_t line_feed =
         found == nullptr ? bytes.size() : static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
-    // Before the line itself: a line that is too long is that, wherever its end may be.
+    // Before the line is looked at: a line that is too long is refused the same way wherever it ends.
     if (!has_request_line_ && line_feed - line_begin_ >= kMaxRequestLineBytes) {
       return bad(414, "uri_too_long", "The request line is longer than 8 KiB.");
     }
@@ -60,7 +60,7 @@ State HeadParser::parse(std::string_view bytes) {
 
     if (!has_request_line_) {
       if (line.empty() && !skipped_empty_line_) {
-        // Some clients send a line end more than they should behind a body (RFC 9112, section 2.2).
+        // Some clients send an extra line end after a body (RFC 9112, section 2.2).
         skipped_empty_line_ = true;
         continue;
       }
@@ -175,6 +175,8 @@ State HeadParser::note_once(std::optional<std::string_view>& field, std::string_
   return State::kNeedsMore;
 }
 
+/// A second Content-Length is refused even if it has the same value, and so is a list of values: a proxy might take the
+/// other one, and the two would disagree on where the next request begins (request smuggling).
 State HeadParser::note_content_length(std::string_view value) {
   if (has_length_) return bad("Content-Length appears more than once.");
   has_length_ = true;
@@ -185,6 +187,8 @@ State HeadParser::note_content_length(std::string_view value) {
   return State::kNeedsMore;
 }
 
+/// Only `chunked`, alone. Other codings would be a body that is not JSON, and a list that a proxy reads in another way
+/// would let it see another end of the body.
 State HeadParser::note_transfer_encoding(std::string_view value) {
   if (has_transfer_encoding_) return bad("Transfer-Encoding appears more than once.");
   has_transfer_encoding_ = true;
@@ -212,6 +216,8 @@ void HeadParser::note_connection(std::string_view value) {
   }
 }
 
+/// The checks that need the complete head, because fields come in any order. A request with both a length and a coding
+/// is refused, although RFC 9112 lets a server choose: a proxy may have chosen otherwise.
 State HeadParser::finish() {
   if (!head_.host && !head_.http_1_0) return bad("Host is missing.");
   if (target_authority_ && head_.host && !same_authority(*target_authority_, *head_.host)) {

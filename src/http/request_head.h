@@ -7,41 +7,41 @@
 
 #include "api/exchange.h"
 
-/// The head of a request: request line and fields, read more strictly than RFC 9112 asks. Whatever two readers could
-/// understand in two ways is refused, because a proxy in front of the server may be the other reader.
+/// The head of a request: request line and fields, parsed more strictly than RFC 9112 requires. Everything that two
+/// readers could understand in two ways is refused, because a proxy in front of the server may be the other reader.
 namespace flint::http {
 
 inline constexpr std::size_t kMaxHeadBytes = 16 * 1024;
 inline constexpr std::size_t kMaxRequestLineBytes = 8 * 1024;
 inline constexpr std::size_t kMaxFields = 64;
 
-/// A request that is refused for what it is, with the HTTP status; the connection closes behind it.
+/// The refusal of a malformed request, with its HTTP status. The connection closes after it.
 struct BadRequest {
   int status = 400;
   std::string_view code;
   std::string_view message;
 };
 
-/// What a head says, checked. Refers to the bytes that were read.
+/// The checked contents of a head. Refers to the bytes that were read.
 struct RequestHead {
   enum class Framing : std::uint8_t { kNoBody, kLength, kChunked };
 
   api::Method method = api::Method::kOther;
-  /// Its answers have no body.
+  /// The request is a HEAD, so its answer has no body.
   bool is_head_method = false;
-  /// TRACE or CONNECT, which no path of any server of this kind should answer.
+  /// TRACE or CONNECT, which no path accepts.
   bool is_never_served = false;
   /// False for a method that is not one of HTTP.
   bool implemented = false;
   bool http_1_0 = false;
-  /// What the client asks for, by version and Connection.
+  /// Whether the client wants to keep the connection, by its version and Connection field.
   bool keep_alive = true;
   Framing framing = Framing::kNoBody;
   std::uint64_t content_length = 0;
   bool expects_continue = false;
   bool expects_other = false;
   bool has_origin = false;
-  /// A browser says that another site's page asks (Sec-Fetch-Site).
+  /// A browser reports that a page of another site sent the request (Sec-Fetch-Site).
   bool from_other_site = false;
   bool has_content_encoding = false;
   std::string_view path;
@@ -56,13 +56,13 @@ struct RequestHead {
   }
 };
 
-/// Reads one head, a line as soon as it is complete; what it says depends on the bytes alone, never on how they came.
+/// Parses one head, each line as soon as it is complete. The result depends only on the bytes, not on how they arrive.
 class HeadParser {
  public:
   enum class State : std::uint8_t { kNeedsMore, kDone, kBad };
 
-  /// `bytes` begins where the request begins and is what the last call saw, at the same address, and what came since.
-  /// Not to be called again after kBad; after kDone only once reset.
+  /// `bytes` begins where the request begins. It is what the last call got, at the same address, plus the bytes since
+  /// then. Must not be called after kBad, nor after kDone before a reset.
   State parse(std::string_view bytes);
   void reset() { *this = HeadParser(); }
 
@@ -89,7 +89,7 @@ class HeadParser {
   std::optional<BadRequest> error_;
   std::optional<std::string_view> target_authority_;
   std::size_t line_begin_ = 0;
-  /// Up to here there is no line feed behind line_begin_.
+  /// There is no line feed between line_begin_ and here.
   std::size_t scanned_ = 0;
   std::size_t fields_ = 0;
   bool has_request_line_ = false;
@@ -100,7 +100,7 @@ class HeadParser {
   bool connection_keep_alive_ = false;
 };
 
-/// `name: value` without its line end: the value, trimmed, and the name; nothing when it is no field of HTTP.
+/// The name and the trimmed value of a line `name: value` without its line end; nothing if it is not an HTTP field.
 struct Field {
   std::string_view name;
   std::string_view value;

@@ -19,6 +19,8 @@ constexpr std::size_t kKeptBodyBytes = 16 * 1024;
 
 RequestReader::RequestReader() : buffer_(std::make_unique_for_overwrite<char[]>(kBufferBytes)) {}
 
+/// The buffer is not a ring, because the parsers need each head in one piece. Bytes are moved to its front only when
+/// little space is left; usually all of them have been handled by then, and nothing is moved.
 std::span<char> RequestReader::space() {
   if (begin_ == end_) {
     begin_ = end_ = 0;
@@ -27,7 +29,7 @@ std::span<char> RequestReader::space() {
     std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
-    // It refers to where the bytes were. What it had read it reads again, once in a head.
+    // The parser refers to the old position, so it reads the head again, at most once per head.
     parser_.reset();
   }
   return {buffer_.get() + end_, kBufferBytes - end_};
@@ -117,6 +119,8 @@ void RequestReader::finish() {
   part_ = Part::kHead;
 }
 
+/// Only the target is copied. Everything else in the head was judged before the body is read, and its views would point
+/// to overwritten bytes, so they are cleared.
 void RequestReader::detach_head() {
   path_ = head_.path;
   query_ = head_.query;
@@ -127,6 +131,8 @@ void RequestReader::detach_head() {
   chunks_ = ChunkedBody();
 }
 
+/// For the refusal of a request that could not be parsed: the method is taken from the bytes, since there is no head. A
+/// client that sent HEAD would take the body of the refusal for the next answer.
 bool RequestReader::reads_head_method() const {
   if (part_ != Part::kHead && part_ != Part::kBadHead) return head_.is_head_method;
   constexpr std::string_view kEmptyLine = "\r\n";

@@ -11,32 +11,32 @@
 
 namespace flint::http {
 
-/// Turns the bytes of a connection into requests, one after the other. Between head and body it stops, for somebody to
-/// decide whether the body is wanted. What it says depends on the bytes alone, never on how they came.
+/// Turns the bytes of a connection into requests, one after the other. It stops between head and body, so that its
+/// caller can decide whether to read the body. The result depends only on the bytes, not on how they arrive.
 class RequestReader {
  public:
   enum class Step : std::uint8_t {
     /// Read into space(), then filled().
     kNeedsMore,
-    /// head() is there: read_body() or skip_body() is next.
+    /// head() is available; read_body() or skip_body() is next.
     kHead,
-    /// The request is whole: path, query and body() are there until finish().
+    /// The request is complete: path, query and body() are available until finish().
     kRequest,
-    /// error() says why. Nothing comes behind it.
+    /// error() says why. Nothing follows.
     kBad,
   };
 
   RequestReader();
 
-  /// Free space; never empty after kNeedsMore. Moves what is there, so head() is not to be used across it.
+  /// Free space for more bytes; never empty after kNeedsMore. May move the bytes, which invalidates head().
   [[nodiscard]] std::span<char> space();
   void filled(std::size_t count) { end_ += count; }
 
-  /// Where it stands. Asking again without a change in between gives the same answer.
+  /// The next step. Without a change in between, calling it again gives the same result.
   Step next();
-  /// After kHead. A body that is declared longer than kMaxBodyBytes is kBad, like one that turns out to be.
+  /// After kHead. A body longer than kMaxBodyBytes is kBad, whether its length is declared or found out.
   void read_body();
-  /// After kHead of a request that has none: the next request begins behind its head.
+  /// After kHead of a request without a body: the next request begins after the head.
   void skip_body();
   void finish();
 
@@ -44,18 +44,18 @@ class RequestReader {
   [[nodiscard]] std::string_view body() const { return body_; }
   [[nodiscard]] const BadRequest& error() const { return error_; }
 
-  /// At least one byte of a request has come that is not finished.
+  /// Whether an unfinished request has begun, by at least one byte.
   [[nodiscard]] bool has_begun() const { return part_ != Part::kHead || begin_ != end_; }
   [[nodiscard]] bool is_in_body() const { return part_ == Part::kBody; }
-  /// Whether the request that is being read, or was kBad, is a HEAD, as far as its bytes say: its answer has no body,
-  /// however odd the rest of it is.
+  /// Whether the request being read, or the one that was kBad, is a HEAD, as far as its bytes show: then its answer has
+  /// no body, however malformed the rest is.
   [[nodiscard]] bool reads_head_method() const;
 
  private:
   enum class Part : std::uint8_t { kHead, kDecision, kBody, kWhole, kBadHead, kBadBody };
 
   [[nodiscard]] std::string_view unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
-  /// Keeps what is needed of the head, so that the buffer is free for the body.
+  /// Copies what is needed of the head, so that the buffer is free for the body.
   void detach_head();
   Step next_in_body();
   Step bad(Part part, const BadRequest& error);
@@ -70,10 +70,10 @@ class RequestReader {
   std::string path_;
   std::string query_;
   ChunkedBody chunks_;
-  /// Of a body that was not in the buffer as a whole.
+  /// A body that did not fit into the buffer.
   std::string collected_;
   std::string_view body_;
-  /// Bytes of the buffer that the whole request takes up.
+  /// The number of bytes in the buffer that belong to the complete request.
   std::size_t request_bytes_ = 0;
   BadRequest error_;
 };

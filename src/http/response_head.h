@@ -6,30 +6,30 @@
 
 namespace flint::http {
 
-/// What the head of an answer says beside what they all say.
+/// The parts of an answer's head that differ between answers.
 struct ResponseHead {
   int status = 200;
-  /// Of the body; nothing when it comes in chunks or ends with the connection.
+  /// The length of the body; nothing if it comes in chunks or ends with the connection.
   enum class Body : std::uint8_t { kLength, kChunked, kUntilClose } body = Body::kLength;
   std::size_t content_length = 0;
   std::string_view content_type = "application/json";
   bool close = false;
-  /// Said to clients of HTTP/1.0 that asked for it.
+  /// For HTTP/1.0 clients that asked for it.
   bool keep_alive = false;
   bool retry_after = false;
   bool ask_for_token = false;
   /// No web page of another origin may load or frame the answer.
   bool keep_browsers_out = false;
-  /// For 405; empty for none.
+  /// For 405; otherwise empty.
   std::string_view allow;
   /// An HTTP date.
   std::string_view date;
 };
 
-/// Appends the head to `out`, its empty line included.
+/// Appends the head to `out`, including its empty line.
 void append_head(std::string& out, const ResponseHead& head);
 
-/// Appends `piece` as one chunk; an empty one adds nothing, because that would end the body.
+/// Appends `piece` as one chunk. An empty piece adds nothing, because an empty chunk would end the body.
 void append_chunk(std::string& out, std::string_view piece);
 void append_last_chunk(std::string& out);
 

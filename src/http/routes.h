@@ -12,10 +12,10 @@
 
 namespace flint::http {
 
-/// All that the server answers: the API, and what it tells monitoring systems. As api::Service.
+/// Everything that the server answers: the API and the paths for monitoring systems. Used like api::Service.
 class Routes {
  public:
-  /// The references outlive it.
+  /// The references must outlive it.
   Routes(backend::Backend& backend, const Monitor& monitor) : service_(backend), monitor_(monitor) {}
 
   [[nodiscard]] api::Service::Route route(api::Method method, std::string_view path) const {

@@ -10,8 +10,8 @@
 
 namespace flint::http {
 
-/// What one I/O loop counts: on cache lines of its own, so that loops do not slow each other down. Threads: written by
-/// the loop's, read by any.
+/// The counters of one I/O loop, on cache lines of their own, so that loops do not slow each other down. Threads:
+/// written by the loop's thread, read by any.
 class alignas(64) Traffic {
  public:
   /// The classes of HTTP statuses, 1xx to 5xx.
@@ -21,12 +21,12 @@ class alignas(64) Traffic {
     std::atomic<std::uint64_t>& count = answers_[static_cast<std::size_t>(status / 100 - 1)];
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  /// `checks` were answered, each so long after it was read.
+  /// Counts `checks` answers, each this long after the request was read.
   void decided(std::chrono::steady_clock::duration took, std::uint64_t checks = 1) noexcept {
     check_nanos_.record(static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count()), checks);
   }
 
-  /// Of a class, such as 2 for 2xx.
+  /// The count of a class, such as 2 for 2xx.
   [[nodiscard]] std::uint64_t answers(std::size_t status_class) const noexcept {
     return answers_[status_class - 1].load(std::memory_order_relaxed);
   }

@@ -7,8 +7,8 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 
-/// What the server takes from Asio, with the one executor that it uses spelled out: the type-erased default costs an
-/// allocation and an indirect call here and there. Asio itself is compiled once, in asio.cc.
+/// The parts of Asio that the server uses, with its one executor spelled out: the type-erased default costs allocations
+/// and indirect calls. Asio itself is compiled once, in asio.cc.
 namespace flint::net {
 
 namespace asio = boost::asio;

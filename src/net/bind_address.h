@@ -8,24 +8,25 @@
 
 namespace flint::net {
 
-/// Where a server listens.
+/// The address on which a server listens.
 struct BindAddress {
-  /// Of a Unix socket; empty for TCP.
+  /// The path of a Unix socket; empty for TCP.
   std::string path;
-  /// Of TCP: an IP address in digits.
+  /// For TCP: a numeric IP address.
   std::string host;
-  /// 0: any free one.
+  /// 0: any free port.
   std::uint16_t port = 0;
 
   [[nodiscard]] bool is_unix() const { return !path.empty(); }
-  /// Only this machine can reach it.
+  /// Whether only this machine can reach it.
   [[nodiscard]] bool is_local() const;
-  /// As a client names it: `http://127.0.0.1:7878`, `http://[::1]:7878`, `unix:PATH`.
+  /// The address as clients write it: `http://127.0.0.1:7878`, `http://[::1]:7878`, `unix:PATH`.
   [[nodiscard]] std::string url() const;
 };
 
-/// `127.0.0.1:7878`, `[::1]:7878`, `localhost:7878` (which is 127.0.0.1) or `unix:PATH`. kInvalidArgument says what is
-/// allowed. Names are not looked up: an answer of the network would decide who can reach the server.
+/// Parses `127.0.0.1:7878`, `[::1]:7878`, `localhost:7878` (which is 127.0.0.1) or `unix:PATH`. A kInvalidArgument
+/// message says what is allowed. Names are not looked up, because the network would then decide who can reach the
+/// server.
 Result<BindAddress> parse_bind_address(std::string_view text);
 
 }  // namespace flint::net

@@ -16,70 +16,70 @@ namespace flint::net {
 
 class Stream;
 
-/// One open connection, as the table of all of them sees it.
+/// One open connection, as the table sees it.
 class Visitor : public std::enable_shared_from_this<Visitor> {
  public:
-  /// Came in by the socket in the data directory, which only the directory's owner can open.
+  /// It was accepted at the socket in the data directory, which only the directory's owner can open.
   bool is_owner = false;
-  /// Nothing for a Unix socket.
+  /// The address of the client; nothing for a Unix socket.
   std::optional<base::IpAddress> client;
-  /// Where the connection lives.
+  /// The context of the loop that the connection lives on.
   IoContext* context = nullptr;
   /// Set and read on the context's thread.
   std::weak_ptr<Stream> connection;
 
-  /// Has the connection closed, unless it is proven by then. Threads: any.
+  /// Closes the connection, unless it is proven by then. Threads: any.
   void give_way();
 
  private:
   friend class ConnectionTable;
   enum class State : std::uint8_t { kUnproven, kForProbes, kProven, kGivesWay, kGone };
   State state_ = State::kGone;
-  /// Takes one of the places, rather than one for probes.
+  /// It takes one of the places, and not one for probes.
   bool takes_place_ = false;
   std::list<std::shared_ptr<Visitor>>::iterator place_;
   std::list<std::shared_ptr<Visitor>>::iterator place_of_client_;
 };
 
-/// Which connections are open, and which of them give way to others.
+/// The open connections, and which of them give way to others.
 ///
-/// Strangers must not be able to keep those out who may ask. A connection is *proven* once a request on it has passed
-/// the access rules; until then it is one of those that anybody can open. When all places are taken, the oldest one
-/// that is not proven gives its place to whoever comes; one client (IpAddress::client) has at most half of the places
-/// for connections that are not proven. When all are proven, a few more are let in, for probes only. The owner's socket
-/// has as many places for itself.
+/// Strangers must not be able to keep authorized clients out. A connection is *proven* once a request on it has passed
+/// the access rules; until then anyone could have opened it. When all places are taken, the oldest connection that is
+/// not proven gives its place to a new one. One client (IpAddress::client) has at most half of the places for
+/// connections that are not proven. When all are proven, a few more are accepted, only for probes. The owner's socket
+/// has the same number of places for itself.
 ///
 /// Threads: enter() from one; the others from any.
 class ConnectionTable {
  public:
   static constexpr std::size_t kSpare = 64;
 
-  /// `places` for the owner's socket, and as many for everybody else. `spare` more of each for probes when all places
-  /// are taken, and for those on their way out.
+  /// `places` for the owner's socket, and as many for all others; and `spare` more of each for probes when all places
+  /// are taken, and for connections that are giving way.
   explicit ConnectionTable(std::size_t places, std::size_t spare = kSpare) : places_(places), spare_(spare) {}
 
   enum class Entry : std::uint8_t {
     kServed,
-    /// To be answered 503, unless it asks whether the server lives.
+    /// Its requests are answered 503, except for probes.
     kForProbes,
-    /// Too many are on their way out.
+    /// Too many connections are giving way.
     kRefused,
   };
   struct Entered {
     Entry entry = Entry::kServed;
-    /// Is to be closed, unless it is proven by then: leave() or stay() follows.
+    /// The connection to close, unless it is proven by then. leave() or stay() follows.
     std::shared_ptr<Visitor> gives_way;
   };
   Entered enter(const std::shared_ptr<Visitor>& visitor);
-  /// It does not give way from now on.
+  /// The connection no longer gives way.
   void prove(Visitor& visitor);
-  /// It may give way again, like a new one.
+  /// The connection may give way again, like a new one.
   void doubt(Visitor& visitor);
   void stay(Visitor& visitor);
   void leave(Visitor& visitor);
 
   [[nodiscard]] std::size_t count();
-  /// Whether at most `most` were left before `timeout` had passed.
+  /// Waits up to `timeout`. Returns whether at most `most` connections are left.
   bool wait_for(std::size_t most, std::chrono::milliseconds timeout);
 
  private:

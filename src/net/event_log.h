@@ -20,13 +20,13 @@ enum class LogFormat : std::uint8_t {
   kAuto,
   /// `2026-11-23T18:22:02.123Z info: listening on ...`
   kText,
-  /// One object a line: `time`, `level`, `event` (a word that does not change) and `message`.
+  /// One object per line: `time`, `level`, `event` (a word that does not change) and `message`.
   kJson,
 };
 
-/// The server's log on standard error: one line an event that an operator may need, none a request. Control bytes are
-/// escaped, so that no text of a stranger makes a line of its own. Where standard error is the journal
-/// (JOURNAL_STREAM), each line begins with its priority as sd-daemon(3) has it, `<4>`. Threads: any.
+/// The server's log on standard error: one line per event that an operator may need, none per request. Control bytes
+/// are escaped, so that no text from outside can create a line. If standard error is the journal (JOURNAL_STREAM), each
+/// line begins with its priority as in sd-daemon(3), `<4>`. Threads: any.
 class EventLog {
  public:
   EventLog(LogLevel level, LogFormat format);
@@ -34,7 +34,7 @@ class EventLog {
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
-  // `event` is a word for programs: it stays what it is when the text for people changes.
+  // `event` is a word for programs, which does not change when the text for people does.
 
   void info(std::string_view event, std::string_view text) { write(LogLevel::kInfo, event, text); }
   void warning(std::string_view event, std::string_view text) { write(LogLevel::kWarning, event, text); }
@@ -47,14 +47,14 @@ class EventLog {
   std::unique_ptr<spdlog::logger> logger_;
 };
 
-/// Of an event that may come a thousand times a second: logs the first, and then at most one line every ten seconds
-/// that says how many were left out. Threads: one.
+/// Logs an event that may happen a thousand times a second: the first time, and then at most once every ten seconds,
+/// with the number of omitted lines. Threads: one.
 class RepeatedWarning {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr Clock::duration kQuiet = std::chrono::seconds(10);
 
-  /// `text` is no whole sentence: its end may follow.
+  /// `text` is not a complete sentence: its end may follow.
   RepeatedWarning(EventLog& log, std::string_view event, std::string_view text)
       : log_(log), event_(event), text_(text) {}
   void happened(Clock::time_point now = Clock::now());
@@ -67,7 +67,7 @@ class RepeatedWarning {
   std::optional<Clock::time_point> quiet_until_;
 };
 
-/// Control characters and bytes that are not UTF-8 as `\xNN`.
+/// `text` with control characters and bytes that are not UTF-8 as `\xNN`.
 [[nodiscard]] std::string escaped_for_log(std::string_view text);
 
 }  // namespace flint::net

@@ -12,11 +12,11 @@
 
 namespace flint::net {
 
-/// Accepts the connections of one socket, on the thread of its context. Goes on whatever happens to a single
-/// connection, and waits a little when the process has no descriptor left.
+/// Accepts the connections of one socket, on the thread of its context. A failure of one connection does not stop it,
+/// and it pauses when the process has no descriptor left.
 class Listener {
  public:
-  /// Takes an accepted, non-blocking socket. `client` is nothing for a Unix socket.
+  /// Receives an accepted, non-blocking socket. `client` is nothing for a Unix socket.
   using Take = std::function<void(base::UniqueFd socket, std::optional<base::IpAddress> client)>;
 
   Listener(IoContext& context, ListenSocket socket, Take take, EventLog& log);
@@ -24,12 +24,12 @@ class Listener {
   [[nodiscard]] const std::string& url() const { return socket_.url(); }
 
   Status start();
-  /// From the context's thread, or when it does not run.
+  /// On the context's thread, or when the context is not running.
   void stop();
 
  private:
   void await();
-  /// Accepts what waits; false when descriptors or memory are used up.
+  /// Accepts all waiting connections. Returns false if descriptors or memory are used up.
   bool accept_all();
   void back_off();
 

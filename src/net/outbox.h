@@ -11,38 +11,38 @@
 
 namespace flint::net {
 
-/// The answers of one connection, in the order of their requests, on their way to its socket. An answer that cannot be
-/// told yet has a *place*, which is filled later; places may be filled in any order. What is behind a place that is not
-/// filled waits for it. Why an answer comes later (a sync, another machine) makes no difference here.
+/// The answers of one connection, in the order of their requests, on their way to the socket. An answer that may not be
+/// told yet has a *place*, which is filled later; places may be filled in any order. Everything after an unfilled place
+/// waits for it. Why an answer comes later (a sync, another machine) makes no difference here.
 ///
-/// `Note` is what the owner wants to know again when a place is filled.
+/// `Note` is what the owner needs to know when a place is filled.
 template <typename Note>
 class Outbox {
  public:
   /// Counts the places of one connection.
   using Place = std::uint64_t;
 
-  /// To append an answer to, behind all that was appended or reserved before.
+  /// The string to append the next answer to, after everything appended or reserved before.
   [[nodiscard]] std::string& tail() { return places_.empty() ? ready_ : places_.back().behind; }
 
-  /// A place for the next answer.
+  /// Reserves a place for the next answer.
   Place reserve(Note note) {
     FLINT_ASSERT(!dropped_);
     if (!places_.empty()) settled_ += places_.back().behind.size();
     places_.push_back({.note = std::move(note), .answer = {}, .behind = {}, .is_filled = false});
     return next() - 1;
   }
-  /// The place that reserve() returns next.
+  /// The place that reserve() will return next.
   [[nodiscard]] Place next() const { return first_ + places_.size(); }
-  /// What was noted of the first place that is not filled, and that place; null when no answer is awaited.
+  /// The note of the first unfilled place, and that place; null if there is none.
   [[nodiscard]] const Note* oldest() const { return places_.empty() ? nullptr : &places_.front().note; }
   [[nodiscard]] Place oldest_place() const { return first_; }
-  /// Null when the place was filled or dropped: its answer is of no use to anybody.
+  /// The note of a place; null if the place was filled or dropped, so that its answer is no longer needed.
   [[nodiscard]] const Note* find(Place place) const {
     if (place < first_ || place - first_ >= places_.size() || places_[place - first_].is_filled) return nullptr;
     return &places_[place - first_].note;
   }
-  /// `write(out)` appends the answer of a place that find() has.
+  /// Fills a place that find() finds: `write(out)` appends its answer.
   template <typename Write>
   void fill(Place place, const Write& write) {
     Reserved& reserved = places_[place - first_];
@@ -52,11 +52,11 @@ class Outbox {
       settled_ += reserved.answer.size();
       return;
     }
-    // The usual case, without a string in between: all that is before the first place is in ready_.
+    // The usual case, without an intermediate string: everything before the first place is in ready_.
     write(ready_);
     release();
   }
-  /// Forgets what is behind a place that find() has, and the places there. No place is reserved afterwards.
+  /// Drops everything after a place that find() finds. No place may be reserved afterwards.
   void drop_behind(Place place) {
     dropped_ = true;
     places_.erase(places_.begin() + static_cast<std::ptrdiff_t>(place - first_ + 1), places_.end());
@@ -65,9 +65,9 @@ class Outbox {
     for (const Reserved& reserved : places_) settled_ += reserved.answer.size() + reserved.behind.size();
   }
 
-  /// What may leave now. Valid until the next change.
+  /// The bytes that may be sent now. Valid until the next change.
   [[nodiscard]] std::string_view sendable() const { return std::string_view(ready_).substr(sent_); }
-  /// The first `count` bytes of sendable() have left.
+  /// The first `count` bytes of sendable() were sent.
   void sent(std::size_t count) {
     sent_ += count;
     const bool all = sent_ == ready_.size();
@@ -77,19 +77,19 @@ class Outbox {
     if (all && ready_.capacity() > kKeptCapacity) ready_ = std::string();
   }
 
-  /// Bytes that have not left. An answer that is not there yet counts like a usual one, so that who bounds the size
-  /// bounds the places as well.
+  /// The number of bytes that were not sent. A missing answer counts like a usual one, so that a bound on the size also
+  /// bounds the number of places.
   [[nodiscard]] std::size_t size() const {
     if (places_.empty()) return ready_.size() - sent_;
     return ready_.size() - sent_ + settled_ + places_.back().behind.size() + places_.size() * kUsualAnswer;
   }
-  /// Every answer was there and has left.
+  /// Whether every answer has come and was sent.
   [[nodiscard]] bool empty() const { return places_.empty() && ready_.size() == sent_; }
 
  private:
   /// An idle connection keeps no more than this.
   static constexpr std::size_t kKeptCapacity = 16 * 1024;
-  /// What was sent is cut off the front when it is at least this much: rarely, because the rest is moved.
+  /// Sent bytes are removed from the front once there are this many: rarely, because the rest must be moved.
   static constexpr std::size_t kCutAt = 32 * 1024;
   static constexpr std::size_t kUsualAnswer = 512;
 
@@ -101,7 +101,7 @@ class Outbox {
     bool is_filled;
   };
 
-  /// Moves what waits for no place any more to ready_.
+  /// Moves everything that no longer waits for a place to ready_.
   void release() {
     while (!places_.empty() && places_.front().is_filled) {
       const Reserved& front = places_.front();
@@ -113,14 +113,14 @@ class Outbox {
     }
   }
 
-  /// What is before the first place.
+  /// Everything before the first place.
   std::string ready_;
-  /// How many of those have left.
+  /// How many bytes of it were sent.
   std::size_t sent_ = 0;
   std::deque<Reserved> places_;
   /// The number of places_[0].
   Place first_ = 0;
-  /// Bytes in places_, but for what is behind the last, which still grows.
+  /// The number of bytes in places_, except those after the last place, which still grow.
   std::size_t settled_ = 0;
   bool dropped_ = false;
 };

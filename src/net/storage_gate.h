@@ -9,14 +9,14 @@
 
 namespace flint::net {
 
-/// Bounds how many requests wait on storage at once (`--max-blocking`). Whoever finds it full is called when there may
-/// be room again. Threads: any.
+/// Bounds how many requests wait on storage at once (`--max-blocking`). A waiter that finds it full is woken when there
+/// may be room again. Threads: any.
 class StorageGate {
  public:
-  /// Somebody who may find the gate full. Outlives every leave() of the gate.
+  /// One that may find the gate full. It must outlive every leave() of the gate.
   class Waiter {
    public:
-    /// `wake` is called by whoever leaves, and must be quick.
+    /// `wake` is called inside leave(), and must be quick.
     explicit Waiter(std::function<void()> wake) : wake_(std::move(wake)) {}
 
    private:
@@ -28,8 +28,8 @@ class StorageGate {
 
   explicit StorageGate(std::size_t most) : free_(static_cast<std::ptrdiff_t>(most)) {}
 
-  /// Takes a place, or returns false; then `waiter` is woken when it is worth trying again, once however often it
-  /// tried. It may also be woken although a place was taken.
+  /// Takes a place, or returns false; then `waiter` is woken once when it is worth trying again, however often it
+  /// tried. It may also be woken although it got a place.
   bool enter(Waiter& waiter);
   void leave(std::size_t places);
 

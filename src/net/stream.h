@@ -11,8 +11,8 @@
 
 namespace flint::net {
 
-/// The half of a connection that moves bytes: one socket, and where it stands in reading and in writing. What the bytes
-/// mean is the other half's, which derives from it. Threads: that of its context.
+/// The half of a connection that moves bytes: one socket, with its states of reading and writing. The derived class is
+/// the other half, which knows what the bytes mean. Threads: that of its context.
 class Stream : public std::enable_shared_from_this<Stream> {
  public:
   explicit Stream(Socket socket);
@@ -20,63 +20,63 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // What its loop and the table of connections ask of it.
+  // Called by its loop and the table of connections.
 
-  /// Serves from now on: its loop has it. Once.
+  /// Starts to serve. Called once, when its loop has it.
   virtual void start() = 0;
-  /// Makes room for another connection, or says why it does not have to.
+  /// Closes to make room for another connection, or reports that it is proven (ConnectionTable::stay).
   virtual void give_way() = 0;
-  /// What the client has proven is to be proven again.
+  /// The client must prove itself again.
   virtual void doubt() = 0;
-  /// Looks at the loop's clock, which has advanced.
+  /// Compares its deadlines with the loop's clock, which has advanced.
   virtual void enforce_deadlines() = 0;
-  /// The loop is draining: closes if that loses no answer, else after the next one.
+  /// The loop is draining: closes if that loses no answer, otherwise after the next one.
   virtual void drain() = 0;
-  /// The loop ends: tells the client what it can still be told, and closes.
+  /// The loop ends: answers what can still be answered, and closes.
   virtual void stop() = 0;
 
   void close();
   [[nodiscard]] bool is_open() const { return reading_ != Reading::kClosed; }
 
  protected:
-  /// Where it stands in reading. From kLingers on, nothing that comes is of interest.
+  /// The state of reading. From kLingers on, everything that arrives is dropped.
   enum class Reading : std::uint8_t {
-    /// Nothing is asked of the socket: the client waits.
+    /// Nothing is read: the client waits.
     kPaused,
-    /// The next bytes go where read() said.
+    /// The next bytes go to the space that read() got.
     kAsked,
     kLingers,
     kClosed,
   };
-  /// Where it stands in writing.
+  /// The state of writing.
   enum class Writing : std::uint8_t {
     kFree,
-    /// The socket takes no more: on_writable() is next.
+    /// The socket accepts no more: on_writable() is next.
     kFull,
-    /// Nothing is written any more.
+    /// Nothing more is written.
     kShut,
   };
   [[nodiscard]] Reading reading() const { return reading_; }
   [[nodiscard]] Writing writing() const { return writing_; }
 
-  /// From kPaused; nothing happens otherwise. `space` stays as it is until on_input() or on_end_of_input().
+  /// Starts to read if the state is kPaused. `space` must stay valid until on_input() or on_end_of_input().
   void read(std::span<char> space);
-  /// When kFree: the number of bytes that the socket took. It is kFull when it took none, unless it has failed and is
-  /// closed.
+  /// Requires kFree. Returns the number of bytes that the socket accepted. If it accepted none, the state is kFull, or
+  /// the stream has failed and is closed.
   std::size_t write(std::string_view bytes);
-  /// Closes without waiting for what is in the kernel's buffer: a client that takes nothing shall not hold that memory.
+  /// Closes and drops the kernel's buffer: a client that reads nothing must not hold that memory.
   void abort();
-  /// Nothing more is written. Closes when the client has, or has sent too much of what nobody reads any more.
+  /// Writes nothing more. Closes when the client has closed, or has sent too much that is dropped.
   void linger();
 
   enum class Client : std::uint8_t {
     kThere,
-    /// Sends nothing more. It may still wait for an answer.
+    /// Sends nothing more, but may still wait for an answer.
     kEnded,
     kGone,
   };
   [[nodiscard]] Client client();
-  /// Who the client is, for people: `127.0.0.1:53412`, or `user 1000, process 4711` of a Unix socket.
+  /// The client in words: `127.0.0.1:53412`, or `user 1000, process 4711` of a Unix socket.
   [[nodiscard]] std::string client_name();
 
  private:
@@ -93,7 +93,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Socket socket_;
   Reading reading_ = Reading::kPaused;
   Writing writing_ = Writing::kFree;
-  /// What was read and forgotten since linger().
+  /// The number of bytes dropped since linger().
   std::size_t discarded_ = 0;
 };
 

@@ -19,10 +19,10 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  /// Jobs begin in the order in which they come. Before stop(). Threads: any.
+  /// Jobs start in the order of these calls. Not after stop(). Threads: any.
   void submit(std::function<void()> job);
 
-  /// Destroys what has not begun, and returns when what has begun has ended.
+  /// Drops the jobs that have not started, and returns when the others have ended.
   void stop();
 
  private:

@@ -22,53 +22,54 @@
 
 namespace flint::server {
 
-/// One client: reads its requests, has them answered in order, writes the answers. Everything happens on its loop's
-/// thread. As many requests as have come are handled in one go, and as many answers as may leave are written in one.
+/// One client: reads its requests, gets them answered, and writes the answers in order. Everything happens on the
+/// loop's thread. All requests that have arrived are handled together, and all answers that may be sent are written
+/// together.
 ///
-/// It stops reading, and so makes the client wait, while a request runs on a worker, while the storage gate is full and
-/// while the client does not take its answers.
+/// It stops reading, so that the client waits, while a request runs on a worker, while the storage gate is full, and
+/// while the client does not read its answers.
 class Connection final : public net::Stream, public Hosted, private backend::Asker {
  public:
   Connection(ConnectionHost& host, net::Socket socket, const http::AccessRules& rules,
              std::shared_ptr<net::Visitor> visitor, bool for_probes);
 
   void start() override { pump(); }
-  /// Closes, unless a request here has passed the access rules.
+  /// Closes, unless a request on this connection has passed the access rules.
   void give_way() override;
-  /// The token is another one now.
+  /// The token has changed.
   void doubt() override;
   void enforce_deadlines() override;
   void drain() override;
-  /// Tells the client that the answers which it waits for do not come any more, and closes.
+  /// Tells the client that outstanding answers will not come, and closes.
   void stop() override;
-  /// Sends what was told since the last time.
+  /// Sends the answers told since the last call.
   void after_telling() override;
   void resume() override;
 
  private:
-  /// Where it stands in serving what was read.
+  /// The state of serving what was read.
   enum class Serving : std::uint8_t {
-    /// The next request is handled when it is there.
+    /// Handles the next request when it is complete.
     kRequests,
     /// The request waits for a place in the storage gate.
     kGate,
     /// The request runs on a worker.
     kWorker,
-    /// A long answer is on its way, piece by piece.
+    /// A long answer is being sent, piece by piece.
     kPieces,
-    /// A worker makes the next piece.
+    /// A worker prepares the next piece.
     kPiece,
-    /// Nothing: the last answer is in the outbox.
+    /// Serves no more: the last answer is in the outbox.
     kNothing,
   };
 
-  /// What is noted of an answer that comes later.
+  /// The note of an answer that comes later.
   struct Question {
     http::Asked asked;
     const api::OperationRow* operation = nullptr;
     /// By the loop's clock.
     net::SteadyClock::time_point since;
-    /// When it was read; nothing where nobody measures how long the answer takes.
+    /// When it was read; nothing if the duration is not measured.
     std::optional<net::SteadyClock::time_point> at;
   };
 
@@ -78,32 +79,32 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   void on_close() override;
   void answered(std::uint64_t number, backend::Answer&& answer) override;
 
-  /// Goes as far as it can: handles what has come, writes what may leave, reads on.
+  /// Goes as far as possible: handles what has arrived, writes what may be sent, continues to read.
   void pump();
   [[nodiscard]] bool may_handle() const;
-  /// Handles the next piece of input; false when more must come first.
+  /// Handles the next piece of input. Returns false if more must arrive first.
   bool handle_next();
   void admit();
   void serve();
-  /// The answer that `place` was kept for is there. It leaves with after_telling().
+  /// Fills `place` with its answer, which after_telling() sends.
   void tell(std::uint64_t place, const api::Response& response);
-  /// Whether the backend's patience with its oldest question is over.
+  /// Whether the oldest question has waited longer than the backend's patience.
   [[nodiscard]] bool is_overdue() const;
-  /// Answers in place of the backend, which has not, the oldest of its questions, and ends.
+  /// Answers the oldest question, which the backend has not answered, and ends the connection.
   void give_up(std::string_view why);
   void run_on_worker();
   void take_worker_answer(api::Response response);
-  /// Whether nobody waits any more for what a worker is to do.
+  /// Whether the client no longer waits for the worker's answer.
   [[nodiscard]] bool is_abandoned();
   void next_piece();
   void take_piece(const Result<bool>& more, const std::string& piece);
 
-  /// The answer to the request that was read last comes next in the outbox, now or later. Serves nothing behind it if
-  /// it is the last.
+  /// Called when the answer to the request that was read last takes the next position in the outbox, now or later. If
+  /// it is the last answer, nothing after it is served.
   [[nodiscard]] http::Asked take_question(bool close = false);
   void answer(api::Response response, bool close = false, bool ask_for_token = false);
-  /// A last answer that belongs to no request, or not to the one that is being read. `without_body` when the client
-  /// sent a HEAD, and would take a body for the next answer.
+  /// Appends a last answer that belongs to no request, or not to the one being read. `without_body` if the client sent
+  /// a HEAD and would take a body for the next answer.
   void fail(const http::Refusal& refusal, bool without_body = false);
   void append(std::string& out, const api::Response& response, const http::Asked& asked, bool ask_for_token = false);
 
@@ -123,31 +124,31 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   api::Service::Route route_;
 
   Serving serving_ = Serving::kRequests;
-  /// The rest of a long answer, a piece at a time, and the request that it answers.
+  /// The rest of a long answer, one piece per call, and the request that it answers.
   std::function<void(const api::Response::TakePiece&)> more_;
   http::Asked long_asked_;
-  /// Operations that are with the queue, and how many of them have a place in the storage gate.
+  /// The number of operations in the queue, and how many of them have a place in the storage gate.
   std::size_t asked_ = 0;
   std::size_t in_gate_ = 0;
-  /// While serve() submits, and the answer that came at once.
+  /// Set while serve() submits; and the answer, if it came during that call.
   bool submitting_ = false;
   std::optional<api::Response> at_once_;
   net::SteadyClock::time_point in_worker_since_;
   /// Set by the worker.
   std::atomic<bool> worker_has_begun_ = false;
-  /// For the worker: what has not begun by then is not done.
+  /// Read by the worker: a job that has not begun by then is dropped.
   std::atomic<bool> closed_ = false;
 
-  /// A request has passed the access rules, other than a probe, which anybody may send.
+  /// A request has passed the access rules. Probes do not count, because anyone may send them.
   bool proven_ = false;
-  /// The client has said that it sends nothing more, or that this request is its last.
+  /// The client has announced that it sends nothing more, or that this request is its last.
   bool client_is_done_ = false;
 
-  /// When the last bytes came: read once for all requests in them.
+  /// When the last bytes arrived: one time for all requests in them.
   net::SteadyClock::time_point read_at_;
-  /// Decisions since then that are in the outbox and wait for nothing.
+  /// The number of decisions since then that were answered immediately.
   std::uint64_t decided_ = 0;
-  /// When the first answer was told since the last after_telling().
+  /// When the first answer since the last after_telling() was told.
   std::optional<net::SteadyClock::time_point> told_at_;
 
   enum class Waits : std::uint8_t { kNot, kIdle, kHead, kBody };

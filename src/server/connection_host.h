@@ -17,10 +17,10 @@
 
 namespace flint::server {
 
-/// A connection as its host sees it: it may wait for its answers, or for a place in the storage gate.
+/// A connection as its host sees it: one that may wait for answers, or for a place in the storage gate.
 class Hosted {
  public:
-  /// Every answer that the backend had is told.
+  /// All available answers have been told.
   virtual void after_telling() = 0;
   /// There may be room in the storage gate.
   virtual void resume() = 0;
@@ -30,10 +30,10 @@ class Hosted {
 };
 
 /// What the connections of one loop share: the loop, the token, the date, the counters, the loop's queue to the
-/// backend, and who waits for the queue or for the storage gate. It never waits for storage. Answers that must not
-/// leave before the log is durable stay with their connections until the backend wakes the loop, once for all of them:
-/// so every request that comes during one group commit shares the next. Threads: the loop's, unless a comment says
-/// otherwise.
+/// backend, and the connections that wait for the queue or for the storage gate. It never waits for storage. Answers
+/// that must not leave before the log is durable stay with their connections until the backend wakes the loop, once for
+/// all of them: so every request that comes during one group commit shares the next. Threads: the loop's, unless a
+/// comment says otherwise.
 class ConnectionHost {
  public:
   /// The references outlive it.
@@ -50,20 +50,20 @@ class ConnectionHost {
 
   [[nodiscard]] ServerCore& core() { return core_; }
   [[nodiscard]] const std::string& date() const { return date_; }
-  /// What a request carries where the rules ask for a token. Each host has its own copy, so that reading it needs no
+  /// The token that requests need where the rules ask for one. Each host has its own copy, so that reading it needs no
   /// lock.
   [[nodiscard]] const std::string& token() const { return token_; }
   [[nodiscard]] http::Traffic& traffic() { return traffic_; }
   [[nodiscard]] backend::Queue& queue() { return *queue_; }
   void note_full_disk() { disk_full_.happened(); }
-  /// Logs `what` with who did it.
+  /// Logs `what`, and the client that did it.
   void audit(std::string_view what, std::string_view client);
 
-  /// after_telling() follows, once all answers that the queue has are delivered.
+  /// Calls after_telling() once all answers in the queue are delivered.
   void was_answered(std::shared_ptr<Hosted> connection) { answered_.push_back(std::move(connection)); }
   /// Whether a request that waits on storage may begin. If not, call resume_later().
   [[nodiscard]] bool enter_gate() { return core_.gate.enter(gate_waiter_); }
-  /// resume() follows, when there may be room in the gate.
+  /// Calls resume() when there may be room in the gate.
   void resume_later(std::shared_ptr<Hosted> connection) { stalled_.push_back(std::move(connection)); }
 
  private:
@@ -81,7 +81,7 @@ class ConnectionHost {
   std::vector<std::shared_ptr<Hosted>> answered_;
   std::deque<std::shared_ptr<Hosted>> stalled_;
   net::StorageGate::Waiter gate_waiter_;
-  /// Goes before what it calls.
+  /// Destroyed before what it calls.
   const std::unique_ptr<backend::Queue> queue_;
 };
 

@@ -19,7 +19,7 @@ struct HttpSettings {
   std::size_t max_blocking = 1024;
   unsigned threads = 1;
   net::ConnectionPlaces places{.places = kMaxConnections, .spare = net::ConnectionTable::kSpare};
-  /// What requests carry on sockets that ask for it.
+  /// The token that requests need on sockets that ask for one.
   std::string token;
   Deadlines deadlines;
 };
@@ -27,9 +27,9 @@ struct HttpSettings {
 /// Answers the HTTP API over one backend on any number of sockets. Threads: its methods from one.
 class HttpServer {
  public:
-  /// `backend` and `log` outlive it.
+  /// `backend` and `log` must outlive it.
   HttpServer(backend::Backend& backend, const HttpSettings& settings, net::EventLog& log);
-  /// stop(), without time to drain.
+  /// stop() without time to drain.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -38,17 +38,17 @@ class HttpServer {
   void add(net::ListenSocket socket, http::AccessRules rules);
   Status start();
 
-  /// Between start() and stop(). When it returns, requests are judged by this token alone, also on open connections.
+  /// Between start() and stop(). When it returns, only this token is valid, even on open connections.
   void set_token(const std::string& token);
 
-  /// Stops accepting and takes the sockets' names away, finishes what is in flight, closes what is not done by `drain`
-  /// from now, and returns when no thread is left. Whether all was done in time.
+  /// Stops accepting, removes the sockets' names, finishes the requests in progress, and closes the connections that
+  /// are not done within `drain`. Returns when all threads have ended, and whether all requests were finished in time.
   bool stop(std::chrono::milliseconds drain);
 
-  /// Runs `job` as requests of that effect, which blocks, are run.
+  /// Runs `job` on the workers for requests with this effect, which blocks.
   void submit(api::Effect effect, std::function<void()> job) { core_.workers(effect).submit(std::move(job)); }
 
-  /// Whether at most `count` connections were left before `timeout` had passed.
+  /// Waits up to `timeout`. Returns whether at most `count` connections are left.
   bool wait_for_connections(std::size_t count, std::chrono::milliseconds timeout) {
     return core_.connections.wait_for(count, timeout);
   }
@@ -58,7 +58,7 @@ class HttpServer {
 
   net::EventLog& log_;
   ServerCore core_;
-  /// Of each socket. Connections refer to them.
+  /// The rules of each socket. Connections refer to them.
   std::deque<http::AccessRules> rules_;
   std::vector<std::unique_ptr<ConnectionHost>> hosts_;
   net::IoContext accept_context_{1};

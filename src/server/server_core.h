@@ -15,7 +15,7 @@
 
 namespace flint::server {
 
-/// What all loops and connections of one server share. Outlives them.
+/// What all loops and connections of one server share. It outlives them.
 struct ServerCore {
   ServerCore(backend::Backend& over, const Deadlines& limits, const net::ConnectionPlaces& places,
              std::size_t max_blocking)
@@ -35,12 +35,12 @@ struct ServerCore {
   const Deadlines deadlines;
   net::StorageGate gate;
 
-  /// Each kind of work has threads of its own: in one queue, doctors and rankings held up a flush.
+  /// Each kind of work has its own threads: in one queue, doctors and rankings delayed a flush.
   static constexpr std::size_t kMaxWorkers = 2;
   net::WorkerPool flushing_workers{1};
   net::WorkerPool scanning_workers;
   net::WorkerPool examining_workers;
-  /// For an effect that blocks.
+  /// The workers for an effect that blocks.
   [[nodiscard]] net::WorkerPool& workers(api::Effect effect) {
     if (effect == api::Effect::kFlushes) return flushing_workers;
     return effect == api::Effect::kScans ? scanning_workers : examining_workers;
