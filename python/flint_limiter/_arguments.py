@@ -61,7 +61,7 @@ def key(value: object, name: str = "key") -> str:
     if not 1 <= size <= MAX_KEY_BYTES:
         raise ValueError(f"{name} must be 1 to {MAX_KEY_BYTES} bytes of UTF-8, not {size}.")
     if control := _CONTROL.search(checked):
-        raise ValueError(f"{name} must not hold control characters: there is one at position {control.start()}.")
+        raise ValueError(f"{name} must not contain control characters: there is one at position {control.start()}.")
     if checked.isspace():
         raise ValueError(f"{name} must not be blank: it contains only white space.")
     return checked
