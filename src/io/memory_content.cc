@@ -49,9 +49,9 @@ bool equal_shared(const std::byte* shared, const std::byte* other, std::size_t s
 // other threads write. Only without maps are the extents joined.
 MemoryContent::Extent MemoryContent::make_extent(std::uint64_t begin, std::uint64_t size) {
   // calloc: large preallocated files cost no memory until they are touched.
-  auto* const bytes = static_cast<std::byte*>(std::calloc(size, 1));
+  std::unique_ptr<std::byte[], Free> bytes(static_cast<std::byte*>(std::calloc(size, 1)));
   FLINT_ASSERT(bytes != nullptr);
-  return {std::unique_ptr<std::byte[], Free>(bytes), begin, size};
+  return {std::move(bytes), begin, size};
 }
 
 template <typename Visit>
