@@ -121,13 +121,13 @@ bool is_zero(std::span<const std::byte> bytes) {
 /// Copies data, not length: holes and zeros stay holes. A preallocated segment of 64 MiB with a few records, or a
 /// sparse file made by hand, would otherwise fill the disk that a repair runs on.
 Result<std::uint64_t> copy_bytes(const io::File& from, std::uint64_t begin, std::uint64_t end, io::File& to) {
-  const Result<std::uint64_t> size = from.size();
+  Result<std::uint64_t> size = from.size();
   if (!size.ok()) return size;
   end = std::max(begin, std::min(end, *size));
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(kBufferBytes, end - begin)));
   std::uint64_t copied = 0;
   for (std::uint64_t at = begin; at < end;) {
-    const Result<std::uint64_t> data = from.next_data(at);
+    Result<std::uint64_t> data = from.next_data(at);
     if (!data.ok()) return data;
     at = *data;
     if (at >= end) break;

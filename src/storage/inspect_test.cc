@@ -124,11 +124,11 @@ TEST(Inspect, ADirectoryWhereTemporaryFilesAreWrittenIsTold) {
 
 // Symptom: the log of an open said that a directory is on FUSE or in memory, and `flint doctor` called it sound.
 TEST(Inspect, WhatTheFileSystemMayNotKeepIsTold) {
-  const std::pair<io::FileSystemKind, const char*> kKinds[] = {
+  const std::pair<io::FileSystemKind, const char*> kinds[] = {
       {{.name = "fuse", .uncertain = true}, "is on a file system (fuse) that may not keep"},
       {{.name = "nfs", .network = true}, "is on a network file system (nfs), whose locks"},
       {{.name = "tmpfs", .volatile_ = true}, "is on tmpfs: nothing there outlives the machine"}};
-  for (const auto& [kind, words] : kKinds) {
+  for (const auto& [kind, words] : kinds) {
     testing::FaultyOptions place;
     place.kind = kind;
     const FaultyDisk disk(place);
@@ -149,10 +149,10 @@ TEST(Inspect, WhatTheFileSystemMayNotKeepIsTold) {
 
 // Symptom: the command that a message about damage tells to run named another directory when the path had a blank.
 TEST(Inspect, TheCommandsOfAMessageCanBePasted) {
-  const std::pair<std::string, std::string> kPaths[] = {{"/var/lib/flint-1", "--data-dir /var/lib/flint-1 doctor"},
-                                                        {"/a b/it's", R"(--data-dir '/a b/it'\''s' doctor)"},
-                                                        {"$HOME", "--data-dir '$HOME' doctor"}};
-  for (const auto& [path, command] : kPaths) {
+  const std::pair<std::string, std::string> paths[] = {{"/var/lib/flint-1", "--data-dir /var/lib/flint-1 doctor"},
+                                                       {"/a b/it's", R"(--data-dir '/a b/it'\''s' doctor)"},
+                                                       {"$HOME", "--data-dir '$HOME' doctor"}};
+  for (const auto& [path, command] : paths) {
     FaultyDisk disk({.path = path});
     disk.put(kManifestName, "no manifest");
     TestOwner scratch;

@@ -106,7 +106,7 @@ Result<std::optional<ParsedRecord>> SegmentReader::next() {
 
 Result<std::uint64_t> SegmentReader::skip_zeros(std::uint64_t offset) {
   while (offset < window_.end()) {
-    const Result<std::uint64_t> data = window_.next_data(offset);
+    Result<std::uint64_t> data = window_.next_data(offset);
     if (!data.ok()) return data;
     offset = *data;
     Result<std::span<const std::byte>> bytes = window_.at(offset, 1);

@@ -203,6 +203,7 @@ TEST_P(LostPages, OneSyncFailsAmongConcurrentOnes) {
       base::Mutex acknowledging;
       disk.fail_call(disk.call_count() + (seed + 7 * round) % 60, io_error(round));
       std::vector<std::thread> threads;
+      threads.reserve(3);
       for (int thread = 0; thread < 3; ++thread) {
         threads.emplace_back([&] {
           for (int i = 0; i < 40; ++i) {

@@ -60,10 +60,10 @@ TEST(Manifest, ContradictionsAreDamage) {
            "generation 0\ndurable_seq 99999999999999999999\nfirst_segment 1\nlast_segment 1\n",
            "durable_seq 0\ngeneration 0\nfirst_segment 1\nlast_segment 1\n",
            // The next compaction stopped the process: the generation after it was not above it, or below all others.
-           "generation 18446744073709551614\ndurable_seq 9\nfirst_segment 1\nlast_segment 1\n"
-           "snapshot 18446744073709551614 5\n",
-           "generation 2305843009213693953\ndurable_seq 9\nfirst_segment 1\nlast_segment 1\n"
-           "snapshot 2305843009213693953 5\n",
+           ("generation 18446744073709551614\ndurable_seq 9\nfirst_segment 1\nlast_segment 1\n"
+            "snapshot 18446744073709551614 5\n"),
+           ("generation 2305843009213693953\ndurable_seq 9\nfirst_segment 1\nlast_segment 1\n"
+            "snapshot 2305843009213693953 5\n"),
            "generation 0\ndurable_seq 18446744073709551615\nfirst_segment 1\nlast_segment 1\n",
            "generation 0\ndurable_seq 0\nfirst_segment 1\nlast_segment 18446744073709551615\n",
            "generation 0\ndurable_seq 0\nfirst_segment 18446744073709551615\nlast_segment 18446744073709551615\n",

@@ -434,7 +434,7 @@ Finding Repairer::describe(const Kept& kept) const {
 
 Result<DoctorReport> repair(io::Directory& directory, Owner& state, const LockWait& wait) {
   // Before the lock is taken: that creates the lock file, and a mistyped path must not look like a store afterwards.
-  if (const Result<DoctorReport> before = inspect(directory, state); before.code() == Code::kNotFound) return before;
+  if (Result<DoctorReport> before = inspect(directory, state); before.code() == Code::kNotFound) return before;
   const Result<std::unique_ptr<io::DirectoryLock>> lock = wait_for_lock(directory, LockFor::kWriting, wait);
   if (!lock.ok()) return lock.status();
   std::vector<Finding> done;
