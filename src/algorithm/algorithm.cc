@@ -48,6 +48,15 @@ Outcome decide(const State& state, const Limit& limit, Units cost, Time now) {
   return with_state(state, limit, [&](const auto& s) { return s.decide(limit, cost, now); });
 }
 
+Outcome charged(const State& state, const Limit& limit, Units cost, Time now) {
+  return with_state(state, limit, [&](const auto& s) { return s.charged(limit, cost, now); });
+}
+
+Units most_charged(const State& state, const Limit& limit, Units cost, Time now) {
+  const Units used = with_state(state, limit, [&](const auto& s) { return s.in_use(limit, now).cost; });
+  return std::min(cost, kMaxUnits - std::min(kMaxUnits, used));
+}
+
 void consume(State& state, const Limit& limit, Units cost, Time now, const Outcome& allowed) {
   with_state(state, limit, [&](auto& s) { s.consume(limit, cost, now, allowed); });
 }
@@ -59,9 +68,17 @@ View view(const State& state, const Limit& limit, Time now) {
 State reconfigure(const State& state, const Limit& from, const Limit& to, Time now) {
   return with_state(state, from, [&](const auto& s) -> State {
     if (from.algorithm == to.algorithm && s.stays(from, to)) return s.reconfigured(from, to, now);
-    const Run run = s.in_use(from, now);
-    return holding({run.time, std::min(run.cost, to.capacity())}, to);
+    return succeed(state, from, to, now);
   });
+}
+
+State succeed(const State& state, const Limit& from, const Limit& to, Time now) {
+  const Run run = with_state(state, from, [&](const auto& s) { return s.in_use(from, now); });
+  return holding({run.time, std::min(run.cost, to.capacity())}, to);
+}
+
+bool is_fresh(const State& state, const Limit& limit, Time now) {
+  return view(state, limit, now).reset_after == Nanos::zero();
 }
 
 bool is_valid(const State& state, const Limit& limit) noexcept {

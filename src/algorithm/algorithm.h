@@ -29,7 +29,13 @@ using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter>
 
 [[nodiscard]] Outcome decide(const State& state, const Limit& limit, Units cost, Time now);
 
-/// Takes `cost`. `allowed` is what decide() said of the same arguments, and it allowed the cost.
+/// What charging `cost` leads to, also beyond the limit: a debt, during which everything is denied. `cost` is at least 1,
+/// and at most most_charged() at this time.
+[[nodiscard]] Outcome charged(const State& state, const Limit& limit, Units cost, Time now);
+/// As much of `cost` as there is room for: no more than kMaxUnits are ever in use.
+[[nodiscard]] Units most_charged(const State& state, const Limit& limit, Units cost, Time now);
+
+/// Takes `cost`. `allowed` is what decide() said of the same arguments, and it allowed the cost, or what charged() did.
 void consume(State& state, const Limit& limit, Units cost, Time now, const Outcome& allowed);
 
 [[nodiscard]] View view(const State& state, const Limit& limit, Time now);
@@ -44,6 +50,13 @@ void consume(State& state, const Limit& limit, Units cost, Time now, const Outco
 /// - Else (another algorithm, or a window of another length): what is in use, in whole units, is one entry at `now`, so
 ///   that no window of the new length can forget it early.
 [[nodiscard]] State reconfigure(const State& state, const Limit& from, const Limit& to, Time now);
+
+/// How a usage under `to` begins where the same traffic was counted by `from` until now: what is in use, in whole
+/// units and up to the new capacity, is one entry at `now`.
+[[nodiscard]] State succeed(const State& state, const Limit& from, const Limit& to, Time now);
+
+/// Whether all of the quota is there: the state is then as good as a fresh one.
+[[nodiscard]] bool is_fresh(const State& state, const Limit& limit, Time now);
 
 /// Whether `state` is one that `limit` can lead to. What is read from disk must be checked before it is used.
 [[nodiscard]] bool is_valid(const State& state, const Limit& limit) noexcept;

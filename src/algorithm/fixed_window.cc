@@ -43,6 +43,12 @@ Outcome FixedWindow::decide(const Limit& limit, Units cost, Time now) const noex
   return {{true, remaining - cost, reset_after, Nanos::zero()}, window.describe(limit, now)};
 }
 
+Outcome FixedWindow::charged(const Limit& limit, Units cost, Time now) const noexcept {
+  FixedWindow window = current(now, limit.per);
+  window.count += cost;
+  return {{true, left(window, limit), time_until_end(window, limit, now), Nanos::zero()}, window.describe(limit, now)};
+}
+
 void FixedWindow::consume(const Limit& limit, Units, Time now, const Outcome& allowed) noexcept {
   FLINT_ASSERT(allowed.allowed);
   *this = current(now, limit.per);

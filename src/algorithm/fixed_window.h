@@ -17,13 +17,14 @@ namespace flint::algorithm {
 struct FixedWindow {
   /// When the window started; with count 0, the time that the state has seen.
   Time start{};
-  /// Units in the window; 0: there is none. More than the rate only where 0.1.0 left it so.
+  /// Units in the window; 0: there is none. More than the rate is a debt.
   Units count = 0;
 
   [[nodiscard]] static FixedWindow fresh(Time now) noexcept { return {now, 0}; }
   [[nodiscard]] static FixedWindow holding(Run in_use, const Limit& limit) noexcept;
 
   [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
+  [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Time now) const noexcept;
   void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 

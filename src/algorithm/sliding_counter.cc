@@ -76,6 +76,13 @@ Outcome SlidingCounter::decide(const Limit& limit, Units cost, Time now) const n
   return {{true, remaining - cost, time_until_empty(window, limit, now), Nanos::zero()}, window.describe(limit, now)};
 }
 
+Outcome SlidingCounter::charged(const Limit& limit, Units cost, Time now) const noexcept {
+  SlidingCounter window = current(now, limit.per);
+  window.count += cost;
+  return {{true, left(used(window, limit, now), limit), time_until_empty(window, limit, now), Nanos::zero()},
+          window.describe(limit, now)};
+}
+
 void SlidingCounter::consume(const Limit& limit, Units, Time now, const Outcome& allowed) noexcept {
   FLINT_ASSERT(allowed.allowed);
   *this = current(now, limit.per);

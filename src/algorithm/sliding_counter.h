@@ -37,6 +37,7 @@ struct SlidingCounter {
   [[nodiscard]] static SlidingCounter holding(Run in_use, const Limit& limit) noexcept;
 
   [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
+  [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Time now) const noexcept;
   void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 

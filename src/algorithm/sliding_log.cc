@@ -52,9 +52,14 @@ Outcome SlidingLog::decide(const Limit& limit, Units cost, Time now) const noexc
       {}};
 }
 
+Outcome SlidingLog::charged(const Limit& limit, Units cost, Time now) const noexcept {
+  const Units after = spent(now, limit.per) + cost;
+  return {{true, left(after, limit), limit.per, Nanos::zero()}, {Algorithm::kSlidingWindowLog, after, 0}};
+}
+
 void SlidingLog::consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) {
   FLINT_ASSERT(allowed.allowed);
-  append(now, cost, limit.per);
+  if (cost > 0) append(now, cost, limit.per);
 }
 
 View SlidingLog::view(const Limit& limit, Time now) const noexcept {

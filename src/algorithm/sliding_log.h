@@ -41,6 +41,7 @@ class SlidingLog {
   [[nodiscard]] static SlidingLog holding(Run in_use, const Limit& limit);
 
   [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
+  [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Time now) const noexcept;
   void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed);
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 

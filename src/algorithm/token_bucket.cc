@@ -52,6 +52,12 @@ Outcome TokenBucket::decide(const Limit& limit, Units cost, Time now) const noex
   return {{true, left - cost, time_until(bucket, limit, 0), Nanos::zero()}, bucket.describe()};
 }
 
+Outcome TokenBucket::charged(const Limit& limit, Units cost, Time now) const noexcept {
+  TokenBucket bucket = refilled(limit, now);
+  bucket.used += cost;
+  return {{true, tokens(bucket, limit), time_until(bucket, limit, 0), Nanos::zero()}, bucket.describe()};
+}
+
 /// The verdict has the refill already: it is the dearest step of a decision, and is done once.
 void TokenBucket::consume(const Limit&, Units, Time now, const Outcome& allowed) noexcept {
   FLINT_ASSERT(allowed.allowed);

@@ -22,7 +22,7 @@ struct TokenBucket {
   /// Up to when the refill is accounted for.
   Time updated_at{};
   /// Tokens that are missing, the one that is being refilled included.
-  /// More than the capacity only where 0.1.0 left it so.
+  /// More than the capacity is a debt.
   Units used = 0;
   /// How far that one is refilled, in 1/per of a token with `per` in nanoseconds. Less than per; 0 when used is 0.
   std::uint64_t fraction = 0;
@@ -31,6 +31,7 @@ struct TokenBucket {
   [[nodiscard]] static TokenBucket holding(Run in_use, const Limit& limit) noexcept;
 
   [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
+  [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Time now) const noexcept;
   void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 

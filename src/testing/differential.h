@@ -79,7 +79,7 @@ class Differential {
 
  private:
   void step() {
-    switch (source_.pick(options_.reconfigures ? 12 : 10)) {
+    switch (source_.pick(options_.reconfigures ? 14 : 10)) {
       case 0:
       case 1:
       case 2:
@@ -91,6 +91,10 @@ class Differential {
         return change_limit(pick_limit(source_, pick_algorithm(source_)));
       case 11:
         return change_limit(pick_neighbour());
+      case 12:
+        return charge(source_.pick(4) == 0 ? kMaxUnits : 1 + pick_up_to(source_, 2 * limit_.capacity()));
+      case 13:
+        return be_succeeded(pick_limit(source_, pick_algorithm(source_)));
       default:
         return check(pick_cost());
     }
@@ -165,6 +169,26 @@ class Differential {
     expect(algorithm::is_valid(state_, limit_), "state after a grant");
     const algorithm::View after = algorithm::view(state_, limit_, now_);
     expect(after.remaining == last_.remaining && after.reset_after == last_.reset_after, "what a grant promised");
+  }
+
+  void charge(Units wanted) {
+    const Units cost = algorithm::most_charged(state_, limit_, wanted, now_);
+    const algorithm::Outcome after = algorithm::charged(state_, limit_, cost, now_);
+    algorithm::consume(state_, limit_, cost, now_, after);
+    model_.charge(wanted, now_);
+    expect(algorithm::is_valid(state_, limit_), "state after a charge");
+    const algorithm::View view = algorithm::view(state_, limit_, now_);
+    expect(view.remaining == after.remaining && (cost == 0 || view.reset_after == after.reset_after),
+           "what a charge promised");
+    look();
+  }
+
+  void be_succeeded(const Limit& to) {
+    state_ = algorithm::succeed(state_, limit_, to, now_);
+    model_ = model_.succeeded_by(to, now_);
+    limit_ = to;
+    expect(algorithm::is_fresh(state_, limit_, now_) == model_.is_fresh(now_), "freshness");
+    look();
   }
 
   void expect_exact_retry(Units cost) {

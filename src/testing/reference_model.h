@@ -60,6 +60,20 @@ class Model {
     if (limit_.algorithm == Algorithm::kSlidingWindowLog) merge_oldest(at);
   }
 
+  /// Counts usage that has happened, also beyond the limit, up to kMaxUnits in all.
+  void charge(Units cost, Time now) {
+    const Units room = kMaxUnits - std::min(kMaxUnits, in_use(now));
+    if (room > 0 || limit_.algorithm != Algorithm::kSlidingWindowLog) consume(std::min(cost, room), now);
+  }
+
+  /// The model of a rule that the same traffic is counted by from now on.
+  [[nodiscard]] Model succeeded_by(const Limit& to, Time now) const {
+    Model next(to, effective(now), most_runs_);
+    next.restart(to, count(effective(now)), std::min(in_use(now), to.capacity()));
+    return next;
+  }
+  [[nodiscard]] bool is_fresh(Time now) const { return reset_after(count(effective(now))) == Nanos::zero(); }
+
   /// Whole units that count against the limit.
   [[nodiscard]] Units in_use(Time now) const {
     const Int128 at = count(effective(now));
