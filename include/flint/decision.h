@@ -27,11 +27,28 @@ struct Decision {
   /// 0 if allowed. If denied, the exact earliest time at which this cost could pass, rounded up (so at least 1).
   std::uint64_t retry_after_ms = 0;
   Algorithm algorithm = Algorithm::kTokenBucket;
+  /// The key is new, and the limiter holds as many keys as Options::max_keys allows. `allowed` is then what
+  /// Options::on_full says; nothing is consumed, and `retry_after_ms` of a denial is 1000, since nobody knows when a key
+  /// will be forgotten.
+  bool keys_full = false;
 };
 
 struct CheckItem {
   std::string_view key;
   Units cost = 1;
+  /// A limit that the check carries; see Limiter::check().
+  std::optional<Limit> limit = std::nullopt;
+};
+
+struct CheckOptions {
+  /// A limit that the check carries; see Limiter::check().
+  std::optional<Limit> limit = std::nullopt;
+  /// Answers what a check would be told, and consumes, counts and creates nothing.
+  bool dry_run = false;
+};
+
+struct CheckAllOptions {
+  bool dry_run = false;
 };
 
 /// One decision over several keys: all of them are consumed, or none.
@@ -44,19 +61,42 @@ struct CheckAllResult {
   std::vector<Decision> results;
 };
 
-/// The status of a key. Reading it changes nothing.
+/// Where the limit of a status comes from.
+enum class Source : std::uint8_t {
+  /// It was set for exactly this key or pattern.
+  kSet,
+  /// A pattern gives it.
+  kPattern,
+  /// The last check of the key carried it.
+  kCarried,
+};
+
+/// The name of `source`: `set`, `pattern` or `carried`. Static storage.
+[[nodiscard]] std::string_view source_name(Source source) noexcept;
+
+/// The status of a key or of a pattern. Reading it changes nothing.
+///
+/// Of a pattern, `remaining` and `reset_at` are those of a key that was never used, and the totals and times sum up all
+/// of its keys, those that are forgotten included.
 struct LimitStatus {
   std::string key;
   Limit limit;
+  Source source = Source::kSet;
+  /// The name of the pattern, if `source` is kPattern.
+  std::string pattern = {};
+  /// Of a pattern: whether it holds also where a check carries a limit.
+  bool overrides = false;
+  /// Of a pattern: how many keys live by it.
+  std::optional<std::uint64_t> keys = std::nullopt;
   Units remaining = 0;
   WallTime reset_at{};
   std::uint64_t total_allowed = 0;
   std::uint64_t total_denied = 0;
   std::uint64_t total_allowed_cost = 0;
   std::uint64_t total_denied_cost = 0;
-  std::optional<WallTime> last_allowed_at;
-  std::optional<WallTime> last_denied_at;
-  std::optional<WallTime> last_reset_at;
+  std::optional<WallTime> last_allowed_at = std::nullopt;
+  std::optional<WallTime> last_denied_at = std::nullopt;
+  std::optional<WallTime> last_reset_at = std::nullopt;
 };
 
 enum class EventKind : std::uint8_t { kConfigured, kAllowed, kDenied, kReset };

@@ -67,6 +67,9 @@ Status validate_limit(const Limit& limit);
 /// blank.
 Status validate_key(std::string_view key);
 
+/// Whether `key` is a pattern: its last character is `*`, and it names all keys that begin with what is before it.
+[[nodiscard]] constexpr bool is_pattern(std::string_view key) noexcept { return key.ends_with('*'); }
+
 /// Parses `250ms`, `10s`, `1m`, `1h` or `1d`; a bare integer means seconds. Fails with kInvalidArgument outside
 /// kMinPeriod..kMaxPeriod.
 Result<Nanos> parse_period(std::string_view text);

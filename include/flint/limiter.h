@@ -31,11 +31,18 @@ struct Deferred {
 
 struct ListQuery {
   /// Only keys that start with this prefix.
-  std::string_view prefix;
+  std::string_view prefix = {};
   /// Only keys after this one, in byte order.
-  std::string_view after;
+  std::string_view after = {};
   /// At most this many keys.
   std::size_t max_rows = SIZE_MAX;
+  /// Also the keys that live by patterns and by limits that checks carried.
+  bool keys = false;
+};
+
+struct LimitOptions {
+  /// Of a pattern: it holds also where a check carries a limit.
+  bool overrides = false;
 };
 
 enum class TopBy : std::uint8_t { kDenied, kAllowed };
@@ -76,28 +83,41 @@ class Limiter {
   Limiter(const Limiter&) = delete;
   Limiter& operator=(const Limiter&) = delete;
 
-  /// Sets the limit of a key. A new key starts with full quota. If the key already has these values, nothing is
-  /// written. If the values differ, usage stays, up to the new capacity: remaining is the new capacity minus the units
-  /// in use, at least 0.
-  Status limit(std::string_view key, const Limit& limit);
+  /// Sets the limit of a key or of a pattern. A new key starts with full quota. If it already has these values, nothing
+  /// is written. If the values differ, usage stays, up to the new capacity: remaining is the new capacity minus the
+  /// units in use, at least 0; a changed pattern does that for each of its keys, at once.
+  ///
+  /// A name that ends in `*` is a pattern's: it gives every key that begins with what is before the `*` a usage of its
+  /// own, from its first allowed check on. Fails with kInvalidArgument if `*` is anywhere else in a new name.
+  Status limit(std::string_view key, const Limit& limit, const LimitOptions& options = {});
 
-  /// Decides whether `cost` units of `key` may pass now and, if so, consumes them. Fails with kLimitNotFound if the key
-  /// has no limit, and with kInvalidArgument if the cost is 0, above kMaxUnits, or above the capacity (it could never
-  /// pass).
-  Result<Decision> check(std::string_view key, Units cost = 1);
+  /// Decides whether `cost` units of `key` may pass now and, if so, consumes them.
+  ///
+  /// The limit that holds is the one that was set for exactly this key; else that of the longest matching pattern that
+  /// overrides; else the one that the check carries, if it does; else that of the longest matching pattern. A key that
+  /// is decided by several limits in turn has its usage counted under each of the last four, so that to alternate
+  /// between them grants nothing: a limit that is new to the key begins with what is in use under the latest.
+  /// A key that has no limit of its own is forgotten once its full quota is back, which changes no decision.
+  ///
+  /// Fails with kLimitNotFound if no limit holds, and with kInvalidArgument if the cost is 0, above kMaxUnits, or above
+  /// the capacity (it could never pass), if the carried limit is not valid, or if `key` is the name of a pattern.
+  Result<Decision> check(std::string_view key, Units cost = 1, const CheckOptions& options = {});
 
   /// Makes one decision over 1 to kMaxCheckAllItems distinct keys: all are consumed, or none. Writes one log record. An
-  /// error in any item (unknown key, key given twice, cost above its capacity) fails the whole call, and nothing is
-  /// consumed or counted.
-  Result<CheckAllResult> check_all(std::span<const CheckItem> items);
+  /// error in any item (no limit, key given twice, cost above its capacity) fails the whole call, and nothing is
+  /// consumed or counted. The names of new keys may have some 48 KiB together; beyond that it fails with
+  /// kInvalidArgument.
+  Result<CheckAllResult> check_all(std::span<const CheckItem> items, const CheckAllOptions& options = {});
 
   /// The same operations in two steps, for callers that serve many clients from one thread: decide and log now, answer
   /// when durable. These calls never block on storage, except for the rare start of a log segment. A failed call leaves
   /// `*ticket` unchanged.
-  Status limit_deferred(std::string_view key, const Limit& limit, Ticket* ticket);
-  Result<Deferred<Decision>> check_deferred(std::string_view key, Units cost = 1);
-  Result<Deferred<CheckAllResult>> check_all_deferred(std::span<const CheckItem> items);
+  Status limit_deferred(std::string_view key, const Limit& limit, Ticket* ticket, const LimitOptions& options = {});
+  Result<Deferred<Decision>> check_deferred(std::string_view key, Units cost = 1, const CheckOptions& options = {});
+  Result<Deferred<CheckAllResult>> check_all_deferred(std::span<const CheckItem> items,
+                                                      const CheckAllOptions& options = {});
   Status reset_deferred(std::string_view key, Ticket* ticket);
+  Status remove_deferred(std::string_view key, Ticket* ticket);
 
   /// Returns when everything up to `ticket`, which came from this Limiter, is on stable storage; fails with
   /// kStorageFailed if that is unknown, and with kDiskFull if it is unknown because the Limiter has had no space since
@@ -111,23 +131,36 @@ class Limiter {
   void when_durable(Ticket ticket, std::function<void(const Status&)> done);
   [[nodiscard]] bool is_durable(Ticket ticket) const noexcept;
 
-  /// Fails with kLimitNotFound if the key has no limit. Changes nothing: polling does not slow a refill.
+  /// Of a key, also of one that a pattern matches and that was never used; or of a pattern. Fails with kLimitNotFound
+  /// if no limit holds. Changes nothing: polling does not slow a refill. That of a pattern sums up its keys, some at a
+  /// time: checks continue, and the sum does not show one instant.
   [[nodiscard]] Result<LimitStatus> status(std::string_view key) const;
 
-  /// Lists keys in byte order. Checks continue concurrently: each status is exact, but the list does not show one
+  /// Lists limits and patterns, and with `query.keys` also keys without a limit of their own, in byte order. Checks continue concurrently: each status is exact, but the list does not show one
   /// instant.
   [[nodiscard]] Result<std::vector<LimitStatus>> list(const ListQuery& query = {}) const;
 
-  /// Gives `key` its full quota back; its counters stay. Fails with kLimitNotFound if the key has no limit.
+  /// Gives `key` its full quota back; its counters stay. Of a pattern: each of its keys, some at a time, while checks
+  /// continue. Fails with kLimitNotFound if no limit holds for the key.
   Status reset(std::string_view key);
 
+  /// Deletes the limit of a key and forgets the key with its usage, which forgives it; a pattern that matches it holds
+  /// from then on. Of a pattern: its keys fall to the next pattern that matches, and what they have in use stays in use.
+  /// Fails with kLimitNotFound if there is neither a limit nor a key of this name.
+  Status remove(std::string_view key);
+
+  /// reset() or remove() of every limit, pattern and key whose name begins with `prefix`, which is not empty; returns
+  /// how many there were. Some at a time: checks continue, and what a crash cuts short is done in part.
+  Result<std::uint64_t> reset_prefix(std::string_view prefix);
+  Result<std::uint64_t> remove_prefix(std::string_view prefix);
+
   /// The newest `limit` events of `key` that the log on disk still retains, newest last. Fails with kLimitNotFound if
-  /// the key has no limit. Reads files, so it takes time in proportion to the retained log. Checks continue
+  /// no limit holds for the key. Reads files, so it takes time in proportion to the retained log. Checks continue
   /// concurrently.
   [[nodiscard]] Result<std::vector<Event>> history(std::string_view key, std::size_t limit = 100) const;
 
   /// The `limit` keys with the most denials (or grants) since they were first configured, most first; ties in byte
-  /// order. Keys that have none are omitted.
+  /// order. Keys that have none are omitted, and so are patterns.
   [[nodiscard]] Result<std::vector<LimitStatus>> top(TopBy by, std::size_t limit = 20) const;
 
   /// Writes a snapshot and drops the log before the previous snapshot. Checks continue concurrently.

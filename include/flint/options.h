@@ -30,6 +30,10 @@ enum class OpenMode : std::uint8_t {
   kReadOnly,
 };
 
+/// What a check of a new key is told once there are as many as Options::max_keys.
+enum class OnFull : std::uint8_t { kDeny, kAllow };
+
+inline constexpr std::uint64_t kMaxMaxKeys = 100'000'000;
 inline constexpr std::chrono::milliseconds kMaxFlushEvery{60'000};
 inline constexpr std::uint64_t kMaxFlushEveryEvents = 1'000'000;
 inline constexpr std::chrono::milliseconds kMaxMaxUnsynced{3'600'000};
@@ -48,6 +52,10 @@ struct Options {
   /// The log is compacted in the background when it has grown by this size, or by twice the size of the last snapshot,
   /// whichever is more. 1 MiB to 1 TiB.
   std::uint64_t compact_after_bytes = std::uint64_t{32} << 20;
+  /// How many keys may live by patterns and by limits that checks carry; keys that have a limit of their own do not
+  /// count. 1 to kMaxMaxKeys.
+  std::uint64_t max_keys = 10'000'000;
+  OnFull on_full = OnFull::kDeny;
   /// True: append to the log through a memory map, which makes a check cheaper. This applies only where a store to
   /// reserved space cannot fail: on ext4, on tmpfs, and on XFS that was made without reflink; on other file systems the
   /// log is never mapped. False: always append with plain writes, so that a failing device, or a log file that another

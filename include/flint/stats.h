@@ -32,6 +32,12 @@ struct Histogram {
 /// After close(), the numbers of keys and decisions are 0.
 struct Stats {
   std::uint64_t keys = 0;
+  /// Of these, keys that live by patterns and by limits that checks carry: at most Options::max_keys.
+  std::uint64_t born_keys = 0;
+  /// Since open: keys that were forgotten, their usage being that of a fresh key, and checks of new keys that found
+  /// Options::max_keys reached.
+  std::uint64_t forgotten_keys = 0;
+  std::uint64_t keys_full = 0;
   /// Decisions since open. Each item of an allowed check_all counts as one; a denied check_all counts as one.
   std::uint64_t allowed = 0;
   std::uint64_t denied = 0;

@@ -18,4 +18,16 @@ std::string_view event_kind_name(EventKind kind) noexcept {
   base::assertion_failed("kind is one of EventKind", __FILE__, __LINE__);
 }
 
+std::string_view source_name(Source source) noexcept {
+  switch (source) {
+    case Source::kSet:
+      return "set";
+    case Source::kPattern:
+      return "pattern";
+    case Source::kCarried:
+      return "carried";
+  }
+  return "unknown";
+}
+
 }  // namespace flint

@@ -7,9 +7,13 @@
 #include <span>
 
 #include "base/arithmetic.h"
+#include "base/assert.h"
 
 namespace flint::limiter {
 namespace {
+
+// Some hundred microseconds, once a tick: a million keys are looked at in less than a minute.
+constexpr std::size_t kForgetAtTick = 2048;
 
 storage::StoreOptions store_options(const Options& options, storage::StoreOptions tuning) {
   tuning.sync = options.sync;
@@ -22,12 +26,6 @@ storage::StoreOptions store_options(const Options& options, storage::StoreOption
   tuning.allow_network_file_system = options.allow_network_file_system;
   tuning.holder = options.server_address;
   return tuning;
-}
-
-/// A burst that says what is so anyway is left out, so that one rule has one form.
-Limit normalized(Limit limit) {
-  if (limit.burst == limit.rate) limit.burst.reset();
-  return limit;
 }
 
 std::uint64_t ceil_ms(Nanos time) noexcept {
@@ -121,106 +119,105 @@ Result<storage::Seq> Engine::append(const EventWriter& event, const Moment& at) 
   return seq;
 }
 
-Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted) {
-  if (Status open = check_open(); !open.ok()) return open;
-  if (Status valid = validate_key(key); !valid.ok()) return valid;
-  if (Status valid = validate_limit(wanted); !valid.ok()) return valid;
-  const Limit limit = normalized(wanted);
-
-  base::MutexLock lock(mutex_);
-  const auto [entry, is_new] = state_.keys.find_or_add(key);
-  if (entry == nullptr) return Status(Code::kInvalidArgument, "the data directory holds as many keys as it can.");
-  const Moment at = clock_->now();
-  if (!is_new && entry->limit() == limit) return ticket(entry->last_seq, at);
-  Result<Ticket> configured = configure(*entry, is_new, limit, at);
-  if (is_new && !configured.ok()) state_.keys.remove(*entry);
-  return configured;
+Engine::Item Engine::find_item(std::string_view key, Units cost) {
+  Item item{.key = key, .entry = state_.keys.find(key), .cost = cost};
+  if (item.entry != nullptr && item.entry->kind == KeyKind::kSet) {
+    item.limit = &item.entry->limit();
+    item.state = &item.entry->usage.state;
+  }
+  return item;
 }
 
-/// A new key is in the table before its record is in the log: it has its id from there, and is looked up once. Nobody
-/// sees it before it is configured, since all of this is one hold of the mutex; when the record cannot be logged, the
-/// caller removes it again.
-Result<Ticket> Engine::configure(KeyEntry& entry, bool is_new, const Limit& limit, const Moment& at) {
-  Usage& usage = entry.usage;
-  algorithm::State next =
-      is_new ? algorithm::fresh(limit, at.time) : algorithm::reconfigure(usage.state, usage.limit(), limit, at.time);
-  EventWriter event(EventType::kConfigured, at);
-  event.configured({.id = entry.id,
-                    .cost = 0,
-                    .denials = pending_.of(entry),
-                    .after = is_new ? algorithm::describe(next, limit, at.time)
-                                    : algorithm::describe_reconfigured(next, usage.limit(), limit, at.time)},
-                   entry.key, limit);
-  const Result<storage::Seq> seq = append(event, at);
-  if (!seq.ok()) return seq.status();
-  usage = {state_.limits.rule(limit), std::move(next)};
-  note_record(entry, *seq);
-  return ticket(*seq, at);
-}
-
-Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
+Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost, const CheckOptions& options) {
   if (Status open = check_open(); !open.ok()) return open;
+  if (options.limit) {
+    if (Status valid = validate_limit(*options.limit); !valid.ok()) return valid;
+  }
+  Drafts drafts;
   base::MutexLock lock(mutex_);
-  Item item{.entry = state_.keys.find(key), .cost = cost, .outcome = {}};
-  if (!could_pass(item)) return why_not(item, key);
+  Item item = find_item(key, cost);
   const Moment at = clock_->now();
-  const Result<Ticket> ticket = decide({&item, 1}, at);
+  if (item.limit == nullptr) {
+    drafts.reserve(1);
+    find_rule(item, options.limit, drafts, at);
+    mark_full({&item, 1}, at);
+  }
+  if (!could_pass(item)) return why_not(item);
+  const bool allowed = decide({&item, 1}, at);
+  if (options.dry_run) return Deferred<Decision>{decision(item, at), {}};
+  const Result<Ticket> ticket = settle({&item, 1}, allowed, at);
   if (!ticket.ok()) return ticket.status();
   return Deferred<Decision>{decision(item, at), *ticket};
 }
 
-Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wanted) {
+Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wanted, const CheckAllOptions& options) {
   if (Status open = check_open(); !open.ok()) return open;
   if (wanted.empty() || wanted.size() > kMaxCheckAllItems) {
     return Status(Code::kInvalidArgument,
                   fmt::format("items must contain 1 to {} keys, not {}.", kMaxCheckAllItems, wanted.size()));
   }
-  boost::container::static_vector<Item, kMaxCheckAllItems> items;
-  base::MutexLock lock(mutex_);
   for (const CheckItem& one : wanted) {
-    items.push_back({.entry = state_.keys.find(one.key), .cost = one.cost, .outcome = {}});
-    if (!could_pass(items.back())) return why_not(items.back(), one.key);
+    if (!one.limit) continue;
+    if (Status valid = validate_limit(*one.limit); !valid.ok()) return valid;
+  }
+  boost::container::static_vector<Item, kMaxCheckAllItems> items;
+  Drafts drafts;
+  base::MutexLock lock(mutex_);
+  const Moment at = clock_->now();
+  for (const CheckItem& one : wanted) {
+    Item& item = items.emplace_back(find_item(one.key, one.cost));
+    if (item.limit == nullptr) {
+      drafts.reserve(wanted.size());
+      find_rule(item, one.limit, drafts, at);
+    }
+    if (!could_pass(item)) return why_not(item);
   }
   if (Status distinct = check_distinct(items); !distinct.ok()) return distinct;
-  const Moment at = clock_->now();
-  const Result<Ticket> ticket = decide(items, at);
+  if (!drafts.empty()) mark_full(items, at);
+  const bool allowed = decide(items, at);
+  Result<Ticket> ticket = options.dry_run ? Result<Ticket>(Ticket{}) : settle(items, allowed, at);
   if (!ticket.ok()) return ticket.status();
+  if (options.dry_run && !allowed) unconsumed(items, at);
 
   Deferred<CheckAllResult> answer{.value = {}, .ticket = *ticket};
+  answer.value.allowed = allowed;
   answer.value.results.reserve(items.size());
   for (const Item& item : items) {
     answer.value.results.push_back(decision(item, at));
-    if (!item.outcome.allowed) {
-      answer.value.denied_key = std::string(item.entry->key.view());
-      return answer;
-    }
+    if (item.outcome.allowed) continue;
+    answer.value.denied_key = std::string(item.key);
+    break;
   }
-  answer.value.allowed = true;
   return answer;
 }
 
-bool Engine::could_pass(const Item& item) {
-  return item.entry != nullptr && item.cost >= 1 && item.cost <= item.entry->limit().capacity();
+bool Engine::could_pass(const Item& item) noexcept {
+  return item.limit != nullptr && item.cost >= 1 && item.cost <= item.limit->capacity();
 }
 
-Status Engine::why_not(const Item& item, std::string_view key) {
-  if (item.entry == nullptr) return no_limit(key);
+Status Engine::why_not(const Item& item) {
+  if (item.limit == nullptr && is_pattern(item.key)) {
+    return {Code::kInvalidArgument,
+            fmt::format("key \"{}\" is the name of a pattern: check a key that begins with what is before the *.",
+                        item.key)};
+  }
+  if (item.limit == nullptr) return no_limit(item.key);
   if (item.cost < 1 || item.cost > kMaxUnits) {
     return {Code::kInvalidArgument,
             fmt::format("cost must be a whole number from 1 to {}, not {}.", kMaxUnits, item.cost)};
   }
   return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass.",
-                                              item.cost, item.entry->key.view(), item.entry->limit().capacity())};
+                                              item.cost, item.key, item.limit->capacity())};
 }
 
 Status Engine::check_distinct(std::span<const Item> items) {
-  boost::container::static_vector<const KeyEntry*, kMaxCheckAllItems> sorted;
-  for (const Item& item : items) sorted.push_back(item.entry);
+  boost::container::static_vector<std::string_view, kMaxCheckAllItems> sorted;
+  for (const Item& item : items) sorted.push_back(item.key);
   std::sort(sorted.begin(), sorted.end());
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
   if (twice == sorted.end()) return {};
   return {Code::kInvalidArgument,
-          fmt::format("items name key \"{}\" more than once: add its costs up in one item.", (*twice)->key.view())};
+          fmt::format("items name key \"{}\" more than once: add its costs up in one item.", *twice)};
 }
 
 /// The critical section, the same for one item and for many. Nothing changes before all items are allowed and the
@@ -228,13 +225,28 @@ Status Engine::check_distinct(std::span<const Item> items) {
 /// never anything to undo. The record comes before the change because a state that the log does not hold would be
 /// granted again after a crash. Both happen under one hold of the mutex, so the log has the events in the order in
 /// which they were decided. Nothing waits here: the caller waits for the ticket once the mutex is released.
-Result<Ticket> Engine::decide(std::span<Item> items, const Moment& at) {
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    Item& item = items[i];
-    item.outcome = algorithm::decide(item.entry->usage.state, item.entry->limit(), item.cost, at.time);
-    if (!item.outcome.allowed) return deny(items.first(i + 1), at);
+bool Engine::decide(std::span<Item> items, const Moment& at) const {
+  for (Item& item : items) {
+    item.outcome = item.keys_full ? beyond_most_keys(item) : algorithm::decide(*item.state, *item.limit, item.cost, at.time);
+    if (!item.outcome.allowed) return false;
   }
-  return grant(items, at);
+  return true;
+}
+
+/// Nothing is known of such a key, so its quota is full and stays so.
+algorithm::Outcome Engine::beyond_most_keys(const Item& item) const {
+  const bool allowed = options_.on_full == OnFull::kAllow;
+  return {{.allowed = allowed,
+           .remaining = item.limit->capacity(),
+           .reset_after = {},
+           .retry_after = allowed ? Nanos(0) : Nanos(std::chrono::seconds(1))},
+          {}};
+}
+
+Result<Ticket> Engine::settle(std::span<Item> items, bool allowed, const Moment& at) {
+  if (!allowed) return deny(items, at);
+  const bool plain = std::all_of(items.begin(), items.end(), [](const Item& item) { return item.is_plain(); });
+  return plain ? grant(items, at) : grant_by_rules(items, at);
 }
 
 Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
@@ -255,49 +267,39 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
   return ticket(*seq, at);
 }
 
-/// `items` ends with the one that denied. Nothing was consumed, so the items before it say what remains now. A denial
+/// The items up to the one that denied. Nothing was consumed, so the items before it say what remains now. A denial
 /// is only counted in memory: a client that is turned away costs no disk I/O, however often it comes back. The counts
 /// reach the log with the key's next record or with the next tick. Inline, as decision() is: a denial is the answer
 /// that a server under attack gives most often.
 inline Result<Ticket> Engine::deny(std::span<Item> items, const Moment& at) {
   if (Status accepted = check_writable(); !accepted.ok()) return accepted;
-  for (Item& item : items.first(items.size() - 1)) {
-    const algorithm::View view = algorithm::view(item.entry->usage.state, item.entry->limit(), at.time);
-    item.outcome = {{.allowed = true, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}},
-                    {}};
-  }
-  pending_.add(*items.back().entry, items.back().cost, at.wall);
+  const Item& denied = unconsumed(items, at);
+  if (denied.entry != nullptr) pending_.add(*denied.entry, denied.cost, at.wall);
   ++denied_;
   return Ticket{};
 }
 
-inline Decision Engine::decision(const Item& item, const Moment& at) {
-  return {.key = std::string(item.entry->key.view()),
+inline const Engine::Item& Engine::unconsumed(std::span<Item> items, const Moment& at) {
+  for (Item& item : items) {
+    if (!item.outcome.allowed) return item;
+    const algorithm::View view = algorithm::view(*item.state, *item.limit, at.time);
+    item.outcome = {{.allowed = true, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}},
+                    {}};
+  }
+  base::assertion_failed("one of the items denied", __FILE__, __LINE__);
+}
+
+inline Decision Engine::decision(const Item& item, const Moment& at) const {
+  return {.key = std::string(item.key),
           .allowed = item.outcome.allowed,
           .cost = item.cost,
-          .capacity = item.entry->limit().capacity(),
+          .capacity = item.limit->capacity(),
           .remaining = item.outcome.remaining,
           .reset_at = shown_reset(at, item.outcome.reset_after),
           .reset_after_ms = ceil_ms(item.outcome.reset_after),
           .retry_after_ms = ceil_ms(item.outcome.retry_after),
-          .algorithm = item.entry->limit().algorithm};
-}
-
-Result<Ticket> Engine::reset(std::string_view key) {
-  if (Status open = check_open(); !open.ok()) return open;
-  base::MutexLock lock(mutex_);
-  KeyEntry* entry = state_.keys.find(key);
-  if (entry == nullptr) return no_limit(key);
-
-  const Moment at = clock_->now();
-  EventWriter event(EventType::kReset, at);
-  event.reset({.id = entry->id, .denials = pending_.of(*entry), .after = {.algorithm = entry->limit().algorithm}});
-  const Result<storage::Seq> seq = append(event, at);
-  if (!seq.ok()) return seq.status();
-  entry->usage.state = algorithm::fresh(entry->limit(), at.time);
-  note_record(*entry, *seq);
-  entry->counters.last_reset_at = at.wall;
-  return ticket(*seq, at);
+          .algorithm = item.limit->algorithm,
+          .keys_full = item.keys_full};
 }
 
 void Engine::note_record(KeyEntry& entry, storage::Seq seq) { entry.note_record(seq, pending_.take(entry)); }
@@ -305,7 +307,9 @@ void Engine::note_record(KeyEntry& entry, storage::Seq seq) { entry.note_record(
 Status Engine::tick_state() {
   if (!clock_) return {};  // the store opens
   log_jump();
-  return log_denials();
+  Status logged = log_denials();
+  if (logged.ok()) forget_some(kForgetAtTick);
+  return logged;
 }
 
 /// Denials reach the log here, at the next tick, unless another record of their key has taken them along. A client that

@@ -33,10 +33,13 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  Result<Ticket> limit(std::string_view key, const Limit& limit);
-  Result<Deferred<Decision>> check(std::string_view key, Units cost);
-  Result<Deferred<CheckAllResult>> check_all(std::span<const CheckItem> items);
+  Result<Ticket> limit(std::string_view key, const Limit& limit, const LimitOptions& options = {});
+  Result<Deferred<Decision>> check(std::string_view key, Units cost, const CheckOptions& options = {});
+  Result<Deferred<CheckAllResult>> check_all(std::span<const CheckItem> items, const CheckAllOptions& options = {});
   Result<Ticket> reset(std::string_view key);
+  Result<Ticket> remove(std::string_view key);
+  Result<Deferred<std::uint64_t>> reset_prefix(std::string_view prefix);
+  Result<Deferred<std::uint64_t>> remove_prefix(std::string_view prefix);
 
   Status wait(Ticket ticket);
   void when_durable(Ticket ticket, std::function<void(const Status&)> done);
@@ -81,22 +84,81 @@ class Engine {
   [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> configure(KeyEntry& entry, bool is_new, const Limit& limit, const Moment& at)
       FLINT_REQUIRES(mutex_);
-
+  /// A usage that an allowed check would give a key: of one that is new, or of a rule that is new to it.
+  struct Draft {
+    Rule rule;
+    algorithm::State state;
+  };
   /// One item of a check: found (or not), then decided.
   struct Item {
+    std::string_view key;
+    /// Null: the key is new, or no limit holds for it.
     KeyEntry* entry = nullptr;
+    Units cost = 0;
+    /// What decides: the rule's limit and the state of its usage. Null: no limit holds.
+    const Limit* limit = nullptr;
+    const algorithm::State* state = nullptr;
+    /// Where they are; null for the key's latest usage, if it is the only one.
+    const Usage* usage = nullptr;
+    const Draft* draft = nullptr;
+    bool keys_full = false;
+    algorithm::Outcome outcome = {};
+
+    /// Its record tells of the one usage that the key has.
+    [[nodiscard]] bool is_plain() const noexcept { return usage == nullptr && draft == nullptr; }
+  };
+  using Drafts = std::vector<Draft>;
+
+  [[nodiscard]] Item find_item(std::string_view key, Units cost) FLINT_REQUIRES(mutex_);
+  /// Of a key without a limit of its own: finds the rule that holds, and the key's usage under it or a draft of one.
+  /// `drafts` has room.
+  void find_rule(Item& item, const std::optional<Limit>& carried, Drafts& drafts, const Moment& at)
+      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Rule rule_for(const Item& item, const std::optional<Limit>& carried) FLINT_REQUIRES(mutex_);
+  /// Says of the new keys among the items that there is no room for them, if there is none.
+  void mark_full(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] algorithm::Outcome beyond_most_keys(const Item& item) const;
+  /// Where nothing was consumed: the items before the one that denied, which is returned, say what remains now.
+  static const Item& unconsumed(std::span<Item> items, const Moment& at);
+  [[nodiscard]] static bool could_pass(const Item& item) noexcept;
+  [[nodiscard]] static Status why_not(const Item& item);
+  [[nodiscard]] static Status check_distinct(std::span<const Item> items);
+  /// Decides the items in their order, up to the first one that denies. The items after that one are not decided: theirs
+  /// is the verdict of a denial without a reason. True if all are allowed.
+  [[nodiscard]] bool decide(std::span<Item> items, const Moment& at) const;
+  /// Logs and applies what was decided.
+  [[nodiscard]] Result<Ticket> settle(std::span<Item> items, bool allowed, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> deny(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Decision decision(const Item& item, const Moment& at) const;
+
+  /// As grant(), where a key comes to life or has several usages.
+  [[nodiscard]] Result<Ticket> grant_by_rules(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// What a granted item makes of a key's usages, the deciding one first.
+  struct Charge {
+    Rule rule;
+    /// Of the key; null for the draft.
+    const Usage* usage = nullptr;
     Units cost = 0;
     algorithm::Outcome outcome;
   };
-  [[nodiscard]] static bool could_pass(const Item& item);
-  [[nodiscard]] static Status why_not(const Item& item, std::string_view key);
-  [[nodiscard]] static Status check_distinct(std::span<const Item> items);
-  /// Decides the items in their order, up to the first one that denies, and logs and applies them if all are allowed.
-  /// The items after that one are not decided: theirs is the verdict of a denial without a reason.
-  [[nodiscard]] Result<Ticket> decide(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Ticket> deny(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] static Decision decision(const Item& item, const Moment& at);
+  [[nodiscard]] static std::vector<Charge> charges_of(const Item& item, const Moment& at);
+  static void apply(KeyEntry& entry, const Item& item, const std::vector<Charge>& charges, const Moment& at);
+
+  /// Forgets the keys among some of the next ones that are as good as new; at most so many, in one record.
+  void forget_some(std::size_t keys_looked_at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] ForgottenKey forgotten(KeyEntry& entry) const FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> remove(KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> reset(KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> change_pattern(KeyEntry& entry, const PatternEvent& change, const Moment& at)
+      FLINT_REQUIRES(mutex_);
+  /// Takes the entry out of everything that knows it.
+  void drop(KeyEntry& entry) FLINT_REQUIRES(mutex_);
+  void note_name(const KeyEntry& entry, bool is_there) FLINT_REQUIRES(mutex_);
+  /// Calls `change` with the entry of each name that begins with `prefix`, some at a time.
+  template <typename Change>
+  [[nodiscard]] Result<Deferred<std::uint64_t>> for_prefix(std::string_view prefix, const Change& change);
+
   /// The record `seq` tells of the key, with the denials that were pending.
   void note_record(KeyEntry& entry, storage::Seq seq) FLINT_REQUIRES(mutex_);
   Status tick_state() FLINT_REQUIRES(mutex_);
@@ -105,15 +167,25 @@ class Engine {
   void log_clock(const Moment& at) FLINT_REQUIRES(mutex_);
   void map_files(DoctorReport& report);
   void report_slow_disk(DoctorReport& report) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] LimitStatus describe(const KeyEntry& entry, const Moment& at) const FLINT_REQUIRES(mutex_);
-  /// Appends the status of each to `statuses`, some at a time, releasing the mutex in between.
-  void describe(std::span<const KeyEntry* const> entries, std::vector<LimitStatus>& statuses);
-  [[nodiscard]] std::vector<const KeyEntry*> in_order(std::string_view prefix, std::string_view from, bool inclusive,
-                                                      std::size_t most);
-  [[nodiscard]] std::vector<const KeyEntry*> keys_from(std::size_t first_id);
+  /// Of a pattern, without the sums of its keys.
+  [[nodiscard]] LimitStatus describe(KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] algorithm::View describe_born(KeyEntry& entry, LimitStatus& status, const Moment& at)
+      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] static LimitStatus describe_unborn(std::string_view key, const KeyEntry& pattern, const Moment& at);
+  /// Adds the sums of its keys.
+  Status sum_up(LimitStatus& pattern);
+  /// Appends the status of each that is still there to `statuses`, some at a time, releasing the mutex in between.
+  Status describe(std::span<const std::string> names, std::vector<LimitStatus>& statuses);
+  /// The names of limits and patterns, or of born keys, in byte order.
+  [[nodiscard]] std::vector<std::string> in_order(bool born, std::string_view prefix, std::string_view from,
+                                                  bool inclusive, std::size_t most);
+  [[nodiscard]] std::vector<std::string> names_in_order(const ListQuery& query, std::string_view from, bool inclusive,
+                                                        std::size_t most);
+  void bring_up_to_date(KeyOrder& order, bool born) FLINT_REQUIRES(order_mutex_);
   /// Calls `visit` for every key, with its pending denials, some at a time, releasing the mutex in between.
   template <typename Visit>
   Status for_each_key(const Visit& visit);
+  class History;
 
   std::unique_ptr<io::Directory> directory_;
   Options options_;
@@ -130,16 +202,30 @@ class Engine {
   PendingDenials pending_ FLINT_GUARDED_BY(mutex_);
   std::uint64_t allowed_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t denied_ FLINT_GUARDED_BY(mutex_) = 0;
+  std::uint64_t forgotten_ FLINT_GUARDED_BY(mutex_) = 0;
+  std::uint64_t keys_full_ FLINT_GUARDED_BY(mutex_) = 0;
+  /// Where forget_some() goes on.
+  KeyId forget_next_ FLINT_GUARDED_BY(mutex_) = 0;
+  /// Births since forget_some() last looked.
+  std::uint32_t births_ FLINT_GUARDED_BY(mutex_) = 0;
+  /// When a full table was last looked through for keys to forget.
+  Time looked_for_room_ FLINT_GUARDED_BY(mutex_){};
+  NameChanges limit_names_ FLINT_GUARDED_BY(mutex_);
+  NameChanges born_names_ FLINT_GUARDED_BY(mutex_);
 
   /// Taken before mutex_.
   base::Mutex order_mutex_;
-  KeyOrder order_ FLINT_GUARDED_BY(order_mutex_);
+  /// Of limits and patterns, and of born keys.
+  KeyOrder limit_order_ FLINT_GUARDED_BY(order_mutex_);
+  KeyOrder born_order_ FLINT_GUARDED_BY(order_mutex_);
 };
 
 /// What every call says in a forked child.
 [[nodiscard]] Status belongs_to_parent();
 /// Why a key that is not in the table cannot be used: it is no key at all, or nobody gave it a limit.
 [[nodiscard]] Status no_limit(std::string_view key);
+/// A burst that says what is so anyway is left out, so that one rule has one form.
+[[nodiscard]] Limit normalized(Limit limit) noexcept;
 /// A reset_at as users see it.
 [[nodiscard]] WallTime shown_reset(const Moment& at, Nanos after) noexcept;
 

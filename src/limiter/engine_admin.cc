@@ -43,6 +43,9 @@ Stats Engine::stats() {
   if (!check_open().ok()) return stats;
   base::MutexLock lock(mutex_);
   stats.keys = state_.keys.size();
+  stats.born_keys = state_.keys.born();
+  stats.forgotten_keys = forgotten_;
+  stats.keys_full = keys_full_;
   stats.allowed = allowed_;
   stats.denied = denied_;
   stats.oldest_unsynced = unsynced_->age(store_->last_seq(), clock_->now().time);

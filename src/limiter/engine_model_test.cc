@@ -17,6 +17,8 @@ using testing::ReferenceLimiter;
 using testing::to_text;
 using testing::to_texts;
 
+constexpr std::array kNames = {"key ", "ip:", "ip:v6:", ""};
+constexpr std::array kPatterns = {"ip:*", "ip:v6:*", "*", "key 1*"};
 constexpr std::array kCosts = {Units{1}, Units{2}, Units{3}};
 
 class Comparison {
@@ -42,7 +44,7 @@ class Comparison {
 
  private:
   void step() {
-    switch (random_.pick(24)) {
+    switch (random_.pick(28)) {
       case 0:
       case 1:
         return limit();
@@ -62,39 +64,102 @@ class Comparison {
         return maintain();
       case 12:
         return random_.one_in(3) ? restart() : status();
+      case 13:
+        return random_.one_in(2) ? remove() : limit();
+      case 14:
+        return random_.one_in(3) ? remove_or_reset_pattern() : limit_pattern();
+      case 15:
+        return dry_run();
       default:
         return check();
     }
   }
 
-  std::string any_key() { return "key " + std::to_string(random_.pick(6)); }
+  std::string any_key() { return std::string(random_.any_of(kNames)) + std::to_string(random_.pick(4)); }
+  std::string any_pattern() { return random_.any_of(kPatterns); }
+  /// As a program carries one: of a few, so that they alternate.
+  std::optional<Limit> any_carried() {
+    if (!carried_.empty() && random_.one_in(2)) return std::nullopt;
+    if (carried_.size() < 5) carried_.push_back(any_limit());
+    return carried_[random_.pick(carried_.size())];
+  }
   std::optional<std::string> any_known_key() {
     const std::string key = any_key();
-    if (model_.has(key)) return key;
+    if (model_.holds_for(key)) return key;
     EXPECT_EQ(engine_.try_check(key).code(), Code::kLimitNotFound);
     return std::nullopt;
   }
-  Units any_cost(const std::string& key) {
-    const Units capacity = model_.limit_of(key).capacity();
-    const Units remaining = model_.status(key).remaining;
+  Units any_cost(const std::string& key, const std::optional<Limit>& carried = {}) {
+    const Units capacity = model_.limit_of(key, carried).capacity();
+    const Units remaining = carried ? random_.pick(4) : model_.status(key).remaining;
     const std::array<Units, 5> costs = {random_.any_of(kCosts), remaining, remaining + 1, capacity,
                                         1 + random_.any_up_to(capacity - 1)};
     return std::clamp<Units>(random_.any_of(costs), 1, capacity);
   }
 
-  void limit() {
-    const std::string key = any_key();
+  Limit any_limit() {
     Limit limit{
         .rate = 1 + random_.any_up_to(random_.one_in(6) ? kMaxUnits - 1 : 30),
         .per = std::chrono::milliseconds(1 + random_.any_up_to(random_.one_in(6) ? kMaxPeriod / 1ms - 1 : 5'000)),
         .algorithm = random_.any_of(kAlgorithms),
         .burst = {}};
     if (limit.algorithm == Algorithm::kTokenBucket && random_.one_in(2)) limit.burst = 1 + random_.any_up_to(40);
-    if (model_.has(key) && random_.one_in(4)) limit.per = model_.limit_of(key).per;
-    if (model_.has(key) && random_.one_in(4)) limit = model_.limit_of(key);
+    return limit;
+  }
+
+  void limit() {
+    const std::string key = any_key();
+    Limit limit = any_limit();
+    if (model_.holds_for(key) && random_.one_in(4)) limit.per = model_.limit_of(key).per;
+    if (model_.holds_for(key) && random_.one_in(4)) limit = model_.limit_of(key);
     must(engine_.limit(key, limit));
     model_.limit(key, limit);
     compare(key);
+  }
+
+  void limit_pattern() {
+    const std::string pattern = any_pattern();
+    Limit limit = any_limit();
+    if (model_.is_there(pattern) && random_.one_in(4)) limit = model_.limit_of(pattern);
+    const bool overrides = random_.one_in(4);
+    must(engine_.limit(pattern, limit, overrides));
+    model_.limit(pattern, limit, overrides);
+    compare_all();
+  }
+
+  void remove_or_reset_pattern() {
+    const std::string pattern = any_pattern();
+    if (!model_.is_there(pattern)) {
+      EXPECT_EQ(engine_.remove(pattern).code(), Code::kLimitNotFound);
+      EXPECT_EQ(engine_.reset(pattern).code(), Code::kLimitNotFound);
+    } else if (random_.one_in(2)) {
+      must(engine_.remove(pattern));
+      model_.remove(pattern);
+    } else {
+      must(engine_.reset(pattern));
+      model_.reset(pattern);
+    }
+    compare_all();
+  }
+
+  void remove() {
+    const std::string key = any_key();
+    if (!model_.is_there(key)) {
+      EXPECT_EQ(engine_.remove(key).code(), Code::kLimitNotFound);
+      return;
+    }
+    must(engine_.remove(key));
+    model_.remove(key);
+  }
+
+  void dry_run() {
+    const std::string key = any_key();
+    const std::optional<Limit> carried = any_carried();
+    if (!carried && !model_.holds_for(key)) return;
+    const Units cost = any_cost(key, carried);
+    const auto got = must(engine_->check(key, cost, {.limit = carried, .dry_run = true}));
+    EXPECT_EQ(to_text(got.value), to_text(model_.check_all({{key, cost, carried}}, true).results.front()));
+    EXPECT_EQ(got.ticket.seq, 0U);
   }
 
   void reset() {
@@ -106,22 +171,29 @@ class Comparison {
   }
 
   void check() {
-    const auto key = any_known_key();
+    const std::optional<Limit> carried = any_carried();
+    const auto key = carried ? any_key() : any_known_key();
     if (!key) return;
-    const Units cost = any_cost(*key);
-    EXPECT_EQ(to_text(engine_.check(*key, cost)), to_text(model_.check(*key, cost)));
+    const Units cost = any_cost(*key, carried);
+    EXPECT_EQ(to_text(engine_.check(*key, cost, carried)), to_text(model_.check(*key, cost, carried)));
     if (random_.one_in(4)) compare(*key);
   }
 
   void check_all() {
     std::vector<std::string> keys;
+    std::vector<std::optional<Limit>> carried;
     for (std::uint64_t i = 1 + random_.pick(4); i > 0; --i) {
-      const auto key = any_known_key();
-      if (key && std::find(keys.begin(), keys.end(), *key) == keys.end()) keys.push_back(*key);
+      const std::optional<Limit> limit = any_carried();
+      const auto key = limit ? any_key() : any_known_key();
+      if (!key || std::find(keys.begin(), keys.end(), *key) != keys.end()) continue;
+      keys.push_back(*key);
+      carried.push_back(limit);
     }
     if (keys.empty()) return;
     std::vector<CheckItem> items;
-    for (const std::string& key : keys) items.push_back({key, any_cost(key)});
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      items.push_back({keys[i], any_cost(keys[i], carried[i]), carried[i]});
+    }
     const CheckAllResult got = engine_.check_all(items);
     const CheckAllResult wanted = model_.check_all(items);
     EXPECT_EQ(got.allowed, wanted.allowed);
@@ -183,7 +255,13 @@ class Comparison {
     compare_all();
   }
 
-  void compare(const std::string& key) { EXPECT_EQ(to_text(engine_.status(key)), to_text(model_.status(key))); }
+  void compare(const std::string& key) {
+    if (model_.has(key)) {
+      EXPECT_EQ(to_text(engine_.status(key)), to_text(model_.status(key)));
+    } else {
+      EXPECT_EQ(engine_->status(key).code(), Code::kLimitNotFound);
+    }
+  }
 
   void compare_all() {
     EXPECT_EQ(engine_.statuses(), model_.statuses());
@@ -206,6 +284,7 @@ class Comparison {
   EngineFixture engine_;
   ReferenceLimiter model_;
   bool compacted_ = false;
+  std::vector<Limit> carried_;
 };
 
 TEST(EngineModel, EveryDecisionAndStatusIsTheReferenceLimiters) {

@@ -13,16 +13,15 @@ namespace {
 
 // Each takes the mutex for some tens of microseconds.
 constexpr std::size_t kKeysAtOnce = 256;
-constexpr std::size_t kPointersAtOnce = 8192;
+constexpr std::size_t kNamesAtOnce = 512;
 
 /// A mutex goes to whoever asks first, and that is nearly always the thread that has just let go of it: without a
 /// pause, a listing of a million keys kept checks waiting until its end.
 void let_others_in() { std::this_thread::sleep_for(std::chrono::microseconds(20)); }
 
-flint::Event public_event(const LogEvent& event, const KeyEvent& item, storage::Seq seq) {
-  flint::Event out{
-      .kind = EventKind::kReset, .seq = seq, .at = event.at.wall, .cost = item.cost, .count = 1, .limit = {}};
-  if (event.type == EventType::kAllowed) out.kind = EventKind::kAllowed;
+flint::Event public_event(const LogEvent& event, Units cost, storage::Seq seq) {
+  flint::Event out{.kind = EventKind::kReset, .seq = seq, .at = event.at.wall, .cost = cost, .count = 1, .limit = {}};
+  if (event.type == EventType::kAllowed || event.type == EventType::kAllowedByRules) out.kind = EventKind::kAllowed;
   if (event.type == EventType::kConfigured) {
     out.kind = EventKind::kConfigured;
     out.limit = event.limit;
@@ -30,24 +29,36 @@ flint::Event public_event(const LogEvent& event, const KeyEvent& item, storage::
   return out;
 }
 
-flint::Event denied_event(const KeyEvent& item, storage::Seq seq) {
+flint::Event denied_event(const Denials& denials, storage::Seq seq) {
   return {.kind = EventKind::kDenied,
           .seq = seq,
-          .at = item.denials.last,
-          .cost = item.denials.cost,
-          .count = item.denials.count,
+          .at = denials.last,
+          .cost = denials.cost,
+          .count = denials.count,
           .limit = {}};
+}
+
+void add(const Counters& counters, LimitStatus& sum) {
+  const auto later = [](std::optional<WallTime>& time, MaybeTime other) {
+    time = std::max(MaybeTime(time), other);
+  };
+  sum.total_allowed += counters.allowed;
+  sum.total_denied += counters.denied;
+  sum.total_allowed_cost = base::saturating_add(sum.total_allowed_cost, counters.allowed_cost);
+  sum.total_denied_cost = base::saturating_add(sum.total_denied_cost, counters.denied_cost);
+  later(sum.last_allowed_at, counters.last_allowed_at);
+  later(sum.last_denied_at, counters.last_denied_at);
+  later(sum.last_reset_at, counters.last_reset_at);
 }
 
 }  // namespace
 
-LimitStatus Engine::describe(const KeyEntry& entry, const Moment& at) const {
+/// A key may have no usage under the rule that holds for it now; its next check would begin one.
+LimitStatus Engine::describe(KeyEntry& entry, const Moment& at) {
+  if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
   const Denials pending = pending_.of(entry);
-  const algorithm::View view = algorithm::view(entry.usage.state, entry.limit(), at.time);
   LimitStatus status{.key = std::string(entry.key.view()),
                      .limit = entry.limit(),
-                     .remaining = view.remaining,
-                     .reset_at = shown_reset(at, view.reset_after),
                      .total_allowed = entry.counters.allowed,
                      .total_denied = entry.counters.denied + pending.count,
                      .total_allowed_cost = entry.counters.allowed_cost,
@@ -56,31 +67,111 @@ LimitStatus Engine::describe(const KeyEntry& entry, const Moment& at) const {
                      .last_denied_at = entry.counters.last_denied_at,
                      .last_reset_at = entry.counters.last_reset_at};
   if (pending.count > 0) status.last_denied_at = pending.last;
+  algorithm::View view{.remaining = entry.limit().capacity(), .reset_after = Nanos(0)};
+  if (entry.kind == KeyKind::kPattern) {
+    status.overrides = entry.usage.rule.overrides();
+    status.keys = 0;
+  } else if (entry.kind == KeyKind::kSet) {
+    view = algorithm::view(entry.usage.state, entry.limit(), at.time);
+  } else {
+    view = describe_born(entry, status, at);
+  }
+  status.remaining = view.remaining;
+  status.reset_at = shown_reset(at, view.reset_after);
   return status;
 }
 
-void Engine::describe(std::span<const KeyEntry* const> entries, std::vector<LimitStatus>& statuses) {
+algorithm::View Engine::describe_born(KeyEntry& entry, LimitStatus& status, const Moment& at) {
+  const KeyEntry* pattern = state_.patterns.find(entry.key.view(), false);
+  if (pattern == nullptr || (entry.usage.rule.version() == 0 && !pattern->usage.rule.overrides())) {
+    status.source = Source::kCarried;
+    return algorithm::view(entry.usage.state, entry.limit(), at.time);
+  }
+  const Rule& rule = pattern->usage.rule;
+  status.source = Source::kPattern;
+  status.pattern = pattern->key.view();
+  status.limit = rule.limit();
+  if (const Usage* usage = entry.find_usage(rule)) return algorithm::view(usage->state, rule.limit(), at.time);
+  return algorithm::view(algorithm::succeed(entry.usage.state, entry.limit(), rule.limit(), at.time), rule.limit(),
+                         at.time);
+}
+
+/// Of a key that a pattern matches and that is not there: as good as new.
+LimitStatus Engine::describe_unborn(std::string_view key, const KeyEntry& pattern, const Moment& at) {
+  return {.key = std::string(key),
+          .limit = pattern.limit(),
+          .source = Source::kPattern,
+          .pattern = std::string(pattern.key.view()),
+          .remaining = pattern.limit().capacity(),
+          .reset_at = shown_reset(at, Nanos(0))};
+}
+
+Status Engine::describe(std::span<const std::string> names, std::vector<LimitStatus>& statuses) {
   std::vector<LimitStatus> part;  // so that `statuses` does not grow, and move, under the mutex
-  while (!entries.empty()) {
-    const auto next = entries.first(std::min(kKeysAtOnce, entries.size()));
-    entries = entries.subspan(next.size());
+  while (!names.empty()) {
+    const auto next = names.first(std::min(kKeysAtOnce, names.size()));
+    names = names.subspan(next.size());
     part.clear();
     part.reserve(next.size());
     {
       base::MutexLock lock(mutex_);
       const Moment at = clock_->now();
-      for (const KeyEntry* entry : next) part.push_back(describe(*entry, at));
+      for (const std::string& name : next) {
+        if (KeyEntry* entry = state_.keys.find(name)) part.push_back(describe(*entry, at));
+      }
+    }
+    for (LimitStatus& status : part) {
+      if (!status.keys) continue;
+      if (Status summed = sum_up(status); !summed.ok()) return summed;
     }
     std::move(part.begin(), part.end(), std::back_inserter(statuses));
-    if (!entries.empty()) let_others_in();
+    if (!names.empty()) let_others_in();
+  }
+  return {};
+}
+
+Status Engine::sum_up(LimitStatus& pattern) {
+  const std::string prefix = pattern.key.substr(0, pattern.key.size() - 1);
+  std::string from = prefix;
+  for (bool inclusive = true;; inclusive = false) {
+    if (Status open = check_open(); !open.ok()) return open;
+    const std::vector<std::string> names = in_order(true, prefix, from, inclusive, kKeysAtOnce);
+    if (names.empty()) return {};
+    from = names.back();
+    {
+      base::MutexLock lock(mutex_);
+      for (const std::string& name : names) {
+        KeyEntry* entry = state_.keys.find(name);
+        if (entry == nullptr || entry->kind != KeyKind::kBorn || entry->usage.rule.version() == 0) continue;
+        const KeyEntry* its_pattern = state_.patterns.find(name, false);
+        if (its_pattern == nullptr || its_pattern->key.view() != pattern.key) continue;
+        ++*pattern.keys;
+        Counters counters = entry->counters;
+        counters.add_denied(pending_.of(*entry));
+        add(counters, pattern);
+      }
+    }
+    let_others_in();
   }
 }
 
 Result<LimitStatus> Engine::status(std::string_view key) {
   if (Status open = check_open(); !open.ok()) return open;
-  base::MutexLock lock(mutex_);
-  const KeyEntry* entry = state_.keys.find(key);
-  return entry == nullptr ? Result<LimitStatus>(no_limit(key)) : describe(*entry, clock_->now());
+  std::optional<LimitStatus> status;
+  {
+    base::MutexLock lock(mutex_);
+    const Moment at = clock_->now();
+    if (KeyEntry* entry = state_.keys.find(key)) {
+      status = describe(*entry, at);
+    } else if (!is_pattern(key) && validate_key(key).ok()) {
+      if (const KeyEntry* pattern = state_.patterns.find(key, false)) status = describe_unborn(key, *pattern, at);
+    }
+  }
+  if (!status) return no_limit(key);
+  if (status->keys) {
+    if (Status summed = sum_up(*status); !summed.ok()) return summed;
+  }
+  return std::move(*status);
 }
 
 Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
@@ -90,35 +181,64 @@ Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
   for (;;) {
     if (Status open = check_open(); !open.ok()) return open;
     const std::size_t most = std::min(kKeysAtOnce, query.max_rows - page.size());
-    const std::vector<const KeyEntry*> next = in_order(query.prefix, from, inclusive, most);
+    const std::vector<std::string> next = names_in_order(query, from, inclusive, most);
     if (next.empty()) return page;
-    describe(next, page);
-    from = next.back()->key.view();
+    if (Status described = describe(next, page); !described.ok()) return described;
+    from = next.back();
     inclusive = false;
   }
 }
 
-/// The order is brought up to date by the reader that needs it, under a mutex of its own: checks never wait for it, and
-/// a process that never lists never builds it. The engine's mutex is held only to copy pointers to the keys that are
-/// new, some thousands at a time.
-std::vector<const KeyEntry*> Engine::in_order(std::string_view prefix, std::string_view from, bool inclusive,
-                                              std::size_t most) {
-  base::MutexLock lock(order_mutex_);
-  for (std::vector<const KeyEntry*> added = keys_from(order_.size()); !added.empty();
-       added = keys_from(order_.size())) {
-    for (const KeyEntry* entry : added) order_.add(*entry);
-  }
-  return order_.page(prefix, from, inclusive, most);
+/// Born keys are in an order of their own: there may be millions beside some limits.
+std::vector<std::string> Engine::names_in_order(const ListQuery& query, std::string_view from, bool inclusive,
+                                                std::size_t most) {
+  std::vector<std::string> names = in_order(false, query.prefix, from, inclusive, most);
+  if (!query.keys) return names;
+  const std::vector<std::string> born = in_order(true, query.prefix, from, inclusive, most);
+  std::vector<std::string> both;
+  std::set_union(names.begin(), names.end(), born.begin(), born.end(), std::back_inserter(both));
+  if (both.size() > most) both.resize(most);
+  return both;
 }
 
-/// Some keys, by their ids, from the first id on.
-std::vector<const KeyEntry*> Engine::keys_from(std::size_t first_id) {
-  std::vector<const KeyEntry*> keys;
-  keys.reserve(kPointersAtOnce);
-  base::MutexLock lock(mutex_);
-  const std::size_t end = std::min(first_id + kPointersAtOnce, state_.keys.size());
-  for (std::size_t id = first_id; id < end; ++id) keys.push_back(state_.keys.find(static_cast<KeyId>(id)));
-  return keys;
+std::vector<std::string> Engine::in_order(bool born, std::string_view prefix, std::string_view from, bool inclusive,
+                                          std::size_t most) {
+  base::MutexLock lock(order_mutex_);
+  KeyOrder& order = born ? born_order_ : limit_order_;
+  bring_up_to_date(order, born);
+  const std::vector<std::string_view> page = order.page(prefix, from, inclusive, most);
+  return {page.begin(), page.end()};
+}
+
+/// The order is brought up to date by the reader that needs it, under a mutex of its own: checks never wait for it, and
+/// a process that never lists never builds it. The engine's mutex is held only to take over what changed, or to copy
+/// the names of all keys, some hundreds at a time, where that is not known.
+void Engine::bring_up_to_date(KeyOrder& order, bool born) {
+  bool complete = true;
+  std::vector<NameChanges::Change> changes;
+  {
+    base::MutexLock lock(mutex_);
+    changes = (born ? born_names_ : limit_names_).take(complete);
+  }
+  if (complete) return order.apply(std::move(changes));
+  order.clear();
+  for (KeyId id = 0, end = 1; id < end; let_others_in()) {
+    std::vector<NameChanges::Change> some;
+    {
+      base::MutexLock lock(mutex_);
+      end = static_cast<KeyId>(state_.keys.end_id());
+      for (std::size_t n = 0; n < kNamesAtOnce; ++n) {
+        const KeyEntry* entry = state_.keys.next(id);
+        id = entry == nullptr ? end : entry->id + 1;
+        if (entry == nullptr) break;
+        if ((entry->kind == KeyKind::kBorn) != born) continue;
+        some.push_back({.name = {}, .is_there = true});
+        some.back().name.assign(entry->key);
+      }
+    }
+    order.apply(std::move(some));
+  }
+  // What changed meanwhile was noted, and is applied by the next reader; this one sees a key or does not.
 }
 
 template <typename Visit>
@@ -140,23 +260,25 @@ Status Engine::for_each_key(const Visit& visit) {
 Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
   struct Ranked {
     std::uint64_t count;
-    const KeyEntry* entry;
+    std::string name;
   };
   // The least of the best so far is on top: it goes first when a better one comes.
   const auto better = [](const Ranked& a, const Ranked& b) {
-    return a.count != b.count ? a.count > b.count : a.entry->key.view() < b.entry->key.view();
+    return a.count != b.count ? a.count > b.count : a.name < b.name;
   };
   std::priority_queue<Ranked, std::vector<Ranked>, decltype(better)> best(better);
   Status ranked = for_each_key([&](const KeyEntry& entry, const Denials& pending) {
     const std::uint64_t count = by == TopBy::kDenied ? entry.counters.denied + pending.count : entry.counters.allowed;
-    if (count > 0) best.push({count, &entry});
+    if (count == 0 || entry.kind == KeyKind::kPattern) return;
+    if (best.size() == limit && (limit == 0 || count < best.top().count)) return;
+    best.push({count, std::string(entry.key.view())});
     if (best.size() > limit) best.pop();
   });
   if (!ranked.ok()) return ranked;
-  std::vector<const KeyEntry*> entries;
-  for (; !best.empty(); best.pop()) entries.push_back(best.top().entry);
+  std::vector<std::string> names;
+  for (; !best.empty(); best.pop()) names.push_back(best.top().name);
   std::vector<LimitStatus> ranking;
-  describe(entries, ranking);
+  if (Status described = describe(names, ranking); !described.ok()) return described;
   // Checks went on meanwhile: the order is that of the counts that are shown.
   const auto shown = [by](const LimitStatus& status) {
     return by == TopBy::kDenied ? status.total_denied : status.total_allowed;
@@ -167,37 +289,101 @@ Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
   return ranking;
 }
 
+/// Which records of a log tell of a key: its id stands for another key once it was gone and the id was given back.
+class Engine::History {
+ public:
+  /// `id` is the key's now, if it is there.
+  History(std::string_view key, std::optional<KeyId> id, std::size_t most) : key_(key), id_(id), now_(id), most_(most) {}
+
+  void take(const LogEvent& event, storage::Seq seq) {
+    for (const KeyEvent& item : event.items) {
+      if (event.type == EventType::kConfigured) names(item.id, event.key);
+      if (item.id != id_) continue;
+      if (item.denials.count > 0) keep(denied_event(item.denials, seq));
+      if (event.type != EventType::kDenied) keep(public_event(event, item.cost, seq));
+    }
+    for (const RuledItem& item : event.ruled) {
+      if (!item.born.empty()) names(item.id, item.born);
+      if (item.id != id_) continue;
+      if (item.denials.count > 0) keep(denied_event(item.denials, seq));
+      keep(public_event(event, item.cost, seq));
+    }
+    for (const ForgottenKey& gone : event.forgotten) {
+      if (gone.id != id_) continue;
+      if (gone.denials.count > 0) keep(denied_event(gone.denials, seq));
+      id_.reset();
+    }
+    if (event.type == EventType::kPattern) take_pattern(event, seq);
+  }
+  void start_anew() {
+    events_.clear();
+    id_ = now_;
+    is_named_ = false;
+  }
+  [[nodiscard]] std::vector<flint::Event> events() const { return {events_.begin(), events_.end()}; }
+
+ private:
+  /// Until a record names the key, what is taken is that of the id that it has now. It was another key's if a record
+  /// names that one, or gives the id to this key.
+  void names(KeyId id, std::string_view key) {
+    if (key == key_) {
+      if (!is_named_ && (id != id_ || !id_)) events_.clear();
+      id_ = id;
+      is_named_ = true;
+    } else if (id == id_) {
+      events_.clear();
+      id_.reset();
+    }
+  }
+
+  void take_pattern(const LogEvent& event, storage::Seq seq) {
+    if (event.pattern.name != key_) return;
+    if (event.pattern.deleted) return;
+    flint::Event configured = public_event(event, 0, seq);
+    configured.kind = event.pattern.resets ? EventKind::kReset : EventKind::kConfigured;
+    if (!event.pattern.resets) configured.limit = event.pattern.limit;
+    keep(configured);
+  }
+
+  void keep(const flint::Event& event) {
+    events_.push_back(event);
+    if (events_.size() > most_) events_.pop_front();
+  }
+
+  const std::string_view key_;
+  /// The one that stands for the key at this place of the log.
+  std::optional<KeyId> id_;
+  const std::optional<KeyId> now_;
+  bool is_named_ = false;
+  const std::size_t most_;
+  std::deque<flint::Event> events_;
+};
+
 /// Reads the log's files and not memory: a key keeps no past of its own. The mutex is held only to find the key's id. A
-/// compaction may drop a segment while it is read; the store then starts the reading anew, and so does `newest`.
+/// compaction may drop a segment while it is read; the store then starts the reading anew, and so does the history.
 Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::size_t limit) {
   if (Status open = check_open(); !open.ok()) return open;
-  KeyId id = 0;
+  std::optional<KeyId> id;
   {
     base::MutexLock lock(mutex_);
-    const KeyEntry* entry = state_.keys.find(key);
-    if (entry == nullptr) return no_limit(key);
-    id = entry->id;
+    if (const KeyEntry* entry = state_.keys.find(key)) {
+      id = entry->id;
+    } else if (is_pattern(key) || !validate_key(key).ok() || state_.patterns.find(key, false) == nullptr) {
+      return no_limit(key);
+    }
   }
-  std::deque<flint::Event> newest;
-  const auto keep = [&](const flint::Event& event) {
-    newest.push_back(event);
-    if (newest.size() > limit) newest.pop_front();
-  };
+  History history(key, id, limit);
   LogEvent event;
   bool sound = true;
   const auto take = [&](const storage::Record& record) {
     sound = decode_event(record, event);
-    for (const KeyEvent& item : event.items) {
-      if (!sound || item.id != id) continue;
-      if (item.denials.count > 0) keep(denied_event(item, record.seq));
-      if (event.type != EventType::kDenied) keep(public_event(event, item, record.seq));
-    }
+    if (sound) history.take(event, record.seq);
     return sound;
   };
-  Status read = store_->read_log(take, [&newest] { newest.clear(); });
+  Status read = store_->read_log(take, [&history] { history.start_anew(); });
   if (!read.ok()) return read;
   if (!sound) return Status(Code::kCorruption, "a record of the log cannot be read: run `flint doctor` to see where.");
-  return std::vector<flint::Event>(newest.begin(), newest.end());
+  return history.events();
 }
 
 }  // namespace flint::limiter

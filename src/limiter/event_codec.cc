@@ -45,14 +45,6 @@ bool read_moment(base::Reader& in, Moment& at) {
   return wall && is_wall_time(at.wall);
 }
 
-bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
-  denials.count = in.varint();
-  denials.cost = in.varint();
-  const auto last = base::checked_add<std::int64_t>(at.wall.time_since_epoch().count(), base::unzigzag(in.varint()));
-  denials.last = WallTime(Nanos(last.value_or(0)));
-  return in.ok() && last && is_wall_time(denials.last) && denials.count > 0 && denials.count <= kMaxCounted;
-}
-
 bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {
   const std::uint64_t head = in.varint();
   const std::uint64_t id = head >> kIdShift;
@@ -61,13 +53,6 @@ bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {
   item.after.algorithm = static_cast<Algorithm>(head & kAlgorithmMask);
   if ((head & kAlgorithmMask) == kLaterAlgorithm && !read_later_algorithm(in, item.after.algorithm)) return false;
   return (head & kHasDenials) == 0 || read_denials(in, at, item.denials);
-}
-
-bool read_state(base::Reader& in, RecordedState& after) {
-  after.first = in.varint();
-  after.second = in.varint();
-  if (after.algorithm == Algorithm::kSlidingWindowCounter) after.third = in.varint();
-  return in.ok();
 }
 
 bool read_configured(base::Reader& in, LogEvent& event) {
@@ -91,21 +76,27 @@ bool read_item(base::Reader& in, LogEvent& event) {
       return item.denials.count > 0;
     case EventType::kTime:
     case EventType::kClock:
+    case EventType::kAllowedByRules:
+    case EventType::kForgotten:
+    case EventType::kPattern:
       return false;
   }
   return false;
+}
+
+/// Items up to the end, at most so many.
+template <typename Item, typename Read>
+bool read_items(base::Reader& in, const Moment& at, std::vector<Item>& items, const Read& read) {
+  do {
+    if (items.size() == kMaxCheckAllItems || !read(in, at, items.emplace_back())) return false;
+  } while (in.left() > 0);
+  return in.done();
 }
 
 }  // namespace
 
 std::string_view reserved_kind_name(storage::RecordKind kind) noexcept {
   switch (static_cast<ReservedKind>(kind)) {
-    case ReservedKind::kBorn:
-      return "born";
-    case ReservedKind::kForgotten:
-      return "forgotten";
-    case ReservedKind::kRule:
-      return "rule";
     case ReservedKind::kCharged:
       return "charged";
     case ReservedKind::kReserved:
@@ -129,25 +120,21 @@ bool read_boot_time(base::Reader& in, BootTime& boot) noexcept {
   return in.ok() && boot.reading >= Nanos(0);
 }
 
-void write_limit(base::Writer& out, const Limit& limit) noexcept {
-  out.varint(limit.rate);
-  out.varint(static_cast<std::uint64_t>(limit.per / milliseconds(1)));
-  out.varint(limit.burst.value_or(0));
-}
-
-bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit) {
-  limit.algorithm = algorithm;
-  limit.rate = in.varint();
-  const std::uint64_t per_ms = in.varint();
-  const std::uint64_t burst = in.varint();
-  if (!in.ok() || per_ms > static_cast<std::uint64_t>(kMaxPeriod / milliseconds(1))) return false;
-  limit.per = milliseconds(per_ms);
-  if (burst != 0) limit.burst = burst;
-  return validate_limit(limit).ok();
-}
-
 EventWriter::EventWriter(EventType type, const Moment& at) noexcept
     : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
+  begin(at);
+}
+
+EventWriter::EventWriter(EventType type, const Moment& at, std::size_t most_bytes)
+    : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
+  if (most_bytes > kMaxEventBytes - kMaxMomentBytes) {
+    large_ = std::make_unique_for_overwrite<std::byte[]>(storage::kMaxPayloadBytes);
+    out_ = base::Writer({large_.get(), storage::kMaxPayloadBytes});
+  }
+  begin(at);
+}
+
+void EventWriter::begin(const Moment& at) noexcept {
   const std::int64_t offset_ms = wall_offset_ms(at);
   wall_ = WallTime(at.time.time_since_epoch() + milliseconds(offset_ms));
   out_.fixed(at.time.time_since_epoch().count());
@@ -162,21 +149,13 @@ void EventWriter::head(const KeyEvent& item) noexcept {
     out_.fixed(static_cast<std::uint8_t>(item.after.algorithm));
   }
   if (!has_denials) return;
-  out_.varint(item.denials.count);
-  out_.varint(item.denials.cost);
-  out_.varint(base::zigzag((item.denials.last - wall_).count()));
-}
-
-void EventWriter::state(const RecordedState& after) noexcept {
-  out_.varint(after.first);
-  out_.varint(after.second);
-  if (after.algorithm == Algorithm::kSlidingWindowCounter) out_.varint(after.third);
+  write_denials(out_, item.denials, wall_);
 }
 
 void EventWriter::allowed(const KeyEvent& item) noexcept {
   head(item);
   out_.varint(item.cost);
-  state(item.after);
+  write_state(out_, item.after);
 }
 
 void EventWriter::denied(const KeyEvent& item) noexcept { head(item); }
@@ -185,7 +164,7 @@ void EventWriter::configured(const KeyEvent& item, std::string_view key, const L
   head(item);
   out_.text(key);
   write_limit(out_, limit);
-  state(item.after);
+  write_state(out_, item.after);
 }
 
 void EventWriter::reset(const KeyEvent& item) noexcept { head(item); }
@@ -201,8 +180,10 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   event.items.clear();
   event.key = {};
   event.limit = {};
+  event.ruled.clear();
+  event.forgotten.clear();
   if (record.kind < static_cast<storage::RecordKind>(EventType::kConfigured) ||
-      record.kind > static_cast<storage::RecordKind>(EventType::kClock)) {
+      record.kind > static_cast<storage::RecordKind>(kLastEventType)) {
     return false;
   }
   event.type = static_cast<EventType>(record.kind);
@@ -210,6 +191,9 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   if (!read_moment(in, event.at)) return false;
   if (event.type == EventType::kTime) return in.done();
   if (event.type == EventType::kClock) return read_boot_time(in, event.boot) && in.done();
+  if (event.type == EventType::kAllowedByRules) return read_items(in, event.at, event.ruled, read_ruled_item);
+  if (event.type == EventType::kForgotten) return read_items(in, event.at, event.forgotten, read_forgotten);
+  if (event.type == EventType::kPattern) return read_pattern(in, event.at, event.pattern) && in.done();
   do {
     if (event.items.size() == kMaxCheckAllItems || !read_item(in, event)) return false;
   } while (in.left() > 0);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,9 @@
 #include "base/coding.h"
 #include "flint/limit.h"
 #include "flint/time.h"
+#include "limiter/counters.h"
+#include "limiter/moment.h"
+#include "limiter/ruled_events.h"
 #include "storage/store.h"
 
 /// What the limiter's log records say: the one place where events become bytes and bytes become events. The layout,
@@ -32,17 +36,18 @@ enum class EventType : storage::RecordKind {
   /// The limiter's time beside the boot-time clock: before the first change in each boot, and when the wall clock
   /// jumps.
   kClock = 6,
+  /// As kAllowed, where a key comes to life or has several usages: with all of them.
+  kAllowedByRules = 7,
+  /// Keys that are gone: forgotten once their usage was that of a fresh one, or deleted.
+  kForgotten = 8,
+  /// A pattern is set, changed or deleted.
+  kPattern = 9,
 };
+inline constexpr EventType kLastEventType = EventType::kPattern;
 
 /// Kinds of later versions. Their numbers are fixed here, so that no version ever gives one of them another meaning.
 /// This version refuses a record of such a kind by name, and says that a newer version wrote it.
 enum class ReservedKind : storage::RecordKind {
-  /// A key of a pattern or with a carried limit comes to life with its first charge.
-  kBorn = 7,
-  /// Such a key is dropped once its usage is that of a fresh one.
-  kForgotten = 8,
-  /// A rule is set, changed or deleted: a pattern, several windows, a mode.
-  kRule = 9,
   /// Usage that has happened, also beyond the limit.
   kCharged = 10,
   kReserved = 11,
@@ -52,50 +57,9 @@ enum class ReservedKind : storage::RecordKind {
   kExpired = 13,
 };
 
-/// `born`, ..., `expired`; empty for a number that is not reserved. Static storage.
+/// `charged`, ..., `expired`; empty for a number that is not reserved. Static storage.
 [[nodiscard]] std::string_view reserved_kind_name(storage::RecordKind kind) noexcept;
 
-using KeyId = std::uint32_t;
-
-using algorithm::RecordedState;
-
-/// The latest wall clock that the limiter goes along with, in 2116, 73 years of running before the end of its own time.
-/// Beyond these bounds a clock that is set to the end of time could have records written that nothing reads back.
-using algorithm::kMaxTime;
-inline constexpr WallTime kMaxWallTime{Nanos(std::int64_t{1} << 62)};
-
-/// More than any limiter counts; beyond it a counter could wrap around.
-inline constexpr std::uint64_t kMaxCounted = std::uint64_t{1} << 62;
-/// Wall times that a limiter logs are whole milliseconds before or at the reading of the clock.
-[[nodiscard]] constexpr bool is_wall_time(WallTime wall) noexcept {
-  return wall >= WallTime{} - std::chrono::milliseconds(1) && wall <= kMaxWallTime;
-}
-
-/// One instant on both time lines: `time` from 0 to kMaxTime, `wall` from 0 (less a millisecond) to kMaxWallTime.
-struct Moment {
-  Time time{};
-  WallTime wall{};
-};
-
-/// A reading of the boot-time clock, and the boot in which it was read.
-struct BootTime {
-  BootId boot{};
-  /// From 0 on.
-  Nanos reading{};
-
-  [[nodiscard]] bool known() const noexcept { return boot != BootId{}; }
-
-  friend bool operator==(const BootTime&, const BootTime&) = default;
-};
-
-/// Denials of a key that no record holds yet.
-struct Denials {
-  std::uint64_t count = 0;
-  std::uint64_t cost = 0;
-  WallTime last{};
-
-  friend bool operator==(const Denials&, const Denials&) = default;
-};
 
 /// What one record says of one key.
 struct KeyEvent {
@@ -116,9 +80,14 @@ struct LogEvent {
   /// kConfigured only. `key` lives as long as the payload that was decoded.
   std::string_view key;
   Limit limit;
+  /// kAllowedByRules and kForgotten, in place of `items`; kPattern.
+  std::vector<RuledItem> ruled = {};
+  std::vector<ForgottenKey> forgotten = {};
+  PatternEvent pattern = {};
 };
 
 /// The most that one record holds: a check_all of kMaxCheckAllItems, or a configured key of kMaxKeyBytes.
+inline constexpr std::size_t kMaxMomentBytes = 8 + 10;
 inline constexpr std::size_t kMaxItemBytes = 7 + 6 + 30 + 30;
 inline constexpr std::size_t kMaxEventBytes = 8 + 10 + kMaxCheckAllItems * kMaxItemBytes;
 static_assert(8 + 10 + kMaxItemBytes + 2 + kMaxKeyBytes + 3 * 10 < kMaxEventBytes);
@@ -128,23 +97,32 @@ static_assert(kMaxEventBytes <= storage::kMaxPayloadBytes);
 class EventWriter {
  public:
   EventWriter(EventType type, const Moment& at) noexcept;
+  /// For a record that may have more than kMaxEventBytes; written() then may fail.
+  EventWriter(EventType type, const Moment& at, std::size_t most_bytes);
 
   void allowed(const KeyEvent& item) noexcept;
   void denied(const KeyEvent& item) noexcept;
   void configured(const KeyEvent& item, std::string_view key, const Limit& limit) noexcept;
   void reset(const KeyEvent& item) noexcept;
   void clock(const BootTime& boot) noexcept;
+  void allowed_by_rules(const RuledItem& item) noexcept { write_ruled_item(out_, item, wall_); }
+  void forgotten(const ForgottenKey& key) noexcept { write_forgotten(out_, key, wall_); }
+  void pattern(const PatternEvent& event) noexcept { write_pattern(out_, event, wall_); }
 
-  /// Valid as long as the writer. Stops the process if more was added than a record can hold: a bug.
+  /// Whether all that was added fits into a record.
+  [[nodiscard]] bool fits() const noexcept { return out_.ok(); }
+  /// Valid as long as the writer. Stops the process if more was added than fits: a bug.
   [[nodiscard]] std::span<const std::byte> written() const noexcept;
   [[nodiscard]] storage::RecordKind kind() const noexcept { return static_cast<storage::RecordKind>(type_); }
 
  private:
   void head(const KeyEvent& item) noexcept;
-  void state(const RecordedState& after) noexcept;
+
+  void begin(const Moment& at) noexcept;
 
   EventType type_;
   WallTime wall_;
+  std::unique_ptr<std::byte[]> large_;
   std::byte buffer_[kMaxEventBytes];  // left as it is: filling it would cost more than a check
   base::Writer out_;
 };
@@ -152,11 +130,6 @@ class EventWriter {
 /// A BootTime as records and snapshots hold it, in 24 bytes.
 void write_boot_time(base::Writer& out, const BootTime& boot) noexcept;
 [[nodiscard]] bool read_boot_time(base::Reader& in, BootTime& boot) noexcept;
-
-/// A limit as records and snapshots hold it, without its algorithm: varints rate, period in ms, burst (0: the rate).
-void write_limit(base::Writer& out, const Limit& limit) noexcept;
-/// False for what is no valid limit of this algorithm.
-[[nodiscard]] bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit);
 
 /// False when the payload is not exactly what EventWriter writes; `event` is then not to be used. Reuses its memory.
 [[nodiscard]] bool decode_event(const storage::Record& record, LogEvent& event);

@@ -1,12 +1,40 @@
 #include "limiter/key_order.h"
 
+#include <utility>
+
 namespace flint::limiter {
 
-std::vector<const KeyEntry*> KeyOrder::page(std::string_view prefix, std::string_view from, bool inclusive,
-                                            std::size_t most) const {
-  std::vector<const KeyEntry*> page;
-  auto at = inclusive ? entries_.lower_bound(from) : entries_.upper_bound(from);
-  for (; at != entries_.end() && page.size() < most && (*at)->key.view().starts_with(prefix); ++at) page.push_back(*at);
+std::vector<NameChanges::Change> NameChanges::take(bool& complete) {
+  complete = std::exchange(wanted_, true);
+  return std::exchange(changes_, std::vector<Change>());
+}
+
+void NameChanges::note(std::string_view name, bool is_there) {
+  if (!wanted_) return;
+  if (changes_.size() == kMost) {
+    wanted_ = false;
+    changes_.clear();
+    return;
+  }
+  changes_.push_back({.name = {}, .is_there = is_there});
+  changes_.back().name.assign(name);
+}
+
+void KeyOrder::apply(std::vector<NameChanges::Change> changes) {
+  for (NameChanges::Change& change : changes) {
+    if (change.is_there) {
+      names_.insert(std::move(change.name));
+    } else if (const auto gone = names_.find(change.name.view()); gone != names_.end()) {
+      names_.erase(gone);
+    }
+  }
+}
+
+std::vector<std::string_view> KeyOrder::page(std::string_view prefix, std::string_view from, bool inclusive,
+                                             std::size_t most) const {
+  std::vector<std::string_view> page;
+  auto at = inclusive ? names_.lower_bound(from) : names_.upper_bound(from);
+  for (; at != names_.end() && page.size() < most && at->view().starts_with(prefix); ++at) page.push_back(at->view());
   return page;
 }
 

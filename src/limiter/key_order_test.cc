@@ -16,18 +16,25 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::Random;
 
-/// A table whose keys are in order.
 class KeyOrderTest : public ::testing::Test {
  protected:
-  void add(std::string_view key) { order_.add(table_.add(key)); }
+  void SetUp() override {
+    bool complete = true;
+    EXPECT_TRUE(changes_.take(complete).empty());
+    EXPECT_FALSE(complete) << "nobody had asked for it";
+  }
+  void add(std::string_view key) { changes_.added(key); }
+  void remove(std::string_view key) { changes_.removed(key); }
   std::vector<std::string> page(std::string_view from, bool inclusive, std::string_view prefix = "",
-                                std::size_t most = SIZE_MAX) const {
-    std::vector<std::string> keys;
-    for (const KeyEntry* entry : order_.page(prefix, from, inclusive, most)) keys.emplace_back(entry->key.view());
-    return keys;
+                                std::size_t most = SIZE_MAX) {
+    bool complete = false;
+    order_.apply(changes_.take(complete));
+    EXPECT_TRUE(complete);
+    const std::vector<std::string_view> names = order_.page(prefix, from, inclusive, most);
+    return {names.begin(), names.end()};
   }
 
-  Keys table_;
+  NameChanges changes_;
   KeyOrder order_;
 };
 
@@ -53,7 +60,11 @@ TEST_F(KeyOrderTest, HoldsWhatASetOfStringsHolds) {
   std::set<std::string> model;
   for (int i = 0; i < 5'000; ++i) {
     const std::string key = "k" + std::to_string(random.pick(3'000)) + std::string(random.pick(40), 'x');
-    if (model.insert(key).second) add(key);
+    if (random.one_in(3)) {
+      if (model.erase(key) > 0) remove(key);
+    } else if (model.insert(key).second) {
+      add(key);
+    }
     const std::string from = "k" + std::to_string(random.pick(3'000));
     const bool inclusive = random.one_in(2);
     const auto wanted = inclusive ? model.lower_bound(from) : model.upper_bound(from);
@@ -61,6 +72,17 @@ TEST_F(KeyOrderTest, HoldsWhatASetOfStringsHolds) {
     ASSERT_EQ(got.empty() ? "" : got.front(), wanted == model.end() ? "" : *wanted);
   }
   EXPECT_EQ(order_.size(), model.size());
+}
+
+// Where nobody lists any more, the names of keys that came and went would be kept for ever.
+TEST_F(KeyOrderTest, WhatNobodyAsksForIsNotNotedForLong) {
+  for (int i = 0; i < 70'000; ++i) add("key " + std::to_string(i));
+  bool complete = true;
+  static_cast<void>(changes_.take(complete));
+  EXPECT_FALSE(complete);
+  add("one");
+  EXPECT_EQ(changes_.take(complete).size(), 1U);
+  EXPECT_TRUE(complete);
 }
 
 }  // namespace

@@ -1,13 +1,12 @@
 #include "limiter/keys.h"
 
 #include <algorithm>
-#include <functional>
+#include <iterator>
 #include <random>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "base/arithmetic.h"
 #include "base/assert.h"
 
 namespace flint::limiter {
@@ -30,17 +29,40 @@ void KeyName::assign(std::string_view name) {
   std::copy(name.begin(), name.end(), &block_[2]);
 }
 
-void Counters::add_allowed(Units cost, WallTime at) noexcept {
-  ++allowed;
-  allowed_cost = base::saturating_add(allowed_cost, cost);
-  last_allowed_at = at;
+Usage* KeyEntry::find_usage(const Rule& rule) noexcept {
+  Usage* found = nullptr;
+  for_each_usage([&](Usage& each) {
+    if (each.rule == rule) found = &each;
+  });
+  return found;
 }
 
-void Counters::add_denied(const Denials& denials) noexcept {
-  if (denials.count == 0) return;
-  denied = base::saturating_add(denied, denials.count);
-  denied_cost = base::saturating_add(denied_cost, denials.cost);
-  last_denied_at = denials.last;
+void KeyEntry::set_usages(std::vector<Usage> usages) {
+  usage = std::move(usages.front());
+  usages.erase(usages.begin());
+  others = usages.empty() ? nullptr : std::make_unique<std::vector<Usage>>(std::move(usages));
+}
+
+void KeyEntry::follow_patterns() {
+  for_each_usage([this](Usage& each) {
+    while (!each.rule.is_current() && !each.rule.has_ended()) {
+      const Rule next = each.rule.successor();
+      const Rule::Succession& by = each.rule.succession();
+      if (by.resets) {
+        each.state = algorithm::fresh(next.limit(), by.at);
+        counters.last_reset_at = by.wall;
+      } else {
+        each.state = algorithm::reconfigure(each.state, each.limit(), next.limit(), by.at);
+      }
+      each.rule = next;
+    }
+  });
+}
+
+bool KeyEntry::is_fresh(Time now) const {
+  bool fresh = true;
+  for_each_usage([&](const Usage& each) { fresh = fresh && algorithm::is_fresh(each.state, each.limit(), now); });
+  return fresh;
 }
 
 void KeyEntry::note_record(storage::Seq seq, const Denials& denials) noexcept {
@@ -60,33 +82,47 @@ KeyEntry* Keys::find(std::string_view key) noexcept {
 }
 
 KeyEntry* Keys::find(KeyId id) noexcept {
-  if (id >= end_id()) return nullptr;
+  if (!is_made(id)) return nullptr;
   KeyEntry& entry = slot(id);
   return entry.id == id ? &entry : nullptr;
 }
 
 KeyEntry* Keys::next(KeyId id) noexcept {
   for (std::size_t at = id; at < end_id(); ++at) {
-    if (slot(at).id == at) return &slot(at);
+    if (!is_made(at)) {
+      at = (at / kChunk + 1) * kChunk - 1;
+    } else if (slot(at).id == at) {
+      return &slot(at);
+    }
   }
   return nullptr;
 }
 
-KeyId Keys::next_id() const noexcept { return static_cast<KeyId>(free_.empty() ? end_id() : free_.front()); }
+KeyId Keys::next_id() noexcept {
+  while (!free_.empty() && find(free_.back()) != nullptr) free_.pop_back();
+  return static_cast<KeyId>(free_.empty() || holds_free_ids_ ? end_id_ : free_.back());
+}
+
+KeyEntry& Keys::make_slot(KeyId id) {
+  if (id / kChunk >= chunks_.size()) chunks_.resize(id / kChunk + 1);
+  std::unique_ptr<KeyEntry[]>& chunk = chunks_[id / kChunk];
+  if (chunk == nullptr) chunk = std::make_unique<KeyEntry[]>(kChunk);
+  return slot(id);
+}
 
 /// The slot that a new key would take stands in for it in the look-up, and is taken if that finds nothing: the key is
 /// hashed once, and what a check does to a key that it brings to life costs no second look-up.
 Keys::Place Keys::find_or_add(std::string_view key) {
   if (full()) return {find(key), false};
   const KeyId id = next_id();
-  if (id / kChunk == chunks_.size()) chunks_.push_back(std::make_unique<KeyEntry[]>(kChunk));
-  KeyEntry& candidate = slot(id);
+  KeyEntry& candidate = make_slot(id);
   candidate.key.assign(key);
   const auto [place, is_new] = by_key_.insert(&candidate);
   if (!is_new) return {*place, false};
   candidate.id = id;
-  if (!free_.empty()) {
-    std::pop_heap(free_.begin(), free_.end(), std::greater<>());
+  if (id == end_id_) {
+    ++end_id_;
+  } else {
     free_.pop_back();
   }
   return {&candidate, true};
@@ -98,12 +134,36 @@ KeyEntry& Keys::add(std::string_view key) {
   return *place.entry;
 }
 
+KeyEntry* Keys::add_at(KeyId id, std::string_view key) {
+  FLINT_ASSERT(id < kMaxKeys && find(id) == nullptr);
+  KeyEntry& entry = make_slot(id);
+  entry.key.assign(key);
+  if (!by_key_.insert(&entry).second) return nullptr;
+  entry.id = id;
+  add_free_ids(id);
+  if (id == end_id_) ++end_id_;
+  return &entry;
+}
+
+void Keys::add_free_ids(std::size_t end) {
+  for (; end_id_ < end; ++end_id_) free_.push_back(static_cast<KeyId>(end_id_));
+}
+
+void Keys::set_kind(KeyEntry& entry, KeyKind kind) noexcept {
+  if (entry.kind == KeyKind::kBorn) --born_;
+  entry.kind = kind;
+  if (entry.kind == KeyKind::kBorn) ++born_;
+}
+
 void Keys::remove(KeyEntry& entry) {
   FLINT_ASSERT(find(entry.id) == &entry && entry.pending_at == 0);
   const bool erased = by_key_.erase(&entry) == 1;
   FLINT_ASSERT(erased);
+  set_kind(entry, KeyKind::kSet);
+  if (free_.size() > kChunk + 2 * (end_id_ - by_key_.size())) {
+    std::erase_if(free_, [this](KeyId id) { return find(id) != nullptr; });
+  }
   free_.push_back(entry.id);
-  std::push_heap(free_.begin(), free_.end(), std::greater<>());
   entry = KeyEntry();
 }
 
@@ -111,6 +171,9 @@ void Keys::clear() {
   by_key_.clear();
   chunks_.clear();
   free_.clear();
+  end_id_ = 0;
+  holds_free_ids_ = false;
+  born_ = 0;
 }
 
 }  // namespace flint::limiter

@@ -10,8 +10,9 @@
 
 #include "algorithm/algorithm.h"
 #include "base/coding.h"
-#include "limiter/event_codec.h"
+#include "limiter/counters.h"
 #include "limiter/limits.h"
+#include "limiter/ruled_events.h"
 
 /// Everything that is known of every key, in memory.
 namespace flint::limiter {
@@ -22,28 +23,6 @@ struct Usage {
   algorithm::State state;
 
   [[nodiscard]] const Limit& limit() const noexcept { return rule.limit(); }
-};
-
-/// A wall time or none, in the size of a time. Converts to what users see.
-class MaybeTime {
- public:
-  constexpr MaybeTime() noexcept = default;
-  constexpr MaybeTime(std::nullopt_t) noexcept {}               // NOLINT(google-explicit-constructor)
-  constexpr MaybeTime(WallTime time) noexcept : time_(time) {}  // NOLINT(google-explicit-constructor)
-  constexpr MaybeTime(std::optional<WallTime> time) noexcept    // NOLINT(google-explicit-constructor)
-      : time_(time.value_or(kNone)) {}
-  [[nodiscard]] constexpr bool has_value() const noexcept { return time_ != kNone; }
-  /// There is one.
-  [[nodiscard]] constexpr WallTime operator*() const noexcept { return time_; }
-  constexpr operator std::optional<WallTime>() const noexcept {  // NOLINT(google-explicit-constructor)
-    return has_value() ? std::optional(time_) : std::nullopt;
-  }
-  friend constexpr bool operator==(const MaybeTime&, const MaybeTime&) noexcept = default;
-
- private:
-  /// No clock shows it: a limiter's wall times begin at 0, less a millisecond.
-  static constexpr WallTime kNone = WallTime::min();
-  WallTime time_ = kNone;
 };
 
 /// The name of a key in one block of the heap that begins with its length, and in one pointer: a std::string takes 24
@@ -67,36 +46,57 @@ class KeyName {
   std::unique_ptr<char[]> block_;
 };
 
-/// What the log says of a key's past: denials that no record holds yet are not in here.
-struct Counters {
-  std::uint64_t allowed = 0;
-  std::uint64_t allowed_cost = 0;
-  std::uint64_t denied = 0;
-  std::uint64_t denied_cost = 0;
-  MaybeTime last_allowed_at;
-  MaybeTime last_denied_at;
-  MaybeTime last_reset_at;
-
-  void add_allowed(Units cost, WallTime at) noexcept;
-  void add_denied(const Denials& denials) noexcept;
-
-  friend bool operator==(const Counters&, const Counters&) = default;
-};
-
 inline constexpr KeyId kNoKey = UINT32_MAX;
+/// Ids are below: what a snapshot says of them costs no more memory than this.
+inline constexpr std::size_t kMaxKeys = std::size_t{1} << 27;
+
+/// Why a key is there.
+enum class KeyKind : std::uint8_t {
+  /// A limit was set for it.
+  kSet,
+  /// It is the name of a pattern, and has the rule; its usage counts nothing.
+  kPattern,
+  /// A check brought it to life, by the rule of a pattern or with a limit that it carried.
+  kBorn,
+};
 
 struct KeyEntry {
   /// kNoKey once it is removed.
   KeyId id = kNoKey;
   /// Its place in PendingDenials, which keeps it; 0 if it has none.
   std::uint32_t pending_at = 0;
+  KeyKind kind = KeyKind::kSet;
   /// Of the last record that tells of this key: replay skips what is not newer.
   storage::Seq last_seq = 0;
   KeyName key;
+  /// That of the rule that decided last.
   Usage usage;
+  /// Of a born key, those of the other rules that it was decided by, the latest first; null if there are none.
+  std::unique_ptr<std::vector<Usage>> others;
   Counters counters;
 
   [[nodiscard]] const Limit& limit() const noexcept { return usage.limit(); }
+  /// Of this rule; null if it has none.
+  [[nodiscard]] Usage* find_usage(const Rule& rule) noexcept;
+  template <typename Visit>
+  void for_each_usage(const Visit& visit) {
+    visit(usage);
+    if (others == nullptr) return;
+    for (Usage& other : *others) visit(other);
+  }
+  template <typename Visit>
+  void for_each_usage(const Visit& visit) const {
+    const_cast<KeyEntry*>(this)->for_each_usage([&](const Usage& each) { visit(each); });
+  }
+  [[nodiscard]] std::size_t usages() const noexcept { return 1 + (others == nullptr ? 0 : others->size()); }
+  /// Makes these, the latest first, all of its usages; at least one.
+  void set_usages(std::vector<Usage> usages);
+  /// Brings each usage to the version of its pattern that holds: as if that had been done when the pattern changed,
+  /// since a state changes by events alone. So a change of a pattern is one record, however many keys it has.
+  void follow_patterns();
+  /// All usages are as good as those of a key that was never seen.
+  [[nodiscard]] bool is_fresh(Time now) const;
+
   /// The record `seq` tells of this key, and of denials before it.
   void note_record(storage::Seq seq, const Denials& denials) noexcept;
 };
@@ -115,12 +115,17 @@ class Keys {
   [[nodiscard]] KeyEntry* next(KeyId id) noexcept;
 
   [[nodiscard]] std::size_t size() const noexcept { return by_key_.size(); }
-  [[nodiscard]] bool full() const noexcept { return size() >= kNoKey; }
-  /// The id of the next new key: the lowest one that is free, so that it follows from which keys there are, and not
-  /// from what happened to others before.
-  [[nodiscard]] KeyId next_id() const noexcept;
+  /// No new key has a place.
+  [[nodiscard]] bool full() const noexcept { return end_id_ == kMaxKeys && (size() == end_id_ || holds_free_ids_); }
+  /// How many were born.
+  [[nodiscard]] std::size_t born() const noexcept { return born_; }
+  /// The id of the next new key.
+  [[nodiscard]] KeyId next_id() noexcept;
   /// All ids are below.
-  [[nodiscard]] std::size_t end_id() const noexcept { return by_key_.size() + free_.size(); }
+  [[nodiscard]] std::size_t end_id() const noexcept { return end_id_; }
+  /// Whether ids that keys gave back are kept, and new keys get new ones. While a snapshot is written, an id must not
+  /// stand for one key in it and for another in the records behind it.
+  void hold_free_ids(bool hold) noexcept { holds_free_ids_ = hold; }
 
   struct Place {
     /// Null if the key is not there and the table is full.
@@ -132,6 +137,11 @@ class Keys {
   [[nodiscard]] Place find_or_add(std::string_view key);
   /// `key` is not in the table, which is not full.
   KeyEntry& add(std::string_view key);
+  /// Under an id that no key has, below kMaxKeys; ids below it that are new are free. Null if `key` is there.
+  [[nodiscard]] KeyEntry* add_at(KeyId id, std::string_view key);
+  /// Ids from end_id() to `end`, which is not above kMaxKeys, are free.
+  void add_free_ids(std::size_t end);
+  void set_kind(KeyEntry& entry, KeyKind kind) noexcept;
   /// The entry is of this table, has no denials pending, and is not to be used any more. Nobody may hold on to it or to
   /// its id.
   void remove(KeyEntry& entry);
@@ -157,10 +167,20 @@ class Keys {
   static constexpr std::size_t kChunk = 64;
   [[nodiscard]] KeyEntry& slot(std::size_t id) noexcept { return chunks_[id / kChunk][id % kChunk]; }
 
+  /// The entry under an id that is free, made if need be.
+  KeyEntry& make_slot(KeyId id);
+  [[nodiscard]] bool is_made(std::size_t id) const noexcept {
+    return id / kChunk < chunks_.size() && chunks_[id / kChunk] != nullptr;
+  }
+
   boost::unordered_flat_set<KeyEntry*, Hash, Equal> by_key_;
+  /// Null where no id was ever used.
   std::vector<std::unique_ptr<KeyEntry[]>> chunks_;
-  /// Ids below end_id() that no key has: a heap, the lowest on top.
+  std::size_t end_id_ = 0;
+  /// All ids below that no key has, the next one last; and some that a key has taken since, which are passed over.
   std::vector<KeyId> free_;
+  bool holds_free_ids_ = false;
+  std::size_t born_ = 0;
 };
 
 }  // namespace flint::limiter

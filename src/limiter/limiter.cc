@@ -54,6 +54,10 @@ Status validate_options(const Options& options) {
     return {Code::kInvalidArgument, "max_unsynced must be from 1 ms to " + std::to_string(kMaxMaxUnsynced.count()) +
                                         " ms, not " + std::to_string(options.max_unsynced.count()) + " ms."};
   }
+  if (options.max_keys < 1 || options.max_keys > kMaxMaxKeys) {
+    return {Code::kInvalidArgument, "max_keys must be from 1 to " + std::to_string(kMaxMaxKeys) + ", not " +
+                                        std::to_string(options.max_keys) + "."};
+  }
   if (options.lock_timeout.count() < 0 || options.lock_timeout > kMaxLockTimeout) {
     return {Code::kInvalidArgument, "lock_timeout must be from 0 ms to " + std::to_string(kMaxLockTimeout.count()) +
                                         " ms, not " + std::to_string(options.lock_timeout.count()) + " ms."};
@@ -99,28 +103,39 @@ Result<std::unique_ptr<Limiter>> Limiter::open_in_memory(const Options& options)
 Limiter::Limiter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Limiter::~Limiter() = default;
 
-Status Limiter::limit(std::string_view key, const Limit& limit) {
-  return await(*impl_->engine, impl_->engine->limit(key, limit));
+Status Limiter::limit(std::string_view key, const Limit& limit, const LimitOptions& options) {
+  return await(*impl_->engine, impl_->engine->limit(key, limit, options));
 }
-Result<Decision> Limiter::check(std::string_view key, Units cost) {
-  return await(*impl_->engine, impl_->engine->check(key, cost));
+Result<Decision> Limiter::check(std::string_view key, Units cost, const CheckOptions& options) {
+  return await(*impl_->engine, impl_->engine->check(key, cost, options));
 }
-Result<CheckAllResult> Limiter::check_all(std::span<const CheckItem> items) {
-  return await(*impl_->engine, impl_->engine->check_all(items));
+Result<CheckAllResult> Limiter::check_all(std::span<const CheckItem> items, const CheckAllOptions& options) {
+  return await(*impl_->engine, impl_->engine->check_all(items, options));
 }
 Status Limiter::reset(std::string_view key) { return await(*impl_->engine, impl_->engine->reset(key)); }
+Status Limiter::remove(std::string_view key) { return await(*impl_->engine, impl_->engine->remove(key)); }
+Result<std::uint64_t> Limiter::reset_prefix(std::string_view prefix) {
+  return await(*impl_->engine, impl_->engine->reset_prefix(prefix));
+}
+Result<std::uint64_t> Limiter::remove_prefix(std::string_view prefix) {
+  return await(*impl_->engine, impl_->engine->remove_prefix(prefix));
+}
 
-Status Limiter::limit_deferred(std::string_view key, const Limit& limit, Ticket* ticket) {
-  return hand_over(impl_->engine->limit(key, limit), ticket);
+Status Limiter::limit_deferred(std::string_view key, const Limit& limit, Ticket* ticket, const LimitOptions& options) {
+  return hand_over(impl_->engine->limit(key, limit, options), ticket);
 }
-Result<Deferred<Decision>> Limiter::check_deferred(std::string_view key, Units cost) {
-  return impl_->engine->check(key, cost);
+Result<Deferred<Decision>> Limiter::check_deferred(std::string_view key, Units cost, const CheckOptions& options) {
+  return impl_->engine->check(key, cost, options);
 }
-Result<Deferred<CheckAllResult>> Limiter::check_all_deferred(std::span<const CheckItem> items) {
-  return impl_->engine->check_all(items);
+Result<Deferred<CheckAllResult>> Limiter::check_all_deferred(std::span<const CheckItem> items,
+                                                             const CheckAllOptions& options) {
+  return impl_->engine->check_all(items, options);
 }
 Status Limiter::reset_deferred(std::string_view key, Ticket* ticket) {
   return hand_over(impl_->engine->reset(key), ticket);
+}
+Status Limiter::remove_deferred(std::string_view key, Ticket* ticket) {
+  return hand_over(impl_->engine->remove(key), ticket);
 }
 
 Status Limiter::wait(Ticket ticket) { return impl_->engine->wait(ticket); }

@@ -26,22 +26,26 @@ Status newer(std::string_view what) { return {Code::kUnsupportedFormat, std::str
 }  // namespace
 
 void LimiterState::clear() {
+  patterns.clear();
   keys.clear();
+  carried = {};
   time = {};
   newest_loaded_ = Time{};
+  gone_.clear();
 }
 
 Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq) {
-  if (!entry.empty() && entry.front() > static_cast<std::byte>(EntryType::kClock)) {
+  if (!entry.empty() && entry.front() > static_cast<std::byte>(kLastEntryType)) {
     return newer(fmt::format("an entry of type {}", std::to_integer<unsigned>(entry.front())));
   }
   SnapshotTime loaded{time, newest_loaded_};
-  if (!load_entry(entry, limits, keys, loaded))
+  if (!load_entry(entry, {limits, keys, patterns, carried, loaded, gone_}))
     return {Code::kCorruption,
             "an entry of the snapshot cannot be read, or holds what no limiter writes (a key twice or out of "
             "order, a limit, count or time out of range, runs out of order)"};
-  if (const std::size_t count = keys.size(); count > 0) {
-    const storage::Seq last_seq = keys.find(static_cast<KeyId>(count - 1))->last_seq;
+  const KeyEntry* newest = keys.end_id() == 0 ? nullptr : keys.find(static_cast<KeyId>(keys.end_id() - 1));
+  if (newest != nullptr) {
+    const storage::Seq last_seq = newest->last_seq;
     if (last_seq > max_seq) {
       return {Code::kCorruption,
               fmt::format("the snapshot ends with record {}, and one of its keys with record {}", max_seq, last_seq)};
@@ -53,7 +57,7 @@ Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq
 }
 
 Status LimiterState::replay(const storage::Record& record) {
-  if (record.kind > static_cast<storage::RecordKind>(EventType::kClock)) {
+  if (record.kind > static_cast<storage::RecordKind>(kLastEventType)) {
     const std::string_view name = reserved_kind_name(record.kind);
     return newer(fmt::format("record {} is of kind {}{}", record.seq, record.kind,
                              name.empty() ? "" : fmt::format(" ({})", name)));
@@ -64,6 +68,17 @@ Status LimiterState::replay(const storage::Record& record) {
   time.note(event_.at);
   if (event_.type == EventType::kClock) time.note_anchor(event_.at, event_.boot);
   if (event_.type == EventType::kConfigured) return replay_configured(event_, record.seq);
+  if (event_.type == EventType::kPattern) return replay_pattern(event_, record.seq);
+  for (const RuledItem& item : event_.ruled) {
+    if (Status applied = replay_ruled(event_, item, record.seq); !applied.ok()) return applied;
+  }
+  // First the counters of all, since several may go to one pattern, which is newer than the record afterwards.
+  for (const ForgottenKey& key : event_.forgotten) {
+    if (Status counted = replay_counters(key, record.seq); !counted.ok()) return counted;
+  }
+  for (const ForgottenKey& key : event_.forgotten) {
+    if (Status applied = replay_forgotten(key, record.seq); !applied.ok()) return applied;
+  }
   for (const KeyEvent& item : event_.items) {
     if (Status applied = replay_item(event_, item, record.seq); !applied.ok()) return applied;
   }
@@ -72,19 +87,24 @@ Status LimiterState::replay(const storage::Record& record) {
 
 Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) {
   const KeyEvent& item = event.items.front();
+  if (went_before(item.id)) return {};
   KeyEntry* entry = keys.find(item.id);
   if (entry == nullptr) {
-    if (item.id != keys.next_id() || keys.find(event.key) != nullptr) {
-      return contradiction("configures a new key under an id that is not the next one", seq);
+    entry = item.id <= keys.end_id() && item.id < kMaxKeys ? keys.add_at(item.id, event.key) : nullptr;
+    if (entry == nullptr) {
+      return contradiction("configures a new key under an id that is not free, or a key that has another id", seq);
     }
-    entry = &keys.add(event.key);
   }
   if (entry->key.view() != event.key) return contradiction("configures a key under the id of another one", seq);
   if (seq <= entry->last_seq) return {};
-  entry->usage.rule = limits.rule(event.limit);
+  if (entry->kind == KeyKind::kPattern) return contradiction("configures a pattern as a key", seq);
+  if (entry->kind == KeyKind::kBorn) entry->follow_patterns();
   if (!algorithm::restore(entry->usage.state, item.after, event.limit, 0, event.at.time)) {
     return contradiction("leaves a key in a state that its limit does not allow", seq);
   }
+  entry->usage.rule = limits.rule(event.limit);
+  entry->others.reset();
+  keys.set_kind(*entry, KeyKind::kSet);
   entry->note_record(seq, item.denials);
   return {};
 }
@@ -94,74 +114,238 @@ Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) 
 /// key: its counters would be added twice. The states alone could be stored again, since a record holds the state after
 /// the event.
 Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq) {
+  if (went_before(item.id)) return {};
   KeyEntry* entry = keys.find(item.id);
-  if (entry == nullptr) return contradiction("names a key that no record before it configures", seq);
+  if (entry == nullptr) return contradiction("names a key that no record before it brings to life", seq);
   if (seq <= entry->last_seq) return {};
+  if (entry->kind == KeyKind::kBorn) entry->follow_patterns();
   switch (event.type) {
     case EventType::kAllowed:
+      if (entry->kind == KeyKind::kPattern) return contradiction("charges a pattern", seq);
       if (!algorithm::restore(entry->usage.state, item.after, entry->limit(), item.cost, event.at.time)) {
         return contradiction("leaves a key in a state that its limit does not allow", seq);
       }
       entry->counters.add_allowed(item.cost, event.at.wall);
       break;
     case EventType::kReset:
-      entry->usage.state = algorithm::fresh(entry->limit(), event.at.time);
+      entry->for_each_usage(
+          [&](Usage& usage) { usage.state = algorithm::fresh(usage.limit(), event.at.time); });
       entry->counters.last_reset_at = event.at.wall;
       break;
     case EventType::kDenied:
     case EventType::kConfigured:
     case EventType::kTime:
     case EventType::kClock:
+    case EventType::kAllowedByRules:
+    case EventType::kForgotten:
+    case EventType::kPattern:
       break;
   }
   entry->note_record(seq, item.denials);
   return {};
 }
 
-void LimiterState::begin_snapshot() {
-  cursor_ = {.time = time, .next = 0, .end = static_cast<KeyId>(keys.end_id()), .started = false, .copied = {}};
+Status LimiterState::replay_ruled(const LogEvent& event, const RuledItem& item, storage::Seq seq) {
+  if (went_before(item.id)) return {};
+  KeyEntry* entry = keys.find(item.id);
+  if (!item.born.empty() && entry != nullptr && seq > entry->last_seq) {
+    return contradiction("brings a key to life under the id of another one", seq);
+  }
+  if (!item.born.empty() && entry == nullptr) {
+    entry = item.id <= keys.end_id() && item.id < kMaxKeys ? keys.add_at(item.id, item.born) : nullptr;
+    if (entry == nullptr) return contradiction("brings a key to life that is there, or under a wrong id", seq);
+    keys.set_kind(*entry, KeyKind::kBorn);
+  }
+  if (entry == nullptr) return contradiction("names a key that no record before it brings to life", seq);
+  if (seq <= entry->last_seq) return {};
+  if (entry->kind == KeyKind::kPattern) return contradiction("charges a pattern", seq);
+  if (Status charged = replay_usages(*entry, item, event.at, seq); !charged.ok()) return charged;
+  entry->note_record(seq, item.denials);
+  entry->counters.add_allowed(item.cost, event.at.wall);
+  return {};
 }
 
-const KeyEntry* LimiterState::next_key() {
-  const KeyEntry* entry = keys.next(cursor_.next);
+Status LimiterState::replay_usages(KeyEntry& entry, const RuledItem& item, const Moment& at, storage::Seq seq) {
+  const bool is_new = !entry.usage.rule.is_set();
+  if (!is_new) entry.follow_patterns();
+  if (entry.kind == KeyKind::kSet && (item.usages.size() > 1 || item.usages.front().limit != entry.limit())) {
+    return contradiction("charges a key by another limit than its own", seq);
+  }
+  std::vector<Usage> usages;
+  for (const RecordedUsage& recorded : item.usages) {
+    const Rule rule =
+        recorded.version == 0 ? limits.rule(recorded.limit) : limits.version(recorded.version, recorded.limit);
+    if (!rule.is_set()) return contradiction("names a version of a pattern with another limit than it has", seq);
+    Usage* before = is_new ? nullptr : entry.find_usage(rule);
+    Usage after{rule, before != nullptr ? std::move(before->state) : algorithm::fresh(recorded.limit, at.time)};
+    if (!algorithm::restore(after.state, recorded.after, recorded.limit, item.cost, at.time)) {
+      return contradiction("leaves a key in a state that its rule does not allow", seq);
+    }
+    usages.push_back(std::move(after));
+  }
+  entry.set_usages(std::move(usages));
+  return {};
+}
+
+Status LimiterState::replay_counters(const ForgottenKey& key, storage::Seq seq) {
+  if (key.why == ForgottenKey::Why::kForgottenCarried) carried.add(key.counters);
+  if (key.why != ForgottenKey::Why::kForgottenByPattern || went_before(key.pattern)) return {};
+  KeyEntry* pattern = keys.find(key.pattern);
+  if (pattern == nullptr || pattern->kind != KeyKind::kPattern) {
+    return contradiction("adds counters to a pattern that is not there", seq);
+  }
+  if (seq > pattern->last_seq) pattern->counters.add(key.counters);
+  return {};
+}
+
+Status LimiterState::replay_forgotten(const ForgottenKey& key, storage::Seq seq) {
+  if (key.why == ForgottenKey::Why::kForgottenByPattern && !went_before(key.pattern)) {
+    KeyEntry& pattern = *keys.find(key.pattern);
+    pattern.last_seq = std::max(pattern.last_seq, seq);
+  }
+  if (gone_.erase(key.id) > 0) return {};
+  KeyEntry* entry = keys.find(key.id);
+  if (entry == nullptr) return contradiction("forgets a key that is not there", seq);
+  if (entry->kind == KeyKind::kPattern) return contradiction("forgets a pattern as a key", seq);
+  if (seq > entry->last_seq) remove(*entry);
+  return {};
+}
+
+/// The version before is looked for by its number and not at the pattern, which a snapshot may hold as it was later: a
+/// key that is in it as it was earlier has still to follow.
+Status LimiterState::replay_pattern(const LogEvent& event, storage::Seq seq) {
+  const PatternEvent& change = event.pattern;
+  Rule replaced = change.replaces == 0 ? Rule() : limits.find_version(change.replaces);
+  if (change.deleted) {
+    if (replaced.is_set()) replaced.end();
+    if (gone_.erase(change.id) > 0) return {};
+    KeyEntry* pattern = keys.find(change.id);
+    if (pattern == nullptr || pattern->kind != KeyKind::kPattern || pattern->key.view() != change.name) {
+      return contradiction("deletes a pattern that is not there", seq);
+    }
+    if (seq > pattern->last_seq) remove(*pattern);
+    return {};
+  }
+  Rule version = limits.version(seq, change.limit);
+  if (!version.is_set()) return contradiction("makes a version of a pattern with another limit than a key has", seq);
+  version.set_overrides(change.overrides);
+  if (replaced.is_set() && replaced.is_current()) {
+    replaced.be_succeeded_by(version, {event.at.time, event.at.wall, change.resets});
+  }
+  if (went_before(change.id)) return {};
+  KeyEntry* pattern = keys.find(change.id);
+  if (pattern == nullptr) {
+    pattern = change.id <= keys.end_id() && change.id < kMaxKeys ? keys.add_at(change.id, change.name) : nullptr;
+    if (pattern == nullptr) return contradiction("sets a new pattern under an id that is not free", seq);
+    keys.set_kind(*pattern, KeyKind::kPattern);
+  }
+  if (pattern->kind != KeyKind::kPattern || pattern->key.view() != change.name) {
+    return contradiction("sets a pattern under the id of another key", seq);
+  }
+  if (seq <= pattern->last_seq) return {};
+  if (pattern->usage.rule.is_set()) patterns.remove(*pattern);
+  pattern->usage.rule = version;
+  patterns.add(*pattern);
+  if (change.resets) pattern->counters.last_reset_at = event.at.wall;
+  pattern->note_record(seq, change.denials);
+  return {};
+}
+
+void LimiterState::remove(KeyEntry& entry) {
+  if (entry.kind == KeyKind::kPattern) patterns.remove(entry);
+  if (entry.id >= cursor_.next && entry.id < cursor_.end) cursor_.gone.push_back(entry.id);
+  keys.remove(entry);
+}
+
+void LimiterState::begin_snapshot() {
+  cursor_ = {.time = time,
+             .carried = carried,
+             .next = 0,
+             .written = 0,
+             .end = static_cast<KeyId>(keys.end_id()),
+             .started = false,
+             .copied = {},
+             .gone = {}};
+  keys.hold_free_ids(true);
+}
+
+KeyEntry* LimiterState::next_key() {
+  KeyEntry* entry = keys.next(cursor_.next);
   return entry != nullptr && entry->id < cursor_.end ? entry : nullptr;
 }
 
-bool LimiterState::add_key(const KeyEntry& entry, EntryBuffer& piece) {
-  const auto* log = std::get_if<algorithm::SlidingLog>(&entry.usage.state);
-  if (log == nullptr || log->size() <= kRunsEncodedAtOnce) {
+bool LimiterState::add_key(KeyEntry& entry, EntryBuffer& piece) {
+  if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
+  bool is_long = false;
+  entry.for_each_usage([&](const Usage& usage) {
+    const auto* log = std::get_if<algorithm::SlidingLog>(&usage.state);
+    is_long = is_long || (log != nullptr && log->size() > kRunsEncodedAtOnce);
+  });
+  if (!is_long) {
     // A reset, or a change of its limit, may have left few of many.
     cursor_.copied = {};
     piece.add_key(entry);
     return true;
   }
-  if (!log->copy_more(cursor_.copied, kRunsCopiedAtOnce)) return false;
+  if (!copy_runs(entry, cursor_.copied)) return false;
   piece.add_key_alone(entry);
   return true;
 }
 
+/// More of the runs of all usages; true once they are as the key is now.
+bool LimiterState::copy_runs(const KeyEntry& entry, CopiedRuns& copied) {
+  copied.logs.resize(entry.usages());
+  bool is_complete = true;
+  std::size_t at = 0;
+  entry.for_each_usage([&](const Usage& usage) {
+    CopiedRuns::Log& copy = copied.logs[at++];
+    if (copy.version != usage.rule.version() || copy.limit != usage.limit()) {
+      copy = {.version = usage.rule.version(), .limit = usage.limit(), .runs = {}};
+    }
+    const auto* log = std::get_if<algorithm::SlidingLog>(&usage.state);
+    if (log != nullptr && !log->copy_more(copy.runs, kRunsCopiedAtOnce)) is_complete = false;
+  });
+  return is_complete;
+}
+
 /// One piece of a snapshot. Each piece is one short hold of the mutex, so checks run in between, and the pieces do not
 /// show one instant. That is sound because an entry says up to which record it is current, and because the store makes
-/// all those records durable before the snapshot counts. Keys that are configured after begin_snapshot() are left out:
+/// all those records durable before the snapshot counts. Keys that come to life after begin_snapshot() are left out:
 /// the records that replay starts with bring them. What takes long, encoding the runs of a long sliding log and handing
 /// the bytes out, is done without the mutex.
 bool LimiterState::next_entries(const std::function<void(std::span<const std::byte>)>& emit) {
   EntryBuffer piece;
-  if (!cursor_.started) piece.add_time(cursor_.time);
+  if (!cursor_.started) {
+    piece.add_time(cursor_.time);
+    piece.add_totals(cursor_.carried);
+  }
   cursor_.started = true;
+  KeyId last = 0;
+  KeyKind kind = KeyKind::kSet;
   bool ends_with_copied = false;
   bool more = false;
+  std::vector<KeyId> gone;
   {
     base::MutexLock lock(mutex_);
     for (KeyId n = 0; n < kKeysAtOnce && piece.bytes() < kBytesAtOnce && !ends_with_copied; ++n) {
-      const KeyEntry* entry = next_key();
+      KeyEntry* entry = next_key();
       if (entry == nullptr || !add_key(*entry, piece)) break;
       cursor_.next = entry->id + 1;
+      cursor_.written = entry->id + 1;
+      last = entry->id;
+      kind = entry->kind;
       ends_with_copied = !cursor_.copied.empty();
     }
     more = next_key() != nullptr;
+    if (!more) {
+      cursor_.next = cursor_.end;
+      gone = std::exchange(cursor_.gone, {});
+      keys.hold_free_ids(false);
+    }
   }
-  if (ends_with_copied) piece.add_runs(cursor_.next - 1, std::exchange(cursor_.copied, {}));
+  if (ends_with_copied) piece.add_runs(last, kind, std::exchange(cursor_.copied, {}));
+  piece.add_gone(gone);
+  if (!more && cursor_.written < cursor_.end) piece.add_ids(cursor_.end);
   piece.for_each(emit);
   return more;
 }

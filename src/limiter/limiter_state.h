@@ -1,11 +1,13 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <functional>
 #include <string>
 
 #include "base/mutex.h"
 #include "limiter/keys.h"
+#include "limiter/patterns.h"
 #include "limiter/persisted_time.h"
 #include "limiter/snapshot_codec.h"
 #include "storage/store.h"
@@ -26,7 +28,13 @@ class LimiterState final : public storage::Owner {
 
   Limits limits;
   Keys keys;
+  Patterns patterns;
+  /// What is counted of keys that no pattern counts for any more: they lived by limits that checks carried.
+  Counters carried;
   PersistedTime time;
+
+  /// The key is gone: takes it out of all tables.
+  void remove(KeyEntry& entry);
 
   void clear() override;
   Status load(std::span<const std::byte> entry, storage::Seq max_seq) override;
@@ -36,25 +44,40 @@ class LimiterState final : public storage::Owner {
   Status on_tick() override { return tick_(); }
 
  private:
-  /// Null when the snapshot has all keys. Ids have gaps: a key that could not be logged has given its id back.
-  const KeyEntry* next_key();
+  /// Null when the snapshot has all keys. Ids have gaps: keys that are gone have given theirs back.
+  KeyEntry* next_key();
   /// The key, or more of the copy of its runs. True when it is done with, but for the runs that were copied.
-  bool add_key(const KeyEntry& entry, EntryBuffer& piece);
+  bool add_key(KeyEntry& entry, EntryBuffer& piece);
+  [[nodiscard]] static bool copy_runs(const KeyEntry& entry, CopiedRuns& copied);
   Status replay_configured(const LogEvent& event, storage::Seq seq);
   Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
+  Status replay_ruled(const LogEvent& event, const RuledItem& item, storage::Seq seq);
+  Status replay_usages(KeyEntry& entry, const RuledItem& item, const Moment& at, storage::Seq seq);
+  Status replay_counters(const ForgottenKey& key, storage::Seq seq);
+  Status replay_forgotten(const ForgottenKey& key, storage::Seq seq);
+  Status replay_pattern(const LogEvent& event, storage::Seq seq);
+  /// The key went while the snapshot was written that replay began with, and before it was written itself: records
+  /// that tell of it change nothing.
+  [[nodiscard]] bool went_before(KeyId id) const { return gone_.contains(id); }
 
   base::Mutex& mutex_;
   std::function<Status()> tick_;
   LogEvent event_;
   Time newest_loaded_{};
+  boost::unordered_flat_set<KeyId> gone_;
 
   struct SnapshotCursor {
     PersistedTime time;
+    Counters carried;
     KeyId next = 0;
+    /// After the last key that is in the snapshot.
+    KeyId written = 0;
     KeyId end = 0;
     bool started = false;
-    /// Of the next key: what is copied so far of a log of many runs.
-    algorithm::SlidingLog copied;
+    /// Of the next key: what is copied so far of its usages that are logs of many runs.
+    CopiedRuns copied;
+    /// Keys before `end` that are not in the snapshot, since they went before it came to them.
+    std::vector<KeyId> gone;
   } cursor_;
 };
 

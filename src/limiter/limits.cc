@@ -1,6 +1,7 @@
 #include "limiter/limits.h"
 
 #include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <random>
 
@@ -30,26 +31,60 @@ struct Rule::Table {
   };
 
   boost::unordered_flat_set<Shared*, Hash, Equal> rules{0, Hash{std::random_device{}()}};
+  boost::unordered_flat_map<storage::Seq, Shared*> versions;
 };
 
-/// The table goes with its last rule where its Limits is gone already, and not before the rule is out of it.
+/// The table goes with its last rule where its Limits is gone already, and not before the rule is out of it. A row of
+/// versions that nobody uses goes one by one: each may be the only user of the next, and there may be many.
 void Rule::remove_user() noexcept {
-  if (shared_ == nullptr || --shared_->users > 0) return;
-  const std::shared_ptr<Table> table = std::move(shared_->table);
-  table->rules.erase(shared_);
-  delete shared_;
+  Shared* shared = std::exchange(shared_, nullptr);
+  while (shared != nullptr && --shared->users == 0) {
+    const std::shared_ptr<Table> table = std::move(shared->table);
+    if (shared->version == 0) {
+      table->rules.erase(shared);
+    } else {
+      table->versions.erase(shared->version);
+    }
+    Shared* const next = std::exchange(shared->successor.shared_, nullptr);
+    delete shared;
+    shared = next;
+  }
 }
+
+void Rule::be_succeeded_by(const Rule& next, const Succession& succession) noexcept {
+  shared_->current = false;
+  shared_->successor = next;
+  shared_->succession = succession;
+}
+
+void Rule::end() noexcept { shared_->current = false; }
 
 Limits::Limits() : table_(std::make_shared<Rule::Table>()) {}
 
 Rule Limits::rule(const Limit& limit) {
   const auto found = table_->rules.find(limit);
   if (found != table_->rules.end()) return Rule(*found);
-  auto shared = std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .users = 0, .table = table_});
+  auto shared = std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .table = table_});
   table_->rules.insert(shared.get());
   return Rule(shared.release());
 }
 
-std::size_t Limits::size() const noexcept { return table_->rules.size(); }
+Rule Limits::version(storage::Seq version, const Limit& limit) {
+  const auto found = table_->versions.find(version);
+  if (found != table_->versions.end()) return found->second->limit == limit ? Rule(found->second) : Rule();
+  auto shared =
+      std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .table = table_, .version = version});
+  table_->versions.emplace(version, shared.get());
+  return Rule(shared.release());
+}
+
+Rule Limits::find_version(storage::Seq version) const {
+  const auto found = table_->versions.find(version);
+  return found == table_->versions.end() ? Rule() : Rule(found->second);
+}
+
+std::size_t Limits::size() const noexcept {
+  return table_->rules.size() + table_->versions.size();
+}
 
 }  // namespace flint::limiter

@@ -5,13 +5,20 @@
 #include <utility>
 
 #include "flint/limit.h"
+#include "flint/time.h"
+#include "storage/record.h"
 
 /// Which rules there are. A rule is apart from the usage that is counted under it (keys.h): many keys share a rule, and
 /// what a key has used outlives a change of its rule.
 namespace flint::limiter {
 
-/// A limit by which keys are decided. Copies, and all that Limits made of equal limits, share one; it ends with the
-/// last of them. As small as a pointer. Threads: guarded by the owner's mutex, as is the Limits that it came from.
+/// A limit by which keys are decided. As small as a pointer; it ends with the last of its copies.
+///
+/// There are two kinds. That of a *value* is shared by all who have an equal limit, set for a key or carried by a check.
+/// That of a *pattern* is one version of it: when the pattern is changed, the version that was there knows its successor
+/// and since when, so that each of its keys can follow at its next use; when the pattern is deleted, it has ended.
+///
+/// Threads: guarded by the owner's mutex, as is the Limits that it came from.
 class Rule {
  public:
   /// None: only to be assigned to.
@@ -27,6 +34,31 @@ class Rule {
   [[nodiscard]] bool is_set() const noexcept { return shared_ != nullptr; }
   /// There is one.
   [[nodiscard]] const Limit& limit() const noexcept;
+
+  /// The number of the record that made this version of a pattern; 0 for the rule of a value.
+  [[nodiscard]] storage::Seq version() const noexcept;
+  /// Of a pattern: holds for its keys also where a check carries a limit.
+  [[nodiscard]] bool overrides() const noexcept;
+  void set_overrides(bool overrides) noexcept;
+  /// Neither succeeded nor ended.
+  [[nodiscard]] bool is_current() const noexcept;
+  [[nodiscard]] bool has_ended() const noexcept;
+  /// How the usage of a key goes over to the next version of its pattern.
+  struct Succession {
+    Time at{};
+    WallTime wall{};
+    /// It begins anew there: the pattern was reset, not changed.
+    bool resets = false;
+  };
+  void be_succeeded_by(const Rule& next, const Succession& succession) noexcept;
+  /// The pattern was deleted.
+  void end() noexcept;
+  /// There is one: the version is not current and has not ended.
+  [[nodiscard]] const Rule& successor() const noexcept;
+  [[nodiscard]] const Succession& succession() const noexcept;
+
+  /// The very same rule, not only an equal limit.
+  friend bool operator==(const Rule&, const Rule&) noexcept = default;
 
  private:
   friend class Limits;
@@ -45,9 +77,21 @@ struct Rule::Shared {
   std::uint64_t users = 0;
   /// Kept by its rules too, so that keys and the Limits of their rules may end in any order.
   std::shared_ptr<Table> table;
+  storage::Seq version = 0;
+  bool overrides = false;
+  bool current = true;
+  Rule successor = {};
+  Succession succession = {};
 };
 
 inline const Limit& Rule::limit() const noexcept { return shared_->limit; }
+inline storage::Seq Rule::version() const noexcept { return shared_->version; }
+inline bool Rule::overrides() const noexcept { return shared_->overrides; }
+inline void Rule::set_overrides(bool overrides) noexcept { shared_->overrides = overrides; }
+inline bool Rule::is_current() const noexcept { return shared_->current; }
+inline bool Rule::has_ended() const noexcept { return !shared_->current && !shared_->successor.is_set(); }
+inline const Rule& Rule::successor() const noexcept { return shared_->successor; }
+inline const Rule::Succession& Rule::succession() const noexcept { return shared_->succession; }
 inline void Rule::add_user() noexcept {
   if (shared_ != nullptr) ++shared_->users;
 }
@@ -59,6 +103,11 @@ class Limits {
 
   /// The rule of `limit`, which is valid.
   [[nodiscard]] Rule rule(const Limit& limit);
+  /// The version of a pattern that the record `version` made, which may be there already: a snapshot can tell of it
+  /// before the log does. None if it is there with another limit, which no limiter writes.
+  [[nodiscard]] Rule version(storage::Seq version, const Limit& limit);
+  /// None if nobody has that version.
+  [[nodiscard]] Rule find_version(storage::Seq version) const;
   /// How many different ones are in use.
   [[nodiscard]] std::size_t size() const noexcept;
 

@@ -17,6 +17,14 @@ void PendingDenials::add(KeyEntry& entry, Units cost, WallTime at) {
   denials.last = at;
 }
 
+void PendingDenials::forget(KeyEntry& entry) noexcept {
+  if (entry.pending_at == 0) return;
+  items_[entry.pending_at - 1] = items_.back();
+  items_.back().entry->pending_at = entry.pending_at;
+  entry.pending_at = 0;
+  items_.pop_back();
+}
+
 void PendingDenials::drop_taken() {
   std::uint32_t kept = 0;
   for (const Item& item : items_) {

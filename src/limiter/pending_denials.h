@@ -26,6 +26,9 @@ class PendingDenials {
     return entry.pending_at == 0 ? Denials{} : std::exchange(items_[entry.pending_at - 1].denials, Denials{});
   }
 
+  /// Lets go of `entry`, which is about to be removed, and of what it has.
+  void forget(KeyEntry& entry) noexcept;
+
   /// Lets go of the keys that have none any more.
   void drop_taken();
   [[nodiscard]] bool empty() const noexcept { return items_.empty(); }

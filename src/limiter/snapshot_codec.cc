@@ -13,51 +13,6 @@ using algorithm::SlidingLog;
 
 constexpr std::size_t kRunsInEntry = 1024;
 static_assert(16 + kRunsInEntry * SlidingLog::kMaxRunBytes <= kMaxEntryBytes, "an entry of runs fits");
-// Type, id, sequence number, key, limit, counters, times, state.
-static_assert(1 + 5 + 10 + 2 + kMaxKeyBytes + 4 * 10 + 4 * 10 + 3 * 8 + 1 + 3 * 10 < kMaxEntryBytes);
-
-constexpr std::uint8_t kHasLastAllowed = 1;
-constexpr std::uint8_t kHasLastDenied = 2;
-constexpr std::uint8_t kHasLastReset = 4;
-
-void write_time(base::Writer& out, MaybeTime time) {
-  if (time.has_value()) out.fixed((*time).time_since_epoch().count());
-}
-
-void write_counters(base::Writer& out, const Counters& counters) {
-  // What is read back is at most this; one who writes a log by hand can have it counted beyond.
-  out.varint(std::min(counters.allowed, kMaxCounted));
-  out.varint(counters.allowed_cost);
-  out.varint(std::min(counters.denied, kMaxCounted));
-  out.varint(counters.denied_cost);
-  out.fixed(static_cast<std::uint8_t>((counters.last_allowed_at.has_value() ? kHasLastAllowed : 0) |
-                                      (counters.last_denied_at.has_value() ? kHasLastDenied : 0) |
-                                      (counters.last_reset_at.has_value() ? kHasLastReset : 0)));
-  write_time(out, counters.last_allowed_at);
-  write_time(out, counters.last_denied_at);
-  write_time(out, counters.last_reset_at);
-}
-
-/// False for a time that no limiter shows.
-bool read_time(base::Reader& in, bool present, MaybeTime& time) {
-  if (!present) return true;
-  const WallTime read(Nanos(in.fixed<std::int64_t>()));
-  time = read;
-  return is_wall_time(read);
-}
-
-bool read_counters(base::Reader& in, Counters& counters) {
-  counters.allowed = in.varint();
-  counters.allowed_cost = in.varint();
-  counters.denied = in.varint();
-  counters.denied_cost = in.varint();
-  const auto present = in.fixed<std::uint8_t>();
-  return read_time(in, (present & kHasLastAllowed) != 0, counters.last_allowed_at) &&
-         read_time(in, (present & kHasLastDenied) != 0, counters.last_denied_at) &&
-         read_time(in, (present & kHasLastReset) != 0, counters.last_reset_at) && in.ok() &&
-         present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset) && counters.allowed <= kMaxCounted &&
-         counters.denied <= kMaxCounted;
-}
 
 Time read_limiter_time(base::Reader& in) { return Time(Nanos(in.fixed<std::int64_t>())); }
 
@@ -75,30 +30,140 @@ bool read_clock(base::Reader& in, PersistedTime& time) {
   return algorithm::is_limiter_time(time.anchored_at) && read_boot_time(in, time.anchor);
 }
 
-bool read_key(base::Reader& in, Limits& limits, Keys& keys, SnapshotTime& time) {
+/// The head of an entry of a key: makes the key. Null for what no limiter writes.
+KeyEntry* read_key_head(base::Reader& in, const Loaded& loaded) {
   const std::uint64_t id = in.varint();
   const std::uint64_t last_seq = in.varint();
   const std::string_view key = in.text();
-  if (!in.ok() || id != keys.next_id() || keys.full() || !validate_key(key).ok()) return false;
-  const auto [entry, is_new] = keys.find_or_add(key);
-  Limit limit;
+  if (!in.ok() || id < loaded.keys.end_id() || id >= kMaxKeys || !validate_key(key).ok()) return nullptr;
+  KeyEntry* entry = loaded.keys.add_at(static_cast<KeyId>(id), key);
+  if (entry != nullptr) entry->last_seq = last_seq;
+  return entry;
+}
+
+bool read_whole_limit(base::Reader& in, Limit& limit) {
   const auto algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
-  if (!is_new || !read_limit(in, algorithm, limit) || !read_counters(in, entry->counters)) return false;
+  return in.ok() && read_limit(in, algorithm, limit);
+}
+
+bool read_key(base::Reader& in, const Loaded& loaded) {
+  KeyEntry* entry = read_key_head(in, loaded);
+  Limit limit;
+  if (entry == nullptr || !read_whole_limit(in, limit) || !read_counters(in, entry->counters)) return false;
   if (!algorithm::decode(in, limit, entry->usage.state) || !in.done()) return false;
-  entry->usage.rule = limits.rule(limit);
-  entry->last_seq = last_seq;
-  time.newest = algorithm::seen(entry->usage.state, time.newest);
+  entry->usage.rule = loaded.limits.rule(limit);
+  loaded.time.newest = algorithm::seen(entry->usage.state, loaded.time.newest);
   return true;
 }
 
-bool read_runs(base::Reader& in, Keys& keys, SnapshotTime& time) {
-  const std::uint64_t id = in.varint();
-  if (!in.ok() || keys.next_id() == 0 || id != keys.next_id() - 1) return false;
-  KeyEntry& entry = *keys.find(static_cast<KeyId>(id));
-  auto* log = std::get_if<SlidingLog>(&entry.usage.state);
-  if (log == nullptr || !log->decode_runs(in, entry.limit().per)) return false;
-  time.newest = log->seen(time.newest);
+bool read_pattern(base::Reader& in, const Loaded& loaded) {
+  KeyEntry* entry = read_key_head(in, loaded);
+  if (entry == nullptr || !is_pattern(entry->key.view())) return false;
+  loaded.keys.set_kind(*entry, KeyKind::kPattern);
+  const std::uint64_t version = in.varint();
+  const auto overrides = in.fixed<std::uint8_t>();
+  Limit limit;
+  if (!in.ok() || version == 0 || overrides > 1 || !read_whole_limit(in, limit)) return false;
+  entry->usage.rule = loaded.limits.version(version, limit);
+  if (!entry->usage.rule.is_set() || !read_counters(in, entry->counters) || !in.done()) return false;
+  entry->usage.rule.set_overrides(overrides == 1);
+  loaded.patterns.add(*entry);
   return true;
+}
+
+bool read_usage(base::Reader& in, const Loaded& loaded, Usage& usage) {
+  const std::uint64_t version = in.varint();
+  const auto ended = in.fixed<std::uint8_t>();
+  Limit limit;
+  if (!in.ok() || ended > 1 || (ended == 1 && version == 0) || !read_whole_limit(in, limit)) return false;
+  usage.rule = version == 0 ? loaded.limits.rule(limit) : loaded.limits.version(version, limit);
+  if (!usage.rule.is_set() || !algorithm::decode(in, limit, usage.state)) return false;
+  if (ended == 1) usage.rule.end();
+  loaded.time.newest = algorithm::seen(usage.state, loaded.time.newest);
+  return true;
+}
+
+bool read_born(base::Reader& in, const Loaded& loaded) {
+  KeyEntry* entry = read_key_head(in, loaded);
+  if (entry == nullptr || !read_counters(in, entry->counters)) return false;
+  loaded.keys.set_kind(*entry, KeyKind::kBorn);
+  std::vector<Usage> usages(in.fixed<std::uint8_t>());
+  if (!in.ok() || usages.empty() || usages.size() > kMaxUsages) return false;
+  for (Usage& usage : usages) {
+    if (!read_usage(in, loaded, usage)) return false;
+  }
+  entry->set_usages(std::move(usages));
+  return in.done();
+}
+
+bool read_runs(base::Reader& in, const Loaded& loaded, KeyKind kind) {
+  const std::uint64_t id = in.varint();
+  if (!in.ok() || loaded.keys.end_id() == 0 || id != loaded.keys.end_id() - 1) return false;
+  KeyEntry* const last = loaded.keys.find(static_cast<KeyId>(id));
+  if (last == nullptr) return false;
+  KeyEntry& entry = *last;
+  const std::size_t at = kind == KeyKind::kBorn ? in.fixed<std::uint8_t>() : 0;
+  if (!in.ok() || entry.kind != kind || at >= entry.usages()) return false;
+  Usage& usage = at == 0 ? entry.usage : (*entry.others)[at - 1];
+  auto* log = std::get_if<SlidingLog>(&usage.state);
+  if (log == nullptr || !log->decode_runs(in, usage.limit().per)) return false;
+  loaded.time.newest = log->seen(loaded.time.newest);
+  return true;
+}
+
+bool read_gone(base::Reader& in, const Loaded& loaded) {
+  do {
+    const std::uint64_t id = in.varint();
+    if (!in.ok() || id >= kMaxKeys || loaded.keys.find(static_cast<KeyId>(id)) != nullptr) return false;
+    loaded.gone.insert(static_cast<KeyId>(id));
+  } while (in.left() > 0);
+  return true;
+}
+
+bool read_ids(base::Reader& in, Keys& keys) {
+  const std::uint64_t end = in.varint();
+  if (!in.done() || end <= keys.end_id() || end > kMaxKeys) return false;
+  keys.add_free_ids(end);
+  return true;
+}
+
+void write_head(base::Writer& out, EntryType type, const KeyEntry& entry) {
+  out.fixed(static_cast<std::uint8_t>(type));
+  out.varint(entry.id);
+  out.varint(entry.last_seq);
+  out.text(entry.key);
+}
+
+void write_whole_limit(base::Writer& out, const Limit& limit) {
+  out.fixed(static_cast<std::uint8_t>(limit.algorithm));
+  write_limit(out, limit);
+}
+
+void write_set(base::Writer& out, const KeyEntry& entry) {
+  write_head(out, EntryType::kKey, entry);
+  write_whole_limit(out, entry.limit());
+  write_counters(out, entry.counters);
+  algorithm::encode(out, entry.usage.state);
+}
+
+void write_pattern(base::Writer& out, const KeyEntry& entry) {
+  write_head(out, EntryType::kPattern, entry);
+  out.varint(entry.usage.rule.version());
+  out.fixed(static_cast<std::uint8_t>(entry.usage.rule.overrides() ? 1 : 0));
+  write_whole_limit(out, entry.limit());
+  write_counters(out, entry.counters);
+}
+
+void write_born(base::Writer& out, const KeyEntry& entry) {
+  write_head(out, EntryType::kBorn, entry);
+  write_counters(out, entry.counters);
+  out.fixed(static_cast<std::uint8_t>(entry.usages()));
+  entry.for_each_usage([&](const Usage& usage) {
+    out.varint(usage.rule.version());
+    out.fixed(static_cast<std::uint8_t>(usage.rule.has_ended() ? 1 : 0));
+    write_whole_limit(out, usage.limit());
+    algorithm::encode(out, usage.state);
+  });
 }
 
 }  // namespace
@@ -128,49 +193,101 @@ void EntryBuffer::add_time(const PersistedTime& time) {
   add(clock.written());
 }
 
+void EntryBuffer::add_totals(const Counters& carried) {
+  if (carried == Counters{}) return;
+  std::array<std::byte, 1 + kMaxCountersBytes> buffer;
+  base::Writer out(buffer);
+  out.fixed(static_cast<std::uint8_t>(EntryType::kTotals));
+  write_counters(out, carried);
+  add(out.written());
+}
+
 void EntryBuffer::add_key(const KeyEntry& entry) {
   add_key_alone(entry);
-  if (const auto* log = std::get_if<SlidingLog>(&entry.usage.state)) add_runs(entry.id, *log);
+  std::size_t at = 0;
+  entry.for_each_usage([&](const Usage& usage) {
+    if (const auto* log = std::get_if<SlidingLog>(&usage.state)) add_runs(entry.id, entry.kind, at, *log);
+    ++at;
+  });
 }
 
 void EntryBuffer::add_key_alone(const KeyEntry& entry) {
-  std::array<std::byte, 1024> buffer;
+  std::array<std::byte, 2048> buffer;
   base::Writer out(buffer);
-  out.fixed(static_cast<std::uint8_t>(EntryType::kKey));
-  out.varint(entry.id);
-  out.varint(entry.last_seq);
-  out.text(entry.key);
-  out.fixed(static_cast<std::uint8_t>(entry.limit().algorithm));
-  write_limit(out, entry.limit());
-  write_counters(out, entry.counters);
-  algorithm::encode(out, entry.usage.state);
+  switch (entry.kind) {
+    case KeyKind::kSet:
+      write_set(out, entry);
+      break;
+    case KeyKind::kPattern:
+      write_pattern(out, entry);
+      break;
+    case KeyKind::kBorn:
+      write_born(out, entry);
+  }
   FLINT_ASSERT(out.ok());
   add(out.written());
 }
 
-void EntryBuffer::add_runs(KeyId id, const SlidingLog& log) {
+void EntryBuffer::add_runs(KeyId id, KeyKind kind, const CopiedRuns& copied) {
+  for (std::size_t at = 0; at < copied.logs.size(); ++at) add_runs(id, kind, at, copied.logs[at].runs);
+}
+
+void EntryBuffer::add_runs(KeyId id, KeyKind kind, std::size_t usage, const SlidingLog& log) {
   std::array<std::byte, kMaxEntryBytes> buffer;
   for (std::size_t begin = 0; begin < log.size(); begin += kRunsInEntry) {
     base::Writer out(buffer);
-    out.fixed(static_cast<std::uint8_t>(EntryType::kRuns));
+    out.fixed(static_cast<std::uint8_t>(kind == KeyKind::kBorn ? EntryType::kUsageRuns : EntryType::kRuns));
     out.varint(id);
+    if (kind == KeyKind::kBorn) out.fixed(static_cast<std::uint8_t>(usage));
     log.encode_runs(out, begin, std::min(begin + kRunsInEntry, log.size()));
     FLINT_ASSERT(out.ok());
     add(out.written());
   }
 }
 
-bool load_entry(std::span<const std::byte> entry, Limits& limits, Keys& keys, SnapshotTime& time) {
+void EntryBuffer::add_gone(std::span<const KeyId> ids) {
+  std::array<std::byte, kMaxEntryBytes> buffer;
+  for (; !ids.empty(); ids = ids.subspan(std::min(ids.size(), kRunsInEntry))) {
+    base::Writer out(buffer);
+    out.fixed(static_cast<std::uint8_t>(EntryType::kGone));
+    for (const KeyId id : ids.first(std::min(ids.size(), kRunsInEntry))) out.varint(id);
+    FLINT_ASSERT(out.ok());
+    add(out.written());
+  }
+}
+
+void EntryBuffer::add_ids(KeyId end) {
+  std::array<std::byte, 16> buffer;
+  base::Writer out(buffer);
+  out.fixed(static_cast<std::uint8_t>(EntryType::kIds));
+  out.varint(end);
+  add(out.written());
+}
+
+bool load_entry(std::span<const std::byte> entry, const Loaded& loaded) {
   base::Reader in(entry);
+  const bool is_head = loaded.keys.size() == 0;
   switch (static_cast<EntryType>(in.fixed<std::uint8_t>())) {
     case EntryType::kMeta:
-      return keys.size() == 0 && read_meta(in, time);
+      return is_head && read_meta(in, loaded.time);
     case EntryType::kKey:
-      return read_key(in, limits, keys, time);
+      return read_key(in, loaded);
     case EntryType::kRuns:
-      return read_runs(in, keys, time);
+      return read_runs(in, loaded, KeyKind::kSet);
     case EntryType::kClock:
-      return keys.size() == 0 && read_clock(in, time.at_position) && in.done();
+      return is_head && read_clock(in, loaded.time.at_position) && in.done();
+    case EntryType::kPattern:
+      return read_pattern(in, loaded);
+    case EntryType::kBorn:
+      return read_born(in, loaded);
+    case EntryType::kUsageRuns:
+      return read_runs(in, loaded, KeyKind::kBorn);
+    case EntryType::kGone:
+      return read_gone(in, loaded);
+    case EntryType::kIds:
+      return read_ids(in, loaded.keys);
+    case EntryType::kTotals:
+      return is_head && read_counters(in, loaded.carried) && in.done();
   }
   return false;
 }

@@ -1,22 +1,54 @@
 #pragma once
 
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "limiter/keys.h"
+#include "limiter/patterns.h"
 #include "limiter/persisted_time.h"
 
 /// What the entries of a snapshot say. The layout is in docs/log_format.md ("Payloads of the limiter").
 ///
-/// First one kMeta entry, then for each key, in the order of their ids, one kKey entry, followed for a sliding log by
-/// as many kRuns entries as it takes: none is longer than kMaxEntryBytes, however many runs there are.
+/// First what there is one of: kMeta, kClock, kTotals. Then for each key, in the order of their ids, one entry, followed
+/// for a sliding log by as many entries of runs as it takes: none is longer than kMaxEntryBytes, however many runs there
+/// are. Last the keys that went in the meantime, and how many ids there are.
 namespace flint::limiter {
 
-enum class EntryType : std::uint8_t { kMeta = 1, kKey = 2, kRuns = 3, kClock = 4 };
+enum class EntryType : std::uint8_t {
+  kMeta = 1,
+  /// A key that has a limit of its own.
+  kKey = 2,
+  /// Of the usage of such a key.
+  kRuns = 3,
+  kClock = 4,
+  kPattern = 5,
+  kBorn = 6,
+  /// Of one of the usages of a born key.
+  kUsageRuns = 7,
+  kGone = 8,
+  kTotals = 9,
+  /// How many ids there are, where the last ones are free.
+  kIds = 10,
+};
+inline constexpr EntryType kLastEntryType = EntryType::kIds;
 
 inline constexpr std::size_t kMaxEntryBytes = 17 * 1024;
+
+/// The runs of a key's usages, copied a part at a time. What a usage is known by outlives the usage.
+struct CopiedRuns {
+  struct Log {
+    storage::Seq version = 0;
+    Limit limit;
+    algorithm::SlidingLog runs;
+  };
+  /// One for each usage of the key, in their order; empty for one that has no runs.
+  std::vector<Log> logs;
+
+  [[nodiscard]] bool empty() const noexcept { return logs.empty(); }
+};
 
 /// Encoded entries, one behind the other, and where each ends.
 class EntryBuffer {
@@ -24,10 +56,14 @@ class EntryBuffer {
   void clear() noexcept;
   /// The limiter's time, and what else is known of its clocks.
   void add_time(const PersistedTime& time);
+  void add_totals(const Counters& carried);
+  /// A born key follows its patterns already.
   void add_key(const KeyEntry& entry);
-  /// The same in two steps, for a sliding log of many runs.
+  /// The same in two steps, for sliding logs of many runs.
   void add_key_alone(const KeyEntry& entry);
-  void add_runs(KeyId id, const algorithm::SlidingLog& log);
+  void add_runs(KeyId id, KeyKind kind, const CopiedRuns& copied);
+  void add_gone(std::span<const KeyId> ids);
+  void add_ids(KeyId end);
 
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
   /// Everything is encoded.
@@ -42,6 +78,7 @@ class EntryBuffer {
 
  private:
   void add(std::span<const std::byte> entry);
+  void add_runs(KeyId id, KeyKind kind, std::size_t usage, const algorithm::SlidingLog& log);
 
   std::vector<std::byte> bytes_;
   std::vector<std::size_t> ends_;
@@ -54,8 +91,18 @@ struct SnapshotTime {
   Time newest{};
 };
 
-/// Applies one entry to `limits`, `keys` and `time`. False when it is not exactly what EntryBuffer writes, or does not
+/// What a snapshot says of the rest.
+struct Loaded {
+  Limits& limits;
+  Keys& keys;
+  Patterns& patterns;
+  Counters& carried;
+  SnapshotTime& time;
+  boost::unordered_flat_set<KeyId>& gone;
+};
+
+/// Applies one entry to `loaded`. False when it is not exactly what EntryBuffer writes, or does not
 /// fit what came before it.
-[[nodiscard]] bool load_entry(std::span<const std::byte> entry, Limits& limits, Keys& keys, SnapshotTime& time);
+[[nodiscard]] bool load_entry(std::span<const std::byte> entry, const Loaded& loaded);
 
 }  // namespace flint::limiter

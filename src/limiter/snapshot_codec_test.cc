@@ -40,10 +40,13 @@ Entries encode(Keys& keys) {
 /// From memory of exactly their size, so that a sanitizer sees a read beyond it.
 bool load(const Entries& entries, Keys& keys, SnapshotTime& time) {
   Limits limits;
+  Patterns patterns;
+  Counters carried;
+  boost::unordered_flat_set<KeyId> gone;
   return std::all_of(entries.begin(), entries.end(), [&](const std::vector<std::byte>& entry) {
     const auto exact = std::make_unique<std::byte[]>(entry.size());
     std::copy(entry.begin(), entry.end(), exact.get());
-    return load_entry({exact.get(), entry.size()}, limits, keys, time);
+    return load_entry({exact.get(), entry.size()}, {limits, keys, patterns, carried, time, gone});
   });
 }
 bool loads(const Entries& entries) {
@@ -329,9 +332,10 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"meta_continued", {continued(meta_entry(kCount))}},
         Malformed{"meta_after_a_key", {key_entry({}), meta_entry(kCount)}},
         Malformed{"key_continued", {continued(key_entry({}))}}, Malformed{"log_key_continued", {continued(kLogKey)}},
-        Malformed{"id_out_of_order", {key_entry({.id = 1})}},
+        Malformed{"id_out_of_order", {key_entry({.id = 1}), key_entry({.id = 0, .key = "l"})}},
         Malformed{"id_beyond_32_bits", {key_entry({.id = std::uint64_t{1} << 32})}},
-        Malformed{"key_twice", {key_entry({}), key_entry({.id = 1})}}, Malformed{"key_empty", {key_entry({.key = ""})}},
+        Malformed{"key_twice", {key_entry({}), key_entry({.id = 1})}},
+        Malformed{"id_beyond_the_most", {key_entry({.id = kMaxKeys})}}, Malformed{"key_empty", {key_entry({.key = ""})}},
         Malformed{"key_not_utf8", {key_entry({.key = "\xff"})}},
         Malformed{"algorithm_0", {key_entry({.algorithm = 0})}},
         Malformed{"algorithm_4", {key_entry({.algorithm = 4})}}, Malformed{"rate_0", {key_entry({.rate = 0})}},

@@ -29,7 +29,9 @@ inline std::string to_text(const Limit& limit) {
 }
 
 inline std::string to_text(const LimitStatus& status) {
-  return status.key + ": " + to_text(status.limit) + ", remaining " + std::to_string(status.remaining) + ", reset at " +
+  return status.key + ": " + to_text(status.limit) + " " + std::string(source_name(status.source)) +
+         (status.pattern.empty() ? "" : " " + status.pattern) + (status.overrides ? " overrides" : "") +
+         (status.keys ? " keys " + std::to_string(*status.keys) : "") + ", remaining " + std::to_string(status.remaining) + ", reset at " +
          to_text(status.reset_at) + ", allowed " + std::to_string(status.total_allowed) + " (" +
          std::to_string(status.total_allowed_cost) + ") last " + to_text(status.last_allowed_at) + ", denied " +
          std::to_string(status.total_denied) + " (" + std::to_string(status.total_denied_cost) + ") last " +
@@ -45,7 +47,8 @@ inline std::string to_text(const Decision& decision) {
   return decision.key + (decision.allowed ? ": allowed " : ": denied ") + std::to_string(decision.cost) + " of " +
          std::to_string(decision.capacity) + ", remaining " + std::to_string(decision.remaining) + ", reset at " +
          to_text(decision.reset_at) + " in " + std::to_string(decision.reset_after_ms) + " ms, retry in " +
-         std::to_string(decision.retry_after_ms) + " ms, " + std::string(algorithm_name(decision.algorithm));
+         std::to_string(decision.retry_after_ms) + " ms, " + std::string(algorithm_name(decision.algorithm)) +
+         (decision.keys_full ? ", keys full" : "");
 }
 
 template <typename T>
@@ -114,16 +117,13 @@ class EngineFixture {
 
   // What flint::Limiter makes of the deferred calls.
 
-  Status limit(std::string_view key, const Limit& limit) {
-    const Result<Ticket> ticket = engine_->limit(key, limit);
-    return ticket.ok() ? engine_->wait(*ticket) : ticket.status();
+  Status limit(std::string_view key, const Limit& limit, bool overrides = false) {
+    return await(engine_->limit(key, limit, {.overrides = overrides}));
   }
-  Status reset(std::string_view key) {
-    const Result<Ticket> ticket = engine_->reset(key);
-    return ticket.ok() ? engine_->wait(*ticket) : ticket.status();
-  }
-  Result<Decision> try_check(std::string_view key, Units cost = 1) {
-    auto deferred = engine_->check(key, cost);
+  Status reset(std::string_view key) { return await(engine_->reset(key)); }
+  Status remove(std::string_view key) { return await(engine_->remove(key)); }
+  Result<Decision> try_check(std::string_view key, Units cost = 1, const std::optional<Limit>& carried = {}) {
+    auto deferred = engine_->check(key, cost, {.limit = carried});
     if (!deferred.ok()) return deferred.status();
     if (Status durable = engine_->wait(deferred->ticket); !durable.ok()) return durable;
     return std::move(deferred->value);
@@ -135,19 +135,23 @@ class EngineFixture {
     return std::move(deferred->value);
   }
 
-  Decision check(std::string_view key, Units cost = 1) { return must(try_check(key, cost)); }
+  Decision check(std::string_view key, Units cost = 1, const std::optional<Limit>& carried = {}) {
+    return must(try_check(key, cost, carried));
+  }
   bool allows(std::string_view key, Units cost = 1) { return check(key, cost).allowed; }
   CheckAllResult check_all(const std::vector<CheckItem>& items) { return must(try_check_all(items)); }
 
   LimitStatus status(std::string_view key) { return must(engine_->status(key)); }
   Units remaining(std::string_view key) { return status(key).remaining; }
-  std::vector<std::string> statuses() { return to_texts(must(engine_->list({}))); }
+  std::vector<std::string> statuses() { return to_texts(must(engine_->list({.keys = true}))); }
   std::vector<std::string> history(std::string_view key, std::size_t limit = 100) {
     return to_texts(must(engine_->history(key, limit)));
   }
   storage::Seq last_seq() { return engine_->stats().last_seq; }
 
  private:
+  Status await(const Result<Ticket>& ticket) { return ticket.ok() ? engine_->wait(*ticket) : ticket.status(); }
+
   FaultyDisk disk_;
   std::unique_ptr<limiter::Engine> engine_;
 };

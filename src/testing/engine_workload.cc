@@ -12,13 +12,17 @@ const std::string kRoute = "route " + std::string(450, 'r');
 
 class Builder {
  public:
-  void limit(const std::string& key, const Limit& limit) {
-    add([=](EngineFixture& engine) { return engine.limit(key, limit); },
-        [=](ReferenceLimiter& model) { model.limit(key, limit); }, Promise::kItsRecord);
+  void limit(const std::string& key, const Limit& limit, bool overrides = false) {
+    add([=](EngineFixture& engine) { return engine.limit(key, limit, overrides); },
+        [=](ReferenceLimiter& model) { model.limit(key, limit, overrides); }, Promise::kItsRecord);
   }
-  void check(const std::string& key, Units cost) {
-    add([=](EngineFixture& engine) { return engine.try_check(key, cost).status(); },
-        [=](ReferenceLimiter& model) { static_cast<void>(model.check(key, cost)); }, Promise::kItsRecord);
+  void check(const std::string& key, Units cost, const std::optional<Limit>& carried = {}) {
+    add([=](EngineFixture& engine) { return engine.try_check(key, cost, carried).status(); },
+        [=](ReferenceLimiter& model) { static_cast<void>(model.check(key, cost, carried)); }, Promise::kItsRecord);
+  }
+  void remove(const std::string& key) {
+    add([=](EngineFixture& engine) { return engine.remove(key); },
+        [=](ReferenceLimiter& model) { if (model.is_there(key)) model.remove(key); }, Promise::kItsRecord);
   }
   void check_all(const std::vector<CheckItem>& items) {
     add([=](EngineFixture& engine) { return engine.try_check_all(items).status(); },
@@ -45,15 +49,17 @@ class Builder {
         [](ReferenceLimiter&) {}, Promise::kNothing);
   }
   void tick() {
-    add([](EngineFixture& engine) { return engine->tick(); }, [](ReferenceLimiter& model) { model.tick(); },
+    add([](EngineFixture& engine) { return engine->tick(); }, [](ReferenceLimiter& model) { model.log_denials(); },
         Promise::kNothing);
     steps.back().is_upkeep = true;
+    steps.back().forgets = true;
     steps.back().apply_first = kNoteJump;
   }
   void flush() {
-    add([](EngineFixture& engine) { return engine->flush(); }, [](ReferenceLimiter& model) { model.tick(); },
+    add([](EngineFixture& engine) { return engine->flush(); }, [](ReferenceLimiter& model) { model.log_denials(); },
         Promise::kEverything);
     steps.back().is_upkeep = true;
+    steps.back().forgets = true;
     steps.back().apply_first = kNoteJump;
   }
   void compact(const Builder& meanwhile = {}) {
@@ -61,7 +67,7 @@ class Builder {
     steps.back().meanwhile = meanwhile.steps;
   }
   void close() {
-    add([](EngineFixture& engine) { return engine->close(); }, [](ReferenceLimiter& model) { model.close(); },
+    add([](EngineFixture& engine) { return engine->close(); }, [](ReferenceLimiter& model) { model.log_denials(); },
         Promise::kEverything);
     steps.back().apply_first = kNoteJump;
   }
@@ -85,6 +91,17 @@ void use(Builder& life, int rounds) {
     life.check(kRoute, 4);
     life.pass(230ms);
   }
+}
+
+/// Keys that come to life, live by several rules, and go: more than an id is used twice.
+void use_rules(Builder& life) {
+  life.limit("ip:*", token_bucket(3, 1s));
+  life.check("ip:1", 2);
+  life.check("ip:2", 1, fixed_window(5, 1s));
+  life.check("ip:1", 1, sliding_log(4, 1s));
+  life.check_all({{"ip:3", 1}, {kOrg, 1}});
+  life.limit("ip:*", token_bucket(2, 1s), true);
+  life.check("ip:2", 1, fixed_window(5, 1s));
 }
 
 /// Statuses that are in one and not in the other, without what is long in their keys.
@@ -125,13 +142,22 @@ std::vector<Step> crash_workload() {
   life.limit(kRoute, fixed_window(6, 1s));
   use(life, 3);
   life.tick();
+  use_rules(life);
   life.limit(kUser, sliding_log(8, 2s));
   life.check(kUser, 8);
   Builder meanwhile;
   meanwhile.limit(kUser, sliding_log(9, 2s));
   use(meanwhile, 2);
   meanwhile.reset(kRoute);
+  meanwhile.limit("ip:*", token_bucket(4, 1s));
+  meanwhile.remove("ip:2");
+  meanwhile.check("ip:4", 4);
+  meanwhile.pass(1s);
+  meanwhile.tick();
+  meanwhile.check("ip:5", 1);
+  meanwhile.reset("ip:*");
   life.compact(meanwhile);
+  life.check("ip:5", 3);
   use(life, 2);
   life.reset(kRoute);
   life.flush();
@@ -143,6 +169,13 @@ std::vector<Step> crash_workload() {
   life.check(kOrg, 4);
   life.tick();
   life.set_wall_clock_back(5s);
+  life.limit("ip:4", fixed_window(3, 1min));
+  life.check("ip:6", 1);
+  life.remove("ip:*");
+  life.check("ip:6", 1, token_bucket(2, 1h));
+  life.pass(2s);
+  life.tick();
+  life.check("ip:7", 1, token_bucket(2, 1h));
   life.compact();
   use(life, 2);
   life.close();
@@ -162,6 +195,7 @@ CrashRun::CrashRun(EngineFixture& engine, const std::vector<Step>& steps,
 bool CrashRun::perform(EngineFixture& engine, const Step& step) {
   const std::size_t events = engine.disk().died() ? 0 : events_in_the_log(engine);
   const storage::Seq last_seq = engine.last_seq();
+  const std::size_t born = engine->stats().born_keys;
   bool goes_on = true;
   std::size_t done_meanwhile = 0;
   engine.on_snapshot = [&] {
@@ -185,6 +219,10 @@ bool CrashRun::perform(EngineFixture& engine, const Step& step) {
   }
   step.apply(model_);
   states_.push_back(logged(model_));
+  if (step.forgets && (died || engine->stats().born_keys < born)) {
+    model_.forget_fresh();
+    states_.push_back(logged(model_));
+  }
   if (!status.ok() || died) return false;
   first_after_kill_ = states_.size() - 1;
   const bool waited = engine.options.sync == SyncMode::kAlways && engine.last_seq() > last_seq;

@@ -23,6 +23,8 @@ struct Step {
   Promise promise = Promise::kNothing;
   /// What it logs before the rest: it may be there alone.
   std::function<void(ReferenceLimiter&)> apply_first = {};
+  /// Forgets keys at its end, where that can be logged; where not, nothing is said of it.
+  bool forgets = false;
   /// Writes denials and more: when the rest fails, they may be in the log all the same.
   bool is_upkeep = false;
   /// Of a compaction: what is done while it runs.

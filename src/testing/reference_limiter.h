@@ -32,6 +32,7 @@ class ReferenceLimiter {
       origin_ = anchor_->at_boot + reading.boot;
     }
     time_ = origin_;
+    births_ = 0;
     note_jump();
   }
   void close() { tick(); }
@@ -48,102 +49,288 @@ class ReferenceLimiter {
     }
   }
 
-  /// Denials reach the log.
+  /// Denials reach the log, and keys whose quota is full again are forgotten.
   void tick() {
+    log_denials();
+    forget_fresh();
+  }
+  void log_denials() {
     note_jump();
     for (auto& [name, key] : keys_) {
-      if (key.pending.count > 0) log(key, now(), std::nullopt);
+      if (key.pending.count > 0) log(name, key, now(), std::nullopt);
+    }
+  }
+  void forget_fresh() {
+    const limiter::Moment at = now();
+    for (auto next = keys_.begin(); next != keys_.end();) {
+      const auto entry = next++;
+      if (entry->second.set || !is_fresh(entry->second, at)) continue;
+      const Usage& latest = entry->second.usages.front();
+      const std::string pattern = pattern_of(entry->first, false);
+      if (latest.pattern != 0 && !pattern.empty()) add(entry->second.status, patterns_.at(pattern).forgotten);
+      log(entry->first, entry->second, at, std::nullopt);
+      keys_.erase(entry);
     }
   }
 
-  // Operations; arguments are valid, and keys have a limit.
+  // Operations; arguments are valid, and a limit holds for the key.
 
-  void limit(const std::string& name, Limit limit) {
-    if (limit.burst == limit.rate) limit.burst.reset();
+  void limit(const std::string& name, const Limit& wanted, bool overrides = false) {
     const limiter::Moment at = now();
-    const auto found = keys_.find(name);
-    if (found == keys_.end()) {
-      const auto [added, is_new] = keys_.emplace(name, Key{{}, {limit, at.time}, {}, {}, {}});
-      added->second.status.key = name;
-      added->second.status.limit = limit;
-      log(added->second, at, Event{.kind = EventKind::kConfigured, .at = at.wall, .limit = limit});
-    } else if (found->second.status.limit != limit) {
-      Key& key = found->second;
-      key.model.reconfigure(limit, at.time);
-      key.status.limit = limit;
-      log(key, at, Event{.kind = EventKind::kConfigured, .at = at.wall, .limit = limit});
-    }
-  }
-
-  Decision check(const std::string& name, Units cost) {
-    const limiter::Moment at = now();
-    Key& key = keys_.at(name);
-    const algorithm::Verdict verdict = key.model.decide(cost, at.time);
-    if (verdict.allowed) {
-      consume(key, cost, at);
+    const Limit limit = normalized(wanted);
+    if (is_pattern(name)) return set_pattern(name, limit, overrides, at);
+    const auto [entry, is_new] = keys_.try_emplace(name);
+    Key& key = entry->second;
+    if (!is_new && key.set && key.limit() == limit) return;
+    if (is_new) {
+      key.status.key = name;
+      key.usages.push_back({limit, 0, {limit, at.time}});
     } else {
-      deny(key, cost, at);
+      key.usages.resize(1, key.usages.front());
+      key.usages.front().model.reconfigure(limit, at.time);
+      key.usages.front().limit = limit;
+      key.usages.front().pattern = 0;
     }
-    return decision(key, cost, verdict, at);
+    key.set = true;
+    log(name, key, at, Event{.kind = EventKind::kConfigured, .at = at.wall, .limit = limit});
   }
 
-  CheckAllResult check_all(const std::vector<CheckItem>& items) {
+  Decision check(const std::string& name, Units cost, const std::optional<Limit>& carried = {}) {
+    CheckAllResult result = check_all({{name, cost, carried}});
+    return result.results.front();
+  }
+
+  /// `dry_run`: nothing comes of it.
+  CheckAllResult check_all(const std::vector<CheckItem>& items, bool dry_run = false) {
     const limiter::Moment at = now();
     CheckAllResult result;
+    std::vector<Usage> usages;
     for (const CheckItem& item : items) {
-      Key& key = keys_.at(std::string(item.key));
-      const algorithm::Verdict verdict = key.model.decide(item.cost, at.time);
+      const std::string name(item.key);
+      usages.push_back(usage_for(name, item.limit, at));
+      const algorithm::Verdict verdict = usages.back().model.decide(item.cost, at.time);
       if (!verdict.allowed) {
-        for (Decision& earlier : result.results) earlier = untouched(earlier, at);
-        result.denied_key = item.key;
-        result.results.push_back(decision(key, item.cost, verdict, at));
-        deny(key, item.cost, at);
+        for (std::size_t i = 0; i < result.results.size(); ++i) {
+          const algorithm::View view = usages[i].model.view(at.time);
+          result.results[i] = decision(result.results[i].key, usages[i], result.results[i].cost,
+                                       {true, view.remaining, view.reset_after, Nanos(0)}, at);
+        }
+        result.denied_key = name;
+        result.results.push_back(decision(name, usages.back(), item.cost, verdict, at));
+        if (!dry_run) deny(keys_.at(name), item.cost, at);
         return result;
       }
-      result.results.push_back(decision(key, item.cost, verdict, at));
+      result.results.push_back(decision(name, usages.back(), item.cost, verdict, at));
     }
     result.allowed = true;
-    for (const CheckItem& item : items) consume(keys_.at(std::string(item.key)), item.cost, at);
+    if (dry_run) return result;
+    for (std::size_t i = 0; i < items.size(); ++i) consume(std::string(items[i].key), usages[i], items[i].cost, at);
+    if (births_ >= 16) {
+      births_ = 0;
+      forget_fresh();
+    }
     return result;
   }
 
   void reset(const std::string& name) {
     const limiter::Moment at = now();
-    Key& key = keys_.at(name);
-    key.model = reference::Model(key.status.limit, at.time);
-    key.status.last_reset_at = at.wall;
-    log(key, at, Event{.kind = EventKind::kReset, .at = at.wall, .limit = {}});
+    if (is_pattern(name)) return reset_pattern(name, at);
+    const auto entry = keys_.find(name);
+    if (entry == keys_.end()) return;
+    for (Usage& usage : entry->second.usages) usage.model = reference::Model(usage.limit, at.time);
+    entry->second.status.last_reset_at = at.wall;
+    log(name, entry->second, at, Event{.kind = EventKind::kReset, .at = at.wall, .limit = {}});
+  }
+
+  void remove(const std::string& name) {
+    const limiter::Moment at = now();
+    if (is_pattern(name)) {
+      patterns_.erase(name);
+      note(at);
+    } else {
+      log(name, keys_.at(name), at, std::nullopt);
+      keys_.erase(name);
+    }
   }
 
   // What is seen.
 
-  [[nodiscard]] bool has(const std::string& name) const { return keys_.contains(name); }
-  [[nodiscard]] Limit limit_of(const std::string& name) const { return keys_.at(name).status.limit; }
+  [[nodiscard]] bool is_there(const std::string& name) const { return keys_.contains(name) || patterns_.contains(name); }
+  /// Whether a limit holds, or was the last one, without one that is carried.
+  [[nodiscard]] bool has(const std::string& name) const { return is_there(name) || !pattern_of(name, false).empty(); }
+  /// Whether a check that carries none finds a limit.
+  [[nodiscard]] bool holds_for(const std::string& name) const {
+    const auto key = keys_.find(name);
+    return (key != keys_.end() && key->second.set) || !pattern_of(name, false).empty();
+  }
+  /// The limit that a check is decided by.
+  [[nodiscard]] Limit limit_of(const std::string& name, const std::optional<Limit>& carried = {}) {
+    return patterns_.contains(name) ? patterns_.at(name).limit : usage_for(name, carried, now()).limit;
+  }
   [[nodiscard]] LimitStatus status(const std::string& name) {
     const limiter::Moment at = now();
-    const Key& key = keys_.at(name);
-    LimitStatus status = key.status;
-    const algorithm::View view = key.model.view(at.time);
+    LimitStatus status;
+    algorithm::View view;
+    if (patterns_.contains(name)) {
+      const Pattern& pattern = patterns_.at(name);
+      status = pattern.forgotten;
+      status.limit = pattern.limit;
+      status.overrides = pattern.overrides;
+      status.keys = 0;
+      for (const auto& [key_name, key] : keys_) {
+        if (key.set || key.usages.front().pattern == 0 || pattern_of(key_name, false) != name) continue;
+        ++*status.keys;
+        add(key.status, status);
+      }
+      view = reference::Model(pattern.limit, at.time).view(at.time);
+    } else {
+      const auto key = keys_.find(name);
+      if (key != keys_.end()) status = key->second.status;
+      const std::string pattern = pattern_of(name, false);
+      const bool is_set = key != keys_.end() && key->second.set;
+      const bool last_carried = key != keys_.end() && key->second.usages.front().pattern == 0;
+      if (is_set || pattern.empty() || (last_carried && !patterns_.at(pattern).overrides)) {
+        status.source = is_set ? Source::kSet : Source::kCarried;
+        status.limit = key->second.limit();
+        view = key->second.usages.front().model.view(at.time);
+      } else {
+        const Usage usage = usage_for(name, {}, at);
+        status.source = Source::kPattern;
+        status.pattern = pattern;
+        status.limit = usage.limit;
+        view = usage.model.view(at.time);
+      }
+    }
+    status.key = name;
     status.remaining = view.remaining;
     status.reset_at = limiter::shown_reset(at, view.reset_after);
     return status;
   }
   [[nodiscard]] std::vector<std::string> statuses() {
-    std::vector<std::string> texts;
-    for (const auto& [name, key] : keys_) texts.push_back(to_text(status(name)));
-    return texts;
+    std::map<std::string, std::string> texts;
+    for (const auto& [name, key] : keys_) texts[name] = to_text(status(name));
+    for (const auto& [name, pattern] : patterns_) texts[name] = to_text(status(name));
+    std::vector<std::string> sorted;
+    for (const auto& [name, text] : texts) sorted.push_back(text);
+    return sorted;
   }
   /// All that ever reached the log, oldest first.
-  [[nodiscard]] const std::vector<Event>& events(const std::string& name) const { return keys_.at(name).events; }
+  [[nodiscard]] std::vector<Event> events(const std::string& name) const {
+    const auto found = events_.find(name);
+    return found == events_.end() ? std::vector<Event>() : found->second;
+  }
+  [[nodiscard]] std::size_t born() const {
+    return static_cast<std::size_t>(
+        std::count_if(keys_.begin(), keys_.end(), [](const auto& entry) { return !entry.second.set; }));
+  }
 
  private:
-  struct Key {
-    LimitStatus status;
+  /// What is in use under one rule: that of the pattern with this number, or a limit (0).
+  struct Usage {
+    Limit limit;
+    std::uint64_t pattern = 0;
     reference::Model model;
+  };
+  struct Key {
+    /// Its counters.
+    LimitStatus status;
+    bool set = false;
+    /// That of the rule that decided last is first.
+    std::vector<Usage> usages;
     limiter::Denials pending;
     std::optional<WallTime> denied_before;
-    std::vector<Event> events;
+
+    [[nodiscard]] const Limit& limit() const { return usages.front().limit; }
   };
+  struct Pattern {
+    Limit limit;
+    bool overrides = false;
+    /// No other pattern ever has it, also none of the same name.
+    std::uint64_t number = 0;
+    /// The counters of the keys that are forgotten.
+    LimitStatus forgotten;
+  };
+
+  static Limit normalized(Limit limit) {
+    if (limit.burst == limit.rate) limit.burst.reset();
+    return limit;
+  }
+
+  /// The name of the one that holds for a check; empty if there is none.
+  [[nodiscard]] std::string pattern_of(const std::string& name, bool carries) const {
+    std::string longest;
+    std::string overriding;
+    for (const auto& [pattern, rule] : patterns_) {
+      if (!name.starts_with(pattern.substr(0, pattern.size() - 1))) continue;
+      if (pattern.size() > longest.size()) longest = pattern;
+      if (rule.overrides && pattern.size() > overriding.size()) overriding = pattern;
+    }
+    if (!overriding.empty()) return overriding;
+    return carries ? "" : longest;
+  }
+  [[nodiscard]] bool is_deleted(std::uint64_t pattern) const {
+    return pattern != 0 && std::none_of(patterns_.begin(), patterns_.end(),
+                                        [&](const auto& entry) { return entry.second.number == pattern; });
+  }
+
+  /// A copy of the usage that decides, or what it would begin with.
+  Usage usage_for(const std::string& name, const std::optional<Limit>& carried, const limiter::Moment& at) {
+    const auto entry = keys_.find(name);
+    if (entry != keys_.end() && entry->second.set) return entry->second.usages.front();
+    const std::string pattern = pattern_of(name, carried.has_value());
+    const Limit limit = pattern.empty() ? normalized(carried.value()) : patterns_.at(pattern).limit;
+    const std::uint64_t number = pattern.empty() ? 0 : patterns_.at(pattern).number;
+    if (entry == keys_.end()) return {limit, number, {limit, at.time}};
+    for (const Usage& usage : entry->second.usages) {
+      if (usage.pattern == number && usage.limit == limit) return usage;
+    }
+    return {limit, number, entry->second.usages.front().model.succeeded_by(limit, at.time)};
+  }
+
+  void set_pattern(const std::string& name, const Limit& limit, bool overrides, const limiter::Moment& at) {
+    const auto [entry, is_new] = patterns_.try_emplace(name);
+    Pattern& pattern = entry->second;
+    if (!is_new && pattern.limit == limit && pattern.overrides == overrides) return;
+    if (is_new) pattern.number = ++patterns_ever_;
+    pattern.limit = limit;
+    pattern.overrides = overrides;
+    for (auto& [key_name, key] : keys_) {
+      for (Usage& usage : key.usages) {
+        if (usage.pattern != pattern.number) continue;
+        usage.model.reconfigure(limit, at.time);
+        usage.limit = limit;
+      }
+    }
+    events_[name].push_back({.kind = EventKind::kConfigured, .at = at.wall, .limit = limit});
+    note(at);
+  }
+  void reset_pattern(const std::string& name, const limiter::Moment& at) {
+    Pattern& pattern = patterns_.at(name);
+    pattern.forgotten.last_reset_at = at.wall;
+    for (auto& [key_name, key] : keys_) {
+      for (Usage& usage : key.usages) {
+        if (usage.pattern != pattern.number) continue;
+        usage.model = reference::Model(usage.limit, at.time);
+        key.status.last_reset_at = at.wall;
+      }
+    }
+    events_[name].push_back({.kind = EventKind::kReset, .at = at.wall, .limit = {}});
+    note(at);
+  }
+
+  [[nodiscard]] static bool is_fresh(const Key& key, const limiter::Moment& at) {
+    return std::all_of(key.usages.begin(), key.usages.end(),
+                       [&](const Usage& usage) { return usage.model.is_fresh(at.time); });
+  }
+  static void add(const LimitStatus& from, LimitStatus& to) {
+    to.total_allowed += from.total_allowed;
+    to.total_denied += from.total_denied;
+    to.total_allowed_cost += from.total_allowed_cost;
+    to.total_denied_cost += from.total_denied_cost;
+    to.last_allowed_at = std::max(to.last_allowed_at, from.last_allowed_at);
+    to.last_denied_at = std::max(to.last_denied_at, from.last_denied_at);
+    to.last_reset_at = std::max(to.last_reset_at, from.last_reset_at);
+  }
 
   limiter::Moment now() {
     const ClockReading reading = clock_->read();
@@ -155,29 +342,37 @@ class ReferenceLimiter {
   static std::uint64_t ms(Nanos time) {
     return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
   }
-  static Decision decision(const Key& key, Units cost, const algorithm::Verdict& verdict, const limiter::Moment& at) {
-    return {.key = key.status.key,
+  static Decision decision(const std::string& name, const Usage& usage, Units cost, const algorithm::Verdict& verdict,
+                           const limiter::Moment& at) {
+    return {.key = name,
             .allowed = verdict.allowed,
             .cost = cost,
-            .capacity = key.status.limit.capacity(),
+            .capacity = usage.limit.capacity(),
             .remaining = verdict.remaining,
             .reset_at = limiter::shown_reset(at, verdict.reset_after),
             .reset_after_ms = ms(verdict.reset_after),
             .retry_after_ms = ms(verdict.retry_after),
-            .algorithm = key.status.limit.algorithm};
-  }
-  Decision untouched(const Decision& decided, const limiter::Moment& at) {
-    const Key& key = keys_.at(decided.key);
-    const algorithm::View view = key.model.view(at.time);
-    return decision(key, decided.cost, {true, view.remaining, view.reset_after, Nanos(0)}, at);
+            .algorithm = usage.limit.algorithm};
   }
 
-  void consume(Key& key, Units cost, const limiter::Moment& at) {
-    key.model.consume(cost, at.time);
+  /// Every rule that the key was decided by of late sees all of its traffic.
+  void consume(const std::string& name, Usage deciding, Units cost, const limiter::Moment& at) {
+    const auto [entry, is_new] = keys_.try_emplace(name);
+    Key& key = entry->second;
+    if (is_new) ++births_;
+    deciding.model.consume(cost, at.time);
+    std::vector<Usage> usages = {deciding};
+    for (Usage& other : key.usages) {
+      if (other.pattern == deciding.pattern && other.limit == deciding.limit) continue;
+      if (is_deleted(other.pattern) || usages.size() == 4) continue;
+      other.model.charge(cost, at.time);
+      usages.push_back(other);
+    }
+    key.usages = usages;
     ++key.status.total_allowed;
     key.status.total_allowed_cost += cost;
     key.status.last_allowed_at = at.wall;
-    log(key, at, Event{.kind = EventKind::kAllowed, .at = at.wall, .cost = cost, .limit = {}});
+    log(name, key, at, Event{.kind = EventKind::kAllowed, .at = at.wall, .cost = cost, .limit = {}});
   }
   void deny(Key& key, Units cost, const limiter::Moment& at) {
     if (key.pending.count == 0) key.denied_before = key.status.last_denied_at;
@@ -186,16 +381,17 @@ class ReferenceLimiter {
     key.status.total_denied_cost += cost;
     key.status.last_denied_at = at.wall;
   }
-  void log(Key& key, const limiter::Moment& at, const std::optional<Event>& event) {
+  void log(const std::string& name, Key& key, const limiter::Moment& at, const std::optional<Event>& event) {
+    std::vector<Event>& events = events_[name];
     if (key.pending.count > 0) {
-      key.events.push_back({.kind = EventKind::kDenied,
+      events.push_back({.kind = EventKind::kDenied,
                             .at = key.pending.last,
                             .cost = key.pending.cost,
                             .count = key.pending.count,
                             .limit = {}});
     }
     key.pending = {};
-    if (event) key.events.push_back(*event);
+    if (event) events.push_back(*event);
     note(at);
   }
 
@@ -214,6 +410,11 @@ class ReferenceLimiter {
 
   const FakeClock* clock_;
   std::map<std::string, Key> keys_;
+  std::map<std::string, Pattern> patterns_;
+  std::map<std::string, std::vector<Event>> events_;
+  std::uint64_t patterns_ever_ = 0;
+  /// Since keys were last forgotten for the sake of births.
+  std::size_t births_ = 0;
   Time persisted_{};
   /// How far the limiter's time is ahead of the wall clock, as far as the log knows.
   Nanos ahead_{};

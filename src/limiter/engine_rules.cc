@@ -1,0 +1,215 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "limiter/engine.h"
+
+/// Checks of keys that have no limit of their own: which rule holds, how a key comes to life, and how it is forgotten.
+namespace flint::limiter {
+namespace {
+
+// A birth pays for looking at so many keys, all of them at once for some births. So the table holds at most a third
+// more keys than are in use, however fast new ones come.
+constexpr std::uint32_t kBirthsPerLook = 16;
+constexpr std::size_t kKeysPerBirth = 4;
+constexpr Nanos kLookForRoomEvery = std::chrono::milliseconds(1);
+constexpr std::size_t kLookForRoom = 128;
+
+Status too_large() {
+  return {Code::kInvalidArgument,
+          "the names of the new keys in this check are too long for one record: check fewer of them at once."};
+}
+
+}  // namespace
+
+Rule Engine::rule_for(const Item& item, const std::optional<Limit>& carried) {
+  if (const KeyEntry* pattern = state_.patterns.find(item.key, carried.has_value())) return pattern->usage.rule;
+  if (!carried) return {};
+  const Limit limit = normalized(*carried);
+  // Most often the key was decided by the same limit before: that spares a look-up among all limits.
+  const Usage* latest = item.entry == nullptr ? nullptr : &item.entry->usage;
+  if (latest != nullptr && latest->rule.version() == 0 && latest->limit() == limit) return latest->rule;
+  return state_.limits.rule(limit);
+}
+
+void Engine::find_rule(Item& item, const std::optional<Limit>& carried, Drafts& drafts, const Moment& at) {
+  if (is_pattern(item.key) || (item.entry == nullptr && !validate_key(item.key).ok())) return;
+  Rule rule = rule_for(item, carried);
+  if (!rule.is_set()) return;
+  KeyEntry* const entry = item.entry;
+  if (entry != nullptr) {
+    entry->follow_patterns();
+    if (const Usage* usage = entry->find_usage(rule)) {
+      item.limit = &usage->limit();
+      item.state = &usage->state;
+      if (entry->others != nullptr) item.usage = usage;
+      return;
+    }
+  }
+  algorithm::State state = entry == nullptr
+                               ? algorithm::fresh(rule.limit(), at.time)
+                               : algorithm::succeed(entry->usage.state, entry->limit(), rule.limit(), at.time);
+  item.draft = &drafts.emplace_back(Draft{std::move(rule), std::move(state)});
+  item.limit = &item.draft->rule.limit();
+  item.state = &item.draft->state;
+}
+
+void Engine::mark_full(std::span<Item> items, const Moment& at) {
+  const auto is_new = [](const Item& item) { return item.entry == nullptr && item.draft != nullptr; };
+  const auto wanted = static_cast<std::size_t>(std::count_if(items.begin(), items.end(), is_new));
+  if (wanted == 0) return;
+  const auto has_room = [&]() FLINT_REQUIRES(mutex_) {
+    return state_.keys.born() + wanted <= options_.max_keys && state_.keys.size() + wanted <= kMaxKeys;
+  };
+  if (has_room()) return;
+  if (options_.mode == OpenMode::kReadWrite && at.time - looked_for_room_ >= kLookForRoomEvery) {
+    looked_for_room_ = at.time;
+    forget_some(kLookForRoom);
+    if (has_room()) return;
+  }
+  for (Item& item : items) item.keys_full = is_new(item);
+  ++keys_full_;
+}
+
+/// Every rule that a key was decided by of late sees all of its traffic, whichever decided: else who alternates between
+/// two of them would have both quotas. Usages under a pattern that was deleted have done their part once another one
+/// began with what they held.
+std::vector<Engine::Charge> Engine::charges_of(const Item& item, const Moment& at) {
+  std::vector<Charge> charges;
+  const Usage* deciding = item.draft != nullptr ? nullptr : item.usage != nullptr ? item.usage : &item.entry->usage;
+  charges.push_back({item.draft != nullptr ? item.draft->rule : deciding->rule, deciding, item.cost, item.outcome});
+  if (item.draft != nullptr) {
+    // All of it is new, and may be one run of a sliding log: the record holds it as it will be.
+    algorithm::State next = item.draft->state;
+    algorithm::consume(next, *item.limit, item.cost, at.time, item.outcome);
+    charges.back().outcome.after = algorithm::describe(next, *item.limit, at.time);
+  }
+  if (item.entry == nullptr) return charges;
+  item.entry->for_each_usage([&](const Usage& usage) {
+    if (&usage == deciding || usage.rule.has_ended() || charges.size() == kMaxUsages) return;
+    const Units cost = algorithm::most_charged(usage.state, usage.limit(), item.cost, at.time);
+    charges.push_back({usage.rule, &usage, cost, algorithm::charged(usage.state, usage.limit(), cost, at.time)});
+  });
+  return charges;
+}
+
+void Engine::apply(KeyEntry& entry, const Item& item, const std::vector<Charge>& charges, const Moment& at) {
+  std::vector<Usage> usages;
+  for (const Charge& charge : charges) {
+    Usage* const before = charge.usage == nullptr ? nullptr : entry.find_usage(charge.rule);
+    usages.push_back({charge.rule, before == nullptr ? item.draft->state : std::move(before->state)});
+    algorithm::consume(usages.back().state, charge.rule.limit(), charge.cost, at.time, charge.outcome);
+  }
+  entry.set_usages(std::move(usages));
+}
+
+/// New keys are in the table before their record is in the log, as in limit(): they have their ids from there.
+Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at) {
+  std::vector<std::vector<Charge>> charges;
+  std::size_t most_bytes = 0;
+  for (const Item& item : items) {
+    charges.push_back(item.keys_full ? std::vector<Charge>() : charges_of(item, at));
+    most_bytes += most_ruled_bytes(item.key.size(), charges.back().size());
+  }
+  EventWriter event(EventType::kAllowedByRules, at, most_bytes);
+  std::vector<KeyEntry*> born;
+  std::size_t granted = 0;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Item& item = items[i];
+    if (item.keys_full) continue;
+    ++granted;
+    const bool is_new = item.entry == nullptr;
+    if (is_new) {
+      item.entry = &state_.keys.add(item.key);
+      state_.keys.set_kind(*item.entry, KeyKind::kBorn);
+      born.push_back(item.entry);
+    }
+    RuledItem recorded{.id = item.entry->id,
+                       .cost = item.cost,
+                       .denials = pending_.of(*item.entry),
+                       .born = is_new ? item.key : std::string_view(),
+                       .usages = {}};
+    for (const Charge& charge : charges[i]) {
+      recorded.usages.push_back({charge.rule.version(), charge.rule.limit(), charge.outcome.after});
+    }
+    event.allowed_by_rules(recorded);
+  }
+  if (granted == 0) return Ticket{};
+  const Result<storage::Seq> seq = event.fits() ? append(event, at) : Result<storage::Seq>(too_large());
+  if (!seq.ok()) {
+    for (KeyEntry* entry : born) state_.keys.remove(*entry);
+    return seq.status();
+  }
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i].keys_full) continue;
+    KeyEntry& entry = *items[i].entry;
+    apply(entry, items[i], charges[i], at);
+    note_record(entry, *seq);
+    entry.counters.add_allowed(items[i].cost, at.wall);
+  }
+  for (const KeyEntry* entry : born) note_name(*entry, true);
+  allowed_ += granted;
+  births_ += static_cast<std::uint32_t>(born.size());
+  if (births_ >= kBirthsPerLook) forget_some(kKeysPerBirth * std::exchange(births_, 0));
+  return ticket(*seq, at);
+}
+
+/// A key whose quota is full again is as good as one that was never seen, so that to forget it changes no decision. It
+/// is a record all the same: its id is given to others, and its counters go on to count elsewhere. Where the record
+/// cannot be logged the keys stay.
+void Engine::forget_some(std::size_t keys_looked_at) {
+  if (state_.keys.born() == 0 || options_.mode == OpenMode::kReadOnly) return;
+  const Moment at = clock_->now();
+  std::vector<ForgottenKey> gone;
+  keys_looked_at = std::min(keys_looked_at, state_.keys.end_id());  // none twice
+  for (std::size_t n = 0; n < keys_looked_at && gone.size() < kMaxCheckAllItems; ++n) {
+    if (forget_next_ >= state_.keys.end_id()) forget_next_ = 0;
+    KeyEntry* const entry = state_.keys.find(forget_next_++);
+    if (entry == nullptr || entry->kind != KeyKind::kBorn) continue;
+    entry->follow_patterns();
+    if (!entry->is_fresh(at.time)) continue;
+    gone.push_back(forgotten(*entry));
+  }
+  if (gone.empty()) return;
+  EventWriter event(EventType::kForgotten, at, gone.size() * kMaxForgottenBytes);
+  for (const ForgottenKey& key : gone) event.forgotten(key);
+  const Result<storage::Seq> seq = append(event, at);
+  if (!seq.ok()) return;
+  for (const ForgottenKey& key : gone) {
+    if (key.why == ForgottenKey::Why::kForgottenByPattern) {
+      KeyEntry& pattern = *state_.keys.find(key.pattern);
+      pattern.counters.add(key.counters);
+      pattern.last_seq = *seq;
+    } else {
+      state_.carried.add(key.counters);
+    }
+    drop(*state_.keys.find(key.id));
+  }
+  forgotten_ += gone.size();
+}
+
+ForgottenKey Engine::forgotten(KeyEntry& entry) const {
+  ForgottenKey key{.id = entry.id, .why = ForgottenKey::Why::kForgottenCarried, .counters = entry.counters};
+  key.denials = pending_.of(entry);
+  key.counters.add_denied(key.denials);
+  if (entry.usage.rule.version() == 0) return key;
+  if (const KeyEntry* pattern = state_.patterns.find(entry.key.view(), false)) {
+    key.why = ForgottenKey::Why::kForgottenByPattern;
+    key.pattern = pattern->id;
+  }
+  return key;
+}
+
+void Engine::drop(KeyEntry& entry) {
+  note_name(entry, false);
+  pending_.forget(entry);
+  state_.remove(entry);
+}
+
+void Engine::note_name(const KeyEntry& entry, bool is_there) {
+  NameChanges& names = entry.kind == KeyKind::kBorn ? born_names_ : limit_names_;
+  is_there ? names.added(entry.key) : names.removed(entry.key);
+}
+
+}  // namespace flint::limiter

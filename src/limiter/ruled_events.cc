@@ -1,0 +1,173 @@
+#include "limiter/ruled_events.h"
+
+#include "base/arithmetic.h"
+
+namespace flint::limiter {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kHasDenials = 1;
+constexpr std::uint64_t kIsBorn = 2;
+constexpr unsigned kIdShift = 2;
+
+constexpr std::uint8_t kDeleted = 1;
+constexpr std::uint8_t kOverrides = 2;
+constexpr std::uint8_t kResets = 4;
+
+void write_head(base::Writer& out, KeyId id, const Denials& denials, bool is_born, WallTime wall) noexcept {
+  const bool has_denials = denials.count > 0;
+  out.varint(std::uint64_t{id} << kIdShift | (is_born ? kIsBorn : 0) | (has_denials ? kHasDenials : 0));
+  if (has_denials) write_denials(out, denials, wall);
+}
+
+bool read_head(base::Reader& in, const Moment& at, KeyId& id, Denials& denials, bool& is_born) {
+  const std::uint64_t head = in.varint();
+  if (!in.ok() || head >> kIdShift > UINT32_MAX) return false;
+  id = static_cast<KeyId>(head >> kIdShift);
+  is_born = (head & kIsBorn) != 0;
+  return (head & kHasDenials) == 0 || read_denials(in, at, denials);
+}
+
+void write_whole_limit(base::Writer& out, const Limit& limit) noexcept {
+  out.fixed(static_cast<std::uint8_t>(limit.algorithm));
+  write_limit(out, limit);
+}
+
+bool read_whole_limit(base::Reader& in, Limit& limit) {
+  const auto algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
+  return in.ok() && read_limit(in, algorithm, limit);
+}
+
+bool read_usage(base::Reader& in, RecordedUsage& usage) {
+  usage.version = in.varint();
+  if (!in.ok() || !read_whole_limit(in, usage.limit)) return false;
+  usage.after.algorithm = usage.limit.algorithm;
+  return read_state(in, usage.after);
+}
+
+}  // namespace
+
+void write_denials(base::Writer& out, const Denials& denials, WallTime wall) noexcept {
+  out.varint(denials.count);
+  out.varint(denials.cost);
+  out.varint(base::zigzag((denials.last - wall).count()));
+}
+
+bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
+  denials.count = in.varint();
+  denials.cost = in.varint();
+  const auto last = base::checked_add<std::int64_t>(at.wall.time_since_epoch().count(), base::unzigzag(in.varint()));
+  denials.last = WallTime(Nanos(last.value_or(0)));
+  return in.ok() && last && is_wall_time(denials.last) && denials.count > 0 && denials.count <= kMaxCounted;
+}
+
+void write_state(base::Writer& out, const RecordedState& after) noexcept {
+  out.varint(after.first);
+  out.varint(after.second);
+  if (after.algorithm == Algorithm::kSlidingWindowCounter) out.varint(after.third);
+}
+
+bool read_state(base::Reader& in, RecordedState& after) {
+  after.first = in.varint();
+  after.second = in.varint();
+  if (after.algorithm == Algorithm::kSlidingWindowCounter) after.third = in.varint();
+  return in.ok();
+}
+
+void write_limit(base::Writer& out, const Limit& limit) noexcept {
+  out.varint(limit.rate);
+  out.varint(static_cast<std::uint64_t>(limit.per / milliseconds(1)));
+  out.varint(limit.burst.value_or(0));
+}
+
+bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit) {
+  limit.algorithm = algorithm;
+  limit.rate = in.varint();
+  const std::uint64_t per_ms = in.varint();
+  const std::uint64_t burst = in.varint();
+  if (!in.ok() || per_ms > static_cast<std::uint64_t>(kMaxPeriod / milliseconds(1))) return false;
+  limit.per = milliseconds(per_ms);
+  if (burst != 0) limit.burst = burst;
+  return validate_limit(limit).ok();
+}
+
+void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) noexcept {
+  write_head(out, item.id, item.denials, !item.born.empty(), wall);
+  if (!item.born.empty()) out.text(item.born);
+  out.varint(item.cost);
+  out.fixed(static_cast<std::uint8_t>(item.usages.size()));
+  for (const RecordedUsage& usage : item.usages) {
+    out.varint(usage.version);
+    write_whole_limit(out, usage.limit);
+    write_state(out, usage.after);
+  }
+}
+
+bool read_ruled_item(base::Reader& in, const Moment& at, RuledItem& item) {
+  bool is_born = false;
+  if (!read_head(in, at, item.id, item.denials, is_born)) return false;
+  if (is_born) {
+    item.born = in.text();
+    if (!in.ok() || !validate_key(item.born).ok()) return false;
+  }
+  item.cost = in.varint();
+  const auto usages = in.fixed<std::uint8_t>();
+  if (!in.ok() || item.cost < 1 || item.cost > kMaxUnits || usages < 1 || usages > kMaxUsages) return false;
+  for (std::uint8_t i = 0; i < usages; ++i) {
+    if (!read_usage(in, item.usages.emplace_back())) return false;
+  }
+  return true;
+}
+
+void write_forgotten(base::Writer& out, const ForgottenKey& key, WallTime wall) noexcept {
+  write_head(out, key.id, key.denials, false, wall);
+  out.fixed(static_cast<std::uint8_t>(key.why));
+  if (key.why == ForgottenKey::Why::kDeleted) return;
+  if (key.why == ForgottenKey::Why::kForgottenByPattern) out.varint(key.pattern);
+  write_counters(out, key.counters);
+}
+
+bool read_forgotten(base::Reader& in, const Moment& at, ForgottenKey& key) {
+  bool is_born = false;
+  if (!read_head(in, at, key.id, key.denials, is_born) || is_born) return false;
+  const auto why = in.fixed<std::uint8_t>();
+  key.why = static_cast<ForgottenKey::Why>(why);
+  if (!in.ok() || why > static_cast<std::uint8_t>(ForgottenKey::Why::kForgottenCarried)) return false;
+  if (key.why == ForgottenKey::Why::kDeleted) return true;
+  if (key.why == ForgottenKey::Why::kForgottenByPattern) {
+    const std::uint64_t pattern = in.varint();
+    if (!in.ok() || pattern > UINT32_MAX) return false;
+    key.pattern = static_cast<KeyId>(pattern);
+  }
+  return read_counters(in, key.counters);
+}
+
+void write_pattern(base::Writer& out, const PatternEvent& event, WallTime wall) noexcept {
+  write_head(out, event.id, event.denials, false, wall);
+  out.text(event.name);
+  out.varint(event.replaces);
+  out.fixed(static_cast<std::uint8_t>((event.deleted ? kDeleted : 0) | (event.overrides ? kOverrides : 0) |
+                                      (event.resets ? kResets : 0)));
+  if (!event.deleted) write_whole_limit(out, event.limit);
+}
+
+bool read_pattern(base::Reader& in, const Moment& at, PatternEvent& event) {
+  event = {};
+  bool is_born = false;
+  if (!read_head(in, at, event.id, event.denials, is_born) || is_born) return false;
+  event.name = in.text();
+  event.replaces = in.varint();
+  const auto flags = in.fixed<std::uint8_t>();
+  event.deleted = (flags & kDeleted) != 0;
+  event.overrides = (flags & kOverrides) != 0;
+  event.resets = (flags & kResets) != 0;
+  if (!in.ok() || flags > (kDeleted | kOverrides | kResets) || !validate_key(event.name).ok() || !is_pattern(event.name)) {
+    return false;
+  }
+  if (event.deleted) return event.replaces != 0 && flags == kDeleted;
+  if (event.resets && event.replaces == 0) return false;
+  return read_whole_limit(in, event.limit);
+}
+
+}  // namespace flint::limiter
