@@ -35,6 +35,9 @@ void add_item(EventWriter& writer, const LogEvent& event, const KeyEvent& item) 
       return writer.denied(item);
     case EventType::kClock:
     case EventType::kTime:
+    case EventType::kAllowedByRules:
+    case EventType::kForgotten:
+    case EventType::kPattern:
       return;
   }
 }
@@ -42,9 +45,12 @@ void add_item(EventWriter& writer, const LogEvent& event, const KeyEvent& item) 
 void require_one_encoding(const flint::storage::Record& record) {
   LogEvent event;
   if (!decode_event(record, event)) return;
-  EventWriter writer(event.type, event.at);
+  EventWriter writer(event.type, event.at, record.payload.size());
   if (event.type == EventType::kClock) writer.clock(event.boot);
   for (const KeyEvent& item : event.items) add_item(writer, event, item);
+  for (const RuledItem& item : event.ruled) writer.allowed_by_rules(item);
+  for (const ForgottenKey& key : event.forgotten) writer.forgotten(key);
+  if (event.type == EventType::kPattern) writer.pattern(event.pattern);
   const auto again = writer.written();
   require(std::equal(again.begin(), again.end(), record.payload.begin(), record.payload.end()),
           "an event that decodes does not encode to its bytes");
@@ -53,10 +59,10 @@ void require_one_encoding(const flint::storage::Record& record) {
 /// All that a snapshot of `state` says, one entry behind the other.
 std::vector<Bytes> snapshot(LimiterState& state) {
   std::vector<Bytes> entries;
-  EntryBuffer buffer;
-  buffer.add_time(state.time);
-  for (KeyId id = 0; id < state.keys.next_id(); ++id) buffer.add_key(*state.keys.find(id));
-  buffer.for_each([&](std::span<const std::byte> entry) { entries.emplace_back(entry.begin(), entry.end()); });
+  state.begin_snapshot();
+  while (state.next_entries(
+      [&](std::span<const std::byte> entry) { entries.emplace_back(entry.begin(), entry.end()); })) {
+  }
   return entries;
 }
 
@@ -70,11 +76,14 @@ void require_snapshot_comes_back(LimiterState& state) {
 }
 
 void require_keys_work(LimiterState& state) {
-  for (KeyId id = 0; id < state.keys.next_id(); ++id) {
-    const KeyEntry& entry = *state.keys.find(id);
-    const auto view = flint::algorithm::view(entry.usage.state, entry.limit(), state.time.last);
-    require(view.remaining <= entry.limit().capacity(), "more remains than there is");
-    static_cast<void>(flint::algorithm::decide(entry.usage.state, entry.limit(), 1, state.time.last));
+  for (KeyEntry* entry = state.keys.next(0); entry != nullptr; entry = state.keys.next(entry->id + 1)) {
+    if (entry->kind == KeyKind::kPattern) continue;
+    entry->follow_patterns();
+    entry->for_each_usage([&](const Usage& usage) {
+      const auto view = flint::algorithm::view(usage.state, usage.limit(), state.time.last);
+      require(view.remaining <= usage.limit().capacity(), "more remains than there is");
+      static_cast<void>(flint::algorithm::decide(usage.state, usage.limit(), 1, state.time.last));
+    });
   }
 }
 
