@@ -60,8 +60,8 @@ void require_one_encoding(const flint::storage::Record& record) {
 std::vector<Bytes> snapshot(LimiterState& state) {
   std::vector<Bytes> entries;
   state.begin_snapshot();
-  while (state.next_entries(
-      [&](std::span<const std::byte> entry) { entries.emplace_back(entry.begin(), entry.end()); })) {
+  while (
+      state.next_entries([&](std::span<const std::byte> entry) { entries.emplace_back(entry.begin(), entry.end()); })) {
   }
   return entries;
 }

@@ -28,8 +28,8 @@ struct Decision {
   std::uint64_t retry_after_ms = 0;
   Algorithm algorithm = Algorithm::kTokenBucket;
   /// The key is new, and the limiter holds as many keys as Options::max_keys allows. `allowed` is then what
-  /// Options::on_full says; nothing is consumed, and `retry_after_ms` of a denial is 1000, since nobody knows when a key
-  /// will be forgotten.
+  /// Options::on_full says; nothing is consumed, and `retry_after_ms` of a denial is 1000, since nobody knows when a
+  /// key will be forgotten.
   bool keys_full = false;
 };
 

@@ -136,8 +136,8 @@ class Limiter {
   /// time: checks continue, and the sum does not show one instant.
   [[nodiscard]] Result<LimitStatus> status(std::string_view key) const;
 
-  /// Lists limits and patterns, and with `query.keys` also keys without a limit of their own, in byte order. Checks continue concurrently: each status is exact, but the list does not show one
-  /// instant.
+  /// Lists limits and patterns, and with `query.keys` also keys without a limit of their own, in byte order. Checks
+  /// continue concurrently: each status is exact, but the list does not show one instant.
   [[nodiscard]] Result<std::vector<LimitStatus>> list(const ListQuery& query = {}) const;
 
   /// Gives `key` its full quota back; its counters stay. Of a pattern: each of its keys, some at a time, while checks
@@ -145,8 +145,8 @@ class Limiter {
   Status reset(std::string_view key);
 
   /// Deletes the limit of a key and forgets the key with its usage, which forgives it; a pattern that matches it holds
-  /// from then on. Of a pattern: its keys fall to the next pattern that matches, and what they have in use stays in use.
-  /// Fails with kLimitNotFound if there is neither a limit nor a key of this name.
+  /// from then on. Of a pattern: its keys fall to the next pattern that matches, and what they have in use stays in
+  /// use. Fails with kLimitNotFound if there is neither a limit nor a key of this name.
   Status remove(std::string_view key);
 
   /// reset() or remove() of every limit, pattern and key whose name begins with `prefix`, which is not empty; returns

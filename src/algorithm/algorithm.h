@@ -29,8 +29,8 @@ using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter>
 
 [[nodiscard]] Outcome decide(const State& state, const Limit& limit, Units cost, Time now);
 
-/// What charging `cost` leads to, also beyond the limit: a debt, during which everything is denied. `cost` is at least 1,
-/// and at most most_charged() at this time.
+/// What charging `cost` leads to, also beyond the limit: a debt, during which everything is denied. `cost` is at least
+/// 1, and at most most_charged() at this time.
 [[nodiscard]] Outcome charged(const State& state, const Limit& limit, Units cost, Time now);
 /// As much of `cost` as there is room for: no more than kMaxUnits are ever in use.
 [[nodiscard]] Units most_charged(const State& state, const Limit& limit, Units cost, Time now);

@@ -133,19 +133,13 @@ Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost, const
   if (options.limit) {
     if (Status valid = validate_limit(*options.limit); !valid.ok()) return valid;
   }
-  Drafts drafts;
   base::MutexLock lock(mutex_);
   Item item = find_item(key, cost);
   const Moment at = clock_->now();
-  if (item.limit == nullptr) {
-    drafts.reserve(1);
-    find_rule(item, options.limit, drafts, at);
-    mark_full({&item, 1}, at);
-  }
+  if (item.limit == nullptr || options.dry_run) return check_by_rules(item, options, at);
   if (!could_pass(item)) return why_not(item);
   const bool allowed = decide({&item, 1}, at);
-  if (options.dry_run) return Deferred<Decision>{decision(item, at), {}};
-  const Result<Ticket> ticket = settle({&item, 1}, allowed, at);
+  const Result<Ticket> ticket = settle({&item, 1}, true, allowed, at);
   if (!ticket.ok()) return ticket.status();
   return Deferred<Decision>{decision(item, at), *ticket};
 }
@@ -161,21 +155,21 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
     if (Status valid = validate_limit(*one.limit); !valid.ok()) return valid;
   }
   boost::container::static_vector<Item, kMaxCheckAllItems> items;
-  Drafts drafts;
+  Rulings rulings;
   base::MutexLock lock(mutex_);
   const Moment at = clock_->now();
   for (const CheckItem& one : wanted) {
     Item& item = items.emplace_back(find_item(one.key, one.cost));
     if (item.limit == nullptr) {
-      drafts.reserve(wanted.size());
-      find_rule(item, one.limit, drafts, at);
+      rulings.reserve(wanted.size());
+      find_rule(item, one.limit, rulings, at);
     }
     if (!could_pass(item)) return why_not(item);
   }
   if (Status distinct = check_distinct(items); !distinct.ok()) return distinct;
-  if (!drafts.empty()) mark_full(items, at);
+  if (!rulings.empty()) mark_full(items, at);
   const bool allowed = decide(items, at);
-  Result<Ticket> ticket = options.dry_run ? Result<Ticket>(Ticket{}) : settle(items, allowed, at);
+  Result<Ticket> ticket = options.dry_run ? Result<Ticket>(Ticket{}) : settle(items, rulings.empty(), allowed, at);
   if (!ticket.ok()) return ticket.status();
   if (options.dry_run && !allowed) unconsumed(items, at);
 
@@ -210,14 +204,27 @@ Status Engine::why_not(const Item& item) {
                                               item.cost, item.key, item.limit->capacity())};
 }
 
+/// Keys that are there are told apart by their entries, and only new ones by their names.
 Status Engine::check_distinct(std::span<const Item> items) {
-  boost::container::static_vector<std::string_view, kMaxCheckAllItems> sorted;
-  for (const Item& item : items) sorted.push_back(item.key);
-  std::sort(sorted.begin(), sorted.end());
-  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice == sorted.end()) return {};
-  return {Code::kInvalidArgument,
-          fmt::format("items name key \"{}\" more than once: add its costs up in one item.", *twice)};
+  const auto refusal = [](std::string_view key) {
+    return Status(Code::kInvalidArgument,
+                  fmt::format("items name key \"{}\" more than once: add its costs up in one item.", key));
+  };
+  boost::container::static_vector<const KeyEntry*, kMaxCheckAllItems> known;
+  boost::container::static_vector<std::string_view, kMaxCheckAllItems> unknown;
+  for (const Item& item : items) {
+    if (item.entry != nullptr) {
+      known.push_back(item.entry);
+    } else {
+      unknown.push_back(item.key);
+    }
+  }
+  std::sort(known.begin(), known.end());
+  const auto twice = std::adjacent_find(known.begin(), known.end());
+  if (twice != known.end()) return refusal((*twice)->key);
+  std::sort(unknown.begin(), unknown.end());
+  const auto new_twice = std::adjacent_find(unknown.begin(), unknown.end());
+  return new_twice == unknown.end() ? Status() : refusal(*new_twice);
 }
 
 /// The critical section, the same for one item and for many. Nothing changes before all items are allowed and the
@@ -227,7 +234,8 @@ Status Engine::check_distinct(std::span<const Item> items) {
 /// which they were decided. Nothing waits here: the caller waits for the ticket once the mutex is released.
 bool Engine::decide(std::span<Item> items, const Moment& at) const {
   for (Item& item : items) {
-    item.outcome = item.keys_full ? beyond_most_keys(item) : algorithm::decide(*item.state, *item.limit, item.cost, at.time);
+    item.outcome = item.is_beyond_most_keys() ? beyond_most_keys(item)
+                                              : algorithm::decide(*item.state, *item.limit, item.cost, at.time);
     if (!item.outcome.allowed) return false;
   }
   return true;
@@ -243,10 +251,24 @@ algorithm::Outcome Engine::beyond_most_keys(const Item& item) const {
           {}};
 }
 
-Result<Ticket> Engine::settle(std::span<Item> items, bool allowed, const Moment& at) {
+inline Result<Ticket> Engine::settle(std::span<Item> items, bool plain, bool allowed, const Moment& at) {
   if (!allowed) return deny(items, at);
-  const bool plain = std::all_of(items.begin(), items.end(), [](const Item& item) { return item.is_plain(); });
   return plain ? grant(items, at) : grant_by_rules(items, at);
+}
+
+Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const CheckOptions& options, const Moment& at) {
+  Rulings rulings;
+  if (item.limit == nullptr) {
+    rulings.reserve(1);
+    find_rule(item, options.limit, rulings, at);
+    mark_full({&item, 1}, at);
+  }
+  if (!could_pass(item)) return why_not(item);
+  const bool allowed = decide({&item, 1}, at);
+  const Result<Ticket> ticket =
+      options.dry_run ? Result<Ticket>(Ticket{}) : settle({&item, 1}, rulings.empty(), allowed, at);
+  if (!ticket.ok()) return ticket.status();
+  return Deferred<Decision>{decision(item, at), *ticket};
 }
 
 Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
@@ -299,7 +321,7 @@ inline Decision Engine::decision(const Item& item, const Moment& at) const {
           .reset_after_ms = ceil_ms(item.outcome.reset_after),
           .retry_after_ms = ceil_ms(item.outcome.retry_after),
           .algorithm = item.limit->algorithm,
-          .keys_full = item.keys_full};
+          .keys_full = item.is_beyond_most_keys()};
 }
 
 void Engine::note_record(KeyEntry& entry, storage::Seq seq) { entry.note_record(seq, pending_.take(entry)); }

@@ -84,11 +84,15 @@ class Engine {
   [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> configure(KeyEntry& entry, bool is_new, const Limit& limit, const Moment& at)
       FLINT_REQUIRES(mutex_);
-  /// A usage that an allowed check would give a key: of one that is new, or of a rule that is new to it.
-  struct Draft {
-    Rule rule;
-    algorithm::State state;
+  /// How a key is decided that has no limit of its own and more than one usage, or none yet.
+  struct Ruling {
+    /// Its usage under the rule that holds; null if it has none.
+    const Usage* usage = nullptr;
+    /// Else the one that an allowed check would give it.
+    Usage draft = {};
+    bool keys_full = false;
   };
+  using Rulings = std::vector<Ruling>;
   /// One item of a check: found (or not), then decided.
   struct Item {
     std::string_view key;
@@ -98,21 +102,17 @@ class Engine {
     /// What decides: the rule's limit and the state of its usage. Null: no limit holds.
     const Limit* limit = nullptr;
     const algorithm::State* state = nullptr;
-    /// Where they are; null for the key's latest usage, if it is the only one.
-    const Usage* usage = nullptr;
-    const Draft* draft = nullptr;
-    bool keys_full = false;
+    /// Null: what decides is the one usage that the key has.
+    Ruling* ruling = nullptr;
     algorithm::Outcome outcome = {};
 
-    /// Its record tells of the one usage that the key has.
-    [[nodiscard]] bool is_plain() const noexcept { return usage == nullptr && draft == nullptr; }
+    [[nodiscard]] bool is_beyond_most_keys() const noexcept { return ruling != nullptr && ruling->keys_full; }
   };
-  using Drafts = std::vector<Draft>;
 
   [[nodiscard]] Item find_item(std::string_view key, Units cost) FLINT_REQUIRES(mutex_);
   /// Of a key without a limit of its own: finds the rule that holds, and the key's usage under it or a draft of one.
-  /// `drafts` has room.
-  void find_rule(Item& item, const std::optional<Limit>& carried, Drafts& drafts, const Moment& at)
+  /// `rulings` has room.
+  void find_rule(Item& item, const std::optional<Limit>& carried, Rulings& rulings, const Moment& at)
       FLINT_REQUIRES(mutex_);
   [[nodiscard]] Rule rule_for(const Item& item, const std::optional<Limit>& carried) FLINT_REQUIRES(mutex_);
   /// Says of the new keys among the items that there is no room for them, if there is none.
@@ -123,11 +123,14 @@ class Engine {
   [[nodiscard]] static bool could_pass(const Item& item) noexcept;
   [[nodiscard]] static Status why_not(const Item& item);
   [[nodiscard]] static Status check_distinct(std::span<const Item> items);
-  /// Decides the items in their order, up to the first one that denies. The items after that one are not decided: theirs
-  /// is the verdict of a denial without a reason. True if all are allowed.
+  /// Decides the items in their order, up to the first one that denies. The items after that one are not decided:
+  /// theirs is the verdict of a denial without a reason. True if all are allowed.
   [[nodiscard]] bool decide(std::span<Item> items, const Moment& at) const;
   /// Logs and applies what was decided.
-  [[nodiscard]] Result<Ticket> settle(std::span<Item> items, bool allowed, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> settle(std::span<Item> items, bool plain, bool allowed, const Moment& at)
+      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Deferred<Decision>> check_by_rules(Item& item, const CheckOptions& options, const Moment& at)
+      FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> deny(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Decision decision(const Item& item, const Moment& at) const;
@@ -137,13 +140,13 @@ class Engine {
   /// What a granted item makes of a key's usages, the deciding one first.
   struct Charge {
     Rule rule;
-    /// Of the key; null for the draft.
+    /// Of the key; null for a draft.
     const Usage* usage = nullptr;
     Units cost = 0;
     algorithm::Outcome outcome;
   };
   [[nodiscard]] static std::vector<Charge> charges_of(const Item& item, const Moment& at);
-  static void apply(KeyEntry& entry, const Item& item, const std::vector<Charge>& charges, const Moment& at);
+  static void apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charges, const Moment& at);
 
   /// Forgets the keys among some of the next ones that are as good as new; at most so many, in one record.
   void forget_some(std::size_t keys_looked_at) FLINT_REQUIRES(mutex_);

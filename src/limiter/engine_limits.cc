@@ -11,7 +11,8 @@ constexpr std::size_t kNamesAtOnce = 64;
 Status check_name(std::string_view key, const LimitOptions& options) {
   if (Status valid = validate_key(key); !valid.ok()) return valid;
   if (options.overrides && !is_pattern(key)) {
-    return Status::of_field("override", "is for patterns, whose names end in *: a limit that is set for a key always holds.");
+    return Status::of_field("override",
+                            "is for patterns, whose names end in *: a limit that is set for a key always holds.");
   }
   return {};
 }
@@ -188,11 +189,13 @@ Result<Deferred<std::uint64_t>> Engine::for_prefix(std::string_view prefix, cons
 }
 
 Result<Deferred<std::uint64_t>> Engine::reset_prefix(std::string_view prefix) {
-  return for_prefix(prefix, [this](KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_) { return reset(entry, at); });
+  return for_prefix(prefix,
+                    [this](KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_) { return reset(entry, at); });
 }
 
 Result<Deferred<std::uint64_t>> Engine::remove_prefix(std::string_view prefix) {
-  return for_prefix(prefix, [this](KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_) { return remove(entry, at); });
+  return for_prefix(prefix,
+                    [this](KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_) { return remove(entry, at); });
 }
 
 }  // namespace flint::limiter

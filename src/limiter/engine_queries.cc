@@ -39,9 +39,7 @@ flint::Event denied_event(const Denials& denials, storage::Seq seq) {
 }
 
 void add(const Counters& counters, LimitStatus& sum) {
-  const auto later = [](std::optional<WallTime>& time, MaybeTime other) {
-    time = std::max(MaybeTime(time), other);
-  };
+  const auto later = [](std::optional<WallTime>& time, MaybeTime other) { time = std::max(MaybeTime(time), other); };
   sum.total_allowed += counters.allowed;
   sum.total_denied += counters.denied;
   sum.total_allowed_cost = base::saturating_add(sum.total_allowed_cost, counters.allowed_cost);
@@ -293,7 +291,8 @@ Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
 class Engine::History {
  public:
   /// `id` is the key's now, if it is there.
-  History(std::string_view key, std::optional<KeyId> id, std::size_t most) : key_(key), id_(id), now_(id), most_(most) {}
+  History(std::string_view key, std::optional<KeyId> id, std::size_t most)
+      : key_(key), id_(id), now_(id), most_(most) {}
 
   void take(const LogEvent& event, storage::Seq seq) {
     for (const KeyEvent& item : event.items) {

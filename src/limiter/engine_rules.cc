@@ -33,7 +33,7 @@ Rule Engine::rule_for(const Item& item, const std::optional<Limit>& carried) {
   return state_.limits.rule(limit);
 }
 
-void Engine::find_rule(Item& item, const std::optional<Limit>& carried, Drafts& drafts, const Moment& at) {
+void Engine::find_rule(Item& item, const std::optional<Limit>& carried, Rulings& rulings, const Moment& at) {
   if (is_pattern(item.key) || (item.entry == nullptr && !validate_key(item.key).ok())) return;
   Rule rule = rule_for(item, carried);
   if (!rule.is_set()) return;
@@ -43,20 +43,20 @@ void Engine::find_rule(Item& item, const std::optional<Limit>& carried, Drafts& 
     if (const Usage* usage = entry->find_usage(rule)) {
       item.limit = &usage->limit();
       item.state = &usage->state;
-      if (entry->others != nullptr) item.usage = usage;
+      if (entry->others != nullptr) item.ruling = &rulings.emplace_back(Ruling{.usage = usage});
       return;
     }
   }
   algorithm::State state = entry == nullptr
                                ? algorithm::fresh(rule.limit(), at.time)
                                : algorithm::succeed(entry->usage.state, entry->limit(), rule.limit(), at.time);
-  item.draft = &drafts.emplace_back(Draft{std::move(rule), std::move(state)});
-  item.limit = &item.draft->rule.limit();
-  item.state = &item.draft->state;
+  item.ruling = &rulings.emplace_back(Ruling{.draft = {std::move(rule), std::move(state)}});
+  item.limit = &item.ruling->draft.limit();
+  item.state = &item.ruling->draft.state;
 }
 
 void Engine::mark_full(std::span<Item> items, const Moment& at) {
-  const auto is_new = [](const Item& item) { return item.entry == nullptr && item.draft != nullptr; };
+  const auto is_new = [](const Item& item) { return item.entry == nullptr && item.ruling != nullptr; };
   const auto wanted = static_cast<std::size_t>(std::count_if(items.begin(), items.end(), is_new));
   if (wanted == 0) return;
   const auto has_room = [&]() FLINT_REQUIRES(mutex_) {
@@ -68,7 +68,9 @@ void Engine::mark_full(std::span<Item> items, const Moment& at) {
     forget_some(kLookForRoom);
     if (has_room()) return;
   }
-  for (Item& item : items) item.keys_full = is_new(item);
+  for (Item& item : items) {
+    if (is_new(item)) item.ruling->keys_full = true;
+  }
   ++keys_full_;
 }
 
@@ -77,11 +79,12 @@ void Engine::mark_full(std::span<Item> items, const Moment& at) {
 /// began with what they held.
 std::vector<Engine::Charge> Engine::charges_of(const Item& item, const Moment& at) {
   std::vector<Charge> charges;
-  const Usage* deciding = item.draft != nullptr ? nullptr : item.usage != nullptr ? item.usage : &item.entry->usage;
-  charges.push_back({item.draft != nullptr ? item.draft->rule : deciding->rule, deciding, item.cost, item.outcome});
-  if (item.draft != nullptr) {
+  const bool is_draft = item.ruling != nullptr && item.ruling->usage == nullptr;
+  const Usage* deciding = item.ruling == nullptr ? &item.entry->usage : item.ruling->usage;
+  charges.push_back({is_draft ? item.ruling->draft.rule : deciding->rule, deciding, item.cost, item.outcome});
+  if (is_draft) {
     // All of it is new, and may be one run of a sliding log: the record holds it as it will be.
-    algorithm::State next = item.draft->state;
+    algorithm::State next = item.ruling->draft.state;
     algorithm::consume(next, *item.limit, item.cost, at.time, item.outcome);
     charges.back().outcome.after = algorithm::describe(next, *item.limit, at.time);
   }
@@ -94,11 +97,11 @@ std::vector<Engine::Charge> Engine::charges_of(const Item& item, const Moment& a
   return charges;
 }
 
-void Engine::apply(KeyEntry& entry, const Item& item, const std::vector<Charge>& charges, const Moment& at) {
+void Engine::apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charges, const Moment& at) {
   std::vector<Usage> usages;
   for (const Charge& charge : charges) {
     Usage* const before = charge.usage == nullptr ? nullptr : entry.find_usage(charge.rule);
-    usages.push_back({charge.rule, before == nullptr ? item.draft->state : std::move(before->state)});
+    usages.push_back({charge.rule, std::move(before == nullptr ? item.ruling->draft.state : before->state)});
     algorithm::consume(usages.back().state, charge.rule.limit(), charge.cost, at.time, charge.outcome);
   }
   entry.set_usages(std::move(usages));
@@ -109,7 +112,7 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at) {
   std::vector<std::vector<Charge>> charges;
   std::size_t most_bytes = 0;
   for (const Item& item : items) {
-    charges.push_back(item.keys_full ? std::vector<Charge>() : charges_of(item, at));
+    charges.push_back(item.is_beyond_most_keys() ? std::vector<Charge>() : charges_of(item, at));
     most_bytes += most_ruled_bytes(item.key.size(), charges.back().size());
   }
   EventWriter event(EventType::kAllowedByRules, at, most_bytes);
@@ -117,7 +120,7 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at) {
   std::size_t granted = 0;
   for (std::size_t i = 0; i < items.size(); ++i) {
     Item& item = items[i];
-    if (item.keys_full) continue;
+    if (item.is_beyond_most_keys()) continue;
     ++granted;
     const bool is_new = item.entry == nullptr;
     if (is_new) {
@@ -142,7 +145,7 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at) {
     return seq.status();
   }
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (items[i].keys_full) continue;
+    if (items[i].is_beyond_most_keys()) continue;
     KeyEntry& entry = *items[i].entry;
     apply(entry, items[i], charges[i], at);
     note_record(entry, *seq);

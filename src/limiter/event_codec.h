@@ -60,7 +60,6 @@ enum class ReservedKind : storage::RecordKind {
 /// `charged`, ..., `expired`; empty for a number that is not reserved. Static storage.
 [[nodiscard]] std::string_view reserved_kind_name(storage::RecordKind kind) noexcept;
 
-
 /// What one record says of one key.
 struct KeyEvent {
   KeyId id = 0;

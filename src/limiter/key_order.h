@@ -45,8 +45,8 @@ class KeyOrder {
   [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
   void clear() noexcept { names_.clear(); }
   void apply(std::vector<NameChanges::Change> changes);
-  /// Up to `most` names that start with `prefix`, from the first one after `from` (not before it, if `inclusive`). Valid
-  /// until the order changes.
+  /// Up to `most` names that start with `prefix`, from the first one after `from` (not before it, if `inclusive`).
+  /// Valid until the order changes.
   [[nodiscard]] std::vector<std::string_view> page(std::string_view prefix, std::string_view from, bool inclusive,
                                                    std::size_t most) const;
 

@@ -128,8 +128,7 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
       entry->counters.add_allowed(item.cost, event.at.wall);
       break;
     case EventType::kReset:
-      entry->for_each_usage(
-          [&](Usage& usage) { usage.state = algorithm::fresh(usage.limit(), event.at.time); });
+      entry->for_each_usage([&](Usage& usage) { usage.state = algorithm::fresh(usage.limit(), event.at.time); });
       entry->counters.last_reset_at = event.at.wall;
       break;
     case EventType::kDenied:

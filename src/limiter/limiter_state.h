@@ -58,7 +58,7 @@ class LimiterState final : public storage::Owner {
   Status replay_pattern(const LogEvent& event, storage::Seq seq);
   /// The key went while the snapshot was written that replay began with, and before it was written itself: records
   /// that tell of it change nothing.
-  [[nodiscard]] bool went_before(KeyId id) const { return gone_.contains(id); }
+  [[nodiscard]] bool went_before(KeyId id) const { return !gone_.empty() && gone_.contains(id); }
 
   base::Mutex& mutex_;
   std::function<Status()> tick_;

@@ -72,8 +72,7 @@ Rule Limits::rule(const Limit& limit) {
 Rule Limits::version(storage::Seq version, const Limit& limit) {
   const auto found = table_->versions.find(version);
   if (found != table_->versions.end()) return found->second->limit == limit ? Rule(found->second) : Rule();
-  auto shared =
-      std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .table = table_, .version = version});
+  auto shared = std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .table = table_, .version = version});
   table_->versions.emplace(version, shared.get());
   return Rule(shared.release());
 }
@@ -83,8 +82,6 @@ Rule Limits::find_version(storage::Seq version) const {
   return found == table_->versions.end() ? Rule() : Rule(found->second);
 }
 
-std::size_t Limits::size() const noexcept {
-  return table_->rules.size() + table_->versions.size();
-}
+std::size_t Limits::size() const noexcept { return table_->rules.size() + table_->versions.size(); }
 
 }  // namespace flint::limiter

@@ -14,9 +14,10 @@ namespace flint::limiter {
 
 /// A limit by which keys are decided. As small as a pointer; it ends with the last of its copies.
 ///
-/// There are two kinds. That of a *value* is shared by all who have an equal limit, set for a key or carried by a check.
-/// That of a *pattern* is one version of it: when the pattern is changed, the version that was there knows its successor
-/// and since when, so that each of its keys can follow at its next use; when the pattern is deleted, it has ended.
+/// There are two kinds. That of a *value* is shared by all who have an equal limit, set for a key or carried by a
+/// check. That of a *pattern* is one version of it: when the pattern is changed, the version that was there knows its
+/// successor and since when, so that each of its keys can follow at its next use; when the pattern is deleted, it has
+/// ended.
 ///
 /// Threads: guarded by the owner's mutex, as is the Limits that it came from.
 class Rule {

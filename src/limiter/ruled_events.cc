@@ -162,7 +162,8 @@ bool read_pattern(base::Reader& in, const Moment& at, PatternEvent& event) {
   event.deleted = (flags & kDeleted) != 0;
   event.overrides = (flags & kOverrides) != 0;
   event.resets = (flags & kResets) != 0;
-  if (!in.ok() || flags > (kDeleted | kOverrides | kResets) || !validate_key(event.name).ok() || !is_pattern(event.name)) {
+  if (!in.ok() || flags > (kDeleted | kOverrides | kResets) || !validate_key(event.name).ok() ||
+      !is_pattern(event.name)) {
     return false;
   }
   if (event.deleted) return event.replaces != 0 && flags == kDeleted;

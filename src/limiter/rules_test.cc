@@ -9,10 +9,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::EngineFixture;
 using testing::fixed_window;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::keys_of;
 using testing::must;
 using testing::sliding_log;

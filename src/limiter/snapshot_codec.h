@@ -12,9 +12,9 @@
 
 /// What the entries of a snapshot say. The layout is in docs/log_format.md ("Payloads of the limiter").
 ///
-/// First what there is one of: kMeta, kClock, kTotals. Then for each key, in the order of their ids, one entry, followed
-/// for a sliding log by as many entries of runs as it takes: none is longer than kMaxEntryBytes, however many runs there
-/// are. Last the keys that went in the meantime, and how many ids there are.
+/// First what there is one of: kMeta, kClock, kTotals. Then for each key, in the order of their ids, one entry,
+/// followed for a sliding log by as many entries of runs as it takes: none is longer than kMaxEntryBytes, however many
+/// runs there are. Last the keys that went in the meantime, and how many ids there are.
 namespace flint::limiter {
 
 enum class EntryType : std::uint8_t {

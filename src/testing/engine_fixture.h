@@ -31,11 +31,12 @@ inline std::string to_text(const Limit& limit) {
 inline std::string to_text(const LimitStatus& status) {
   return status.key + ": " + to_text(status.limit) + " " + std::string(source_name(status.source)) +
          (status.pattern.empty() ? "" : " " + status.pattern) + (status.overrides ? " overrides" : "") +
-         (status.keys ? " keys " + std::to_string(*status.keys) : "") + ", remaining " + std::to_string(status.remaining) + ", reset at " +
-         to_text(status.reset_at) + ", allowed " + std::to_string(status.total_allowed) + " (" +
-         std::to_string(status.total_allowed_cost) + ") last " + to_text(status.last_allowed_at) + ", denied " +
-         std::to_string(status.total_denied) + " (" + std::to_string(status.total_denied_cost) + ") last " +
-         to_text(status.last_denied_at) + ", reset " + to_text(status.last_reset_at);
+         (status.keys ? " keys " + std::to_string(*status.keys) : "") + ", remaining " +
+         std::to_string(status.remaining) + ", reset at " + to_text(status.reset_at) + ", allowed " +
+         std::to_string(status.total_allowed) + " (" + std::to_string(status.total_allowed_cost) + ") last " +
+         to_text(status.last_allowed_at) + ", denied " + std::to_string(status.total_denied) + " (" +
+         std::to_string(status.total_denied_cost) + ") last " + to_text(status.last_denied_at) + ", reset " +
+         to_text(status.last_reset_at);
 }
 
 inline std::string to_text(const Event& event) {

@@ -22,7 +22,10 @@ class Builder {
   }
   void remove(const std::string& key) {
     add([=](EngineFixture& engine) { return engine.remove(key); },
-        [=](ReferenceLimiter& model) { if (model.is_there(key)) model.remove(key); }, Promise::kItsRecord);
+        [=](ReferenceLimiter& model) {
+          if (model.is_there(key)) model.remove(key);
+        },
+        Promise::kItsRecord);
   }
   void check_all(const std::vector<CheckItem>& items) {
     add([=](EngineFixture& engine) { return engine.try_check_all(items).status(); },
@@ -219,11 +222,13 @@ bool CrashRun::perform(EngineFixture& engine, const Step& step) {
   }
   step.apply(model_);
   states_.push_back(logged(model_));
-  if (step.forgets && (died || engine->stats().born_keys < born)) {
+  // Where the store stopped on it, the record may be on disk or not.
+  const bool stopped = died || !engine->health().ok();
+  if (step.forgets && (stopped || engine->stats().born_keys < born)) {
     model_.forget_fresh();
     states_.push_back(logged(model_));
   }
-  if (!status.ok() || died) return false;
+  if (!status.ok() || stopped) return false;
   first_after_kill_ = states_.size() - 1;
   const bool waited = engine.options.sync == SyncMode::kAlways && engine.last_seq() > last_seq;
   if (step.promise == Promise::kEverything || (step.promise == Promise::kItsRecord && waited))

@@ -155,7 +155,9 @@ class ReferenceLimiter {
 
   // What is seen.
 
-  [[nodiscard]] bool is_there(const std::string& name) const { return keys_.contains(name) || patterns_.contains(name); }
+  [[nodiscard]] bool is_there(const std::string& name) const {
+    return keys_.contains(name) || patterns_.contains(name);
+  }
   /// Whether a limit holds, or was the last one, without one that is carried.
   [[nodiscard]] bool has(const std::string& name) const { return is_there(name) || !pattern_of(name, false).empty(); }
   /// Whether a check that carries none finds a limit.
@@ -385,10 +387,10 @@ class ReferenceLimiter {
     std::vector<Event>& events = events_[name];
     if (key.pending.count > 0) {
       events.push_back({.kind = EventKind::kDenied,
-                            .at = key.pending.last,
-                            .cost = key.pending.cost,
-                            .count = key.pending.count,
-                            .limit = {}});
+                        .at = key.pending.last,
+                        .cost = key.pending.cost,
+                        .count = key.pending.count,
+                        .limit = {}});
     }
     key.pending = {};
     if (event) events.push_back(*event);
