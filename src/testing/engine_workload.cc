@@ -223,7 +223,7 @@ bool CrashRun::perform(EngineFixture& engine, const Step& step) {
   step.apply(model_);
   states_.push_back(logged(model_));
   // Where the store stopped on it, the record may be on disk or not.
-  const bool stopped = died || !engine->health().ok();
+  const bool stopped = died || engine->health().code() == Code::kStorageFailed;
   if (step.forgets && (stopped || engine->stats().born_keys < born)) {
     model_.forget_fresh();
     states_.push_back(logged(model_));
