@@ -36,8 +36,9 @@ struct Decision {
 struct CheckItem {
   std::string_view key;
   Units cost = 1;
-  /// A limit that the check carries; see Limiter::check().
-  std::optional<Limit> limit = std::nullopt;
+  /// The limit that the check carries, which lives as long as the key does; null if it carries none. See
+  /// Limiter::check().
+  const Limit* limit = nullptr;
 };
 
 struct CheckOptions {

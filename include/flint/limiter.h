@@ -101,7 +101,8 @@ class Limiter {
   ///
   /// Fails with kLimitNotFound if no limit holds, and with kInvalidArgument if the cost is 0, above kMaxUnits, or above
   /// the capacity (it could never pass), if the carried limit is not valid, or if `key` is the name of a pattern.
-  Result<Decision> check(std::string_view key, Units cost = 1, const CheckOptions& options = {});
+  Result<Decision> check(std::string_view key, Units cost = 1);
+  Result<Decision> check(std::string_view key, Units cost, const CheckOptions& options);
 
   /// Makes one decision over 1 to kMaxCheckAllItems distinct keys: all are consumed, or none. Writes one log record. An
   /// error in any item (no limit, key given twice, cost above its capacity) fails the whole call, and nothing is
@@ -113,7 +114,8 @@ class Limiter {
   /// when durable. These calls never block on storage, except for the rare start of a log segment. A failed call leaves
   /// `*ticket` unchanged.
   Status limit_deferred(std::string_view key, const Limit& limit, Ticket* ticket, const LimitOptions& options = {});
-  Result<Deferred<Decision>> check_deferred(std::string_view key, Units cost = 1, const CheckOptions& options = {});
+  Result<Deferred<Decision>> check_deferred(std::string_view key, Units cost = 1);
+  Result<Deferred<Decision>> check_deferred(std::string_view key, Units cost, const CheckOptions& options);
   Result<Deferred<CheckAllResult>> check_all_deferred(std::span<const CheckItem> items,
                                                       const CheckAllOptions& options = {});
   Status reset_deferred(std::string_view key, Ticket* ticket);

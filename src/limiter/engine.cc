@@ -119,13 +119,27 @@ Result<storage::Seq> Engine::append(const EventWriter& event, const Moment& at) 
   return seq;
 }
 
-Engine::Item Engine::find_item(std::string_view key, Units cost) {
+// Inline, as what a plain check runs through is: a call costs as much as it does.
+inline Engine::Item Engine::find_item(std::string_view key, Units cost) {
   Item item{.key = key, .entry = state_.keys.find(key), .cost = cost};
   if (item.entry != nullptr && item.entry->kind == KeyKind::kSet) {
     item.limit = &item.entry->limit();
     item.state = &item.entry->usage.state;
   }
   return item;
+}
+
+Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
+  if (Status open = check_open(); !open.ok()) return open;
+  base::MutexLock lock(mutex_);
+  Item item = find_item(key, cost);
+  const Moment at = clock_->now();
+  if (item.limit == nullptr) return check_by_rules(item, nullptr, false, at);
+  if (!could_pass(item)) return why_not(item);
+  const bool allowed = decide({&item, 1}, at);
+  const Result<Ticket> ticket = settle({&item, 1}, true, allowed, at);
+  if (!ticket.ok()) return ticket.status();
+  return Deferred<Decision>{decision(item, at), *ticket};
 }
 
 Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost, const CheckOptions& options) {
@@ -135,13 +149,7 @@ Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost, const
   }
   base::MutexLock lock(mutex_);
   Item item = find_item(key, cost);
-  const Moment at = clock_->now();
-  if (item.limit == nullptr || options.dry_run) return check_by_rules(item, options, at);
-  if (!could_pass(item)) return why_not(item);
-  const bool allowed = decide({&item, 1}, at);
-  const Result<Ticket> ticket = settle({&item, 1}, true, allowed, at);
-  if (!ticket.ok()) return ticket.status();
-  return Deferred<Decision>{decision(item, at), *ticket};
+  return check_by_rules(item, options.limit ? &*options.limit : nullptr, options.dry_run, clock_->now());
 }
 
 Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wanted, const CheckAllOptions& options) {
@@ -151,7 +159,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
                   fmt::format("items must contain 1 to {} keys, not {}.", kMaxCheckAllItems, wanted.size()));
   }
   for (const CheckItem& one : wanted) {
-    if (!one.limit) continue;
+    if (one.limit == nullptr) continue;
     if (Status valid = validate_limit(*one.limit); !valid.ok()) return valid;
   }
   boost::container::static_vector<Item, kMaxCheckAllItems> items;
@@ -256,17 +264,16 @@ inline Result<Ticket> Engine::settle(std::span<Item> items, bool plain, bool all
   return plain ? grant(items, at) : grant_by_rules(items, at);
 }
 
-Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const CheckOptions& options, const Moment& at) {
+Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const Limit* carried, bool dry_run, const Moment& at) {
   Rulings rulings;
   if (item.limit == nullptr) {
     rulings.reserve(1);
-    find_rule(item, options.limit, rulings, at);
+    find_rule(item, carried, rulings, at);
     mark_full({&item, 1}, at);
   }
   if (!could_pass(item)) return why_not(item);
   const bool allowed = decide({&item, 1}, at);
-  const Result<Ticket> ticket =
-      options.dry_run ? Result<Ticket>(Ticket{}) : settle({&item, 1}, rulings.empty(), allowed, at);
+  const Result<Ticket> ticket = dry_run ? Result<Ticket>(Ticket{}) : settle({&item, 1}, rulings.empty(), allowed, at);
   if (!ticket.ok()) return ticket.status();
   return Deferred<Decision>{decision(item, at), *ticket};
 }

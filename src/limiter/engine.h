@@ -34,7 +34,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   Result<Ticket> limit(std::string_view key, const Limit& limit, const LimitOptions& options = {});
-  Result<Deferred<Decision>> check(std::string_view key, Units cost, const CheckOptions& options = {});
+  Result<Deferred<Decision>> check(std::string_view key, Units cost);
+  Result<Deferred<Decision>> check(std::string_view key, Units cost, const CheckOptions& options);
   Result<Deferred<CheckAllResult>> check_all(std::span<const CheckItem> items, const CheckAllOptions& options = {});
   Result<Ticket> reset(std::string_view key);
   Result<Ticket> remove(std::string_view key);
@@ -112,9 +113,8 @@ class Engine {
   [[nodiscard]] Item find_item(std::string_view key, Units cost) FLINT_REQUIRES(mutex_);
   /// Of a key without a limit of its own: finds the rule that holds, and the key's usage under it or a draft of one.
   /// `rulings` has room.
-  void find_rule(Item& item, const std::optional<Limit>& carried, Rulings& rulings, const Moment& at)
-      FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Rule rule_for(const Item& item, const std::optional<Limit>& carried) FLINT_REQUIRES(mutex_);
+  void find_rule(Item& item, const Limit* carried, Rulings& rulings, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Rule rule_for(const Item& item, const Limit* carried) FLINT_REQUIRES(mutex_);
   /// Says of the new keys among the items that there is no room for them, if there is none.
   void mark_full(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] algorithm::Outcome beyond_most_keys(const Item& item) const;
@@ -129,8 +129,8 @@ class Engine {
   /// Logs and applies what was decided.
   [[nodiscard]] Result<Ticket> settle(std::span<Item> items, bool plain, bool allowed, const Moment& at)
       FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Deferred<Decision>> check_by_rules(Item& item, const CheckOptions& options, const Moment& at)
-      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Deferred<Decision>> check_by_rules(Item& item, const Limit* carried, bool dry_run,
+                                                          const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> deny(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Decision decision(const Item& item, const Moment& at) const;

@@ -158,7 +158,8 @@ class Comparison {
     if (!carried && !model_.holds_for(key)) return;
     const Units cost = any_cost(key, carried);
     const auto got = must(engine_->check(key, cost, {.limit = carried, .dry_run = true}));
-    EXPECT_EQ(to_text(got.value), to_text(model_.check_all({{key, cost, carried}}, true).results.front()));
+    EXPECT_EQ(to_text(got.value),
+              to_text(model_.check_all({{key, cost, carried ? &*carried : nullptr}}, true).results.front()));
     EXPECT_EQ(got.ticket.seq, 0U);
   }
 
@@ -192,7 +193,7 @@ class Comparison {
     if (keys.empty()) return;
     std::vector<CheckItem> items;
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      items.push_back({keys[i], any_cost(keys[i], carried[i]), carried[i]});
+      items.push_back({keys[i], any_cost(keys[i], carried[i]), carried[i] ? &*carried[i] : nullptr});
     }
     const CheckAllResult got = engine_.check_all(items);
     const CheckAllResult wanted = model_.check_all(items);

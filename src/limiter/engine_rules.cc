@@ -23,9 +23,9 @@ Status too_large() {
 
 }  // namespace
 
-Rule Engine::rule_for(const Item& item, const std::optional<Limit>& carried) {
-  if (const KeyEntry* pattern = state_.patterns.find(item.key, carried.has_value())) return pattern->usage.rule;
-  if (!carried) return {};
+Rule Engine::rule_for(const Item& item, const Limit* carried) {
+  if (const KeyEntry* pattern = state_.patterns.find(item.key, carried != nullptr)) return pattern->usage.rule;
+  if (carried == nullptr) return {};
   const Limit limit = normalized(*carried);
   // Most often the key was decided by the same limit before: that spares a look-up among all limits.
   const Usage* latest = item.entry == nullptr ? nullptr : &item.entry->usage;
@@ -33,7 +33,7 @@ Rule Engine::rule_for(const Item& item, const std::optional<Limit>& carried) {
   return state_.limits.rule(limit);
 }
 
-void Engine::find_rule(Item& item, const std::optional<Limit>& carried, Rulings& rulings, const Moment& at) {
+void Engine::find_rule(Item& item, const Limit* carried, Rulings& rulings, const Moment& at) {
   if (is_pattern(item.key) || (item.entry == nullptr && !validate_key(item.key).ok())) return;
   Rule rule = rule_for(item, carried);
   if (!rule.is_set()) return;

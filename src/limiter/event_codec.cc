@@ -120,6 +120,13 @@ bool read_boot_time(base::Reader& in, BootTime& boot) noexcept {
   return in.ok() && boot.reading >= Nanos(0);
 }
 
+inline void EventWriter::begin(const Moment& at) noexcept {
+  const std::int64_t offset_ms = wall_offset_ms(at);
+  wall_ = WallTime(at.time.time_since_epoch() + milliseconds(offset_ms));
+  out_.fixed(at.time.time_since_epoch().count());
+  out_.varint(base::zigzag(offset_ms));
+}
+
 EventWriter::EventWriter(EventType type, const Moment& at) noexcept
     : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
   begin(at);
@@ -132,13 +139,6 @@ EventWriter::EventWriter(EventType type, const Moment& at, std::size_t most_byte
     out_ = base::Writer({large_.get(), storage::kMaxPayloadBytes});
   }
   begin(at);
-}
-
-void EventWriter::begin(const Moment& at) noexcept {
-  const std::int64_t offset_ms = wall_offset_ms(at);
-  wall_ = WallTime(at.time.time_since_epoch() + milliseconds(offset_ms));
-  out_.fixed(at.time.time_since_epoch().count());
-  out_.varint(base::zigzag(offset_ms));
 }
 
 void EventWriter::head(const KeyEvent& item) noexcept {

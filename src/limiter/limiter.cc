@@ -106,6 +106,9 @@ Limiter::~Limiter() = default;
 Status Limiter::limit(std::string_view key, const Limit& limit, const LimitOptions& options) {
   return await(*impl_->engine, impl_->engine->limit(key, limit, options));
 }
+Result<Decision> Limiter::check(std::string_view key, Units cost) {
+  return await(*impl_->engine, impl_->engine->check(key, cost));
+}
 Result<Decision> Limiter::check(std::string_view key, Units cost, const CheckOptions& options) {
   return await(*impl_->engine, impl_->engine->check(key, cost, options));
 }
@@ -123,6 +126,9 @@ Result<std::uint64_t> Limiter::remove_prefix(std::string_view prefix) {
 
 Status Limiter::limit_deferred(std::string_view key, const Limit& limit, Ticket* ticket, const LimitOptions& options) {
   return hand_over(impl_->engine->limit(key, limit, options), ticket);
+}
+Result<Deferred<Decision>> Limiter::check_deferred(std::string_view key, Units cost) {
+  return impl_->engine->check(key, cost);
 }
 Result<Deferred<Decision>> Limiter::check_deferred(std::string_view key, Units cost, const CheckOptions& options) {
   return impl_->engine->check(key, cost, options);

@@ -62,12 +62,6 @@ bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
   return in.ok() && last && is_wall_time(denials.last) && denials.count > 0 && denials.count <= kMaxCounted;
 }
 
-void write_state(base::Writer& out, const RecordedState& after) noexcept {
-  out.varint(after.first);
-  out.varint(after.second);
-  if (after.algorithm == Algorithm::kSlidingWindowCounter) out.varint(after.third);
-}
-
 bool read_state(base::Reader& in, RecordedState& after) {
   after.first = in.varint();
   after.second = in.varint();

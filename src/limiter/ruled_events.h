@@ -90,7 +90,11 @@ void write_denials(base::Writer& out, const Denials& denials, WallTime wall) noe
 [[nodiscard]] bool read_denials(base::Reader& in, const Moment& at, Denials& denials);
 
 /// What follows an algorithm: two varints, or three.
-void write_state(base::Writer& out, const RecordedState& after) noexcept;
+inline void write_state(base::Writer& out, const RecordedState& after) noexcept {
+  out.varint(after.first);
+  out.varint(after.second);
+  if (after.algorithm == Algorithm::kSlidingWindowCounter) out.varint(after.third);
+}
 [[nodiscard]] bool read_state(base::Reader& in, RecordedState& after);
 
 /// A limit as records and snapshots hold it, without its algorithm: varints rate, period in ms, burst (0: the rate).

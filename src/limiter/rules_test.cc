@@ -235,7 +235,8 @@ TEST(Rules, WhatCannotBeIsRefusedAndChangesNothing) {
   EXPECT_EQ(engine.try_check("ip:\xff").code(), Code::kInvalidArgument);
   const std::vector<CheckItem> twice = {{"ip:1", 1}, {"ip:1", 1}};
   EXPECT_EQ(engine.try_check_all(twice).code(), Code::kInvalidArgument);
-  const std::vector<CheckItem> invalid = {{"ip:1", 1}, {"user", 1, token_bucket(1, 0s)}};
+  const Limit no_limit = token_bucket(1, 0s);
+  const std::vector<CheckItem> invalid = {{"ip:1", 1}, {"user", 1, &no_limit}};
   EXPECT_EQ(engine.try_check_all(invalid).code(), Code::kInvalidArgument);
   EXPECT_EQ(engine->reset_prefix("").status().code(), Code::kInvalidArgument);
   EXPECT_EQ(engine->remove_prefix("").status().code(), Code::kInvalidArgument);

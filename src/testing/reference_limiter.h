@@ -96,7 +96,7 @@ class ReferenceLimiter {
   }
 
   Decision check(const std::string& name, Units cost, const std::optional<Limit>& carried = {}) {
-    CheckAllResult result = check_all({{name, cost, carried}});
+    CheckAllResult result = check_all({{name, cost, carried ? &*carried : nullptr}});
     return result.results.front();
   }
 
@@ -107,7 +107,7 @@ class ReferenceLimiter {
     std::vector<Usage> usages;
     for (const CheckItem& item : items) {
       const std::string name(item.key);
-      usages.push_back(usage_for(name, item.limit, at));
+      usages.push_back(usage_for(name, item.limit == nullptr ? std::nullopt : std::optional(*item.limit), at));
       const algorithm::Verdict verdict = usages.back().model.decide(item.cost, at.time);
       if (!verdict.allowed) {
         for (std::size_t i = 0; i < result.results.size(); ++i) {
