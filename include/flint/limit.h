@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "flint/status.h"
@@ -73,5 +74,22 @@ Status validate_key(std::string_view key);
 /// Parses `250ms`, `10s`, `1m`, `1h` or `1d`; a bare integer means seconds. Fails with kInvalidArgument outside
 /// kMinPeriod..kMaxPeriod.
 Result<Nanos> parse_period(std::string_view text);
+
+/// Reads a rate string: `100/m`, `100 per minute`, `5/15m`, `10/s burst 20`, `1000/day fixed_window_counter`.
+///
+///   limit = units ("/" | "per") [count] unit {"burst" units | algorithm}
+///
+/// `units` and `count` are decimal digits; a `_` may stand between two of them (`1_000_000/d`). Without `count`, the
+/// period is one `unit`: ms, s, m, h or d in lower case, or one of the words msec, millisecond, sec, second, min,
+/// minute, hr, hour and day, with or without an `s` at the end. `burst` and the name of an algorithm follow in any
+/// order, each at most once. Words may be in any case. Spaces may stand between any two parts; they are needed only
+/// where a word is followed by another word or a number.
+///
+/// Fails with kInvalidArgument of the field `limit`, in printable ASCII: for any other text, for a limit that
+/// validate_limit() refuses, for several rates with commas in between, and above 1,024 bytes.
+Result<Limit> parse_limit(std::string_view text);
+
+/// The shortest rate string that parse_limit() reads as `limit`, which is valid.
+[[nodiscard]] std::string format_limit(const Limit& limit);
 
 }  // namespace flint

@@ -13,7 +13,9 @@
 namespace flint {
 namespace {
 
-constexpr std::string_view kPeriodRange = "1ms to 366d";
+using base::kPeriodRange;
+using base::shown;
+
 static_assert(kMinPeriod == std::chrono::milliseconds(1) && kMaxPeriod == std::chrono::hours(24) * 366,
               "kPeriodRange says so");
 
@@ -31,14 +33,6 @@ Status validate_period(Nanos per) {
 
 bool is_known(Algorithm algorithm) noexcept {
   return std::find(kAlgorithms.begin(), kAlgorithms.end(), algorithm) != kAlgorithms.end();
-}
-
-/// The caller's text for a message: itself if it is short and printable, otherwise only its size. Messages reach logs
-/// and terminals, where control characters and megabytes do harm.
-std::string shown(std::string_view text) {
-  constexpr std::size_t kLongest = 40;
-  if (text.size() <= kLongest && base::is_printable_ascii(text)) return '"' + std::string(text) + '"';
-  return "a text of " + std::to_string(text.size()) + " bytes";
 }
 
 Status not_a_period(std::string_view text) {
@@ -61,9 +55,14 @@ Nanos unit_length(std::string_view unit) noexcept {
 
 }  // namespace
 
+std::string base::shown(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  if (text.size() <= kLongest && is_printable_ascii(text)) return '"' + std::string(text) + '"';
+  return "a text of " + std::to_string(text.size()) + " bytes";
+}
+
 Status base::unknown_algorithm() {
-  return Status::of_field("algorithm",
-                          "must be token_bucket, sliding_window_log, fixed_window_counter or sliding_window_counter.");
+  return Status::of_field("algorithm", "must be " + std::string(kAlgorithmNames) + ".");
 }
 
 std::string_view algorithm_name(Algorithm algorithm) noexcept {
