@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/period.h"
-
 namespace flint::api {
 namespace {
 
@@ -26,12 +24,10 @@ std::string quoted_key(std::string_view key) {
   return quoted + "\"";
 }
 
-/// Equal for equal limits only.
-std::string limit_text(const Limit& limit) {
-  std::string text = std::to_string(limit.rate) + " per " + base::format_period(limit.per) + ", ";
-  text += algorithm_name(limit.algorithm);
-  if (limit.burst && *limit.burst != limit.rate) text += ", burst " + std::to_string(*limit.burst);
-  return text;
+/// Equal for limits that mean the same, and for no others.
+std::string limit_text(Limit limit) {
+  if (limit.burst == limit.rate) limit.burst.reset();
+  return format_limit(limit);
 }
 
 }  // namespace

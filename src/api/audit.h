@@ -10,8 +10,7 @@
 /// backslashes are `\xNN`, so that no key can end the quotes, steer a terminal or look like another key.
 namespace flint::api {
 
-/// `limit of "k" set to 100 per 1m, token_bucket`, and what it was before. Leaves `audit` as it is when it was the
-/// same.
+/// `limit of "k" set to 100/m`, and what it was before. Leaves `audit` as it is when it was the same.
 void note_limit(std::string& audit, std::string_view key, const std::optional<Limit>& before, const Limit& limit);
 
 /// `usage of "k" reset`.

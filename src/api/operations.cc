@@ -104,8 +104,9 @@ constexpr std::array kCheck = std::to_array<Argument>({{"key", kBody, kRequired}
 constexpr std::array kCheckAll = std::to_array<Argument>({{"items", kBody, kRequired}});
 constexpr std::array kReset = std::to_array<Argument>({{"key", kBody, kRequired}});
 constexpr std::array kSetLimit = std::to_array<Argument>({{"key", kBody, kRequired},
-                                                          {"rate", kBody, kRequired},
-                                                          {"per", kBody, kRequired},
+                                                          {"limit", kBody},
+                                                          {"rate", kBody},
+                                                          {"per", kBody},
                                                           {"algorithm", kBody},
                                                           {"burst", kBody}});
 constexpr std::array kList = std::to_array<Argument>({{"prefix", kQuery}, {"limit", kQuery}, {"after", kQuery}});

@@ -91,6 +91,34 @@ Algorithm read_algorithm(Members& members) {
   return algorithm.value_or(Algorithm::kTokenBucket);
 }
 
+Limit read_rule(Members& members) {
+  Limit limit;
+  limit.rate = members.units("rate");
+  limit.per = read_period(members);
+  if (members.has("algorithm")) limit.algorithm = read_algorithm(members);
+  if (members.has("burst")) limit.burst = members.units("burst");
+  return limit;
+}
+
+/// `limit`, which says by itself all that the other fields could.
+Limit read_rate_string(Members& members) {
+  std::string others;
+  for (const std::string_view name : {"rate", "per", "algorithm", "burst"}) {
+    if (members.has(name)) others.append(others.empty() ? "" : ", ").append(name);
+  }
+  if (!others.empty()) {
+    members.fail(Status::of_field("limit", "takes the place of rate, per, algorithm and burst: leave out " + others +
+                                               ", or limit."));
+    return {};
+  }
+  const std::string_view text = members.text("limit");
+  if (!members.status().ok()) return {};
+  const Result<Limit> limit = parse_limit(text);
+  if (limit.ok()) return *limit;
+  members.fail(limit.status());
+  return {};
+}
+
 }  // namespace
 
 Result<CheckItem> read_check(const JsonDocument& body) { return read_item_object(body, body.root(), ""); }
@@ -119,14 +147,17 @@ Result<std::vector<CheckItem>> read_check_all(const JsonDocument& body) {
 }
 
 Result<LimitRequest> read_limit(const JsonDocument& body) {
-  Members members(body, body.root(), "", {"key", "rate", "per", "algorithm", "burst"});
+  Members members(body, body.root(), "", {"key", "limit", "rate", "per", "algorithm", "burst"});
   if (!members.status().ok()) return members.status();
   LimitRequest request;
   request.key = members.text("key");
-  request.limit.rate = members.units("rate");
-  request.limit.per = read_period(members);
-  if (members.has("algorithm")) request.limit.algorithm = read_algorithm(members);
-  if (members.has("burst")) request.limit.burst = members.units("burst");
+  if (members.has("limit")) {
+    request.limit = read_rate_string(members);
+  } else if (members.has("rate") || members.has("per")) {
+    request.limit = read_rule(members);
+  } else {
+    members.fail(Status::of_field("limit", "is missing: give limit, such as \"100/m\", or both rate and per."));
+  }
   if (!members.status().ok()) return members.status();
   return request;
 }

@@ -20,7 +20,8 @@ struct LimitRequest {
 Result<CheckItem> read_check(const JsonDocument& body);
 /// `{"items":[...]}`, each item `{"key","cost"?}`, `"key"`, `["key"]` or `["key",cost]`.
 Result<std::vector<CheckItem>> read_check_all(const JsonDocument& body);
-/// `{"key","rate","per","algorithm"?,"burst"?}`; `per` is a duration as text, or an integer of seconds.
+/// `{"key","limit"}`, a rate string; or `{"key","rate","per","algorithm"?,"burst"?}`, where `per` is a duration as
+/// text, or an integer of seconds.
 Result<LimitRequest> read_limit(const JsonDocument& body);
 /// `{"key"}`
 Result<std::string_view> read_reset(const JsonDocument& body);

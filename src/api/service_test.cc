@@ -206,11 +206,13 @@ TEST_F(ServiceTest, SaysWhatWasChanged) {
     return audit;
   };
   EXPECT_EQ(audited("/v1/limits", R"({"key":"a\"\\é","rate":100,"per":60})"),
-            R"(limit of "a\x22\x5c\xc3\xa9" set to 100 per 1m, token_bucket)");
+            R"(limit of "a\x22\x5c\xc3\xa9" set to 100/m)");
   EXPECT_EQ(audited("/v1/limits", R"({"key":"a\"\\é","rate":100,"per":60})"), "") << "nothing was changed";
   EXPECT_EQ(audited("/v1/limits", R"({"key":"a\"\\é","rate":100,"per":"1m","burst":100})"), "");
   EXPECT_EQ(audited("/v1/limits", R"({"key":"a\"\\é","rate":5,"per":"1h","burst":7})"),
-            R"(limit of "a\x22\x5c\xc3\xa9" set to 5 per 1h, token_bucket, burst 7, from 100 per 1m, token_bucket)");
+            R"(limit of "a\x22\x5c\xc3\xa9" set to 5/h burst 7, from 100/m)");
+  EXPECT_EQ(audited("/v1/limits", R"({"key":"a\"\\é","limit":"3/30s sliding_window_log"})"),
+            R"(limit of "a\x22\x5c\xc3\xa9" set to 3/30s sliding_window_log, from 5/h burst 7)");
   EXPECT_EQ(audited("/v1/reset", R"({"key":"a\"\\é"})"), R"(usage of "a\x22\x5c\xc3\xa9" reset)");
   EXPECT_EQ(audited("/v1/reset", R"({"key":"nobody"})"), "");
   EXPECT_EQ(audited("/v1/limits", R"({"key":"b","rate":0,"per":60})"), "");

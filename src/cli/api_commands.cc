@@ -2,11 +2,11 @@
 #include <string>
 #include <utility>
 
-#include "api/json_document.h"
 #include "api/operations.h"
-#include "api/requests.h"
+#include "base/invalid.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/requests.h"
 #include "flint/limit.h"
 
 namespace flint::cli {
@@ -18,7 +18,7 @@ constexpr std::size_t kPage = 1'000;
 /// What an invocation asks an operation: its operand is the key, and an option the argument of the same name.
 Result<json::object> arguments_of(const Command& command, const Invocation& invocation) {
   json::object arguments;
-  if (command.operands == "KEY") arguments.emplace("key", invocation.operands.front());
+  if (command.operands.starts_with("KEY")) arguments.emplace("key", invocation.operands.front());
   // The API would say the same, but an empty key cannot stand in a path.
   if (api::operation(command.asks.operation).takes_key()) {
     if (Status status = validate_key(invocation.operands.front()); !status.ok()) return status;
@@ -38,15 +38,24 @@ Result<json::object> arguments_of(const Command& command, const Invocation& invo
   return arguments;
 }
 
-/// What the API would refuse, before a data directory is created for it.
-Status check_limit(const json::object& asked) {
-  const std::string body = json::serialize(asked);
-  api::JsonDocument document;
-  if (Status status = document.parse(body); !status.ok()) return status;
-  Result<api::LimitRequest> request = api::read_limit(document);
-  if (!request.ok()) return request.status();
-  if (Status status = validate_key(request->key); !status.ok()) return status;
-  return validate_limit(request->limit);
+/// What is wrong with the form of a limit, in the words of the command line. That a rate string and other options are
+/// given together is the API's to refuse.
+Status check_forms(const Invocation& invocation) {
+  const bool has_words = invocation.operands.size() > 1;
+  const bool has_option = invocation.has("--limit");
+  const bool has_rate = invocation.has("--rate");
+  const bool has_per = invocation.has("--per");
+  std::string problem;
+  if (has_words && has_option) {
+    problem = "The limit is given twice: " + quote_given(invocation.operands[1]) + " and --limit. Give it once.";
+  } else if (has_words || has_option || (has_rate && has_per)) {
+    return {};
+  } else if (has_rate || has_per) {
+    problem = has_rate ? "--rate needs --per TIME as well." : "--per needs --rate N as well.";
+  } else {
+    problem = "The limit is missing: write it after the key, such as 100/m.";
+  }
+  return base::invalid(problem + " Run \"flint limit add --help\" to see what it takes.");
 }
 
 /// Prints one page of a list: as a table, or as the elements of the one array that --json is.
@@ -60,7 +69,7 @@ void print_page(Session& session, const Question& question, const json::value& s
   } else if (!empty) {
     session.print(question.show(statuses, {}, session.style()).text);
   } else if (first) {
-    session.print("No limits. Set one with: flint limit add KEY --rate 100 --per 1m\n");
+    session.print("No limits. Set one with: flint limit add KEY 100/m\n");
   }
 }
 
@@ -97,10 +106,16 @@ Exit ask(Session& session, const Command& command, const Invocation& invocation)
 }
 
 Exit limit_add(Session& session, const Command& command, const Invocation& invocation) {
-  const Result<json::object> asked = arguments_of(command, invocation);
+  if (Status status = check_forms(invocation); !status.ok()) return session.fail(status);
+  Result<json::object> asked = arguments_of(command, invocation);
   if (!asked.ok()) return session.fail(asked.status());
-  if (Status status = check_limit(*asked); !status.ok()) return session.fail(status);
-  return session.ask(command.asks, *asked);
+  // A rate string may be several words.
+  std::string words;
+  for (std::size_t i = 1; i < invocation.operands.size(); ++i) words += (i == 1 ? "" : " ") + invocation.operands[i];
+  if (invocation.operands.size() > 1) asked->emplace("limit", words);
+  // What the API would refuse is refused before a data directory is created for it.
+  const Result<Limit> limit = limit_in(*asked);
+  return limit.ok() ? session.ask(command.asks, *asked) : session.fail(limit.status());
 }
 
 Exit limit_check_all(Session& session, const Command& command, const Invocation& invocation) {

@@ -25,7 +25,6 @@ struct OptionSpec {
   /// `N` for a whole number.
   std::string_view value;
   std::string_view help;
-  bool required = false;
 };
 
 /// What was typed, taken apart and checked against the table; values are not looked at yet.

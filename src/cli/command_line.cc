@@ -157,12 +157,6 @@ class Parser {
       return usage_error("\"flint " + line_.words + "\" does not take " +
                          quote_given(line_.invocation.operands[command.max_operands]) + ". " + see_help(line_.words));
     }
-    for (const OptionSpec& option : command.options) {
-      if (option.required && !line_.invocation.has(option.name)) {
-        return usage_error("\"flint " + line_.words + "\" needs " + std::string(option.name) + " " +
-                           std::string(option.value) + ". " + see_help(line_.words));
-      }
-    }
     return {};
   }
 

@@ -13,6 +13,9 @@ constexpr std::string_view kKeyExits = "0 done, 2 wrong usage or the key has no 
 constexpr std::string_view kCheckExits =
     "0 allowed, 1 denied, 2 wrong usage or a key has no limit, 3 storage or connection failed.";
 
+// More than eight rates with all that can be said of each.
+constexpr std::size_t kMaxLimitWords = 100;
+
 constexpr std::array kGlobalOptions = std::to_array<OptionSpec>({
     {"--data-dir", "DIR", "the data directory (default .flint); a server that holds it answers"},
     {"--server", "URL", "ask the server at http://HOST:PORT or unix:PATH instead"},
@@ -27,8 +30,9 @@ constexpr std::array kGlobalOptions = std::to_array<OptionSpec>({
 });
 
 constexpr std::array kAddOptions = std::to_array<OptionSpec>({
-    {"--rate", "N", "units per period, 1 to 1099511627776", true},
-    {"--per", "TIME", "the period: 250ms, 10s, 1m, 1h, 1d; a bare number means seconds", true},
+    {"--limit", "LIMIT", "the limit, instead of after the key"},
+    {"--rate", "N", "units per period, 1 to 1099511627776"},
+    {"--per", "TIME", "the period: 250ms, 10s, 1m, 1h, 1d; a bare number means seconds"},
     {"--algorithm", "A",
      "token_bucket (default), sliding_window_log, fixed_window_counter\n"
      "or sliding_window_counter"},
@@ -69,14 +73,16 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
 
 constexpr std::array kCommands = std::to_array<Command>({
     {.words = "limit add",
-     .operands = "KEY",
+     .operands = "KEY [LIMIT]",
      .min_operands = 1,
-     .max_operands = 1,
+     .max_operands = 1 + kMaxLimitWords,
      .options = kAddOptions,
      .summary = "Set the limit of a key",
-     .details = "Creates the data directory if it is not there. Setting a limit again changes it; what was used\n"
+     .details = "A LIMIT is written as 100/m, 100 per minute, 5/15m, 10/s burst 20 or 1000/d fixed_window_counter.\n"
+                "The options --rate, --per, --algorithm and --burst say the same.\n"
+                "Creates the data directory if it is not there. Setting a limit again changes it; what was used\n"
                 "stays used. A key is 1 to 512 bytes of UTF-8; one that starts with \"-\" goes after \"--\".\n",
-     .example = "  flint limit add api:user-42 --rate 100 --per 1m --burst 150\n",
+     .example = "  flint limit add api:user-42 100/m burst 150\n",
      .exit_codes = kUsualExits,
      .asks = {"setLimit", Access::kCreate, judge_done, render_limit_set},
      .run = limit_add},

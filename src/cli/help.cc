@@ -9,9 +9,9 @@ namespace {
 
 constexpr std::string_view kExamples =
     "Examples:\n"
-    "  flint limit add api:user-42 --rate 100 --per 1m     100 units a minute\n"
-    "  flint limit check api:user-42 && ./do-the-work      exit code 0 when allowed, 1 when denied\n"
-    "  flint server start --bind 127.0.0.1:7878            share the directory over HTTP\n";
+    "  flint limit add api:user-42 100/m                100 units a minute\n"
+    "  flint limit check api:user-42 && ./do-the-work   exit code 0 when allowed, 1 when denied\n"
+    "  flint server start --bind 127.0.0.1:7878         share the directory over HTTP\n";
 
 constexpr std::string_view kEnvironment =
     "Environment (options win):\n"
@@ -65,9 +65,9 @@ std::string usage_of(const Command& command) {
   std::string usage = "Usage: flint [OPTIONS] " + std::string(command.words);
   if (!command.operands.empty()) usage += " " + std::string(command.operands);
   for (const OptionSpec& option : command.options) {
-    std::string text(option.name);
-    if (!option.value.empty()) text += " " + std::string(option.value);
-    usage += option.required ? " " + text : " [" + text + "]";
+    usage += " [" + std::string(option.name);
+    if (!option.value.empty()) usage += " " + std::string(option.value);
+    usage += "]";
   }
   return usage + "\n";
 }

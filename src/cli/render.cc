@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/period.h"
+#include "cli/requests.h"
 #include "flint/limit.h"
 
 namespace flint::cli {
@@ -19,22 +19,20 @@ std::string wait_of(const json::value& millis) {
   return known ? wait_text(*known) : "-";
 }
 
-std::string period_of(const json::value& millis) {
-  const auto known = unsigned_of(millis);
-  if (!known || *known > static_cast<std::uint64_t>(kMaxPeriod / std::chrono::milliseconds(1))) return "-";
-  return base::format_period(std::chrono::milliseconds(*known));
-}
-
 bool is_true(const json::value& value) { return value.is_bool() && value.get_bool(); }
 
-/// `100 per 1m`, with the burst when it is not the rate.
+/// The rate string of a status or an event, with the burst when it is not the rate: `100/m burst 150`.
 std::string rule_of(const json::value& status) {
-  const json::value& rate = member(status, "rate");
-  if (rate.is_null()) return "-";
-  std::string rule = shown(rate) + " per " + period_of(member(status, "per_millis"));
-  const json::value& burst = member(status, "burst");
-  if (!burst.is_null() && burst != rate) rule += ", burst " + shown(burst);
-  return rule;
+  const auto rate = unsigned_of(member(status, "rate"));
+  const auto millis = unsigned_of(member(status, "per_millis"));
+  if (!rate || !millis || *millis > static_cast<std::uint64_t>(kMaxPeriod / std::chrono::milliseconds(1))) return "-";
+  const std::string algorithm = shown(member(status, "algorithm"));
+  const auto known = parse_algorithm(algorithm);
+  Limit limit{.rate = *rate, .per = std::chrono::milliseconds(*millis)};
+  limit.algorithm = known.value_or(Algorithm::kTokenBucket);
+  if (const auto burst = unsigned_of(member(status, "burst")); burst != rate) limit.burst = burst;
+  // A newer server may have more of them.
+  return format_limit(limit) + (known ? "" : " " + algorithm);
 }
 
 struct Fact {
@@ -99,14 +97,8 @@ std::string files_text(const json::array& files, const Style& style) {
 }  // namespace
 
 Shown render_limit_set(const json::value& /*answer*/, const json::object& asked, const Style& /*style*/) {
-  const json::value& per = member(asked, "per");
-  const Result<Nanos> period = parse_period(std::string_view(per.as_string()));
-  std::string text = shown(member(asked, "key")) + ": " + shown(member(asked, "rate")) + " per " +
-                     (period.ok() ? base::format_period(*period) : shown(per));
-  if (const json::value& burst = member(asked, "burst"); !burst.is_null()) text += ", burst " + shown(burst);
-  const json::value& algorithm = member(asked, "algorithm");
-  text += ", " + (algorithm.is_null() ? std::string(algorithm_name(Algorithm::kTokenBucket)) : shown(algorithm));
-  return {text + "\n"};
+  const Result<Limit> limit = limit_in(asked);
+  return {shown(member(asked, "key")) + ": " + (limit.ok() ? format_limit(*limit) : "-") + "\n"};
 }
 
 Shown render_decision(const json::value& decision, const json::object& /*asked*/, const Style& style) {
@@ -158,17 +150,15 @@ Shown render_status(const json::value& status, const json::object& /*asked*/, co
 Shown render_statuses(const json::value& statuses, const json::object& /*asked*/, const Style& style) {
   Table table({{"KEY"},
                {"LIMIT"},
-               {"ALGORITHM"},
                {"REMAINING", Align::kRight},
                {"ALLOWED", Align::kRight},
                {"DENIED", Align::kRight},
                {"LAST ALLOWED"},
                {"LAST DENIED"}});
   for (const json::value& status : elements(statuses)) {
-    table.add({shown(member(status, "key")), rule_of(status), shown(member(status, "algorithm")),
-               shown(member(status, "remaining")), shown(member(status, "total_allowed")),
-               shown(member(status, "total_denied")), shown(member(status, "last_allowed_at")),
-               shown(member(status, "last_denied_at"))});
+    table.add({shown(member(status, "key")), rule_of(status), shown(member(status, "remaining")),
+               shown(member(status, "total_allowed")), shown(member(status, "total_denied")),
+               shown(member(status, "last_allowed_at")), shown(member(status, "last_denied_at"))});
   }
   return {table.text(style)};
 }

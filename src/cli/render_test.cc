@@ -64,7 +64,7 @@ TEST(RenderCheckAll, Denied) {
 TEST(RenderStatus, ShowsEverything) {
   EXPECT_EQ(render_status(of(kStatus), {}, kPlain).text,
             "api:x\n"
-            "limit          100 per 1m, burst 150\n"
+            "limit          100/m burst 150\n"
             "algorithm      token_bucket\n"
             "remaining      149\n"
             "full again at  2026-11-23T18:22:02.123Z\n"
@@ -73,11 +73,23 @@ TEST(RenderStatus, ShowsEverything) {
             "last reset     -\n");
 }
 
+TEST(RenderStatus, ShowsTheLimitAsItCanBeSet) {
+  const auto limit_line = [](std::string_view rule) {
+    const std::string text = render_status(of("{" + std::string(rule) + "}"), {}, kPlain).text;
+    const std::size_t begin = text.find("limit");
+    return text.substr(begin, text.find('\n', begin) - begin);
+  };
+  EXPECT_EQ(limit_line(R"("rate":5,"per_millis":1000,"burst":5,"algorithm":"token_bucket")"), "limit          5/s");
+  EXPECT_EQ(limit_line(R"("rate":5,"per_millis":5400000,"burst":null,"algorithm":"sliding_window_log")"),
+            "limit          5/90m sliding_window_log");
+  EXPECT_EQ(limit_line(R"("rate":5,"per_millis":1000,"burst":null,"algorithm":"of_tomorrow")"),
+            "limit          5/s of_tomorrow");
+}
+
 TEST(RenderStatuses, IsATable) {
   EXPECT_EQ(render_statuses(of("[" + std::string(kStatus) + "]"), {}, kPlain).text,
-            "KEY    LIMIT                  ALGORITHM     REMAINING  ALLOWED  DENIED  LAST ALLOWED              "
-            "LAST DENIED\n"
-            "api:x  100 per 1m, burst 150  token_bucket        149        1       0  2026-11-23T18:22:01.523Z  -\n");
+            "KEY    LIMIT            REMAINING  ALLOWED  DENIED  LAST ALLOWED              LAST DENIED\n"
+            "api:x  100/m burst 150        149        1       0  2026-11-23T18:22:01.523Z  -\n");
 }
 
 TEST(RenderStatuses, AHostileKeyDoesNothingToTheTerminal) {
@@ -90,7 +102,7 @@ TEST(RenderDecision, AnAnswerOfAStrangerReadsAsNothing) {
   EXPECT_EQ(render_decision(of("[1]"), {}, kPlain).text,
             "Denied: - of \"-\"; - of - remaining, full again in -.\nTry again in -.\n");
   EXPECT_THAT(render_status(of(R"({"rate":1,"per_millis":99999999999999})"), {}, kPlain).text,
-              ::testing::StartsWith("-\nlimit          1 per -\n"));
+              ::testing::StartsWith("-\nlimit          -\n"));
 }
 
 // It exited with 0 on "ok no", so that a script that asked took a degraded store for a sound one.

@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "api/json_document.h"
 #include "api/operations.h"
+#include "api/requests.h"
 #include "base/assert.h"
 #include "cli/arguments.h"
 
@@ -39,6 +41,17 @@ Call request(std::string_view operation, const json::object& arguments) {
   }
   if (row.takes_body()) call.body = json::serialize(body);
   return call;
+}
+
+Result<Limit> limit_in(const json::object& arguments) {
+  const std::string body = json::serialize(arguments);
+  api::JsonDocument document;
+  if (Status status = document.parse(body); !status.ok()) return status;
+  const Result<api::LimitRequest> request = api::read_limit(document);
+  if (!request.ok()) return request.status();
+  if (Status status = validate_key(request->key); !status.ok()) return status;
+  if (Status status = validate_limit(request->limit); !status.ok()) return status;
+  return request->limit;
 }
 
 }  // namespace flint::cli

@@ -142,6 +142,10 @@ TEST_F(RunTest, EachCommandAsksItsEndpoint) {
        Access::kCreate);
   asks({"limit", "add", "k", "--rate=5", "--per=60", "--algorithm=token_bucket", "--burst=9"},
        R"(POST /v1/limits {"key":"k","rate":5,"per":"60","algorithm":"token_bucket","burst":9})", Access::kCreate);
+  asks({"limit", "add", "k", "5/m"}, R"(POST /v1/limits {"key":"k","limit":"5/m"})", Access::kCreate);
+  asks({"limit", "add", "k", "--limit", "5/m"}, R"(POST /v1/limits {"key":"k","limit":"5/m"})", Access::kCreate);
+  asks({"limit", "add", "k", "5", "per", "minute", "--json", "burst 9"},
+       R"(POST /v1/limits {"key":"k","limit":"5 per minute burst 9"})", Access::kCreate);
   asks({"limit", "check", "a\"b"}, R"(POST /v1/check {"key":"a\"b"})", Access::kChange, decision("a\"b", "true"));
   asks({"limit", "check", "k", "--cost", "3"}, R"(POST /v1/check {"key":"k","cost":3})", Access::kChange,
        decision("k", "true", 3));
@@ -221,6 +225,16 @@ TEST_F(RunTest, NumbersThatAreNoneAreRefusedBeforeAnythingIsOpened) {
   for (const std::vector<std::string>& line :
        std::vector<std::vector<std::string>>{{"limit", "add", "k", "--rate", "1e3", "--per", "1m"},
                                              {"limit", "add", "k", "--rate", "1", "--per", "1m", "--burst", "+5"},
+                                             {"limit", "add", "k"},
+                                             {"limit", "add", "k", "--rate", "1"},
+                                             {"limit", "add", "k", "--per", "1m"},
+                                             {"limit", "add", "k", "--algorithm", "token_bucket"},
+                                             {"limit", "add", "k", "1/m", "--limit", "1/m"},
+                                             {"limit", "add", "k", "1/m", "--burst", "5"},
+                                             {"limit", "add", "k", "--limit", "1/m", "--rate", "1", "--per", "1m"},
+                                             {"limit", "add", "k", "1/m, 5/h"},
+                                             {"limit", "add", "k", "m", "1/m"},
+                                             {"limit", "add", "k", ""},
                                              {"limit", "check", "k", "--cost", "1.5"},
                                              {"limit", "check-all", "k=99999999999999999999"},
                                              {"limit", "list", "--limit", "0x10"},

@@ -17,7 +17,7 @@ constexpr std::string_view kWarning = "<4>";
 /// What the API cannot say, since it does not know that a command asks.
 std::string_view next_step(int status, const json::value& code) {
   constexpr int kUnauthorized = 401;
-  if (code == "limit_not_found") return " Set one with \"flint limit add KEY --rate N --per TIME\".";
+  if (code == "limit_not_found") return " Set one with \"flint limit add KEY LIMIT\".";
   if (status == kUnauthorized) return " Give the server's token with --token-file or FLINT_SERVER_TOKEN.";
   return "";
 }

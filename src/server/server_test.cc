@@ -178,7 +178,7 @@ TEST(RunServer, LogsWhoChangedWhat) {
   server.signal(SIGTERM);
   const std::string log = server.log_until("returned");
   EXPECT_THAT(log,
-              HasSubstr(R"("event":"changed","message":"limit of \"k\" set to 9 per 1h, token_bucket, by 127.0.0.1:)"));
+              HasSubstr(R"("event":"changed","message":"limit of \"k\" set to 9/h, by 127.0.0.1:)"));
   const std::string user = std::to_string(getuid()) + ", process " + std::to_string(getpid());
   EXPECT_THAT(log, HasSubstr(R"(usage of \"k\" reset, by user )" + user));
   std::size_t changes = 0;

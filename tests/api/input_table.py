@@ -59,6 +59,22 @@ def json_period():
             + other_kinds(("per must be a duration", "integer of seconds"), "text", "number"))
 
 
+# What is no rate string, in ASCII.
+RATE_STRINGS = ["", " ", "5", "m", "5/", "/m", "5 m", "five/m", "5/M", "5/week", "5/fortnight", "5/60", "5/0m", "5/-1m",
+                "5/1.5h", "5/1m30s", "5/367d", f"5/{2**64 + 1}s", "0/m", "-5/m", "+5/m", "1.5/m", "1e3/m", "0x10/m",
+                "1,000/m", "1__0/m", "10_/m", f"{MOST_UNITS + 1}/m", f"{2**64 + 1}/m", "9" * 400 + "/m", "5/m burst",
+                "5/m burst 0", "5/m burst -1", "5/m burst 1.5", "5/m burst=9", f"5/m burst {MOST_UNITS + 1}",
+                "5/m burst 9 burst 9", "5/m burst 9 sliding_window_log", "5/m leaky", "5/m token_bucket token_bucket",
+                "5/m,", ",5/m", "5/m, 50/h", "5/m; 50/h", ", ".join(["5/m"] * 9), "5/m" + " " * 1100, "x" * 20_000]
+
+
+def json_rate_string():
+    texts = [*RATE_STRINGS, "5/m\x00", "\x1b[31m5/m", "5\t/m", "5/m\n", "\u0665/m", "5/\u00b5s", "5/m\x7f"]
+    found = cases(("limit ",), [quoted(text) for text in texts])
+    found += cases(("UTF-8",), [b'"' + text + b'"' for text in INVALID_UTF8], "invalid_json")
+    return found + other_kinds(("limit must be a string",), "text")
+
+
 def json_algorithm():
     says = ("algorithm must be token_bucket, sliding_window_log, fixed_window_counter or sliding_window_counter",)
     texts = ["", " ", "leaky", "TOKEN_BUCKET", "token-bucket", " token_bucket", "token_bucket ", "token_bucket\x00",
@@ -75,7 +91,8 @@ def json_key():
     return found + other_kinds(("must be a string",), "text")
 
 
-JSON_KINDS = {"units": json_units(), "period": json_period(), "algorithm": json_algorithm(), "key": json_key()}
+JSON_KINDS = {"units": json_units(), "period": json_period(), "algorithm": json_algorithm(), "key": json_key(),
+              "rate string": json_rate_string()}
 
 # Bodies that are wrong whatever the endpoint.
 BODIES = [Case(repr(body)[:40], body, ("JSON",), "invalid_json") for body in (
@@ -154,6 +171,10 @@ def argument_key():
     return (cases(("key must be 1 to 512 bytes",), ["", "x" * 513, "\u00e9" * 257])
             + cases(("key must not be blank",), [" ", "   "])
             + cases(("control character",), [text for text in CONTROLS if "\x00" not in text]))
+
+
+def argument_rate_string():
+    return cases(("limit ",), [*RATE_STRINGS, "5/m\n", "\x1b[31m5/m", "\u0665/m"])
 
 
 def argument_period():

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from api_server import Client
 from harness import USAGE, FlintTest, Server, comparable, flint
 from input_table import (BODIES, INVALID_UTF8, JSON_KINDS, MOST_UNITS, NOT_NUMBERS, Case, argument_choice,
-                         argument_key, argument_numbers, argument_period, cases, path_key, query_by, query_number,
-                         query_text, server_numbers)
+                         argument_key, argument_numbers, argument_period, argument_rate_string, cases, path_key,
+                         query_by, query_number, query_text, server_numbers)
 
 # The fields of each body, in their right form, with their kinds.
 BODY_FIELDS = {
@@ -44,6 +44,8 @@ ARGUMENTS = [
     ([*ADD, "--rate=5", "--per=1s"], "algorithm",
      argument_choice("token_bucket, sliding_window_log, fixed_window_counter or"),
      "--algorithm={}"),
+    (ADD, "limit", argument_rate_string(), "--limit={}"),
+    ([*ADD, "--"], "limit", argument_rate_string(), "{}"),
     (["limit", "check", "k"], "cost", UNITS, "--cost={}"),
     # The command asks for page after page, so that its own --limit has no upper bound.
     (["limit", "list"], "limit", cases(("whole number in decimal digits",), NOT_NUMBERS), "--limit={}"),
@@ -130,6 +132,22 @@ class BodyTest(InputTest):
                     self.refused(case, name, "POST", target, body_of([*without, (name, case.value)]), names=[name])
             self.refused(Case("unknown", None, ("colour is not a field",)), target, "POST", target,
                          body_of([*right, ("colour", b"1")]))
+
+    def test_the_two_forms_of_a_limit(self):
+        others = [("rate", b"7"), ("per", b'"1s"'), ("algorithm", b'"token_bucket"'), ("burst", b"9")]
+        key, limit = ("key", b'"k"'), ("limit", b'"7/s"')
+        for case in JSON_KINDS["rate string"]:
+            self.refused(case, "limit", "POST", "/v1/limits", body_of([key, ("limit", case.value)]), names=["limit"])
+        for name, value in others:
+            for pairs in ([key, limit, (name, value)], [(name, value), limit, key]):
+                self.refused(Case(f"with {name}", None, ("limit takes the place of", f"leave out {name}, or limit")),
+                             "limit", "POST", "/v1/limits", body_of(pairs))
+        self.refused(Case("with all", None, ("leave out rate, per, algorithm, burst, or limit",)), "limit", "POST",
+                     "/v1/limits", body_of([key, *others, limit]))
+        self.refused(Case("neither", None, ("limit is missing", "rate and per")), "limit", "POST", "/v1/limits",
+                     body_of([key]))
+        self.refused(Case("twice", None, ("limit is there more than once",)), "limit", "POST", "/v1/limits",
+                     body_of([key, limit, limit]))
 
     def test_items(self):
         for path, kind, form in ITEM_FORMS:

@@ -24,7 +24,7 @@ MOST_CONNECTIONS = 1024
 GOOD = {
     "check": ("POST", "/v1/check", {"key": "k0"}),
     "checkAll": ("POST", "/v1/check-all", {"items": ["k0", ["k1", 2], {"key": "k2", "cost": 3}]}),
-    "setLimit": ("POST", "/v1/limits", {"key": "k3", "rate": 9, "per": "1s", "burst": 12}),
+    "setLimit": ("POST", "/v1/limits", {"key": "k3", "limit": "9/s burst 12"}),
     "listLimits": ("GET", "/v1/limits?prefix=k&limit=300&after=k100", None),
     "getLimit": ("GET", "/v1/limits/k0", None),
     "reset": ("POST", "/v1/reset", {"key": "k4"}),

@@ -12,8 +12,9 @@ KEY = "api:/user 42?&%=日本"
 SCENARIO = [
     (["limit", "add", KEY, "--rate", "3", "--per", "1h"], DONE),
     (["limit", "add", "window", "--rate", "2", "--per", "1d", "--algorithm", "fixed_window_counter"], DONE),
-    (["limit", "add", "log", "--rate", "5", "--per", "90s", "--algorithm", "sliding_window_log"], DONE),
-    (["limit", "add", "wide", "--rate", "10", "--per", "1h", "--burst", "20"], DONE),
+    (["limit", "add", "log", "5/90s", "sliding_window_log"], DONE),
+    (["limit", "add", "wide", "--limit", "10 per hour burst 20"], DONE),
+    (["limit", "add", "wide", "10/h, 100/d"], USAGE),
     (["limit", "check", KEY], DONE),
     (["limit", "check", KEY, "--cost", "2"], DONE),
     (["limit", "check", KEY], DENIED),
@@ -127,8 +128,8 @@ class TextTest(FlintTest):
                 self.assertEqual(line.rstrip(), line)
         titles, longest, short = self.ok(self.local("limit", "list")).out.splitlines()
         column = titles.index("LIMIT")
-        self.assertTrue(longest[column:].startswith("1000000 per 250ms"))
-        self.assertTrue(short[column:].startswith("3 per 1h"))
+        self.assertTrue(longest[column:].startswith("1000000/250ms"))
+        self.assertTrue(short[column:].startswith("3/h"))
 
     def test_history_names_the_events(self):
         self.ok(self.local("limit", "check", "api:x", "--cost", "3"))
@@ -138,8 +139,9 @@ class TextTest(FlintTest):
         self.assertEqual([line.split()[2] for line in lines], ["configured", "allowed", "denied", "reset"])
 
     def test_the_other_answers_are_sentences(self):
-        self.assertEqual(self.local("limit", "add", "api:x", "--rate", "4", "--per", "1h").out,
-                         "api:x: 4 per 1h, token_bucket\n")
+        self.assertEqual(self.local("limit", "add", "api:x", "--rate", "4", "--per", "1h").out, "api:x: 4/h\n")
+        self.assertEqual(self.local("limit", "add", "api:x", "5 per 60 min", "burst", "9").out,
+                         "api:x: 5/h burst 9\n")
         self.assertEqual(self.local("limit", "reset", "api:x").out, '"api:x" has its full quota again.\n')
         self.assertIn("stable storage", self.local("log", "flush").out)
         self.assertIn("snapshot", self.local("log", "compact").out)

@@ -5,6 +5,9 @@ import unittest
 from harness import FAILED, USAGE, FlintTest, Server, comparable, flint
 
 NOT_DIGITS = ["", " 5", "5 ", "+5", "-5", "1.5", "1e3", "0x10", "five", "1,000"]
+RATE_STRINGS = ["", " ", "5", "5/", "/m", "five/m", "5/M", "5/week", "5/60", "0/m", "-5/m", "1.5/m", "5/m burst",
+                "5/m burst 0", "5/m leaky", "5/m, 50/h", "1,000/h", "5/m;", "5\n/m", "5/\x1b[31m", "٥/m",
+                "1" * 5000 + "/m"]
 OUT_OF_RANGE = ["0", str(2**40 + 1), str(2**63), str(2**64 - 1), str(2**64), str(10**30)]
 
 
@@ -39,9 +42,14 @@ class UsageTest(FlintTest):
         self.usage("limit", "check", "a", "b", words=['"b"'])
         self.usage("limit", "check-all", words=["ITEM"])
         self.usage("limit", "list", "a", words=['"a"'])
+        self.usage("limit", "add", "k", words=["such as 100/m"])
+        self.usage("limit", "add", "k", "--burst", "5", words=["such as 100/m"])
         self.usage("limit", "add", "k", "--rate", "5", words=["--per"])
         self.usage("limit", "add", "k", "--per", "5", words=["--rate"])
         self.usage("limit", "add", "--rate", "5", "--per", "1m", words=["KEY"])
+        self.usage("limit", "add", "k", "5/m", "--limit", "5/m", words=["given twice", '"5/m"'])
+        self.usage("limit", "add", "k", "j", "5/m", words=['"j"'])
+        self.usage("limit", "add", "k", *["1"] * 101, words=["does not take"])
         self.usage("limit", "check-all", *[f"k{i}" for i in range(129)], words=["k128"])
 
     def test_places(self):
@@ -113,6 +121,12 @@ class ArgumentTest(FlintTest):
             yield "limit", ["limit", "top", f"--limit={number}"]
         for per in ("", "0", "-1m", "1.5s", "1 m", "1w", "m", "367d", "0ms", "99999999999999999999d"):
             yield "per", [*add, "--rate=5", f"--per={per}"]
+        for text in RATE_STRINGS:
+            yield "limit", [*add, "--", text]
+            yield "limit", [*add, f"--limit={text}"]
+        for option in ("--rate=5", "--per=1m", "--burst=5", "--algorithm=token_bucket"):
+            yield "limit", [*add, "5/m", option]
+            yield "limit", [*add, "--limit=5/m", option]
         yield "algorithm", [*add, "--rate=5", "--per=1m", "--algorithm=leaky"]
         yield "burst", [*add, "--rate=5", "--per=1m", "--burst=9", "--algorithm=sliding_window_log"]
         yield "capacity", ["limit", "check", "k", "--cost=6"]

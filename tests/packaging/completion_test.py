@@ -34,19 +34,16 @@ class Command:
         self.words = tuple(words)
         text = flint(*words, "--help").stdout
         usage = re.search(r"^Usage: flint \[OPTIONS\] (.*)$", text, re.MULTILINE).group(1)
-        # A command line that lacks nothing: the operand, and the options outside brackets.
-        needed = re.sub(r"\[.*?\]", "", usage.removeprefix(" ".join(words)))
-        self.complete = [*words, *(self.example(word) for word in needed.split())]
+        # A command line that lacks nothing: the operand and, for `limit add`, one of the two forms of a limit.
+        self.complete = [*words, *re.sub(r"\[.*?\]", "", usage.removeprefix(" ".join(words))).split()]
+        if "--rate N" in usage:
+            self.complete += ["--rate", "1", "--per", "1s"]
         self.options = dict(re.findall(r"^  (--[\w-]+) ?([A-Z]*)  ", text, re.MULTILINE))
-
-    @staticmethod
-    def example(word):
-        return {"N": "1", "TIME": "1s"}.get(word, word)
 
     def words_of(self, option):
         """The words that the program says an option takes."""
         with tempfile.TemporaryDirectory() as folder:
-            flint("limit", "add", "KEY", "--rate", "1", "--per", "1s", cwd=folder)
+            flint("limit", "add", "KEY", "1/s", cwd=folder)
             listed = LISTING.search(flint(*self.complete, option, "no-such-word", cwd=folder).stderr)
         return set(re.split(r", | or ", listed.group(1))) if listed else set()
 

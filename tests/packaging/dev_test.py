@@ -46,7 +46,7 @@ class ServeTest(unittest.TestCase):
         done = self.serve("--bind", "127.0.0.1:0", "--data-dir", "a b")
         self.assertEqual(done.returncode, 0, done.stderr)
         flint = rf"{self.folder}/build/release/flint --data-dir a\ b"
-        self.assertIn(f"Try in another shell: {flint} limit add demo --rate 3 --per 1h && {flint} limit check demo\n",
+        self.assertIn(f"Try in another shell: {flint} limit add demo 3/h && {flint} limit check demo\n",
                       done.stderr)
         self.assertIn("flint --data-dir a b server start --bind 127.0.0.1:0", done.stderr)
 
