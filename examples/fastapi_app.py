@@ -19,13 +19,12 @@ app.add_middleware(
     FlintMiddleware,
     limiter=limiter,
     key_func=client_address(prefix="ip:"),
-    rate=100,
-    per="1m",
+    rate="100/m",
     exempt_paths=["/metrics"],
 )
 flint.add_prometheus_route(app, limiter)
 
-login_limit = RateLimit(limiter, key_func=client_address(prefix="login:"), rate=3, per="1m")
+login_limit = RateLimit(limiter, key_func=client_address(prefix="login:"), rate="3/m")
 
 
 @app.get("/")

@@ -13,7 +13,7 @@ import flint
 
 def main() -> None:
     with flint.SharedLimiter(os.environ.get("FLINT_SERVER", "http://127.0.0.1:7878")) as limiter:
-        limiter.limit("api:weather", rate=2, per="1s")
+        limiter.limit("api:weather", "2/s")
         for city in sys.argv[1:]:
             while not (result := limiter.check("api:weather")):
                 time.sleep(result.retry_after_ms / 1000)

@@ -4,7 +4,7 @@
 `AbstractLimiter`.
 
     limiter = flint.Limiter(".flint")
-    limiter.limit("api:user-42", rate=100, per="1m")
+    limiter.limit("api:user-42", "100/m")
     if limiter.allow("api:user-42"):
         ...
 """

@@ -6,13 +6,13 @@ A key of a request or call is made valid by the rule of valid_key().
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
-from flint_limiter import _arguments
 from flint_limiter._errors import FlintError, LimitNotConfigured
 from flint_limiter._keys import valid_key
 
 if TYPE_CHECKING:
+    from flint_limiter._arguments import Limit
     from flint_limiter._checker import Checker
     from flint_limiter._result import CheckResult
     from flint_limiter._types import Algorithm, Period
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MAX_CONFIGURED = 65_536
 
 
-class _Limit(TypedDict):
+class _Fields(TypedDict):
     rate: int
     per: Period
     algorithm: Algorithm
@@ -32,28 +32,18 @@ class _Limit(TypedDict):
 class Admission:
     """The limit of any number of keys. Threads: any."""
 
-    __slots__ = ("_configured", "_limit", "_limiter", "capacity")
+    __slots__ = ("_configured", "_limit", "_limiter")
 
-    def __init__(
-        self,
-        limiter: Checker,
-        *,
-        rate: int | None,
-        per: Period | None,
-        algorithm: Algorithm,
-        burst: int | None = None,
-    ) -> None:
-        #: The highest cost that can pass; None when the limits are configured elsewhere.
-        self.capacity: int | None = None
-        self._limit: _Limit | None = None
-        if rate is not None and per is not None:
-            _arguments.limit(rate, per, algorithm, burst)
-            self.capacity = rate if burst is None else burst
-            self._limit = {"rate": rate, "per": per, "algorithm": algorithm, "burst": burst}
-        elif rate is not None or per is not None:
-            raise TypeError("give both rate and per, or neither when the limits are configured elsewhere.")
-        elif algorithm != "token_bucket" or burst is not None:
-            raise TypeError("algorithm and burst need rate and per.")
+    def __init__(self, limiter: Checker, limit: Limit | None) -> None:
+        """`limit` is None when the limits are configured elsewhere."""
+        self._limit: _Fields | None = None
+        if limit is not None:
+            self._limit = {
+                "rate": limit.rate,
+                "per": f"{limit.per_millis}ms",
+                "algorithm": cast("Algorithm", limit.algorithm),
+                "burst": limit.burst,
+            }
         self._limiter = limiter
         self._configured: set[str] = set()
 
@@ -90,12 +80,12 @@ class Admission:
         except FlintError as error:
             return self._limiter.without_decision(error, key, cost)
 
-    def _configure(self, key: str, limit: _Limit) -> None:
+    def _configure(self, key: str, limit: _Fields) -> None:
         with self._limiter.attempt():
             self._limiter.limit(key, **limit)
         self._remember(key)
 
-    async def _aconfigure(self, key: str, limit: _Limit) -> None:
+    async def _aconfigure(self, key: str, limit: _Fields) -> None:
         with self._limiter.attempt():
             await self._limiter.alimit(key, **limit)
         self._remember(key)

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 MAX_UNITS = 1 << 40
+MAX_PERIOD_MS = 366 * 86_400_000
 MAX_KEY_BYTES = 512
 MAX_ITEMS = 128
 MAX_LISTED = 1_000_000_000
@@ -23,7 +24,6 @@ MAX_ROWS = 10_000
 
 ALGORITHMS = ("token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter")
 
-_MAX_PERIOD_MS = 366 * 86_400_000
 _MAX_SECONDS = 86_400
 _UNIT_MS = {"ms": 1, "": 1_000, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PERIOD = re.compile(r"([0-9]{1,20})(ms|s|m|h|d|)", re.ASCII)
@@ -38,6 +38,10 @@ class Limit(NamedTuple):
     per_millis: int
     algorithm: str
     burst: int | None
+
+    @property
+    def capacity(self) -> int:
+        return self.rate if self.burst is None else self.burst
 
 
 def type_name(value: object) -> str:
@@ -99,7 +103,7 @@ def period(value: object, name: str = "per") -> int:
         millis = value * 1_000
     else:
         raise TypeError(f"{name} must be an int of seconds, a str such as '1m' or a timedelta, not {type_name(value)}.")
-    if not 1 <= millis <= _MAX_PERIOD_MS:
+    if not 1 <= millis <= MAX_PERIOD_MS:
         raise ValueError(f"{name} must be from 1ms to 366d.")
     return millis
 

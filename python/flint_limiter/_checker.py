@@ -15,11 +15,25 @@ class Checker(Protocol):
     """A limiter, as its callers inside this package see it. The contracts are those of AbstractLimiter."""
 
     def limit(
-        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+        self,
+        key: str,
+        limit: str | None = None,
+        *,
+        rate: int | None = None,
+        per: Period | None = None,
+        algorithm: Algorithm | None = None,
+        burst: int | None = None,
     ) -> None: ...
 
     async def alimit(
-        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+        self,
+        key: str,
+        limit: str | None = None,
+        *,
+        rate: int | None = None,
+        per: Period | None = None,
+        algorithm: Algorithm | None = None,
+        burst: int | None = None,
     ) -> None: ...
 
     def check(self, key: str, *, cost: int = 1) -> CheckResult: ...

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, TypeVar
 
+from flint_limiter import _limits
 from flint_limiter._decorator import Guard
 from flint_limiter._errors import FlintError
 from flint_limiter._result import CheckResult
@@ -37,9 +38,18 @@ class AbstractLimiter(ABC):
 
     @abstractmethod
     def limit(
-        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+        self,
+        key: str,
+        limit: str | None = None,
+        *,
+        rate: int | None = None,
+        per: Period | None = None,
+        algorithm: Algorithm | None = None,
+        burst: int | None = None,
     ) -> None:
-        """Set the limit of a key: `rate` units per `per` (an int of seconds, a str like `"1m"`, or a timedelta).
+        """Set the limit of a key, given either as a rate string, such as `"100/m"`, `"100 per minute"` or
+        `"10/s burst 20"`, or as `rate` units per `per` (an int of seconds, a str like `"1m"`, or a timedelta) with an
+        `algorithm` (the default is `"token_bucket"`) and a `burst`.
 
         A new key starts with full quota. If the key already has these values, nothing is written. If the values differ,
         the units in use stay in use, up to the new capacity: remaining becomes the new capacity minus the units in use,
@@ -138,7 +148,14 @@ class AbstractLimiter(ABC):
 
     @abstractmethod
     async def alimit(
-        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+        self,
+        key: str,
+        limit: str | None = None,
+        *,
+        rate: int | None = None,
+        per: Period | None = None,
+        algorithm: Algorithm | None = None,
+        burst: int | None = None,
     ) -> None:
         """`limit()` for asyncio."""
 
@@ -218,16 +235,17 @@ class AbstractLimiter(ABC):
     def rate_limit(
         self,
         key: str | Callable[..., str],
+        limit: str | None = None,
         *,
-        rate: int,
-        per: Period,
-        algorithm: Algorithm = "token_bucket",
+        rate: int | None = None,
+        per: Period | None = None,
+        algorithm: Algorithm | None = None,
         cost: int = 1,
     ) -> Callable[[Function], Function]:
         """Limit the calls of a function: a denied call raises RateLimitExceeded, and the function does not run.
 
         Works on functions, coroutine functions, generators and asynchronous generators; the last three are checked when
         they begin to run, not when they are created. `key` may be a function of the call's arguments that returns the
-        key. The limit of each key is configured before its first check in this process.
+        key. The limit is given as in `limit()`; that of each key is configured before its first check in this process.
         """
-        return Guard(self, key, rate=rate, per=per, algorithm=algorithm, cost=cost).wrap
+        return Guard(self, key, _limits.limit(limit, rate, per, algorithm, None), cost).wrap

@@ -13,9 +13,9 @@ from flint_limiter._admission import Admission
 from flint_limiter._errors import RateLimitExceeded
 
 if TYPE_CHECKING:
+    from flint_limiter._arguments import Limit
     from flint_limiter._checker import Checker
     from flint_limiter._result import CheckResult
-    from flint_limiter._types import Algorithm, Period
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -23,23 +23,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Guard:
     """Stands before each call of the functions that it wraps."""
 
-    def __init__(
-        self,
-        limiter: Checker,
-        key: str | Callable[..., str],
-        *,
-        rate: int,
-        per: Period,
-        algorithm: Algorithm,
-        cost: int,
-    ) -> None:
+    def __init__(self, limiter: Checker, key: str | Callable[..., str], limit: Limit, cost: int) -> None:
         if not callable(key):
             _arguments.key(key)
-        _arguments.limit(rate, per, algorithm, None)
-        self._admission = Admission(limiter, rate=rate, per=per, algorithm=algorithm)
+        self._admission = Admission(limiter, limit)
         self._cost = _arguments.units(cost, "cost")
-        if self._cost > rate:
-            raise ValueError(f"cost {cost} is above the rate, {rate}: it could never pass")
+        if self._cost > limit.capacity:
+            raise ValueError(f"cost {cost} is above the capacity, {limit.capacity}: it could never pass")
         self._key = key
 
     def wrap(self, function: Function) -> Function:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Literal
 
-from flint_limiter import _arguments
+from flint_limiter import _arguments, _limits
 from flint_limiter._commits import Commits
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._locked import wait_for_directory
@@ -68,9 +68,16 @@ class Limiter(AbstractLimiter):
         self._pid = os.getpid()
 
     def limit(
-        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+        self,
+        key: str,
+        limit: str | None = None,
+        *,
+        rate: int | None = None,
+        per: Period | None = None,
+        algorithm: Algorithm | None = None,
+        burst: int | None = None,
     ) -> None:
-        self._handle.limit(_arguments.key(key), *_arguments.limit(rate, per, algorithm, burst))
+        self._handle.limit(_arguments.key(key), *_limits.limit(limit, rate, per, algorithm, burst))
 
     def check(self, key: str, *, cost: int = 1) -> CheckResult:
         return self._handle.check(key, cost)
@@ -116,10 +123,17 @@ class Limiter(AbstractLimiter):
     # awaited (ticket 0: there is no commit to wait for). Calls that read or write files run in a thread.
 
     async def alimit(
-        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+        self,
+        key: str,
+        limit: str | None = None,
+        *,
+        rate: int | None = None,
+        per: Period | None = None,
+        algorithm: Algorithm | None = None,
+        burst: int | None = None,
     ) -> None:
-        limit = _arguments.limit(rate, per, algorithm, burst)
-        await self._durable(self._handle.limit_deferred(_arguments.key(key), *limit))
+        rule = _limits.limit(limit, rate, per, algorithm, burst)
+        await self._durable(self._handle.limit_deferred(_arguments.key(key), *rule))
 
     async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
         result, ticket = self._handle.check_deferred(key, cost)

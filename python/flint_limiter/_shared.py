@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Literal, TypeVar
 
-from flint_limiter import _arguments, _requests
+from flint_limiter import _arguments, _limits, _requests
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import FlintError
 from flint_limiter._http import Client
@@ -82,14 +82,28 @@ class SharedLimiter(AbstractLimiter):
         return call.answer(await self._client.asend(call.request), self._server)
 
     def limit(
-        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+        self,
+        key: str,
+        limit: str | None = None,
+        *,
+        rate: int | None = None,
+        per: Period | None = None,
+        algorithm: Algorithm | None = None,
+        burst: int | None = None,
     ) -> None:
-        self._send(_limit(key, rate, per, algorithm, burst))
+        self._send(_limit(key, limit, rate, per, algorithm, burst))
 
     async def alimit(
-        self, key: str, *, rate: int, per: Period, algorithm: Algorithm = "token_bucket", burst: int | None = None
+        self,
+        key: str,
+        limit: str | None = None,
+        *,
+        rate: int | None = None,
+        per: Period | None = None,
+        algorithm: Algorithm | None = None,
+        burst: int | None = None,
     ) -> None:
-        await self._asend(_limit(key, rate, per, algorithm, burst))
+        await self._asend(_limit(key, limit, rate, per, algorithm, burst))
 
     def check(self, key: str, *, cost: int = 1) -> CheckResult:
         item = _arguments.check(key, cost)
@@ -201,8 +215,8 @@ def _undecided(key: str, cost: int, allowed: bool) -> CheckResult:
     return CheckResult(key, allowed, cost, 0, 0, datetime.now(timezone.utc), 0, after_ms, "unavailable")
 
 
-def _limit(key: str, rate: int, per: Period, algorithm: str, burst: int | None) -> Call[None]:
-    return _requests.limit(_arguments.key(key), _arguments.limit(rate, per, algorithm, burst))
+def _limit(key: object, limit: object, rate: object, per: object, algorithm: object, burst: object) -> Call[None]:
+    return _requests.limit(_arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst))
 
 
 def _top(by: str, limit: int) -> Call[Statuses]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flint_limiter import _arguments
 from flint_limiter._admission import Admission
 from flint_limiter._keys import valid_key
+from flint_limiter._limits import limit_of_requests
 from flint_limiter._result import CheckResult
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class Rule:
         *,
         key: str | None,
         key_func: Callable[[Any], Any] | None,
-        rate: int | None,
+        rate: int | str | None,
         per: Period | None,
-        algorithm: Algorithm,
+        algorithm: Algorithm | None,
         burst: int | None,
         cost: int | Callable[[Any], Any],
         policy: str,
@@ -59,8 +60,9 @@ class Rule:
         #: A key, or what makes one of a request.
         self.key: str | Callable[[Any], Any] = key_func or _arguments.key(key)
         self._limiter = limiter
-        self.admission = Admission(limiter, rate=rate, per=per, algorithm=algorithm, burst=burst)
-        capacity = self.admission.capacity
+        limit = limit_of_requests(rate, per, algorithm, burst)
+        self.admission = Admission(limiter, limit)
+        capacity = None if limit is None else limit.capacity
         if not callable(cost) and _arguments.units(cost, "cost") > (capacity or cost):
             raise ValueError(f"cost {cost} is above the capacity, {capacity}: it could never pass.")
         #: Units, or what makes them of a request.
@@ -73,10 +75,10 @@ class Rule:
         self._policy_name = f'"{quoted}"'
         #: None when the limits are configured elsewhere.
         self._policy_field: str | None = None
-        if rate is not None and per is not None:
-            seconds, rest = divmod(_arguments.period(per), 1000)
+        if limit is not None:
+            seconds, rest = divmod(limit.per_millis, 1000)
             # A window is told in whole seconds or not at all.
-            self._policy_field = f"{self._policy_name};q={rate}" + ("" if rest else f";w={seconds}")
+            self._policy_field = f"{self._policy_name};q={limit.rate}" + ("" if rest else f";w={seconds}")
 
         problem = {**_PROBLEM, "violated-policies": [name]}
         self.content_type = "application/problem+json" if problem_json else "application/json"

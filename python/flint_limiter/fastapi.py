@@ -1,9 +1,9 @@
 """Rate limits for FastAPI, Starlette and other ASGI frameworks.
 
-    app.add_middleware(FlintMiddleware, limiter=limiter, key_func=client_address(), rate=100, per="1m")
+    app.add_middleware(FlintMiddleware, limiter=limiter, key_func=client_address(), rate="100/m")
 
     @app.post("/login", dependencies=[Depends(RateLimit(limiter, key_func=client_address(prefix="login:"),
-                                                        rate=5, per="1m"))])
+                                                        rate="5/m"))])
 
 Responses carry `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10) and `X-RateLimit-Limit`,
 `-Remaining` and `-Reset` (Unix time, seconds). A denied request gets a 429 response with `Retry-After`.
@@ -72,10 +72,11 @@ class FlintMiddleware:
     may be a coroutine function. If it returns None, the request passes without a check; `flint.valid_key` makes any
     text that it returns a valid key.
 
-    `rate`, `per`, `algorithm` and `burst` are the limit of each key, configured before its first check in this process.
-    Different limits of one limiter need different keys. Without `rate` and `per`, the limits are configured elsewhere,
-    and a key without a limit raises LimitNotConfigured. `cost` is a number of units, or a function of the request that
-    returns one. If the cost is above the capacity, the request is denied, without `Retry-After`.
+    `rate` is the limit of each key, configured before its first check in this process: a rate string such as `"100/m"`
+    or `"10/s burst 20"`, or a number of units, which goes with `per`, `algorithm` and `burst`. Different limits of one
+    limiter need different keys. Without `rate`, the limits are configured elsewhere, and a key without a limit raises
+    LimitNotConfigured. `cost` is a number of units, or a function of the request that returns one. If the cost is above
+    the capacity, the request is denied, without `Retry-After`.
 
     `exempt_paths` are paths below `root_path`; `/static/*` matches all paths below `/static/`, except those that
     contain `..`. `policy` is the name of the limit in `RateLimit`. With `problem_json`, a denial is answered with
@@ -94,9 +95,9 @@ class FlintMiddleware:
         limiter: AbstractLimiter,
         key: str | None = None,
         key_func: KeyFunc | None = None,
-        rate: int | None = None,
+        rate: int | str | None = None,
         per: Period | None = None,
-        algorithm: Algorithm = "token_bucket",
+        algorithm: Algorithm | None = None,
         burst: int | None = None,
         cost: int | CostFunc = 1,
         exempt_paths: Iterable[str] = (),
@@ -165,7 +166,7 @@ async def rate_limit_exceeded(request: HTTPConnection, error: Exception) -> Any:
 
 
 class RateLimit:
-    """The same limit as a dependency of routes: `Depends(RateLimit(limiter, key=..., rate=5, per="1m"))`.
+    """The same limit as a dependency of routes: `Depends(RateLimit(limiter, key=..., rate="5/m"))`.
 
     Takes the limit arguments of FlintMiddleware; `key_func` and `cost` also see path parameters. The dependency returns
     the CheckResult, or None if `key_func` returns None. A denied request raises HTTPException with status 429 and the
@@ -185,9 +186,9 @@ class RateLimit:
         key: str | None = None,
         # Any: a Request or a WebSocket, whichever the function is for.
         key_func: Callable[[Any], _Key] | None = None,
-        rate: int | None = None,
+        rate: int | str | None = None,
         per: Period | None = None,
-        algorithm: Algorithm = "token_bucket",
+        algorithm: Algorithm | None = None,
         burst: int | None = None,
         cost: int | Callable[[Any], _Cost] = 1,
         policy: str = "default",

@@ -3,7 +3,7 @@
 With pytest, the fixture `flint_limiter` is available without an import:
 
     def test_the_fourth_request_waits(flint_limiter):
-        flint_limiter.limit("k", rate=3, per="1m")
+        flint_limiter.limit("k", "3/m")
         assert [flint_limiter.allow("k") for _ in range(4)] == [True, True, True, False]
         flint_limiter.clock.advance("20s")
         assert flint_limiter.allow("k")

@@ -1,9 +1,9 @@
 """Rate limits for Flask, Django and other WSGI frameworks (PEP 3333).
 
     # Flask
-    app.wsgi_app = FlintMiddleware(app.wsgi_app, limiter=limiter, key_func=client_address(), rate=100, per="1m")
+    app.wsgi_app = FlintMiddleware(app.wsgi_app, limiter=limiter, key_func=client_address(), rate="100/m")
     # Django, in wsgi.py
-    application = FlintMiddleware(get_wsgi_application(), limiter=limiter, key="all", rate=100, per="1s")
+    application = FlintMiddleware(get_wsgi_application(), limiter=limiter, key="all", rate="100/s")
 
 Header fields and denials are the same as in flint.fastapi. Needs only the standard library.
 """
@@ -62,9 +62,9 @@ class FlintMiddleware:
         limiter: AbstractLimiter,
         key: str | None = None,
         key_func: Callable[[Environ], Union[str, None]] | None = None,
-        rate: int | None = None,
+        rate: int | str | None = None,
         per: Period | None = None,
-        algorithm: Algorithm = "token_bucket",
+        algorithm: Algorithm | None = None,
         burst: int | None = None,
         cost: int | Callable[[Environ], int] = 1,
         exempt_paths: Iterable[str] = (),

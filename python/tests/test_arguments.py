@@ -49,9 +49,17 @@ BAD_PERIODS: list[tuple[Any, type[Exception]]] = [
     *each(ValueError, (timedelta(0), timedelta(-1), timedelta(microseconds=1), timedelta(days=367), timedelta.max)),
 ]
 BAD_ALGORITHMS: list[tuple[Any, type[Exception]]] = [
-    *each(TypeError, (None, 1, b"token_bucket")),
+    *each(TypeError, (1, b"token_bucket")),
     ("gcra", ValueError),
     ("", ValueError),
+]
+BAD_RATE_STRINGS: list[tuple[Any, type[Exception]]] = [
+    *each(TypeError, NO_TEXTS),
+    *each(ValueError, ("", " ", "5", "5/", "/m", "m", "five/m", "5/M", "5/60", "5/week", "5/0s", "5/367d", "5/1.5h")),
+    *each(ValueError, ("0/m", "-5/m", "+5/m", "1.5/m", "1e3/m", "1,000/m", "1__0/m", f"{2**40 + 1}/m")),
+    *each(ValueError, ("5/m burst", "5/m burst 0", "5/m burst 9 sliding_window_log", "5/m leaky", "5/m, 9/h", "5/m,")),
+    *each(ValueError, ("5/m\0", "5/m\n", "5\t/m", "5/m\x1b[0m", "٣/m", "５/m", "5/m\ud800", "9" * 5000 + "/m")),
+    ("x" * 10**6, ValueError),
 ]
 BAD_ITEMS: list[tuple[Any, type[Exception]]] = [
     *each(TypeError, (None, 1, "k", b"k", {"key": "k"}, object())),
@@ -78,6 +86,9 @@ CALLS: list[tuple[str, str, list[tuple[Any, type[Exception]]], Call]] = [
     ("check_all", "items", BAD_ITEMS, lambda limiter, bad: limiter.check_all(bad)),
     ("allow_all", "items", BAD_ITEMS, lambda limiter, bad: limiter.allow_all(bad)),
     ("limit", "key", BAD_KEYS, lambda limiter, bad: limiter.limit(bad, rate=1, per=1)),
+    ("limit", "limit", BAD_RATE_STRINGS, lambda limiter, bad: limiter.limit("k", bad)),
+    ("limit", "limit", BAD_RATE_STRINGS, lambda limiter, bad: limiter.limit("k", limit=bad)),
+    ("limit", "limit", [(1, TypeError)], lambda limiter, bad: limiter.limit("k", "1/s", burst=bad)),
     ("limit", "rate", BAD_UNITS, lambda limiter, bad: limiter.limit("k", rate=bad, per=1)),
     ("limit", "per", BAD_PERIODS, lambda limiter, bad: limiter.limit("k", rate=1, per=bad)),
     ("limit", "algorithm", BAD_ALGORITHMS, lambda limiter, bad: limiter.limit("k", rate=1, per=1, algorithm=bad)),
@@ -98,6 +109,7 @@ CALLS: list[tuple[str, str, list[tuple[Any, type[Exception]]], Call]] = [
     ("list", "after", [(None, TypeError), ("\ud800", ValueError)], lambda limiter, bad: limiter.list(after=bad)),
     ("list", "limit", [("1", TypeError), (0, ValueError)], lambda limiter, bad: limiter.list(limit=bad)),
     ("rate_limit", "key", BAD_KEYS, lambda limiter, bad: limiter.rate_limit(bad, rate=1, per=1)),
+    ("rate_limit", "limit", BAD_RATE_STRINGS, lambda limiter, bad: limiter.rate_limit("k", bad)),
     ("rate_limit", "per", BAD_PERIODS, lambda limiter, bad: limiter.rate_limit("k", rate=1, per=bad)),
     ("rate_limit", "cost", BAD_UNITS, lambda limiter, bad: limiter.rate_limit("k", rate=1, per=1, cost=bad)),
 ]
@@ -137,7 +149,7 @@ def test_a_bad_argument_is_named_in_the_same_words_in_both_modes(
 
 
 @pytest.mark.parametrize(
-    ("method", "name", "bad_values", "call"), CALLS[:17], ids=[f"{c[0]}-{c[1]}" for c in CALLS[:17]]
+    ("method", "name", "bad_values", "call"), CALLS[:20], ids=[f"{c[0]}-{c[1]}" for c in CALLS[:20]]
 )
 def test_the_forms_for_asyncio_refuse_the_same(
     embedded: flint.Limiter,

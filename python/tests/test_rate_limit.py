@@ -218,9 +218,9 @@ def test_a_key_is_configured_once() -> None:
     configured: list[str] = []
 
     class Counting(MemoryLimiter):
-        def limit(self, key: str, **arguments: Any) -> None:
+        def limit(self, key: str, *args: Any, **arguments: Any) -> None:
             configured.append(key)
-            super().limit(key, **arguments)
+            super().limit(key, *args, **arguments)
 
     with Counting() as limiter:
         function = limiter.rate_limit(lambda key: key, rate=5, per="1m")(str)
