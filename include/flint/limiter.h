@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -137,6 +138,9 @@ class Limiter {
   /// if no limit holds. Changes nothing: polling does not slow a refill. That of a pattern sums up its keys, some at a
   /// time: checks continue, and the sum does not show one instant.
   [[nodiscard]] Result<LimitStatus> status(std::string_view key) const;
+
+  /// The limit that was set for exactly this key or pattern; none if there is none.
+  [[nodiscard]] std::optional<Limit> limit_of(std::string_view key) const;
 
   /// Lists limits and patterns, and with `query.keys` also keys without a limit of their own, in byte order. Checks
   /// continue concurrently: each status is exact, but the list does not show one instant.

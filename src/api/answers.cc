@@ -62,6 +62,10 @@ void write(JsonWriter& json, const Decision& decision) {
   json.member<"reset_after_ms">(decision.reset_after_ms);
   json.member<"retry_after_ms">(decision.retry_after_ms);
   json.member<"algorithm">(algorithm_name(decision.algorithm));
+  if (decision.keys_full) {
+    json.member<"code">("keys_full");
+    json.member<"degraded">(decision.allowed);
+  }
   json.end_object();
 }
 
@@ -77,6 +81,12 @@ void write(JsonWriter& json, const LimitStatus& status) {
   json.begin_object();
   json.member<"key">(status.key);
   write_limit_members(json, status.limit);
+  json.member<"source">(source_name(status.source));
+  if (!status.pattern.empty()) json.member<"pattern">(status.pattern);
+  if (status.keys) {
+    json.member<"override">(status.overrides);
+    json.member<"keys">(*status.keys);
+  }
   json.member<"remaining">(status.remaining);
   json.member<"reset_at">(status.reset_at);
   json.member<"total_allowed">(status.total_allowed);

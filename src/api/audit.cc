@@ -39,6 +39,19 @@ void note_limit(std::string& audit, std::string_view key, const std::optional<Li
   audit = "limit of " + quoted_key(key) + " set to " + is + (was.empty() ? "" : ", from " + was);
 }
 
+void note_removed(std::string& audit, std::string_view key, const std::optional<Limit>& before) {
+  audit =
+      (before ? "limit of " : "usage of ") + quoted_key(key) + " deleted" + (before ? ", " + limit_text(*before) : "");
+}
+
+void note_all_reset(std::string& audit, std::string_view prefix, std::uint64_t count) {
+  audit = "usage of " + std::to_string(count) + " limits and keys that begin with " + quoted_key(prefix) + " reset";
+}
+
+void note_all_removed(std::string& audit, std::string_view prefix, std::uint64_t count) {
+  audit = std::to_string(count) + " limits and keys that begin with " + quoted_key(prefix) + " deleted";
+}
+
 void note_reset(std::string& audit, std::string_view key) { audit = "usage of " + quoted_key(key) + " reset"; }
 
 }  // namespace flint::api

@@ -15,5 +15,9 @@ void note_limit(std::string& audit, std::string_view key, const std::optional<Li
 
 /// `usage of "k" reset`.
 void note_reset(std::string& audit, std::string_view key);
+/// `before` is none for a key without a limit of its own.
+void note_removed(std::string& audit, std::string_view key, const std::optional<Limit>& before);
+void note_all_reset(std::string& audit, std::string_view prefix, std::uint64_t count);
+void note_all_removed(std::string& audit, std::string_view prefix, std::uint64_t count);
 
 }  // namespace flint::api

@@ -15,6 +15,7 @@ enum class Method : std::uint8_t {
   /// HEAD too: the server leaves out the body of its answer.
   kGet,
   kPost,
+  kDelete,
   /// A method of HTTP that no endpoint has (PUT, TRACE, ...): every path that exists answers 405.
   kOther,
 };
@@ -40,8 +41,8 @@ struct Response {
   std::string body;
   /// Static storage.
   std::string_view content_type = "application/json";
-  /// For 405: "GET, HEAD", "POST" or "GET, HEAD, POST". Static storage.
-  std::string_view allow;
+  /// For 405: the methods that the path takes, such as "GET, HEAD, POST".
+  std::string allow;
   /// Takes a piece of a long answer, and whether there are more; after a failure the answer cannot be completed.
   using TakePiece = std::function<void(const Result<bool>& more, std::string piece)>;
   /// For a long answer, of which `body` is the first piece: asks for the next one, and has it taken once, in the call

@@ -119,7 +119,9 @@ class JsonDocument::Builder {
     const std::optional<std::uint64_t> whole = whole_number({text.data(), text.size()});
     return whole ? on_uint64(*whole, text, error) : add_number(text, error);
   }
-  bool on_bool(bool, json::error_code& error) { return add(JsonNode::Kind::kBool, {}, error); }
+  bool on_bool(bool value, json::error_code& error) {
+    return add(JsonNode::Kind::kBool, value ? "true" : "false", error);
+  }
   bool on_null(json::error_code& error) { return add(JsonNode::Kind::kNull, {}, error); }
 
   bool on_comment_part(json::string_view, json::error_code&) { return true; }

@@ -35,7 +35,7 @@ struct JsonNode {
   std::uint64_t integer = 0;
   /// What a member of an object is called.
   std::string_view name;
-  /// A string's value, unescaped; a number as it was written.
+  /// A string's value, unescaped; a number as it was written; `true` or `false`.
   std::string_view text;
 };
 

@@ -88,6 +88,17 @@ const JsonNode* Members::any(std::string_view name) {
   return member->node;
 }
 
+bool Members::flag(std::string_view name) {
+  if (!has(name)) return false;
+  const JsonNode* node = any(name);
+  if (node == nullptr) return false;
+  if (node->kind != JsonNode::Kind::kBool) {
+    fail(
+        {Code::kInvalidArgument, path_of(name) + " must be true or false, not " + std::string(kind_name(*node)) + "."});
+  }
+  return node->kind == JsonNode::Kind::kBool && node->text == "true";
+}
+
 bool Members::has(std::string_view name) const {
   for (std::size_t i = 0; i < count_; ++i) {
     if (members_[i].name == name) return members_[i].node != nullptr;

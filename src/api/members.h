@@ -23,6 +23,11 @@ class Members {
   [[nodiscard]] std::string_view text(std::string_view name);
   [[nodiscard]] Units units(std::string_view name);
   [[nodiscard]] const JsonNode* any(std::string_view name);
+  /// False where it is left out.
+  [[nodiscard]] bool flag(std::string_view name);
+
+  /// Where `name` is: `items[3].limit`.
+  [[nodiscard]] std::string path_of(std::string_view name) const;
 
   /// Whether it is there.
   [[nodiscard]] bool has(std::string_view name) const;
@@ -39,7 +44,6 @@ class Members {
 
   void bind(const JsonDocument& document, const JsonNode& object);
   [[nodiscard]] Member* find(std::string_view name);
-  [[nodiscard]] std::string path_of(std::string_view name) const;
 
   std::string path_;
   std::array<Member, kMostMembers> members_;

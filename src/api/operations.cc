@@ -20,24 +20,27 @@ constexpr std::uint64_t kDefaultHistoryLimit = 100;
 constexpr std::uint64_t kDefaultTopLimit = 20;
 
 Status check(Reading& reading) {
-  const Result<CheckItem> item = read_check(*reading.body);
-  if (!item.ok()) return item.status();
-  reading.asked = backend::Check{item->key, item->cost};
+  const Result<CheckRequest> request = read_check(*reading.body);
+  if (!request.ok()) return request.status();
+  const CheckItem& item = request->item;
+  if (item.limit) reading.limit = *item.limit;
+  reading.asked = backend::Check{
+      .key = item.key, .cost = item.cost, .limit = item.limit ? &reading.limit : nullptr, .dry_run = request->dry_run};
   return {};
 }
 
 Status check_all(Reading& reading) {
-  Result<std::vector<CheckItem>> items = read_check_all(*reading.body);
-  if (!items.ok()) return items.status();
-  reading.items = std::move(*items);
-  reading.asked = backend::CheckAll{reading.items};
+  Result<CheckAllRequest> request = read_check_all(*reading.body);
+  if (!request.ok()) return request.status();
+  reading.items = std::move(request->items);
+  reading.asked = backend::CheckAll{.items = reading.items, .dry_run = request->dry_run};
   return {};
 }
 
 Status set_limit(Reading& reading) {
   const Result<LimitRequest> request = read_limit(*reading.body);
   if (!request.ok()) return request.status();
-  reading.asked = backend::SetLimit{request->key, request->limit};
+  reading.asked = backend::SetLimit{request->key, request->limit, {.overrides = request->overrides}};
   return {};
 }
 
@@ -48,17 +51,45 @@ Status reset(Reading& reading) {
   return {};
 }
 
+Status reset_prefix(Reading& reading) {
+  const Result<std::string_view> prefix = read_reset_prefix(*reading.body);
+  if (!prefix.ok()) return prefix.status();
+  reading.asked = backend::ResetPrefix{*prefix};
+  return {};
+}
+
+Status remove(Reading& reading) {
+  reading.asked = backend::Remove{reading.key};
+  return {};
+}
+
+Status remove_prefix(Reading& reading) {
+  const std::optional<std::string_view> prefix = reading.query.text("prefix");
+  if (!prefix || prefix->empty()) {
+    return Status::of_field("prefix", "must be given and not be empty: it says which limits and keys to delete.");
+  }
+  reading.asked = backend::RemovePrefix{*prefix};
+  return {};
+}
+
 Status list(Reading& reading) {
   const Result<std::uint64_t> limit = reading.query.number("limit", kMaxListLimit, kMaxListLimit);
   if (!limit.ok()) return limit.status();
+  const std::string_view keys = reading.query.text("keys").value_or("false");
+  if (keys != "true" && keys != "false") return Status::of_field("keys", "must be true or false.");
   reading.asked = backend::List{{.prefix = reading.query.text("prefix").value_or(""),
                                  .after = reading.query.text("after").value_or(""),
-                                 .max_rows = static_cast<std::size_t>(*limit)}};
+                                 .max_rows = static_cast<std::size_t>(*limit),
+                                 .keys = keys == "true"}};
   return {};
 }
 
 Status status(Reading& reading) {
-  reading.asked = backend::ReadStatus{reading.key};
+  if (is_pattern(reading.key)) {
+    reading.asked = backend::SumUp{reading.key};
+  } else {
+    reading.asked = backend::ReadStatus{reading.key};
+  }
   return {};
 }
 
@@ -100,16 +131,21 @@ constexpr bool kNeedsLimit = true;
 
 constexpr std::array<Argument, 0> kNothing;
 constexpr std::array kKey = std::to_array<Argument>({{"key", kPath, kRequired}});
-constexpr std::array kCheck = std::to_array<Argument>({{"key", kBody, kRequired}, {"cost", kBody}});
-constexpr std::array kCheckAll = std::to_array<Argument>({{"items", kBody, kRequired}});
+constexpr std::array kCheck =
+    std::to_array<Argument>({{"key", kBody, kRequired}, {"cost", kBody}, {"limit", kBody}, {"dry_run", kBody}});
+constexpr std::array kCheckAll = std::to_array<Argument>({{"items", kBody, kRequired}, {"dry_run", kBody}});
 constexpr std::array kReset = std::to_array<Argument>({{"key", kBody, kRequired}});
+constexpr std::array kResetPrefix = std::to_array<Argument>({{"prefix", kBody, kRequired}});
+constexpr std::array kRemovePrefix = std::to_array<Argument>({{"prefix", kQuery, kRequired}});
 constexpr std::array kSetLimit = std::to_array<Argument>({{"key", kBody, kRequired},
                                                           {"limit", kBody},
                                                           {"rate", kBody},
                                                           {"per", kBody},
                                                           {"algorithm", kBody},
-                                                          {"burst", kBody}});
-constexpr std::array kList = std::to_array<Argument>({{"prefix", kQuery}, {"limit", kQuery}, {"after", kQuery}});
+                                                          {"burst", kBody},
+                                                          {"override", kBody}});
+constexpr std::array kList =
+    std::to_array<Argument>({{"prefix", kQuery}, {"limit", kQuery}, {"after", kQuery}, {"keys", kQuery}});
 constexpr std::array kHistory = std::to_array<Argument>({{"key", kPath, kRequired}, {"limit", kQuery}});
 constexpr std::array kTop = std::to_array<Argument>({{"by", kQuery}, {"limit", kQuery}});
 
@@ -129,6 +165,12 @@ constexpr OperationRow kOperations[] = {
      set_limit},
     {"getLimit", "/v1/limits/{key}", Method::kGet, kEffectOf<backend::ReadStatus>, Needs::kMemory, kNeedsLimit, kKey,
      "Status", status},
+    {"deleteLimit", "/v1/limits/{key}", Method::kDelete, kEffectOf<backend::Remove>, Needs::kRoom, kNeedsLimit, kKey,
+     "Done", remove},
+    {"deleteLimits", "/v1/limits", Method::kDelete, kEffectOf<backend::RemovePrefix>, Needs::kRoom, false,
+     kRemovePrefix, "Deleted", remove_prefix},
+    {"resetPrefix", "/v1/reset-prefix", Method::kPost, kEffectOf<backend::ResetPrefix>, Needs::kRoom, false,
+     kResetPrefix, "ResetCount", reset_prefix},
     {"history", "/v1/history/{key}", Method::kGet, kEffectOf<backend::ReadHistory>, Needs::kFiles, kNeedsLimit,
      kHistory, "Event[]", history},
     {"top", "/v1/top", Method::kGet, kEffectOf<backend::Top>, Needs::kMemory, false, kTop, "Status[]", top},

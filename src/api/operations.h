@@ -40,6 +40,8 @@ struct Reading {
   /// The key at the end of the path, decoded; empty where the path has none.
   std::string key;
   std::vector<CheckItem> items;
+  /// The limit that a check carries.
+  Limit limit;
   /// What the request asks of the backend.
   backend::Operation asked;
 };

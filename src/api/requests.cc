@@ -12,13 +12,105 @@ Status check_key(std::string_view key, std::string_view path) {
   return valid.ok() ? valid : valid.renamed(path);
 }
 
-Result<CheckItem> read_item_object(const JsonDocument& body, const JsonNode& node, std::string_view path) {
-  Members members(body, node, path, {"key", "cost"});
-  CheckItem item;
-  if (members.status().ok()) {
-    item.key = members.text("key");
-    if (members.has("cost")) item.cost = members.units("cost");
+Nanos read_period(Members& members) {
+  const JsonNode* node = members.any("per");
+  if (node == nullptr) return {};
+  const bool number = node->kind == JsonNode::Kind::kUnsigned || node->kind == JsonNode::Kind::kNumber;
+  if (node->kind != JsonNode::Kind::kString && !number) {
+    members.fail({Code::kInvalidArgument, "per must be a duration such as \"1m\" or an integer of seconds, not " +
+                                              std::string(kind_name(*node)) + "."});
+    return {};
   }
+  // A whole number of seconds may have been written as 60.0.
+  const bool whole = node->kind == JsonNode::Kind::kUnsigned;
+  Result<Nanos> period = whole ? parse_period(std::to_string(node->integer)) : parse_period(node->text);
+  if (period.ok()) return *period;
+  members.fail(period.status());
+  return {};
+}
+
+Algorithm read_algorithm(Members& members) {
+  const std::string_view name = members.text("algorithm");
+  const std::optional<Algorithm> algorithm = parse_algorithm(name);
+  if (!algorithm) {
+    members.fail(base::unknown_algorithm());
+  }
+  return algorithm.value_or(Algorithm::kTokenBucket);
+}
+
+Limit read_rule(Members& members) {
+  Limit limit;
+  limit.rate = members.units("rate");
+  limit.per = read_period(members);
+  if (members.has("algorithm")) limit.algorithm = read_algorithm(members);
+  if (members.has("burst")) limit.burst = members.units("burst");
+  return limit;
+}
+
+/// `limit`, which says by itself all that the other fields could.
+Limit read_rate_string(Members& members) {
+  std::string others;
+  for (const std::string_view name : {"rate", "per", "algorithm", "burst"}) {
+    if (members.has(name)) others.append(others.empty() ? "" : ", ").append(name);
+  }
+  if (!others.empty()) {
+    members.fail(Status::of_field(
+        "limit", "takes the place of rate, per, algorithm and burst: leave out " + others + ", or limit."));
+    return {};
+  }
+  const std::string_view text = members.text("limit");
+  if (!members.status().ok()) return {};
+  const Result<Limit> limit = parse_limit(text);
+  if (limit.ok()) return *limit;
+  members.fail(limit.status());
+  return {};
+}
+
+/// A limit by the members of an object: a rate string, or its parts.
+Limit read_limit_members(Members& members) {
+  if (members.has("limit")) return read_rate_string(members);
+  if (members.has("rate") || members.has("per")) return read_rule(members);
+  members.fail(Status::of_field("limit", "is missing: give limit, such as \"100/m\", or both rate and per."));
+  return {};
+}
+
+/// The limit that a check carries: a rate string, or an object of its parts. The Limiter says whether it is valid.
+std::optional<Limit> read_carried(const JsonDocument& body, Members& members) {
+  if (!members.has("limit")) return std::nullopt;
+  const JsonNode* node = members.any("limit");
+  if (node == nullptr) return std::nullopt;
+  if (node->kind == JsonNode::Kind::kString) {
+    const Result<Limit> limit = parse_limit(node->text);
+    if (limit.ok()) return *limit;
+    members.fail(limit.status());
+    return std::nullopt;
+  }
+  if (node->kind != JsonNode::Kind::kObject) {
+    members.fail({Code::kInvalidArgument, members.path_of("limit") +
+                                              " must be a text such as \"100/m\" or an object with rate and per, not " +
+                                              std::string(kind_name(*node)) + "."});
+    return std::nullopt;
+  }
+  Members parts(body, *node, members.path_of("limit"), {"rate", "per", "algorithm", "burst"});
+  Limit limit;
+  if (parts.status().ok()) limit = read_rule(parts);
+  if (parts.status().ok()) return limit;
+  members.fail(parts.status());
+  return std::nullopt;
+}
+
+CheckItem read_item_members(const JsonDocument& body, Members& members) {
+  CheckItem item;
+  if (!members.status().ok()) return item;
+  item.key = members.text("key");
+  if (members.has("cost")) item.cost = members.units("cost");
+  item.limit = read_carried(body, members);
+  return item;
+}
+
+Result<CheckItem> read_item_object(const JsonDocument& body, const JsonNode& node, std::string_view path) {
+  Members members(body, node, path, {"key", "cost", "limit"});
+  const CheckItem item = read_item_members(body, members);
   if (!members.status().ok()) return members.status();
   return item;
 }
@@ -65,66 +157,26 @@ Result<CheckItem> read_item(const JsonDocument& body, const JsonNode& node, cons
   return item;
 }
 
-Nanos read_period(Members& members) {
-  const JsonNode* node = members.any("per");
-  if (node == nullptr) return {};
-  const bool number = node->kind == JsonNode::Kind::kUnsigned || node->kind == JsonNode::Kind::kNumber;
-  if (node->kind != JsonNode::Kind::kString && !number) {
-    members.fail({Code::kInvalidArgument, "per must be a duration such as \"1m\" or an integer of seconds, not " +
-                                              std::string(kind_name(*node)) + "."});
-    return {};
-  }
-  // A whole number of seconds may have been written as 60.0.
-  const bool whole = node->kind == JsonNode::Kind::kUnsigned;
-  Result<Nanos> period = whole ? parse_period(std::to_string(node->integer)) : parse_period(node->text);
-  if (period.ok()) return *period;
-  members.fail(period.status());
-  return {};
-}
-
-Algorithm read_algorithm(Members& members) {
-  const std::string_view name = members.text("algorithm");
-  const std::optional<Algorithm> algorithm = parse_algorithm(name);
-  if (!algorithm) {
-    members.fail(base::unknown_algorithm());
-  }
-  return algorithm.value_or(Algorithm::kTokenBucket);
-}
-
-Limit read_rule(Members& members) {
-  Limit limit;
-  limit.rate = members.units("rate");
-  limit.per = read_period(members);
-  if (members.has("algorithm")) limit.algorithm = read_algorithm(members);
-  if (members.has("burst")) limit.burst = members.units("burst");
-  return limit;
-}
-
-/// `limit`, which says by itself all that the other fields could.
-Limit read_rate_string(Members& members) {
-  std::string others;
-  for (const std::string_view name : {"rate", "per", "algorithm", "burst"}) {
-    if (members.has(name)) others.append(others.empty() ? "" : ", ").append(name);
-  }
-  if (!others.empty()) {
-    members.fail(Status::of_field("limit", "takes the place of rate, per, algorithm and burst: leave out " + others +
-                                               ", or limit."));
-    return {};
-  }
-  const std::string_view text = members.text("limit");
-  if (!members.status().ok()) return {};
-  const Result<Limit> limit = parse_limit(text);
-  if (limit.ok()) return *limit;
-  members.fail(limit.status());
-  return {};
+Result<std::string_view> read_one_text(const JsonDocument& body, std::string_view name) {
+  Members members(body, body.root(), "", {name});
+  const std::string_view text = members.status().ok() ? members.text(name) : std::string_view();
+  if (!members.status().ok()) return members.status();
+  return text;
 }
 
 }  // namespace
 
-Result<CheckItem> read_check(const JsonDocument& body) { return read_item_object(body, body.root(), ""); }
+Result<CheckRequest> read_check(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"key", "cost", "limit", "dry_run"});
+  CheckRequest request;
+  request.item = read_item_members(body, members);
+  if (members.status().ok()) request.dry_run = members.flag("dry_run");
+  if (!members.status().ok()) return members.status();
+  return request;
+}
 
-Result<std::vector<CheckItem>> read_check_all(const JsonDocument& body) {
-  Members members(body, body.root(), "", {"items"});
+Result<CheckAllRequest> read_check_all(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"items", "dry_run"});
   if (!members.status().ok()) return members.status();
   const JsonNode* array = members.any("items");
   if (array == nullptr) return members.status();
@@ -135,38 +187,38 @@ Result<std::vector<CheckItem>> read_check_all(const JsonDocument& body) {
     return Status(Code::kInvalidArgument, "items must contain 1 to " + std::to_string(kMaxCheckAllItems) +
                                               " keys, not " + std::to_string(array->size) + ".");
   }
-  std::vector<CheckItem> items;
-  items.reserve(array->size);
+  CheckAllRequest request;
+  request.dry_run = members.flag("dry_run");
+  if (!members.status().ok()) return members.status();
+  request.items.reserve(array->size);
   const JsonNode* node = body.first_child(*array);
   for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
     Result<CheckItem> item = read_item(body, *node, "items[" + std::to_string(i) + "]");
     if (!item.ok()) return item.status();
-    items.push_back(*item);
+    request.items.push_back(*item);
   }
-  return items;
+  return request;
 }
 
 Result<LimitRequest> read_limit(const JsonDocument& body) {
-  Members members(body, body.root(), "", {"key", "limit", "rate", "per", "algorithm", "burst"});
+  Members members(body, body.root(), "", {"key", "limit", "rate", "per", "algorithm", "burst", "override"});
   if (!members.status().ok()) return members.status();
   LimitRequest request;
   request.key = members.text("key");
-  if (members.has("limit")) {
-    request.limit = read_rate_string(members);
-  } else if (members.has("rate") || members.has("per")) {
-    request.limit = read_rule(members);
-  } else {
-    members.fail(Status::of_field("limit", "is missing: give limit, such as \"100/m\", or both rate and per."));
-  }
+  request.limit = read_limit_members(members);
+  request.overrides = members.flag("override");
   if (!members.status().ok()) return members.status();
   return request;
 }
 
-Result<std::string_view> read_reset(const JsonDocument& body) {
-  Members members(body, body.root(), "", {"key"});
-  const std::string_view key = members.status().ok() ? members.text("key") : std::string_view();
-  if (!members.status().ok()) return members.status();
-  return key;
+Result<std::string_view> read_reset(const JsonDocument& body) { return read_one_text(body, "key"); }
+
+Result<std::string_view> read_reset_prefix(const JsonDocument& body) {
+  Result<std::string_view> prefix = read_one_text(body, "prefix");
+  if (prefix.ok() && prefix->empty()) {
+    return Status::of_field("prefix", "must not be empty: that would be every limit and every key.");
+  }
+  return prefix;
 }
 
 Status read_nothing(const JsonDocument& body) { return Members(body, body.root(), "", {}).status(); }

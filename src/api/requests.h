@@ -14,17 +14,31 @@ namespace flint::api {
 struct LimitRequest {
   std::string_view key;
   Limit limit;
+  bool overrides = false;
 };
 
-/// `{"key","cost"?}`
-Result<CheckItem> read_check(const JsonDocument& body);
-/// `{"items":[...]}`, each item `{"key","cost"?}`, `"key"`, `["key"]` or `["key",cost]`.
-Result<std::vector<CheckItem>> read_check_all(const JsonDocument& body);
+struct CheckRequest {
+  CheckItem item;
+  bool dry_run = false;
+};
+
+struct CheckAllRequest {
+  std::vector<CheckItem> items;
+  bool dry_run = false;
+};
+
+/// `{"key","cost"?,"limit"?,"dry_run"?}`; `limit` is a rate string, or an object of what read_limit() takes in its
+/// place.
+Result<CheckRequest> read_check(const JsonDocument& body);
+/// `{"items":[...],"dry_run"?}`, each item `{"key","cost"?,"limit"?}`, `"key"`, `["key"]` or `["key",cost]`.
+Result<CheckAllRequest> read_check_all(const JsonDocument& body);
 /// `{"key","limit"}`, a rate string; or `{"key","rate","per","algorithm"?,"burst"?}`, where `per` is a duration as
 /// text, or an integer of seconds.
 Result<LimitRequest> read_limit(const JsonDocument& body);
 /// `{"key"}`
 Result<std::string_view> read_reset(const JsonDocument& body);
+/// `{"prefix"}`, which is not empty
+Result<std::string_view> read_reset_prefix(const JsonDocument& body);
 /// `{}`
 Status read_nothing(const JsonDocument& body);
 

@@ -27,6 +27,7 @@ struct Match {
   const OperationRow* operation = nullptr;
   bool has_get = false;
   bool has_post = false;
+  bool has_delete = false;
 };
 
 /// A linear scan: there are a dozen rows, the most frequent first, and a check is the first one. A path is compared
@@ -37,6 +38,7 @@ Match find_operation(Method method, std::string_view path) {
     if (!row.matches(path)) continue;
     match.has_get |= row.method == Method::kGet;
     match.has_post |= row.method == Method::kPost;
+    match.has_delete |= row.method == Method::kDelete;
     if (row.method != method) continue;
     match.operation = &row;
     break;
@@ -48,12 +50,22 @@ Response refusal(const Match& match, std::string_view path) {
   if (!is_percent_encoded(path)) {
     return error_response(400, "invalid_argument", "The path contains a '%' without two hexadecimal digits after it.");
   }
-  if (!match.has_get && !match.has_post) {
+  if (!match.has_get && !match.has_post && !match.has_delete) {
     return error_response(404, "unknown_path", "There is nothing at this path. The API's paths begin with /v1/.");
   }
   Response response = error_response(405, "method_not_allowed", "This path does not accept this method.");
-  response.allow = match.has_get && match.has_post ? "GET, HEAD, POST" : match.has_get ? "GET, HEAD" : "POST";
+  const auto add = [&](bool takes, std::string_view method) {
+    if (takes) response.allow.append(response.allow.empty() ? "" : ", ").append(method);
+  };
+  add(match.has_get, "GET, HEAD");
+  add(match.has_post, "POST");
+  add(match.has_delete, "DELETE");
   return response;
+}
+
+/// Whether the key at the end of a path is the name of a pattern.
+bool names_pattern(std::string_view path) {
+  return path.ends_with('*') || path.ends_with("%2A") || path.ends_with("%2a");
 }
 
 // Arguments that an operation does not take are refused: if they were ignored, a misplaced one would seem to work.
@@ -106,6 +118,13 @@ std::optional<Response> read(const OperationRow& row, Reading& reading) {
 struct WriteAnswer {
   JsonWriter& json;
 
+  template <base::MemberName kName>
+  void write_count(std::uint64_t count) const {
+    json.begin_object();
+    json.member<kName>(count);
+    json.end_object();
+  }
+
   template <typename T>
   void operator()(const T& answer) const {
     write(json, answer);
@@ -123,12 +142,20 @@ struct WriteAnswer {
   }
   void operator()(const backend::LimitSet&) const { (*this)(backend::Done()); }
   void operator()(const backend::UsageReset&) const { (*this)(backend::Done()); }
+  void operator()(const backend::LimitRemoved&) const { (*this)(backend::Done()); }
+  void operator()(const backend::AllReset& all) const { write_count<"reset">(all.count); }
+  void operator()(const backend::AllRemoved& all) const { write_count<"deleted">(all.count); }
   void operator()(const Status&) const { base::assertion_failed("a failure is no answer", __FILE__, __LINE__); }
 };
 
 void note(std::string& audit, const backend::Answer& answer) {
   if (const auto* set = std::get_if<backend::LimitSet>(&answer)) note_limit(audit, set->key, set->before, set->now);
   if (const auto* reset = std::get_if<backend::UsageReset>(&answer)) note_reset(audit, reset->key);
+  if (const auto* all = std::get_if<backend::AllReset>(&answer)) note_all_reset(audit, all->prefix, all->count);
+  if (const auto* removed = std::get_if<backend::LimitRemoved>(&answer)) {
+    note_removed(audit, removed->key, removed->before);
+  }
+  if (const auto* all = std::get_if<backend::AllRemoved>(&answer)) note_all_removed(audit, all->prefix, all->count);
 }
 
 /// A list in pieces, so that neither a page's lock nor its memory grows with the list. Each page is an operation of its
@@ -136,11 +163,11 @@ void note(std::string& audit, const backend::Answer& answer) {
 class StatusPages : public std::enable_shared_from_this<StatusPages> {
  public:
   StatusPages(backend::Backend& backend, const ListQuery& query)
-      : backend_(backend), prefix_(query.prefix), after_(query.after), left_(query.max_rows) {}
+      : backend_(backend), prefix_(query.prefix), after_(query.after), left_(query.max_rows), keys_(query.keys) {}
 
   void next(const Response::TakePiece& take) {
     const std::size_t size = std::min(kStatusesAPage, left_);
-    const backend::List page{{.prefix = prefix_, .after = after_, .max_rows = size}};
+    const backend::List page{{.prefix = prefix_, .after = after_, .max_rows = size, .keys = keys_}};
     backend_.run(page, [self = shared_from_this(), size, take](const backend::Answer& answer) {
       if (const auto* failed = std::get_if<Status>(&answer)) return take(*failed, {});
       std::string piece;
@@ -169,6 +196,7 @@ class StatusPages : public std::enable_shared_from_this<StatusPages> {
   const std::string prefix_;
   std::string after_;
   std::size_t left_;
+  const bool keys_;
   bool begun_ = false;
 };
 
@@ -195,7 +223,9 @@ Service::Route Service::route(Method method, std::string_view path) {
     return route;
   }
   route.takes_body = match.operation->takes_body();
-  route.effect = match.operation->effect;
+  // To sum a pattern up takes as long as it has keys.
+  const bool sums_up = match.operation->effect == Effect::kReads && match.operation->takes_key() && names_pattern(path);
+  route.effect = sums_up ? Effect::kScans : match.operation->effect;
   route.operation = match.operation;
   return route;
 }

@@ -39,23 +39,35 @@ class Decide {
  public:
   explicit Decide(Limiter& limiter) : limiter_(limiter) {}
 
-  Decided operator()(const Check& check) const { return decided(limiter_.check_deferred(check.key, check.cost)); }
-  Decided operator()(const CheckAll& check) const { return decided(limiter_.check_all_deferred(check.items)); }
+  Decided operator()(const Check& check) const {
+    if (check.limit == nullptr && !check.dry_run) return decided(limiter_.check_deferred(check.key, check.cost));
+    const CheckOptions options{.limit = check.limit == nullptr ? std::nullopt : std::optional(*check.limit),
+                               .dry_run = check.dry_run};
+    return decided(limiter_.check_deferred(check.key, check.cost, options));
+  }
+  Decided operator()(const CheckAll& check) const {
+    return decided(limiter_.check_all_deferred(check.items, {.dry_run = check.dry_run}));
+  }
 
   Decided operator()(const SetLimit& set) const {
-    const Result<LimitStatus> before = limiter_.status(set.key);
+    const std::optional<Limit> before = limiter_.limit_of(set.key);
     Ticket ticket;
-    if (Status status = limiter_.limit_deferred(set.key, set.limit, &ticket); !status.ok()) return {status, {}};
-    return {LimitSet{.key = std::string(set.key),
-                     .before = before.ok() ? std::optional(before->limit) : std::nullopt,
-                     .now = set.limit},
-            ticket};
+    const Status status = limiter_.limit_deferred(set.key, set.limit, &ticket, set.options);
+    if (!status.ok()) return {status, {}};
+    return {LimitSet{.key = std::string(set.key), .before = before, .now = set.limit}, ticket};
   }
 
   Decided operator()(const Reset& reset) const {
     Ticket ticket;
     if (Status status = limiter_.reset_deferred(reset.key, &ticket); !status.ok()) return {status, {}};
     return {UsageReset{std::string(reset.key)}, ticket};
+  }
+
+  Decided operator()(const Remove& remove) const {
+    const std::optional<Limit> before = limiter_.limit_of(remove.key);
+    Ticket ticket;
+    if (Status status = limiter_.remove_deferred(remove.key, &ticket); !status.ok()) return {status, {}};
+    return {LimitRemoved{.key = std::string(remove.key), .before = before}, ticket};
   }
 
   Decided operator()(const ReadStatus& read) const { return {answer_of(limiter_.status(read.key)), {}}; }
@@ -75,6 +87,17 @@ class Run : public Decide {
   using Decide::operator();
 
   Decided operator()(const List& list) const { return {answer_of(limiter().list(list.query)), {}}; }
+  Decided operator()(const SumUp& read) const { return {answer_of(limiter().status(read.pattern)), {}}; }
+  Decided operator()(const ResetPrefix& reset) const {
+    const Result<std::uint64_t> count = limiter().reset_prefix(reset.prefix);
+    if (!count.ok()) return {count.status(), {}};
+    return {AllReset{std::string(reset.prefix), *count}, {}};
+  }
+  Decided operator()(const RemovePrefix& remove) const {
+    const Result<std::uint64_t> count = limiter().remove_prefix(remove.prefix);
+    if (!count.ok()) return {count.status(), {}};
+    return {AllRemoved{std::string(remove.prefix), *count}, {}};
+  }
   Decided operator()(const ReadHistory& read) const { return {answer_of(limiter().history(read.key, read.limit)), {}}; }
   Decided operator()(const Top& top) const { return {answer_of(limiter().top(top.by, top.limit)), {}}; }
   Decided operator()(const Flush&) const { return {answer_of(limiter().flush()), {}}; }

@@ -48,27 +48,52 @@ struct Check {
   static constexpr Effect kEffect = Effect::kDecides;
   std::string_view key;
   Units cost = 1;
+  /// The limit that it carries; null if it carries none.
+  const Limit* limit = nullptr;
+  bool dry_run = false;
 };
 /// Answered by a CheckAllResult.
 struct CheckAll {
   static constexpr Effect kEffect = Effect::kDecides;
   std::span<const CheckItem> items;
+  bool dry_run = false;
 };
 /// Answered by LimitSet.
 struct SetLimit {
   static constexpr Effect kEffect = Effect::kChanges;
   std::string_view key;
   Limit limit;
+  LimitOptions options;
 };
 /// Answered by UsageReset.
 struct Reset {
   static constexpr Effect kEffect = Effect::kChanges;
   std::string_view key;
 };
-/// Answered by a LimitStatus.
+/// Answered by AllReset.
+struct ResetPrefix {
+  static constexpr Effect kEffect = Effect::kScans;
+  std::string_view prefix;
+};
+/// Answered by LimitRemoved.
+struct Remove {
+  static constexpr Effect kEffect = Effect::kChanges;
+  std::string_view key;
+};
+/// Answered by AllRemoved.
+struct RemovePrefix {
+  static constexpr Effect kEffect = Effect::kScans;
+  std::string_view prefix;
+};
+/// Of a key, not of a pattern, which would have to be summed up. Answered by a LimitStatus.
 struct ReadStatus {
   static constexpr Effect kEffect = Effect::kReads;
   std::string_view key;
+};
+/// Answered by the LimitStatus of a pattern.
+struct SumUp {
+  static constexpr Effect kEffect = Effect::kScans;
+  std::string_view pattern;
 };
 /// Answered by Done if changes are accepted.
 struct ReadHealth {
@@ -104,8 +129,8 @@ struct Examine {
   static constexpr Effect kEffect = Effect::kExamines;
 };
 
-using Operation = std::variant<Check, CheckAll, SetLimit, Reset, ReadStatus, ReadHealth, List, ReadHistory, Top, Flush,
-                               Compact, Examine>;
+using Operation = std::variant<Check, CheckAll, SetLimit, Reset, ResetPrefix, Remove, RemovePrefix, ReadStatus, SumUp,
+                               ReadHealth, List, ReadHistory, Top, Flush, Compact, Examine>;
 
 [[nodiscard]] inline Effect effect_of(const Operation& operation) noexcept {
   return std::visit([](const auto& one) { return one.kEffect; }, operation);
@@ -123,9 +148,23 @@ struct LimitSet {
 struct UsageReset {
   std::string key;
 };
+/// Limits, patterns and keys.
+struct AllReset {
+  std::string prefix;
+  std::uint64_t count = 0;
+};
+struct LimitRemoved {
+  std::string key;
+  /// Nothing if it was a key without a limit of its own.
+  std::optional<Limit> before;
+};
+struct AllRemoved {
+  std::string prefix;
+  std::uint64_t count = 0;
+};
 
 /// A Status says why the operation failed; it is never Ok. The others own all that they say.
-using Answer = std::variant<Status, Done, Decision, CheckAllResult, LimitSet, UsageReset, LimitStatus,
-                            std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
+using Answer = std::variant<Status, Done, Decision, CheckAllResult, LimitSet, UsageReset, AllReset, LimitRemoved,
+                            AllRemoved, LimitStatus, std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
 
 }  // namespace flint::backend

@@ -17,9 +17,9 @@ struct MethodName {
 };
 // HEAD asks for what GET would answer, without its body.
 constexpr MethodName kMethods[] = {
-    {"POST", api::Method::kPost},     {"GET", api::Method::kGet},      {"HEAD", api::Method::kGet},
-    {"PUT", api::Method::kOther},     {"DELETE", api::Method::kOther}, {"PATCH", api::Method::kOther},
-    {"OPTIONS", api::Method::kOther}, {"TRACE", api::Method::kOther},  {"CONNECT", api::Method::kOther}};
+    {"POST", api::Method::kPost},     {"GET", api::Method::kGet},       {"HEAD", api::Method::kGet},
+    {"PUT", api::Method::kOther},     {"DELETE", api::Method::kDelete}, {"PATCH", api::Method::kOther},
+    {"OPTIONS", api::Method::kOther}, {"TRACE", api::Method::kOther},   {"CONNECT", api::Method::kOther}};
 
 bool is_version(std::string_view text) noexcept {
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };

@@ -47,6 +47,7 @@ class Engine {
   [[nodiscard]] bool is_durable(Ticket ticket) const noexcept;
 
   [[nodiscard]] Result<LimitStatus> status(std::string_view key);
+  [[nodiscard]] std::optional<Limit> limit_of(std::string_view key);
   [[nodiscard]] Result<std::vector<LimitStatus>> list(const ListQuery& query);
   [[nodiscard]] Result<std::vector<flint::Event>> history(std::string_view key, std::size_t limit);
   [[nodiscard]] Result<std::vector<LimitStatus>> top(TopBy by, std::size_t limit);

@@ -172,6 +172,13 @@ Result<LimitStatus> Engine::status(std::string_view key) {
   return std::move(*status);
 }
 
+std::optional<Limit> Engine::limit_of(std::string_view key) {
+  if (!check_open().ok()) return std::nullopt;
+  base::MutexLock lock(mutex_);
+  const KeyEntry* entry = state_.keys.find(key);
+  return entry == nullptr || entry->kind == KeyKind::kBorn ? std::nullopt : std::optional(entry->limit());
+}
+
 Result<std::vector<LimitStatus>> Engine::list(const ListQuery& query) {
   std::vector<LimitStatus> page;
   std::string from(std::max(query.prefix, query.after));

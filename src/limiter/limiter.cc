@@ -151,6 +151,7 @@ void Limiter::when_durable(Ticket ticket, std::function<void(const Status&)> don
 bool Limiter::is_durable(Ticket ticket) const noexcept { return impl_->engine->is_durable(ticket); }
 
 Result<LimitStatus> Limiter::status(std::string_view key) const { return impl_->engine->status(key); }
+std::optional<Limit> Limiter::limit_of(std::string_view key) const { return impl_->engine->limit_of(key); }
 Result<std::vector<LimitStatus>> Limiter::list(const ListQuery& query) const { return impl_->engine->list(query); }
 Result<std::vector<Event>> Limiter::history(std::string_view key, std::size_t limit) const {
   return impl_->engine->history(key, limit);
