@@ -22,10 +22,11 @@ constexpr std::uint64_t kDefaultTopLimit = 20;
 Status check(Reading& reading) {
   const Result<CheckRequest> request = read_check(*reading.body);
   if (!request.ok()) return request.status();
-  const CheckItem& item = request->item;
-  if (item.limit) reading.limit = *item.limit;
-  reading.asked = backend::Check{
-      .key = item.key, .cost = item.cost, .limit = item.limit ? &reading.limit : nullptr, .dry_run = request->dry_run};
+  if (request->limit) reading.limits = {*request->limit};
+  reading.asked = backend::Check{.key = request->key,
+                                 .cost = request->cost,
+                                 .limit = request->limit ? &reading.limits.front() : nullptr,
+                                 .dry_run = request->dry_run};
   return {};
 }
 
@@ -33,6 +34,7 @@ Status check_all(Reading& reading) {
   Result<CheckAllRequest> request = read_check_all(*reading.body);
   if (!request.ok()) return request.status();
   reading.items = std::move(request->items);
+  reading.limits = std::move(request->limits);
   reading.asked = backend::CheckAll{.items = reading.items, .dry_run = request->dry_run};
   return {};
 }

@@ -40,8 +40,8 @@ struct Reading {
   /// The key at the end of the path, decoded; empty where the path has none.
   std::string key;
   std::vector<CheckItem> items;
-  /// The limit that a check carries.
-  Limit limit;
+  /// The limits that checks carry.
+  std::vector<Limit> limits;
   /// What the request asks of the backend.
   backend::Operation asked;
 };

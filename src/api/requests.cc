@@ -99,20 +99,25 @@ std::optional<Limit> read_carried(const JsonDocument& body, Members& members) {
   return std::nullopt;
 }
 
-CheckItem read_item_members(const JsonDocument& body, Members& members) {
-  CheckItem item;
-  if (!members.status().ok()) return item;
-  item.key = members.text("key");
-  if (members.has("cost")) item.cost = members.units("cost");
-  item.limit = read_carried(body, members);
-  return item;
+/// The members of a check, also as an item of one over several keys; the caller reads what else there is.
+CheckRequest read_check_members(const JsonDocument& body, Members& members) {
+  CheckRequest request;
+  if (!members.status().ok()) return request;
+  request.key = members.text("key");
+  if (members.has("cost")) request.cost = members.units("cost");
+  request.limit = read_carried(body, members);
+  return request;
 }
 
-Result<CheckItem> read_item_object(const JsonDocument& body, const JsonNode& node, std::string_view path) {
+/// Keeps the limit that it carries in `limits`.
+Result<CheckItem> read_item_object(const JsonDocument& body, const JsonNode& node, std::string_view path,
+                                   std::vector<Limit>& limits) {
   Members members(body, node, path, {"key", "cost", "limit"});
-  const CheckItem item = read_item_members(body, members);
+  const CheckRequest request = read_check_members(body, members);
   if (!members.status().ok()) return members.status();
-  return item;
+  if (request.limit && limits.empty()) limits.reserve(kMaxCheckAllItems);  // items point into it
+  const Limit* limit = request.limit ? &limits.emplace_back(*request.limit) : nullptr;
+  return CheckItem{.key = request.key, .cost = request.cost, .limit = limit};
 }
 
 Result<CheckItem> read_item_pair(const JsonDocument& body, const JsonNode& node, const std::string& path) {
@@ -133,13 +138,14 @@ Result<CheckItem> read_item_pair(const JsonDocument& body, const JsonNode& node,
   return item;
 }
 
-Result<CheckItem> read_item(const JsonDocument& body, const JsonNode& node, const std::string& path) {
+Result<CheckItem> read_item(const JsonDocument& body, const JsonNode& node, const std::string& path,
+                            std::vector<Limit>& limits) {
   std::string key_path = path;
   Result<CheckItem> item(CheckItem{});
   switch (node.kind) {
     case JsonNode::Kind::kObject:
       key_path += ".key";
-      item = read_item_object(body, node, path);
+      item = read_item_object(body, node, path, limits);
       break;
     case JsonNode::Kind::kArray:
       key_path += "[0]";
@@ -168,8 +174,7 @@ Result<std::string_view> read_one_text(const JsonDocument& body, std::string_vie
 
 Result<CheckRequest> read_check(const JsonDocument& body) {
   Members members(body, body.root(), "", {"key", "cost", "limit", "dry_run"});
-  CheckRequest request;
-  request.item = read_item_members(body, members);
+  CheckRequest request = read_check_members(body, members);
   if (members.status().ok()) request.dry_run = members.flag("dry_run");
   if (!members.status().ok()) return members.status();
   return request;
@@ -193,7 +198,7 @@ Result<CheckAllRequest> read_check_all(const JsonDocument& body) {
   request.items.reserve(array->size);
   const JsonNode* node = body.first_child(*array);
   for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
-    Result<CheckItem> item = read_item(body, *node, "items[" + std::to_string(i) + "]");
+    Result<CheckItem> item = read_item(body, *node, "items[" + std::to_string(i) + "]", request.limits);
     if (!item.ok()) return item.status();
     request.items.push_back(*item);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -18,12 +19,17 @@ struct LimitRequest {
 };
 
 struct CheckRequest {
-  CheckItem item;
+  std::string_view key;
+  Units cost = 1;
+  /// The one that the check carries.
+  std::optional<Limit> limit;
   bool dry_run = false;
 };
 
 struct CheckAllRequest {
   std::vector<CheckItem> items;
+  /// Those that items carry, which point into it.
+  std::vector<Limit> limits;
   bool dry_run = false;
 };
 

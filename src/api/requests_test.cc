@@ -79,13 +79,59 @@ TEST(CheckRequest, RefusesWhatItIsNotByTheFieldsName) {
 TEST(CheckAllRequest, TakesEachFormOfAnItem) {
   const Reading reading(R"({"items":["a",["b"],["c",3],{"key":"d"},{"cost":5,"key":"e"}]})", read_check_all);
   ASSERT_TRUE(reading->ok()) << reading.message();
-  const std::vector<CheckItem>& items = **reading;
+  const std::vector<CheckItem>& items = (**reading).items;
   ASSERT_EQ(items.size(), 5U);
   const std::pair<std::string_view, Units> expected[] = {{"a", 1}, {"b", 1}, {"c", 3}, {"d", 1}, {"e", 5}};
   for (std::size_t i = 0; i < items.size(); ++i) {
     EXPECT_EQ(items[i].key, expected[i].first);
     EXPECT_EQ(items[i].cost, expected[i].second);
   }
+}
+
+TEST(CheckRequest, TakesALimitAsTextOrInParts) {
+  const Reading text(R"({"key":"k","limit":"100/m"})", read_check);
+  ASSERT_TRUE(text->ok()) << text.message();
+  EXPECT_EQ((**text).limit, (Limit{.rate = 100, .per = std::chrono::minutes(1)}));
+  EXPECT_FALSE((**text).dry_run);
+  const Reading parts(R"({"key":"k","limit":{"rate":5,"per":"1h","algorithm":"fixed_window_counter"},"dry_run":true})",
+                      read_check);
+  ASSERT_TRUE(parts->ok()) << parts.message();
+  EXPECT_EQ((**parts).limit->algorithm, Algorithm::kFixedWindowCounter);
+  EXPECT_TRUE((**parts).dry_run);
+}
+
+TEST(CheckRequest, NamesWhatIsWrongWithALimit) {
+  for (const auto& [body, message] : std::initializer_list<Refusal>{
+           {R"({"key":"k","limit":1})",
+            "limit must be a text such as \"100/m\" or an object with rate and per, not an integer."},
+           {R"({"key":"k","limit":{}})", "limit.rate is missing."},
+           {R"({"key":"k","limit":{"rate":1}})", "limit.per is missing."},
+           {R"({"key":"k","limit":{"rate":1,"per":"1m","limit":"1/m"}})",
+            "limit.limit is not a field of this request."},
+           {R"({"key":"k","dry_run":1})", "dry_run must be true or false, not an integer."},
+           {R"({"key":"k","dry_run":"true"})", "dry_run must be true or false, not a string."}}) {
+    EXPECT_EQ(Reading(body, read_check).message(), message) << body;
+  }
+}
+
+TEST(CheckAllRequest, EachItemMayCarryItsLimit) {
+  const Reading reading(R"({"items":["a",{"key":"b","limit":"2/s"},{"key":"c","limit":"3/s"}],"dry_run":true})",
+                        read_check_all);
+  ASSERT_TRUE(reading->ok()) << reading.message();
+  const std::vector<CheckItem>& items = (**reading).items;
+  EXPECT_EQ(items[0].limit, nullptr);
+  EXPECT_EQ(items[1].limit->rate, 2U);
+  EXPECT_EQ(items[2].limit->rate, 3U);
+  EXPECT_TRUE((**reading).dry_run);
+  EXPECT_EQ(Reading(R"({"items":[{"key":"b","limit":{"rate":0,"per":1}}]})", read_check_all).message(),
+            "items[0].limit.rate must be an integer from 1 to 1099511627776, not 0.");
+}
+
+TEST(ResetPrefixRequest, HasAPrefixThatIsNotEmpty) {
+  EXPECT_EQ(**Reading(R"({"prefix":"ip:"})", read_reset_prefix), "ip:");
+  EXPECT_EQ(Reading(R"({"prefix":""})", read_reset_prefix).message(),
+            "prefix must not be empty: that would be every limit and every key.");
+  EXPECT_EQ(Reading(R"({"key":"k"})", read_reset_prefix).message(), "key is not a field of this request.");
 }
 
 TEST(CheckAllRequest, NamesTheItemThatIsWrong) {

@@ -233,7 +233,7 @@ Service::Route Service::route(Method method, std::string_view path) {
 std::optional<Response> Service::submit(const Route& route, const Request& request, backend::Queue& queue,
                                         backend::Asker& asker, std::uint64_t number) {
   FLINT_ASSERT(route.operation != nullptr);
-  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .asked = {}};
+  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .limits = {}, .asked = {}};
   std::optional<Response> response = read(*route.operation, reading);
   if (!response) queue.submit(reading.asked, asker, number);
   return response;
@@ -255,7 +255,7 @@ Response Service::respond(const OperationRow& operation, const backend::Answer& 
 
 void Service::run(const Route& route, const Request& request, std::function<void(Response)> done, std::string* audit) {
   FLINT_ASSERT(route.operation != nullptr);
-  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .asked = {}};
+  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .limits = {}, .asked = {}};
   if (std::optional<Response> response = read(*route.operation, reading)) return done(std::move(*response));
   if (const auto* list = std::get_if<backend::List>(&reading.asked)) {
     return run_in_pages(backend_, list->query, std::move(done));

@@ -13,6 +13,7 @@ namespace flint::api {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 /// 2026-11-23T18:22:02.123Z, until a test moves it on.
@@ -60,13 +61,14 @@ class ServiceTest : public ::testing::Test {
 
 TEST_F(ServiceTest, AnswersAreTheseBytes) {
   add_limits();
-  EXPECT_EQ(get("/v1/limits").body,
-            R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","remaining":5,)"
-            R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
-            R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null},)"
-            R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log","remaining":2,)"
-            R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
-            R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null}])");
+  EXPECT_EQ(
+      get("/v1/limits").body,
+      R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","remaining":5,)"
+      R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
+      R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null},)"
+      R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log","source":"set","remaining":2,)"
+      R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
+      R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null}])");
   EXPECT_EQ(post("/v1/check", R"({"key":"a","cost":4})").body,
             R"({"key":"a","allowed":true,"cost":4,"limit":5,"remaining":1,"reset_at":"2026-11-23T18:22:06.123Z",)"
             R"("reset_after_ms":4000,"retry_after_ms":0,"algorithm":"token_bucket"})");
@@ -82,11 +84,12 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
             R"("reset_after_ms":3500,"retry_after_ms":1500,"algorithm":"token_bucket"}]})");
   EXPECT_THAT(post("/v1/check-all", R"({"items":["b/c"]})").body, StartsWith(R"({"allowed":true,"denied_key":null,)"));
   EXPECT_EQ(post("/v1/reset", R"({"key":"a"})").body, R"({"ok":true})");
-  EXPECT_EQ(get("/v1/limits/a").body,
-            R"({"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","remaining":5,)"
-            R"("reset_at":"2026-11-23T18:22:02.623Z","total_allowed":1,"total_denied":2,"total_allowed_cost":4,)"
-            R"("total_denied_cost":5,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
-            R"("last_denied_at":"2026-11-23T18:22:02.623Z","last_reset_at":"2026-11-23T18:22:02.623Z"})");
+  EXPECT_EQ(
+      get("/v1/limits/a").body,
+      R"({"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","remaining":5,)"
+      R"("reset_at":"2026-11-23T18:22:02.623Z","total_allowed":1,"total_denied":2,"total_allowed_cost":4,)"
+      R"("total_denied_cost":5,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
+      R"("last_denied_at":"2026-11-23T18:22:02.623Z","last_reset_at":"2026-11-23T18:22:02.623Z"})");
   EXPECT_EQ(get("/v1/history/a").body,
             R"([{"seq":1,"at":"2026-11-23T18:22:02.123Z","kind":"configured","cost":0,"count":1,"rate":10,)"
             R"("per_millis":10000,"burst":5,"algorithm":"token_bucket"},)"
@@ -99,6 +102,44 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
   EXPECT_EQ(post("/v1/log/compact", "{}").body, R"({"ok":true})");
   EXPECT_THAT(get("/v1/doctor").body, HasSubstr(R"("limits":2,"aof_bytes":)"));
   EXPECT_THAT(get("/v1/health").body, StartsWith(R"({"ok":true,)"));
+}
+
+TEST_F(ServiceTest, PatternsAndCarriedLimitsNeedNoSetUpOfKeys) {
+  EXPECT_EQ(post("/v1/limits", R"({"key":"ip:*","limit":"2/m","override":true})").body, R"({"ok":true})");
+  EXPECT_THAT(post("/v1/check", R"({"key":"ip:1","dry_run":true})").body, HasSubstr(R"("remaining":1,)"));
+  EXPECT_THAT(post("/v1/check", R"({"key":"ip:1","limit":"9/m"})").body, HasSubstr(R"("limit":2,"remaining":1,)"));
+  EXPECT_THAT(post("/v1/check", R"({"key":"user","limit":{"rate":9,"per":"1m"}})").body,
+              HasSubstr(R"("remaining":8,)"));
+  EXPECT_THAT(post("/v1/check-all", R"({"items":["ip:1",{"key":"user","limit":"9/m"}]})").body,
+              HasSubstr(R"("remaining":7,)"));
+  EXPECT_THAT(get("/v1/limits/ip%3A*").body, HasSubstr(R"("source":"set","override":true,"keys":1,"remaining":2,)"));
+  EXPECT_THAT(get("/v1/limits/ip:1").body, HasSubstr(R"("source":"pattern","pattern":"ip:*","remaining":0,)"));
+  EXPECT_THAT(get("/v1/limits/ip:2").body, HasSubstr(R"("source":"pattern","pattern":"ip:*","remaining":2,)"));
+  EXPECT_THAT(get("/v1/limits/user").body, HasSubstr(R"("source":"carried","remaining":7,)"));
+  EXPECT_THAT(get("/v1/limits").body, Not(HasSubstr(R"("key":"user")")));
+  EXPECT_THAT(get("/v1/limits", "keys=true").body, HasSubstr(R"("key":"user")"));
+  EXPECT_EQ(get("/v1/limits", "keys=yes").status, 400);
+  EXPECT_EQ(post("/v1/check", R"({"key":"ip:*"})").status, 400);
+  EXPECT_EQ(post("/v1/limits", R"({"key":"user","limit":"1/s","override":true})").status, 400);
+}
+
+TEST_F(ServiceTest, DeletesAndResetsOneOrAllWithAPrefix) {
+  add_limits();
+  const auto remove = [&](std::string_view path, std::string_view query = "") {
+    return service_->handle({.method = Method::kDelete, .path = path, .query = query, .body = {}});
+  };
+  EXPECT_EQ(post("/v1/limits", R"({"key":"ip:*","limit":"2/m"})").status, 200);
+  for (const char* key : {"ip:1", "ip:2"}) {
+    EXPECT_EQ(post("/v1/check", std::string(R"({"key":")") + key + R"(","cost":2})").status, 200);
+  }
+  EXPECT_EQ(post("/v1/reset-prefix", R"({"prefix":"ip:"})").body, R"({"reset":3})");
+  EXPECT_THAT(get("/v1/limits/ip:1").body, HasSubstr(R"("remaining":2,)"));
+  EXPECT_EQ(remove("/v1/limits/b%2Fc").body, R"({"ok":true})");
+  EXPECT_EQ(remove("/v1/limits/b%2Fc").status, 404);
+  EXPECT_EQ(remove("/v1/limits", "prefix=ip:").body, R"({"deleted":3})");
+  EXPECT_EQ(remove("/v1/limits", "prefix=").status, 400);
+  EXPECT_EQ(remove("/v1/limits").status, 400);
+  EXPECT_EQ(get("/v1/limits", "prefix=ip:").body, "[]");
 }
 
 TEST_F(ServiceTest, WhatIsNotConfiguredIsNotFound) {
@@ -156,7 +197,7 @@ TEST_F(ServiceTest, SaysWhatAPathNeedsBeforeABodyIsRead) {
   EXPECT_EQ(service_->route(Method::kPost, "/v1/log/compact").effect, Effect::kExamines);
   EXPECT_FALSE(service_->route(Method::kPost, "/v1/log/compact").takes_body);
   EXPECT_EQ(status(Method::kGet, "/v1/check"), 405);
-  EXPECT_EQ(service_->route(Method::kOther, "/v1/limits").error.allow, "GET, HEAD, POST");
+  EXPECT_EQ(service_->route(Method::kOther, "/v1/limits").error.allow, "GET, HEAD, POST, DELETE");
   EXPECT_EQ(status(Method::kGet, "/v1/limits/"), 404);
   EXPECT_EQ(status(Method::kGet, "/v1/limits/a%zz"), 400);
   EXPECT_EQ(status(Method::kGet, ""), 404);
@@ -215,6 +256,8 @@ TEST_F(ServiceTest, SaysWhatWasChanged) {
             R"(limit of "a\x22\x5c\xc3\xa9" set to 3/30s sliding_window_log, from 5/h burst 7)");
   EXPECT_EQ(audited("/v1/reset", R"({"key":"a\"\\é"})"), R"(usage of "a\x22\x5c\xc3\xa9" reset)");
   EXPECT_EQ(audited("/v1/reset", R"({"key":"nobody"})"), "");
+  EXPECT_EQ(audited("/v1/reset-prefix", R"({"prefix":"a"})"),
+            R"(usage of 1 limits and keys that begin with "a" reset)");
   EXPECT_EQ(audited("/v1/limits", R"({"key":"b","rate":0,"per":60})"), "");
   EXPECT_EQ(audited("/v1/check", R"({"key":"a\"\\é"})"), "");
 }

@@ -124,6 +124,16 @@ Complaint judge_done(const json::value& answer, const json::object& /*asked*/) {
   return "does not say that it was done";
 }
 
+Complaint judge_reset_count(const json::value& answer, const json::object& /*asked*/) {
+  constexpr std::array kFields = std::to_array<Field>({{"reset", is_count}});
+  return judge_members(answer, kFields);
+}
+
+Complaint judge_deleted_count(const json::value& answer, const json::object& /*asked*/) {
+  constexpr std::array kFields = std::to_array<Field>({{"deleted", is_count}});
+  return judge_members(answer, kFields);
+}
+
 Complaint judge_report(const json::value& answer, const json::object& /*asked*/) {
   if (Complaint wrong = judge_members(answer, kReport)) return wrong;
   const auto all = [&](std::string_view name, std::span<const Field> fields) -> Complaint {

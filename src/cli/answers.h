@@ -9,6 +9,8 @@ namespace flint::cli {
 
 /// `{"ok":true}`.
 Complaint judge_done(const json::value& answer, const json::object& asked);
+Complaint judge_reset_count(const json::value& answer, const json::object& asked);
+Complaint judge_deleted_count(const json::value& answer, const json::object& asked);
 Complaint judge_report(const json::value& answer, const json::object& asked);
 Complaint judge_decision(const json::value& answer, const json::object& asked);
 /// Each of the items that were asked for is an object with a cost.

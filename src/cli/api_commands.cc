@@ -4,8 +4,10 @@
 
 #include "api/operations.h"
 #include "base/invalid.h"
+#include "cli/answers.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/render.h"
 #include "cli/requests.h"
 #include "flint/limit.h"
 
@@ -26,9 +28,10 @@ Result<json::object> arguments_of(const Command& command, const Invocation& invo
   for (const OptionSpec& option : command.options) {
     const auto text = invocation.option(option.name);
     if (!text) continue;
-    const std::string_view name = option.name.substr(2);
+    std::string name(option.name.substr(2));
+    std::replace(name.begin(), name.end(), '-', '_');
     if (option.value != "N") {
-      arguments.emplace(name, *text);
+      arguments.emplace(name, option.value.empty() ? json::value(true) : json::value(*text));
       continue;
     }
     const Result<std::uint64_t> number = parse_integer(option.name, *text);
@@ -56,6 +59,18 @@ Status check_forms(const Invocation& invocation) {
     problem = "The limit is missing: write it after the key, such as 100/m.";
   }
   return base::invalid(problem + " Run \"flint limit add --help\" to see what it takes.");
+}
+
+/// The command's question about one key, or `all` about a prefix: whichever is given.
+Exit ask_one_or_all(Session& session, const Command& command, const Question& all, const Invocation& invocation) {
+  const auto prefix = invocation.option("--prefix");
+  if (invocation.operands.empty() != prefix.has_value()) {
+    return session.fail(base::invalid("Give either a KEY or --prefix P. Run \"flint " + std::string(command.words) +
+                                      " --help\" to see what it takes."));
+  }
+  if (prefix) return session.ask(all, {{"prefix", *prefix}});
+  if (Status status = validate_key(invocation.operands.front()); !status.ok()) return session.fail(status);
+  return session.ask(command.asks, {{"key", invocation.operands.front()}});
 }
 
 /// Prints one page of a list: as a table, or as the elements of the one array that --json is.
@@ -125,7 +140,19 @@ Exit limit_check_all(Session& session, const Command& command, const Invocation&
     if (!item.ok()) return session.fail(item.status());
     items.push_back(json::object{{"key", item->key}, {"cost", item->cost}});
   }
-  return session.ask(command.asks, {{"items", std::move(items)}});
+  json::object asked = {{"items", std::move(items)}};
+  if (invocation.has("--dry-run")) asked.emplace("dry_run", true);
+  return session.ask(command.asks, asked);
+}
+
+Exit limit_reset(Session& session, const Command& command, const Invocation& invocation) {
+  static constexpr Question kAll{"resetPrefix", Access::kChange, judge_reset_count, render_reset_count};
+  return ask_one_or_all(session, command, kAll, invocation);
+}
+
+Exit limit_delete(Session& session, const Command& command, const Invocation& invocation) {
+  static constexpr Question kAll{"deleteLimits", Access::kChange, judge_deleted_count, render_deleted_count};
+  return ask_one_or_all(session, command, kAll, invocation);
 }
 
 Exit limit_list(Session& session, const Command& command, const Invocation& invocation) {

@@ -37,14 +37,26 @@ constexpr std::array kAddOptions = std::to_array<OptionSpec>({
      "token_bucket (default), sliding_window_log, fixed_window_counter\n"
      "or sliding_window_counter"},
     {"--burst", "N", "token_bucket: the most units at once (default: the rate)"},
+    {"--override", "", "of a pattern: it holds also where a check carries a limit"},
 });
 
-constexpr std::array kCheckOptions = std::to_array<OptionSpec>({{"--cost", "N", "units to take (default 1)"}});
+constexpr std::array kCheckOptions = std::to_array<OptionSpec>({
+    {"--cost", "N", "units to take (default 1)"},
+    {"--limit", "LIMIT", "the limit that the check carries, such as 100/m"},
+    {"--dry-run", "", "say what a check would be told, and take and count nothing"},
+});
+
+constexpr std::array kCheckAllOptions =
+    std::to_array<OptionSpec>({{"--dry-run", "", "say what a check would be told, and take and count nothing"}});
+
+constexpr std::array kPrefixOptions =
+    std::to_array<OptionSpec>({{"--prefix", "P", "all limits, patterns and keys that start with this"}});
 
 constexpr std::array kListOptions = std::to_array<OptionSpec>({
     {"--prefix", "P", "only keys that start with this"},
     {"--after", "KEY", "only keys after this one, in byte order"},
     {"--limit", "N", "at most this many"},
+    {"--keys", "", "also keys that live by a pattern or by a limit that checks carry"},
 });
 
 constexpr std::array kHistoryOptions =
@@ -64,6 +76,8 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--flush-every-ms", "N", "batch: a flush starts at this age of an event (default 100)"},
     {"--flush-every-events", "N", "batch: a flush starts when this many events wait for one (default 100)"},
     {"--max-unsynced-ms", "N", "batch: changes wait while an event that is not durable is older (default 1000)"},
+    {"--max-keys", "N", "keys that may live by patterns and carried limits (default 10000000)"},
+    {"--on-full", "ANSWER", "what a new key beyond those is told: deny (default) or allow"},
     {"--no-map", "", "append to the log with plain writes, never through a memory map"},
     {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue (default 1024)"},
     {"--threads", "N", "threads that serve connections (default 0: one per processor)"},
@@ -77,11 +91,14 @@ constexpr std::array kCommands = std::to_array<Command>({
      .min_operands = 1,
      .max_operands = 1 + kMaxLimitWords,
      .options = kAddOptions,
-     .summary = "Set the limit of a key",
-     .details = "A LIMIT is written as 100/m, 100 per minute, 5/15m, 10/s burst 20 or 1000/d fixed_window_counter.\n"
-                "The options --rate, --per, --algorithm and --burst say the same.\n"
-                "Creates the data directory if it is not there. Setting a limit again changes it; what was used\n"
-                "stays used. A key is 1 to 512 bytes of UTF-8; one that starts with \"-\" goes after \"--\".\n",
+     .summary = "Set the limit of a key or a pattern",
+     .details =
+         "A LIMIT is written as 100/m, 100 per minute, 5/15m, 10/s burst 20 or 1000/d fixed_window_counter.\n"
+         "The options --rate, --per, --algorithm and --burst say the same.\n"
+         "Creates the data directory if it is not there. Setting a limit again changes it; what was used\n"
+         "stays used. A key is 1 to 512 bytes of UTF-8; one that starts with \"-\" goes after \"--\".\n"
+         "A KEY that ends in \"*\" is a pattern: each key that starts with what is before it gets a quota of its\n"
+         "own, unless a limit is set for exactly that key. Put it in quotes, as in 'ip:*'.\n",
      .example = "  flint limit add api:user-42 100/m burst 150\n",
      .exit_codes = kUsualExits,
      .asks = {"setLimit", Access::kCreate, judge_done, render_limit_set},
@@ -92,7 +109,9 @@ constexpr std::array kCommands = std::to_array<Command>({
      .max_operands = 1,
      .options = kCheckOptions,
      .summary = "Decide whether a request may pass, and take its cost if so",
-     .details = "A denied check takes nothing, and says when to try again.\n",
+     .details =
+         "A denied check takes nothing, and says when to try again. A limit that is set for exactly this key holds,\n"
+         "then a pattern that overrides, then --limit, then the longest pattern that matches.\n",
      .example = "  flint limit check api:user-42 --cost 5 && ./send-the-request\n",
      .exit_codes = kCheckExits,
      .asks = {"check", Access::kChange, judge_decision, render_decision},
@@ -101,7 +120,7 @@ constexpr std::array kCommands = std::to_array<Command>({
      .operands = "ITEM...",
      .min_operands = 1,
      .max_operands = kMaxCheckAllItems,
-     .options = {},
+     .options = kCheckAllOptions,
      .summary = "One decision over several keys: all pass, or nothing is taken",
      .details = "An ITEM is KEY or KEY=COST: the digits after the last \"=\" are the cost (default 1).\n"
                 "A key that itself ends in \"=\" and digits is written with its cost, as in page=3=1.\n"
@@ -127,22 +146,36 @@ constexpr std::array kCommands = std::to_array<Command>({
      .max_operands = 0,
      .options = kListOptions,
      .summary = "List keys with their limits, in byte order",
-     .details = "",
+     .details = "Patterns are in the list, and with --keys also the keys that live by them.\n",
      .example = "  flint limit list --prefix api: --limit 50\n",
      .exit_codes = kUsualExits,
      .asks = {"listLimits", Access::kRead, judge_page, render_statuses},
      .run = limit_list},
     {.words = "limit reset",
-     .operands = "KEY",
-     .min_operands = 1,
+     .operands = "[KEY]",
+     .min_operands = 0,
      .max_operands = 1,
-     .options = {},
+     .options = kPrefixOptions,
      .summary = "Give a key its full quota back",
-     .details = "Its counters stay.\n",
+     .details = "Its counters stay. To reset a pattern resets its keys. Give either KEY or --prefix.\n",
      .example = "  flint limit reset api:user-42\n",
      .exit_codes = kKeyExits,
      .asks = {"reset", Access::kChange, judge_done, render_reset},
-     .run = ask},
+     .run = limit_reset},
+    {.words = "limit delete",
+     .operands = "[KEY]",
+     .min_operands = 0,
+     .max_operands = 1,
+     .options = kPrefixOptions,
+     .summary = "Delete the limit of a key, a pattern, or a key without a limit of its own",
+     .details =
+         "What the key had in use is forgotten, which forgives it; a pattern that matches it holds from then on.\n"
+         "The keys of a deleted pattern fall to the next pattern that matches, and what they have in use stays in\n"
+         "use. Give either KEY or --prefix.\n",
+     .example = "  flint limit delete --prefix api:\n",
+     .exit_codes = kKeyExits,
+     .asks = {"deleteLimit", Access::kChange, judge_done, render_deleted},
+     .run = limit_delete},
     {.words = "limit history",
      .operands = "KEY",
      .min_operands = 1,

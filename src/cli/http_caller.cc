@@ -159,8 +159,10 @@ class HttpCaller final : public Caller {
 
   http::request<http::string_body> request_of(const Call& call) const {
     const bool post = call.method == api::Method::kPost;
-    http::request<http::string_body> request(post ? http::verb::post : http::verb::get,
-                                             call.query.empty() ? call.path : call.path + "?" + call.query, 11);
+    const http::verb verb = post                                  ? http::verb::post
+                            : call.method == api::Method::kDelete ? http::verb::delete_
+                                                                  : http::verb::get;
+    http::request<http::string_body> request(verb, call.query.empty() ? call.path : call.path + "?" + call.query, 11);
     const bool ipv6 = endpoint_.host.find(':') != std::string::npos;
     const std::string host = ipv6 ? "[" + endpoint_.host + "]" : endpoint_.host;
     request.set(http::field::host, endpoint_.port.empty() ? host : host + ":" + endpoint_.port);
@@ -200,7 +202,7 @@ class HttpCaller final : public Caller {
 
   Status lost(const error_code& error, api::Method method) const {
     std::string message = "The Flint server at " + endpoint_.text + " gave no whole answer: " + reason(error) + ".";
-    if (method == api::Method::kPost) message += " Whether it did what was asked is unknown.";
+    if (method != api::Method::kGet) message += " Whether it did what was asked is unknown.";
     return unavailable(message);
   }
 

@@ -56,6 +56,13 @@ std::string count_and_units(const json::value& status, std::string_view what) {
          shown(member(status, "last_" + std::string(what) + "_at"));
 }
 
+/// Where a limit comes from that was not set for this name.
+std::string source_of(const json::value& status) {
+  const json::value& source = member(status, "source");
+  if (source == "pattern") return "pattern " + quoted(member(status, "pattern"));
+  return source == "carried" ? "the last check, which carried it" : "";
+}
+
 /// Members under names for people: spaces instead of underscores, and "log" where the API's name is from the original.
 Fact doctor_fact(std::string_view name, const json::value& value) {
   constexpr std::string_view kBytes = "_bytes";
@@ -137,14 +144,20 @@ Shown render_check_all(const json::value& result, const json::object& /*asked*/,
 }
 
 Shown render_status(const json::value& status, const json::object& /*asked*/, const Style& style) {
-  return {style.bold(shown(member(status, "key"))) + "\n" +
-          fact_lines({{"limit", rule_of(status)},
-                      {"algorithm", shown(member(status, "algorithm"))},
-                      {"remaining", shown(member(status, "remaining"))},
-                      {"full again at", shown(member(status, "reset_at"))},
-                      {"allowed", count_and_units(status, "allowed")},
-                      {"denied", count_and_units(status, "denied")},
-                      {"last reset", shown(member(status, "last_reset_at"))}})};
+  std::vector<Fact> facts = {{"limit", rule_of(status)}, {"algorithm", shown(member(status, "algorithm"))}};
+  const json::value& keys = member(status, "keys");
+  if (const std::string source = source_of(status); !source.empty()) facts.push_back({"comes from", source});
+  if (keys.is_null()) {
+    facts.push_back({"remaining", shown(member(status, "remaining"))});
+    facts.push_back({"full again at", shown(member(status, "reset_at"))});
+  } else {
+    facts.push_back({"overrides", is_true(member(status, "override")) ? "limits that checks carry" : "nothing"});
+    facts.push_back({"keys", shown(keys)});
+  }
+  facts.push_back({"allowed", count_and_units(status, "allowed")});
+  facts.push_back({"denied", count_and_units(status, "denied")});
+  facts.push_back({"last reset", shown(member(status, "last_reset_at"))});
+  return {style.bold(shown(member(status, "key"))) + "\n" + fact_lines(facts)};
 }
 
 Shown render_statuses(const json::value& statuses, const json::object& /*asked*/, const Style& style) {
@@ -182,6 +195,20 @@ Shown render_history(const json::value& events, const json::object& /*asked*/, c
 
 Shown render_reset(const json::value& /*answer*/, const json::object& asked, const Style& /*style*/) {
   return {quoted(member(asked, "key")) + " has its full quota again.\n"};
+}
+
+Shown render_reset_count(const json::value& answer, const json::object& asked, const Style& /*style*/) {
+  return {"Reset " + shown(member(answer, "reset")) + " limits and keys that start with " +
+          quoted(member(asked, "prefix")) + ".\n"};
+}
+
+Shown render_deleted(const json::value& /*answer*/, const json::object& asked, const Style& /*style*/) {
+  return {quoted(member(asked, "key")) + " is deleted.\n"};
+}
+
+Shown render_deleted_count(const json::value& answer, const json::object& asked, const Style& /*style*/) {
+  return {"Deleted " + shown(member(answer, "deleted")) + " limits and keys that start with " +
+          quoted(member(asked, "prefix")) + ".\n"};
 }
 
 Shown render_flush(const json::value& /*answer*/, const json::object& /*asked*/, const Style& /*style*/) {

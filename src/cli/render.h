@@ -17,6 +17,9 @@ Shown render_statuses(const json::value& statuses, const json::object& asked, co
 Shown render_ranking(const json::value& statuses, const json::object& asked, const Style& style);
 Shown render_history(const json::value& events, const json::object& asked, const Style& style);
 Shown render_reset(const json::value& answer, const json::object& asked, const Style& style);
+Shown render_reset_count(const json::value& answer, const json::object& asked, const Style& style);
+Shown render_deleted(const json::value& answer, const json::object& asked, const Style& style);
+Shown render_deleted_count(const json::value& answer, const json::object& asked, const Style& style);
 Shown render_flush(const json::value& answer, const json::object& asked, const Style& style);
 Shown render_compact(const json::value& answer, const json::object& asked, const Style& style);
 /// kFailed when the directory does not open or storage has failed.

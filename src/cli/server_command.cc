@@ -64,6 +64,13 @@ Status read_log_format(const Invocation& invocation, net::LogFormat& to) {
   return {};
 }
 
+Status read_on_full(const Invocation& invocation, OnFull& to) {
+  const std::string_view name = invocation.option("--on-full").value_or("deny");
+  if (name != "deny" && name != "allow") return one_of("--on-full", "deny or allow", name);
+  to = name == "deny" ? OnFull::kDeny : OnFull::kAllow;
+  return {};
+}
+
 /// If other users can read the token file, the token does not keep them out; if they can write it, they choose the
 /// token. A warning only, so that a server does not refuse to start because of a mode.
 void report_token_file(const std::string& file, std::vector<Finding>& findings) {
@@ -89,6 +96,8 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
         read_integer(invocation, "--flush-every-ms", 1, kMaxFlushEvery.count(), flush_every_ms),
         read_integer(invocation, "--flush-every-events", 1, kMaxFlushEveryEvents, options.limiter.flush_every_events),
         read_integer(invocation, "--max-unsynced-ms", 1, kMaxMaxUnsynced.count(), max_unsynced_ms),
+        read_integer(invocation, "--max-keys", 1, kMaxMaxKeys, options.limiter.max_keys),
+        read_on_full(invocation, options.limiter.on_full),
         read_integer(invocation, "--max-blocking", 1, server::kMaxBlocking, options.max_blocking),
         read_integer(invocation, "--threads", 0, server::kMaxThreads, options.threads)}) {
     if (!status.ok()) return status;

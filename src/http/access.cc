@@ -70,7 +70,7 @@ bool is_json(std::string_view content_type) noexcept {
 /// No path accepts these methods. `route` has the methods that the path accepts instead, if it exists.
 Refusal never_served(const api::Service::Route& route) {
   Refusal refused = refusal(405, "method_not_allowed", "The server does not accept TRACE or CONNECT.");
-  refused.response.allow = route.error.allow.empty() ? "GET, HEAD, POST" : route.error.allow;
+  refused.response.allow = route.error.allow.empty() ? "GET, HEAD, POST, DELETE" : route.error.allow;
   return closing(std::move(refused));
 }
 

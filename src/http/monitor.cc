@@ -46,7 +46,12 @@ void write_limiter(MetricsText& text, const Stats& stats) {
   text.family("flint_decisions_total", "counter", "Decisions since the server started, by outcome.");
   text.sample("flint_decisions_total", "outcome=\"allowed\"", stats.allowed);
   text.sample("flint_decisions_total", "outcome=\"denied\"", stats.denied);
-  text.gauge("flint_keys", "Keys that have a limit.", stats.keys);
+  text.gauge("flint_keys", "Limits, patterns and keys.", stats.keys);
+  text.gauge("flint_born_keys", "Of these, keys that live by patterns and carried limits: at most --max-keys.",
+             stats.born_keys);
+  text.counter("flint_forgotten_keys_total", "Such keys that were forgotten, with their full quota back.",
+               stats.forgotten_keys);
+  text.counter("flint_keys_full_total", "Checks of new keys that found --max-keys reached.", stats.keys_full);
   text.gauge("flint_storage_up", "1 when the storage accepts changes, 0 when it has failed.",
              std::uint64_t{stats.failed ? 0U : 1U});
   text.gauge("flint_storage_degraded", "1 when the operator should look at what flint doctor says, else 0.",
