@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
 MAX_UNITS = 1 << 40
 MAX_PERIOD_MS = 366 * 86_400_000
 MAX_KEY_BYTES = 512
 MAX_ITEMS = 128
 MAX_LISTED = 1_000_000_000
+MAX_MAX_KEYS = 100_000_000
 #: Of history() and top(), whose answers a server makes in memory.
 MAX_ROWS = 10_000
 
@@ -42,6 +43,10 @@ class Limit(NamedTuple):
     @property
     def capacity(self) -> int:
         return self.rate if self.burst is None else self.burst
+
+
+#: What check_all decides on: a key, a cost, and the limit that comes with them.
+Item = tuple[str, int, Union[Limit, None]]
 
 
 def type_name(value: object) -> str:
@@ -108,44 +113,60 @@ def period(value: object, name: str = "per") -> int:
     return millis
 
 
-def limit(rate: object, per: object, algorithm: object, burst: object) -> Limit:
-    checked_rate = units(rate, "rate")
-    millis = period(per)
+def limit(rate: object, per: object, algorithm: object, burst: object, within: str = "") -> Limit:
+    """`within` is put before the names, such as `limit.` for those of a dict."""
+    checked_rate = units(rate, f"{within}rate")
+    millis = period(per, f"{within}per")
     if not isinstance(algorithm, str):
-        raise TypeError(f"algorithm must be a str, not {type_name(algorithm)}.")
+        raise TypeError(f"{within}algorithm must be a str, not {type_name(algorithm)}.")
     if algorithm not in ALGORITHMS:
-        raise ValueError(f"algorithm must be {', '.join(ALGORITHMS[:-1])} or {ALGORITHMS[-1]}.")
+        raise ValueError(f"{within}algorithm must be {', '.join(ALGORITHMS[:-1])} or {ALGORITHMS[-1]}.")
     if burst is None:
         return Limit(checked_rate, millis, str.__str__(algorithm), None)
-    checked_burst = units(burst, "burst")
+    checked_burst = units(burst, f"{within}burst")
     if algorithm != "token_bucket":
-        raise ValueError(f"burst is for token_bucket only: leave it out for {str.__str__(algorithm)}.")
+        raise ValueError(f"{within}burst is for token_bucket only: leave it out for {str.__str__(algorithm)}.")
     return Limit(checked_rate, millis, str.__str__(algorithm), checked_burst)
 
 
-def items(value: object) -> list[tuple[str, int]]:
-    """Of check_all: each item as a key and a cost."""
+def flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, not {type_name(value)}.")
+    return value
+
+
+def nonempty_prefix(value: object) -> str:
+    """Of what changes all that begins with it."""
+    checked = text(value, "prefix")
+    if not checked:
+        raise ValueError("prefix must not be empty: that would be every limit and every key.")
+    return checked
+
+
+def items(value: object, read_limit: Callable[[object, str], Limit | None]) -> list[Item]:
+    """Of check_all: each item as a key, a cost and the limit that it carries, which `read_limit` reads."""
     if isinstance(value, (str, bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
         raise TypeError(f"items must be a list of keys, of (key, cost) or of dicts, not {type_name(value)}.")
     given: list[Any] = list(islice(value, MAX_ITEMS + 1))
     if not 1 <= len(given) <= MAX_ITEMS:
         raise ValueError(f"items must contain 1 to {MAX_ITEMS} keys, not {'more' if given else 'none'}.")
-    return [_item(item, f"items[{index}]") for index, item in enumerate(given)]
+    return [_item(item, f"items[{index}]", read_limit) for index, item in enumerate(given)]
 
 
-def _item(value: object, name: str) -> tuple[str, int]:
+def _item(value: object, name: str, read_limit: Callable[[object, str], Limit | None]) -> Item:
     if isinstance(value, str):
-        return key(value, name), 1
+        return key(value, name), 1, None
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"{name} must be a key and a cost, not {len(value)} values.")
-        return key(value[0], f"{name}[0]"), units(value[1], f"{name}[1]")
+        return key(value[0], f"{name}[0]"), units(value[1], f"{name}[1]"), None
     if isinstance(value, Mapping):
-        if value.keys() - {"key", "cost"}:
-            raise ValueError(f"{name} must have no members but key and cost.")
+        if value.keys() - {"key", "cost", "limit"}:
+            raise ValueError(f"{name} must have no members but key, cost and limit.")
         if "key" not in value:
             raise ValueError(f"{name}.key is missing.")
-        return key(value["key"], f"{name}.key"), units(value.get("cost", 1), f"{name}.cost")
+        limit = read_limit(value.get("limit"), f"{name}.limit")
+        return key(value["key"], f"{name}.key"), units(value.get("cost", 1), f"{name}.cost"), limit
     raise TypeError(f"{name} must be a key, (key, cost) or a dict, not {type_name(value)}.")
 
 
@@ -162,9 +183,9 @@ def rows(value: object) -> int:
     return integer(value, "limit", MAX_ROWS)
 
 
-def page(prefix: object, after: object, limit_value: object) -> tuple[str, str, int]:
+def page(prefix: object, after: object, limit_value: object, keys: object) -> tuple[str, str, int, bool]:
     most = MAX_LISTED if limit_value is None else integer(limit_value, "limit", MAX_LISTED)
-    return text(prefix, "prefix"), text(after, "after"), most
+    return text(prefix, "prefix"), text(after, "after"), most, flag(keys, "keys")
 
 
 def path(value: object, name: str) -> bytes:
@@ -177,6 +198,12 @@ def path(value: object, name: str) -> bytes:
     if not encoded or b"\0" in encoded:
         raise ValueError(f"{name} must be a path: it {'holds a NUL' if encoded else 'is empty'}.")
     return encoded
+
+
+def most_keys(max_keys: object, on_full: object) -> tuple[int, bool]:
+    """And whether a check of one more key is allowed."""
+    most = integer(max_keys, "max_keys", MAX_MAX_KEYS)
+    return most, choice(on_full, "on_full", ("deny", "allow")) == "allow"
 
 
 def seconds(value: object, name: str) -> float:

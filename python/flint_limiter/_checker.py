@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from flint_limiter._errors import FlintError
     from flint_limiter._result import CheckResult
-    from flint_limiter._types import Algorithm, LimitStatus, Period
+    from flint_limiter._types import Algorithm, CarriedLimit, LimitStatus, Period
 
 
 class Checker(Protocol):
@@ -36,9 +36,9 @@ class Checker(Protocol):
         burst: int | None = None,
     ) -> None: ...
 
-    def check(self, key: str, *, cost: int = 1) -> CheckResult: ...
+    def check(self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None) -> CheckResult: ...
 
-    async def acheck(self, key: str, *, cost: int = 1) -> CheckResult: ...
+    async def acheck(self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None) -> CheckResult: ...
 
     def status(self, key: str) -> LimitStatus | None: ...
 

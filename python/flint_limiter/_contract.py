@@ -13,7 +13,17 @@ from flint_limiter import _limits
 from flint_limiter._decorator import Guard
 from flint_limiter._errors import FlintError
 from flint_limiter._result import CheckResult
-from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
+from flint_limiter._types import (
+    Algorithm,
+    CarriedLimit,
+    CheckAllResult,
+    DoctorReport,
+    Events,
+    Items,
+    LimitStatus,
+    Period,
+    Statuses,
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Self = TypeVar("Self", bound="AbstractLimiter")
@@ -46,10 +56,16 @@ class AbstractLimiter(ABC):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        override: bool = False,
     ) -> None:
-        """Set the limit of a key, given either as a rate string, such as `"100/m"`, `"100 per minute"` or
-        `"10/s burst 20"`, or as `rate` units per `per` (an int of seconds, a str like `"1m"`, or a timedelta) with an
-        `algorithm` (the default is `"token_bucket"`) and a `burst`.
+        """Set the limit of a key or of a pattern, given either as a rate string, such as `"100/m"`,
+        `"100 per minute"` or `"10/s burst 20"`, or as `rate` units per `per` (an int of seconds, a str like `"1m"`, or
+        a timedelta) with an `algorithm` (the default is `"token_bucket"`) and a `burst`.
+
+        A name that ends in `*` is a pattern's: every key that begins with what is before the `*` has a usage of its
+        own, from its first allowed check on, unless a limit was set for exactly this key. With `override` it holds also
+        where a check carries a limit; that is an error with another key. A changed pattern holds at once for all its
+        keys.
 
         A new key starts with full quota. If the key already has these values, nothing is written. If the values differ,
         the units in use stay in use, up to the new capacity: remaining becomes the new capacity minus the units in use,
@@ -58,44 +74,83 @@ class AbstractLimiter(ABC):
         """
 
     @abstractmethod
-    def check(self, key: str, *, cost: int = 1) -> CheckResult:
+    def check(
+        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+    ) -> CheckResult:
         """Decide whether `cost` units of `key` may pass now and, if so, consume them. The result is true when allowed.
 
-        Raises LimitNotConfigured for a key without a limit, and ValueError for a cost above the key's capacity (it
-        could never pass).
+        `limit` is a limit that the check carries: a rate string such as `"100/m"`, or a dict with `rate`, `per` and, if
+        they are not the defaults, `algorithm` and `burst`. The limit that holds is the one that was set for exactly
+        this key; else that of the longest matching pattern with `override`; else the one that the check carries; else
+        that of the longest matching pattern. A key that is decided by several limits in turn has its usage counted
+        under each of the last four, so that to alternate between them grants nothing. A key without a limit of its own
+        is forgotten once its full quota is back, which changes no decision.
+
+        With `dry_run` the result is what a check would be told, and nothing is consumed, counted or created.
+
+        Raises LimitNotConfigured if no limit holds, and ValueError for a cost above the capacity (it could never pass)
+        and for the name of a pattern.
         """
 
     @abstractmethod
-    def check_all(self, items: Items) -> CheckAllResult:
+    def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
         """Make one decision over 1 to 128 distinct keys: consume from all of them, or from none.
 
-        An item is `"key"`, `("key", cost)` or `{"key": ..., "cost": ...}`. Returns
+        An item is `"key"`, `("key", cost)` or `{"key": ..., "cost": ..., "limit": ...}`; `limit` and `dry_run` are as
+        in `check()`. Returns
         `{"allowed": bool, "denied_key": str | None, "results": [CheckResult, ...]}`: `denied_key` is the first key, in
         the given order, that denied, and its result is the last of `results`. If any item is in error, the whole call
         fails and nothing is consumed.
         """
 
-    def allow(self, key: str, *, cost: int = 1) -> bool:
-        """Return whether `check(key, cost=cost)` is allowed."""
-        return self.check(key, cost=cost).allowed
+    def allow(self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False) -> bool:
+        """Return whether `check()` with these arguments is allowed."""
+        return self.check(key, cost, limit=limit, dry_run=dry_run).allowed
 
-    def allow_all(self, items: Items) -> bool:
-        """Return whether `check_all(items)` is allowed."""
-        return self.check_all(items)["allowed"]
+    def allow_all(self, items: Items, *, dry_run: bool = False) -> bool:
+        """Return whether `check_all()` with these arguments is allowed."""
+        return self.check_all(items, dry_run=dry_run)["allowed"]
 
     @abstractmethod
     def reset(self, key: str) -> None:
-        """Give `key` its full quota back. Its counters stay. Raises LimitNotConfigured for a key without a limit."""
+        """Give `key` its full quota back; of a pattern, each of its keys. Its counters stay. Raises LimitNotConfigured
+        if no limit holds for the key."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Delete the limit of `key`, and forget the key with its usage, which forgives it; a pattern that matches it
+        holds from then on.
+
+        The keys of a deleted pattern fall to the next pattern that matches, and what they have in use stays in use.
+        Raises LimitNotConfigured if there is neither a limit nor a key of this name.
+        """
+
+    @abstractmethod
+    def reset_prefix(self, prefix: str) -> int:
+        """`reset()` every limit, pattern and key whose name begins with `prefix`, which must not be empty. Return how
+        many there were. Some at a time: checks continue, and what a crash cuts short is done in part."""
+
+    @abstractmethod
+    def delete_prefix(self, prefix: str) -> int:
+        """`delete()` every limit, pattern and key whose name begins with `prefix`, which must not be empty. Return how
+        many there were. Some at a time: checks continue, and what a crash cuts short is done in part."""
 
     # --- Queries, which change nothing
 
     @abstractmethod
     def status(self, key: str) -> LimitStatus | None:
-        """Return the status of `key`, or None for a key without a limit. Polling does not slow a refill."""
+        """Return the status of a key or of a pattern, or None if no limit holds. Polling does not slow a refill.
+
+        That of a pattern says how many keys live by it, and sums up the counters of all its keys, also of those that
+        are forgotten.
+        """
 
     @abstractmethod
-    def list(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
-        """Return statuses in byte order of the keys: those with `prefix`, after the key `after`, at most `limit`.
+    def list(
+        self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
+    ) -> Statuses:
+        """Return the statuses of limits and patterns in byte order of their names: those with `prefix`, after the name
+        `after`, at most `limit`. With `keys` also of the keys that have no limit of their own.
 
         Checks continue concurrently: each status is exact, but the list does not show one instant.
         """
@@ -104,7 +159,7 @@ class AbstractLimiter(ABC):
     def history(self, key: str, *, limit: int = 100) -> Events:
         """Return the newest `limit` (at most 10,000) events of `key` that the log on disk still retains, newest last.
 
-        Raises LimitNotConfigured for a key without a limit.
+        Raises LimitNotConfigured if no limit holds for the key.
         """
 
     @abstractmethod
@@ -156,35 +211,54 @@ class AbstractLimiter(ABC):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        override: bool = False,
     ) -> None:
         """`limit()` for asyncio."""
 
     @abstractmethod
-    async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
+    async def acheck(
+        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+    ) -> CheckResult:
         """`check()` for asyncio."""
 
     @abstractmethod
-    async def acheck_all(self, items: Items) -> CheckAllResult:
+    async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
         """`check_all()` for asyncio."""
 
-    async def aallow(self, key: str, *, cost: int = 1) -> bool:
+    async def aallow(
+        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+    ) -> bool:
         """`allow()` for asyncio."""
-        return (await self.acheck(key, cost=cost)).allowed
+        return (await self.acheck(key, cost, limit=limit, dry_run=dry_run)).allowed
 
-    async def aallow_all(self, items: Items) -> bool:
+    async def aallow_all(self, items: Items, *, dry_run: bool = False) -> bool:
         """`allow_all()` for asyncio."""
-        return (await self.acheck_all(items))["allowed"]
+        return (await self.acheck_all(items, dry_run=dry_run))["allowed"]
 
     @abstractmethod
     async def areset(self, key: str) -> None:
         """`reset()` for asyncio."""
 
     @abstractmethod
+    async def adelete(self, key: str) -> None:
+        """`delete()` for asyncio."""
+
+    @abstractmethod
+    async def areset_prefix(self, prefix: str) -> int:
+        """`reset_prefix()` for asyncio."""
+
+    @abstractmethod
+    async def adelete_prefix(self, prefix: str) -> int:
+        """`delete_prefix()` for asyncio."""
+
+    @abstractmethod
     async def astatus(self, key: str) -> LimitStatus | None:
         """`status()` for asyncio."""
 
     @abstractmethod
-    async def alist(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
+    async def alist(
+        self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
+    ) -> Statuses:
         """`list()` for asyncio."""
 
     @abstractmethod

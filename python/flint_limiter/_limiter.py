@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeVar
 
 from flint_limiter import _arguments, _limits
 from flint_limiter._commits import Commits
@@ -13,7 +13,19 @@ from flint_limiter._contract import AbstractLimiter
 from flint_limiter._locked import wait_for_directory
 from flint_limiter._native import LimiterHandle
 from flint_limiter._result import CheckResult
-from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
+from flint_limiter._types import (
+    Algorithm,
+    CarriedLimit,
+    CheckAllResult,
+    DoctorReport,
+    Events,
+    Items,
+    LimitStatus,
+    Period,
+    Statuses,
+)
+
+Answer = TypeVar("Answer")
 
 
 class Limiter(AbstractLimiter):
@@ -27,6 +39,10 @@ class Limiter(AbstractLimiter):
     whichever comes first; a crash of the machine loses the events after the last completed flush. Changes wait while
     the oldest event that is not durable is older than `max_unsynced_ms` (1 to 3,600,000), so a crash loses at most that
     plus the duration of one sync.
+
+    `max_keys` (1 to 100,000,000) bounds how many keys live by patterns and by limits that checks carry; keys with a
+    limit of their own do not count. Beyond it, a check of a new key consumes nothing, its result is `keys_full`, and
+    `on_full` says whether it is allowed.
 
     Raises DataDirLocked if another process, or another Limiter of this process, has the directory: the message names
     the owner and says what to do. Before that, it waits `lock_timeout` seconds for the directory, blocking the thread.
@@ -49,6 +65,8 @@ class Limiter(AbstractLimiter):
         flush_every_events: int = 100,
         max_unsynced_ms: int = 1000,
         lock_timeout: float | None = None,
+        max_keys: int = 10_000_000,
+        on_full: Literal["deny", "allow"] = "deny",
     ) -> None:
         path = _arguments.path(data_dir, "data_dir")
         always = _arguments.choice(sync, "sync", ("always", "batch")) == "always"
@@ -56,9 +74,20 @@ class Limiter(AbstractLimiter):
         every_events = _arguments.integer(flush_every_events, "flush_every_events", 1_000_000)
         unsynced_ms = _arguments.integer(max_unsynced_ms, "max_unsynced_ms", 3_600_000)
         wait_s = None if lock_timeout is None else _arguments.wait(lock_timeout, "lock_timeout")
+        most_keys, allow_on_full = _arguments.most_keys(max_keys, on_full)
 
         def open_it(timeout_ms: int, while_waiting: Callable[[], None] | None) -> LimiterHandle:
-            return LimiterHandle.open(path, always, every_ms, every_events, unsynced_ms, timeout_ms, while_waiting)
+            return LimiterHandle.open(
+                path,
+                always,
+                every_ms,
+                every_events,
+                unsynced_ms,
+                timeout_ms,
+                most_keys,
+                allow_on_full,
+                while_waiting,
+            )
 
         self._attach(wait_for_directory(open_it, os.fsdecode(path), wait_s))
 
@@ -76,26 +105,45 @@ class Limiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        override: bool = False,
     ) -> None:
-        self._handle.limit(_arguments.key(key), *_limits.limit(limit, rate, per, algorithm, burst))
+        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst)
+        self._handle.limit(name, rule, _arguments.flag(override, "override"))
 
-    def check(self, key: str, *, cost: int = 1) -> CheckResult:
-        return self._handle.check(key, cost)
+    def check(
+        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+    ) -> CheckResult:
+        if limit is None and dry_run is False:
+            return self._handle.check(key, cost)
+        return self._handle.check_with(key, cost, _limits.carried(limit), _arguments.flag(dry_run, "dry_run"))
 
-    def allow(self, key: str, *, cost: int = 1) -> bool:
-        return self._handle.check(key, cost).allowed
+    def allow(self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False) -> bool:
+        if limit is None and dry_run is False:
+            return self._handle.check(key, cost).allowed
+        return self.check(key, cost, limit=limit, dry_run=dry_run).allowed
 
-    def check_all(self, items: Items) -> CheckAllResult:
-        return self._handle.check_all(_arguments.items(items))
+    def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
+        return self._handle.check_all(_limits.items(items), _arguments.flag(dry_run, "dry_run"))
 
     def reset(self, key: str) -> None:
         self._handle.reset(_arguments.key(key))
 
+    def delete(self, key: str) -> None:
+        self._handle.remove(_arguments.key(key))
+
+    def reset_prefix(self, prefix: str) -> int:
+        return self._handle.reset_prefix(_arguments.nonempty_prefix(prefix))
+
+    def delete_prefix(self, prefix: str) -> int:
+        return self._handle.remove_prefix(_arguments.nonempty_prefix(prefix))
+
     def status(self, key: str) -> LimitStatus | None:
         return self._handle.status(_arguments.key(key))
 
-    def list(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
-        return self._handle.list(*_arguments.page(prefix, after, limit))
+    def list(
+        self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
+    ) -> Statuses:
+        return self._handle.list(*_arguments.page(prefix, after, limit, keys))
 
     def history(self, key: str, *, limit: int = 100) -> Events:
         return self._handle.history(_arguments.key(key), _arguments.rows(limit))
@@ -131,29 +179,49 @@ class Limiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        override: bool = False,
     ) -> None:
-        rule = _limits.limit(limit, rate, per, algorithm, burst)
-        await self._durable(self._handle.limit_deferred(_arguments.key(key), *rule))
+        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst)
+        overrides = _arguments.flag(override, "override")
+        await self._durable(await self._of(name, self._handle.limit_deferred, rule, overrides))
 
-    async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
-        result, ticket = self._handle.check_deferred(key, cost)
+    async def acheck(
+        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+    ) -> CheckResult:
+        if limit is None and dry_run is False:
+            result, ticket = self._handle.check_deferred(key, cost)
+        else:
+            carried, dry = _limits.carried(limit), _arguments.flag(dry_run, "dry_run")
+            result, ticket = self._handle.check_with_deferred(key, cost, carried, dry)
         if ticket:
             await self._commits.durable(self._handle, ticket)
         return result
 
-    async def acheck_all(self, items: Items) -> CheckAllResult:
-        answer, ticket = self._handle.check_all_deferred(_arguments.items(items))
+    async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
+        asked, dry = _limits.items(items), _arguments.flag(dry_run, "dry_run")
+        answer, ticket = self._handle.check_all_deferred(asked, dry)
         await self._durable(ticket)
         return answer
 
     async def areset(self, key: str) -> None:
-        await self._durable(self._handle.reset_deferred(_arguments.key(key)))
+        await self._durable(await self._of(_arguments.key(key), self._handle.reset_deferred))
+
+    async def adelete(self, key: str) -> None:
+        await self._durable(await self._of(_arguments.key(key), self._handle.remove_deferred))
+
+    async def areset_prefix(self, prefix: str) -> int:
+        return await asyncio.to_thread(self.reset_prefix, prefix)
+
+    async def adelete_prefix(self, prefix: str) -> int:
+        return await asyncio.to_thread(self.delete_prefix, prefix)
 
     async def astatus(self, key: str) -> LimitStatus | None:
-        return self.status(key)
+        return await self._of(_arguments.key(key), self._handle.status)
 
-    async def alist(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
-        return await asyncio.to_thread(self.list, prefix=prefix, after=after, limit=limit)
+    async def alist(
+        self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
+    ) -> Statuses:
+        return await asyncio.to_thread(self.list, prefix=prefix, after=after, limit=limit, keys=keys)
 
     async def ahistory(self, key: str, *, limit: int = 100) -> Events:
         return await asyncio.to_thread(self.history, key, limit=limit)
@@ -169,6 +237,12 @@ class Limiter(AbstractLimiter):
 
     async def acompact(self) -> None:
         await asyncio.to_thread(self.compact)
+
+    async def _of(self, name: str, call: Callable[..., Answer], *arguments: object) -> Answer:
+        """What `call` returns for a key; in a thread for a pattern, where it takes as long as the pattern has keys."""
+        if name.endswith("*"):
+            return await asyncio.to_thread(call, name, *arguments)
+        return call(name, *arguments)
 
     async def _durable(self, ticket: int) -> None:
         if ticket:

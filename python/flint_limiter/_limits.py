@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flint_limiter import _arguments, _rate_string
+
+_MEMBERS = ("rate", "per", "algorithm", "burst")
 
 
 def limit(text: object, rate: object, per: object, algorithm: object, burst: object) -> _arguments.Limit:
@@ -29,6 +33,31 @@ def limit_of_requests(rate: object, per: object, algorithm: object, burst: objec
     if algorithm is not None or burst is not None:
         raise TypeError("algorithm and burst need rate and per.")
     return None
+
+
+def carried(value: object, name: str = "limit") -> _arguments.Limit | None:
+    """Of a check: a rate string, or a dict of its parts; None where the check carries none."""
+    if value is None:
+        return None
+    if isinstance(value, _arguments.Limit):  # of our own: read before
+        return value
+    if isinstance(value, str):
+        return _rate_string.parse(_arguments.text(value, name), name)
+    if not isinstance(value, Mapping):
+        found = _arguments.type_name(value)
+        raise TypeError(f"{name} must be a str such as '100/m' or a dict with rate and per, not {found}.")
+    if value.keys() - set(_MEMBERS):
+        raise ValueError(f"{name} must have no members but rate, per, algorithm and burst.")
+    for member in ("rate", "per"):
+        if member not in value:
+            raise ValueError(f"{name}.{member} is missing.")
+    algorithm = value.get("algorithm", "token_bucket")
+    return _arguments.limit(value["rate"], value["per"], algorithm, value.get("burst"), f"{name}.")
+
+
+def items(value: object) -> list[_arguments.Item]:
+    """Of check_all, with the limits that they carry."""
+    return _arguments.items(value, carried)
 
 
 def _given(**arguments: object) -> str:

@@ -53,29 +53,55 @@ class _Strange(Exception):
     """An answer that has the form of one, but not to what was asked."""
 
 
-def limit(key: str, limit: _arguments.Limit) -> Call[None]:
-    body: dict[str, Any] = {
-        "key": key,
-        "rate": limit.rate,
-        "per": f"{limit.per_millis}ms",
-        "algorithm": limit.algorithm,
-    }
-    if limit.burst is not None:
-        body["burst"] = limit.burst
+def limit(key: str, limit: _arguments.Limit, override: bool) -> Call[None]:
+    body = {"key": key, **_rule(limit)}
+    if override:
+        body["override"] = True
     return Call(_post("/v1/limits", body, repeatable=True), _nothing)
 
 
-def check(key: str, cost: int) -> Call[CheckResult]:
-    return Call(_post("/v1/check", {"key": key, "cost": cost}), lambda document: _decision(document, key, cost))
+def check(key: str, cost: int, limit: _arguments.Limit | None = None, dry_run: bool = False) -> Call[CheckResult]:
+    body = _item(key, cost, limit)
+    if dry_run:
+        body["dry_run"] = True
+    return Call(_post("/v1/check", body, repeatable=dry_run), lambda document: _decision(document, key, cost))
 
 
-def check_all(pairs: Sequence[tuple[str, int]]) -> Call[CheckAllResult]:
-    body = {"items": [{"key": key, "cost": cost} for key, cost in pairs]}
-    return Call(_post("/v1/check-all", body), lambda document: _decisions(document, pairs))
+def check_all(items: Sequence[_arguments.Item], dry_run: bool) -> Call[CheckAllResult]:
+    body: dict[str, Any] = {"items": [_item(*item) for item in items]}
+    if dry_run:
+        body["dry_run"] = True
+    return Call(_post("/v1/check-all", body, repeatable=dry_run), lambda document: _decisions(document, items))
+
+
+def _item(key: str, cost: int, limit: _arguments.Limit | None) -> dict[str, Any]:
+    if limit is None:
+        return {"key": key, "cost": cost}
+    return {"key": key, "cost": cost, "limit": _rule(limit)}
+
+
+def _rule(limit: _arguments.Limit) -> dict[str, Any]:
+    rule: dict[str, Any] = {"rate": limit.rate, "per": f"{limit.per_millis}ms", "algorithm": limit.algorithm}
+    if limit.burst is not None:
+        rule["burst"] = limit.burst
+    return rule
 
 
 def reset(key: str) -> Call[None]:
     return Call(_post("/v1/reset", {"key": key}), _nothing)
+
+
+def reset_prefix(prefix: str) -> Call[int]:
+    return Call(_post("/v1/reset-prefix", {"prefix": prefix}), lambda document: _count(document["reset"]))
+
+
+def delete(key: str) -> Call[None]:
+    return Call(_delete(_limit_path(key)), _nothing)
+
+
+def delete_prefix(prefix: str) -> Call[int]:
+    target = f"/v1/limits?{urlencode({'prefix': prefix})}"
+    return Call(_delete(target), lambda document: _count(document["deleted"]))
 
 
 def status(key: str) -> Call[LimitStatus]:
@@ -84,18 +110,23 @@ def status(key: str) -> Call[LimitStatus]:
             raise _Strange("it is about another key")
         return _status(document)
 
-    return Call(_get(f"/v1/limits/{quote(key, safe='')}"), read)
+    return Call(_get(_limit_path(key)), read)
+
+
+def _limit_path(key: str) -> str:
+    return f"/v1/limits/{quote(key, safe='')}"
 
 
 class Listing:
     """A list in pages: each is bounded and judged, and its keys come after those before it, so that there is an end."""
 
-    __slots__ = ("_after", "_left", "_page", "_prefix", "statuses")
+    __slots__ = ("_after", "_keys", "_left", "_page", "_prefix", "statuses")
 
-    def __init__(self, prefix: str, after: str, limit: int) -> None:
+    def __init__(self, prefix: str, after: str, limit: int, keys: bool) -> None:
         self._prefix = prefix
         self._after = after
         self._left = limit
+        self._keys = "true" if keys else ""
         self.statuses: Statuses = []
 
     def next_page(self) -> Call[Statuses] | None:
@@ -103,7 +134,7 @@ class Listing:
         if self._left == 0:
             return None
         self._page = min(self._left, _PAGE)
-        given = {"prefix": self._prefix, "after": self._after, "limit": self._page}
+        given = {"prefix": self._prefix, "after": self._after, "limit": self._page, "keys": self._keys}
         return Call(_get("/v1/limits", {name: value for name, value in given.items() if value}, _LONG), self._read)
 
     def _read(self, document: Any) -> Statuses:
@@ -197,6 +228,17 @@ def _post(path: str, body: dict[str, Any], *, repeatable: bool = False) -> Reque
     return Request("POST", path, json.dumps(body).encode(), repeatable, _SHORT)
 
 
+def _delete(target: str) -> Request:
+    return Request("DELETE", target, None, repeatable=False, most=_SHORT)
+
+
+def _count(value: Any) -> int:
+    if not _is_count(value):
+        raise TypeError
+    count: int = value
+    return count
+
+
 def _nothing(document: Any) -> None:
     if document["ok"] is not True:
         raise ValueError
@@ -238,13 +280,16 @@ _DECISION: _Fields = {
     **dict.fromkeys(("limit", "remaining", "reset_after_ms", "retry_after_ms"), _is_count),
     "algorithm": _is_text,
 }
+_KEYS_FULL = "keys_full"
 _DECISIONS: _Fields = {"allowed": _is_truth}
 _STATUS: _Fields = {
     "key": _is_text,
+    "source": _is_text,
     "remaining": _is_count,
     **dict.fromkeys(("total_allowed", "total_denied", "total_allowed_cost", "total_denied_cost"), _is_count),
     **_RULE,
 }
+_STATUS_AT_TIMES: _Fields = {"pattern": _is_text, "override": _is_truth, "keys": _is_count}
 _EVENT: _Fields = {"seq": _is_count, "kind": _is_text, "cost": _is_count, "count": _is_count}
 _REPORT: _Fields = {
     **dict.fromkeys(("ok", "snapshot_exists", "failed", "degraded"), _is_truth),
@@ -278,15 +323,16 @@ def _decision(document: Any, key: str, cost: int) -> CheckResult:
         document["reset_after_ms"],
         document["retry_after_ms"],
         document["algorithm"],
+        document.get("code") == _KEYS_FULL,
     )
 
 
-def _decisions(document: Any, asked: Sequence[tuple[str, int]]) -> CheckAllResult:
+def _decisions(document: Any, asked: Sequence[_arguments.Item]) -> CheckAllResult:
     _members(document, _DECISIONS)
     allowed, denied_key, given = document["allowed"], document["denied_key"], document["results"]
     if type(given) is not list or not 1 <= len(given) <= len(asked):
         raise _Strange("it has not the results that were asked for")
-    results = [_decision(one, *item) for one, item in zip(given, asked)]
+    results = [_decision(one, *item[:2]) for one, item in zip(given, asked)]
     # All pass, or all but the last of those that were decided.
     whole = denied_key is None and len(given) == len(asked) if allowed else denied_key == results[-1].key
     if not whole or results[-1].allowed is not allowed or not all(one.allowed for one in results[:-1]):
@@ -306,6 +352,7 @@ def _status(document: Any) -> LimitStatus:
     for name in ("last_allowed_at", "last_denied_at", "last_reset_at"):
         if document[name] is not None:
             document[name] = _time(document[name])
+    _members(document, {name: fits for name, fits in _STATUS_AT_TIMES.items() if name in document})
     status: LimitStatus = document
     return status
 

@@ -38,24 +38,30 @@ class PythonCheckResult:
     reset_after_ms: int
     #: 0 when allowed; else the earliest time at which this cost could pass, rounded up.
     retry_after_ms: int
-    #: `unavailable` when the result is degraded.
+    #: `unavailable` when no server decided.
     algorithm: str
+    #: The key is new, and there are as many as `max_keys` allows: `on_full` decided, and nothing was consumed.
+    keys_full: bool = False
 
     @property
     def degraded(self) -> bool:
-        """Whether `on_error` of a SharedLimiter decided, because its server did not; `limit` and `remaining` are 0."""
-        return self.algorithm == "unavailable"
+        """Whether it was answered without a decision: by `on_error` of a SharedLimiter, because its server did not
+        answer (`limit` and `remaining` are then 0), or by `on_full="allow"`, because there are too many keys."""
+        return self.algorithm == "unavailable" or (self.keys_full and self.allowed)
 
     def __bool__(self) -> bool:
         return self.allowed
 
     def as_dict(self) -> dict[str, Any]:
-        """What the HTTP API says of this decision, ready for JSON: `reset_at` is RFC 3339. Has `degraded` if true."""
+        """What the HTTP API says of this decision, ready for JSON: `reset_at` is RFC 3339. Has `degraded` if true; with
+        `keys_full`, it has that as `code`, and `degraded` always."""
         document = {name: getattr(self, name) for name in _MEMBERS}
         in_utc = self.reset_at.astimezone(timezone.utc).isoformat(timespec="milliseconds")
         document["reset_at"] = in_utc.replace("+00:00", "Z")
-        if self.degraded:
-            document["degraded"] = True
+        if self.keys_full:
+            document["code"] = "keys_full"
+        if self.degraded or self.keys_full:
+            document["degraded"] = self.degraded
         return document
 
     # With these two dict(result) is as_dict(), and so a route of FastAPI can return a result.
@@ -78,6 +84,7 @@ class PythonCheckResult:
             datetime: lambda: core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "date-time"}}),
         }
         fields = {name: core_schema.typed_dict_field(schemas[kind]()) for name, kind in _MEMBERS.items()}
+        fields["code"] = core_schema.typed_dict_field(core_schema.str_schema(), required=False)
         fields["degraded"] = core_schema.typed_dict_field(core_schema.bool_schema(), required=False)
         document = core_schema.typed_dict_schema(fields, cls_name="CheckResult")
         to_dict = core_schema.plain_serializer_function_ser_schema(cls.as_dict, return_schema=document)

@@ -12,7 +12,17 @@ from flint_limiter._http import Client
 from flint_limiter._outage import Attempt, Outage
 from flint_limiter._requests import Call
 from flint_limiter._result import CheckResult
-from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Events, Items, LimitStatus, Period, Statuses
+from flint_limiter._types import (
+    Algorithm,
+    CarriedLimit,
+    CheckAllResult,
+    DoctorReport,
+    Events,
+    Items,
+    LimitStatus,
+    Period,
+    Statuses,
+)
 
 Answer = TypeVar("Answer")
 
@@ -90,8 +100,9 @@ class SharedLimiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        override: bool = False,
     ) -> None:
-        self._send(_limit(key, limit, rate, per, algorithm, burst))
+        self._send(_limit(key, limit, rate, per, algorithm, burst, override))
 
     async def alimit(
         self,
@@ -102,40 +113,45 @@ class SharedLimiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        override: bool = False,
     ) -> None:
-        await self._asend(_limit(key, limit, rate, per, algorithm, burst))
+        await self._asend(_limit(key, limit, rate, per, algorithm, burst, override))
 
-    def check(self, key: str, *, cost: int = 1) -> CheckResult:
-        item = _arguments.check(key, cost)
+    def check(
+        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+    ) -> CheckResult:
+        call = _check(key, cost, limit, dry_run)
         try:
             with self.attempt():
-                return self._send(_requests.check(*item))
+                return self._send(call)
         except FlintError as error:
-            return self.without_decision(error, *item)
+            return self.without_decision(error, *_arguments.check(key, cost))
 
-    async def acheck(self, key: str, *, cost: int = 1) -> CheckResult:
-        item = _arguments.check(key, cost)
+    async def acheck(
+        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+    ) -> CheckResult:
+        call = _check(key, cost, limit, dry_run)
         try:
             with self.attempt():
-                return await self._asend(_requests.check(*item))
+                return await self._asend(call)
         except FlintError as error:
-            return self.without_decision(error, *item)
+            return self.without_decision(error, *_arguments.check(key, cost))
 
-    def check_all(self, items: Items) -> CheckAllResult:
-        pairs = _arguments.items(items)
+    def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
+        asked, dry = _limits.items(items), _arguments.flag(dry_run, "dry_run")
         try:
             with self.attempt():
-                return self._send(_requests.check_all(pairs))
+                return self._send(_requests.check_all(asked, dry))
         except FlintError as error:
-            return self._all_without_decision(error, pairs)
+            return self._all_without_decision(error, asked)
 
-    async def acheck_all(self, items: Items) -> CheckAllResult:
-        pairs = _arguments.items(items)
+    async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
+        asked, dry = _limits.items(items), _arguments.flag(dry_run, "dry_run")
         try:
             with self.attempt():
-                return await self._asend(_requests.check_all(pairs))
+                return await self._asend(_requests.check_all(asked, dry))
         except FlintError as error:
-            return self._all_without_decision(error, pairs)
+            return self._all_without_decision(error, asked)
 
     def attempt(self) -> Attempt:
         return self._outage.attempt()
@@ -143,16 +159,34 @@ class SharedLimiter(AbstractLimiter):
     def without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
         return _undecided(key, cost, self._outage.without_decision(error))
 
-    def _all_without_decision(self, error: FlintError, pairs: list[tuple[str, int]]) -> CheckAllResult:
+    def _all_without_decision(self, error: FlintError, items: list[_arguments.Item]) -> CheckAllResult:
         if self._outage.without_decision(error):
-            return {"allowed": True, "denied_key": None, "results": [_undecided(*pair, True) for pair in pairs]}
-        return {"allowed": False, "denied_key": pairs[0][0], "results": [_undecided(*pairs[0], False)]}
+            return {"allowed": True, "denied_key": None, "results": [_undecided(*item[:2], True) for item in items]}
+        return {"allowed": False, "denied_key": items[0][0], "results": [_undecided(*items[0][:2], False)]}
 
     def reset(self, key: str) -> None:
         self._send(_requests.reset(_arguments.key(key)))
 
     async def areset(self, key: str) -> None:
         await self._asend(_requests.reset(_arguments.key(key)))
+
+    def delete(self, key: str) -> None:
+        self._send(_requests.delete(_arguments.key(key)))
+
+    async def adelete(self, key: str) -> None:
+        await self._asend(_requests.delete(_arguments.key(key)))
+
+    def reset_prefix(self, prefix: str) -> int:
+        return self._send(_requests.reset_prefix(_arguments.nonempty_prefix(prefix)))
+
+    async def areset_prefix(self, prefix: str) -> int:
+        return await self._asend(_requests.reset_prefix(_arguments.nonempty_prefix(prefix)))
+
+    def delete_prefix(self, prefix: str) -> int:
+        return self._send(_requests.delete_prefix(_arguments.nonempty_prefix(prefix)))
+
+    async def adelete_prefix(self, prefix: str) -> int:
+        return await self._asend(_requests.delete_prefix(_arguments.nonempty_prefix(prefix)))
 
     def status(self, key: str) -> LimitStatus | None:
         call = _requests.status(_arguments.key(key))
@@ -162,14 +196,18 @@ class SharedLimiter(AbstractLimiter):
         call = _requests.status(_arguments.key(key))
         return _requests.none_without_limit(call, await self._client.asend(call.request), self._server)
 
-    def list(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
-        listing = _requests.Listing(*_arguments.page(prefix, after, limit))
+    def list(
+        self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
+    ) -> Statuses:
+        listing = _requests.Listing(*_arguments.page(prefix, after, limit, keys))
         while (page := listing.next_page()) is not None:
             self._send(page)
         return listing.statuses
 
-    async def alist(self, *, prefix: str = "", after: str = "", limit: int | None = None) -> Statuses:
-        listing = _requests.Listing(*_arguments.page(prefix, after, limit))
+    async def alist(
+        self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
+    ) -> Statuses:
+        listing = _requests.Listing(*_arguments.page(prefix, after, limit, keys))
         while (page := listing.next_page()) is not None:
             await self._asend(page)
         return listing.statuses
@@ -215,8 +253,18 @@ def _undecided(key: str, cost: int, allowed: bool) -> CheckResult:
     return CheckResult(key, allowed, cost, 0, 0, datetime.now(timezone.utc), 0, after_ms, "unavailable")
 
 
-def _limit(key: object, limit: object, rate: object, per: object, algorithm: object, burst: object) -> Call[None]:
-    return _requests.limit(_arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst))
+def _limit(
+    key: object, limit: object, rate: object, per: object, algorithm: object, burst: object, override: object
+) -> Call[None]:
+    name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst)
+    return _requests.limit(name, rule, _arguments.flag(override, "override"))
+
+
+def _check(key: object, cost: object, limit: object, dry_run: object) -> Call[CheckResult]:
+    if limit is None and dry_run is False:
+        return _requests.check(*_arguments.check(key, cost))
+    carried, dry = _limits.carried(limit), _arguments.flag(dry_run, "dry_run")
+    return _requests.check(*_arguments.check(key, cost), carried, dry)
 
 
 def _top(by: str, limit: int) -> Call[Statuses]:

@@ -27,8 +27,27 @@ class _ItemKey(TypedDict):
     key: str
 
 
+class _RateAndPer(TypedDict):
+    rate: int
+    per: Period
+
+
+class LimitDict(_RateAndPer, total=False):
+    """A limit in fields, as a check carries it."""
+
+    #: `token_bucket` if it is absent.
+    algorithm: Algorithm
+    #: The capacity of a token bucket; `rate` if it is absent.
+    burst: int
+
+
+#: A limit that comes with a check: a rate string such as `"100/m"`, or a dict.
+CarriedLimit = Union[str, LimitDict]
+
+
 class ItemDict(_ItemKey, total=False):
     cost: int
+    limit: CarriedLimit
 
 
 Item = Union[str, tuple[str, int], list[Union[str, int]], ItemDict]
@@ -45,8 +64,7 @@ class CheckAllResult(TypedDict):
     results: list[CheckResult]
 
 
-class LimitStatus(TypedDict):
-    """The status of a key. A time is None until its event has happened."""
+class _StatusAlways(TypedDict):
 
     key: str
     rate: int
@@ -54,6 +72,8 @@ class LimitStatus(TypedDict):
     #: The capacity of a token bucket; None for the other algorithms.
     burst: int | None
     algorithm: Algorithm
+    #: Where the limit comes from: set for this name, from a pattern, or carried by the last check.
+    source: Literal["set", "pattern", "carried"]
     remaining: int
     reset_at: datetime
     total_allowed: int
@@ -63,6 +83,17 @@ class LimitStatus(TypedDict):
     last_allowed_at: datetime | None
     last_denied_at: datetime | None
     last_reset_at: datetime | None
+
+
+class LimitStatus(_StatusAlways, total=False):
+    """The status of a key or of a pattern. A time is None until its event has happened."""
+
+    #: The name of the pattern, if it is the source.
+    pattern: str
+    #: Of a pattern only: whether it holds also where a check carries a limit.
+    override: bool
+    #: Of a pattern only: how many keys live by it. Its totals and times sum up those and the forgotten ones.
+    keys: int
 
 
 class _EventAlways(TypedDict):

@@ -12,6 +12,7 @@ With pytest, the fixture `flint_limiter` is available without an import:
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from flint_limiter import _arguments
 from flint_limiter._limiter import Limiter
@@ -45,11 +46,18 @@ class ManualClock:
 class MemoryLimiter(Limiter):
     """A Limiter that writes no files: the same engine over a directory in memory, using the clock `clock`.
 
-    Several limiters may share one clock. The contents of a limiter end with it.
+    Several limiters may share one clock. The contents of a limiter end with it. `max_keys` and `on_full` are as in
+    `flint.Limiter`.
     """
 
     __slots__ = ("clock",)
 
-    def __init__(self, clock: ManualClock | None = None) -> None:
+    def __init__(
+        self,
+        clock: ManualClock | None = None,
+        *,
+        max_keys: int = 10_000_000,
+        on_full: Literal["deny", "allow"] = "deny",
+    ) -> None:
         self.clock: ManualClock = ManualClock() if clock is None else clock
-        self._attach(LimiterHandle.in_memory(self.clock._native))
+        self._attach(LimiterHandle.in_memory(self.clock._native, *_arguments.most_keys(max_keys, on_full)))

@@ -39,16 +39,31 @@ CheckArguments read_check(nb::handle key, nb::handle cost) {
   return {*text, *units};
 }
 
-std::vector<CheckItem> read_items(const nb::list& pairs) {
-  std::vector<CheckItem> items;
-  items.reserve(pairs.size());
-  for (const nb::handle pair : pairs) {
-    const std::optional<std::string_view> key = read_text(pair[0]);
-    const std::optional<Units> cost = read_units(pair[1]);
+ReadItems read_items(const nb::list& items) {
+  ReadItems read;
+  read.items.reserve(items.size());
+  for (const nb::handle item : items) {
+    const std::optional<std::string_view> key = read_text(item[0]);
+    const std::optional<Units> cost = read_units(item[1]);
     FLINT_ASSERT(key && cost);
-    items.push_back({*key, *cost});
+    read.items.push_back({*key, *cost});
+    if (const std::optional<Limit> limit = read_limit(item[2])) {
+      read.limits.reserve(items.size());  // never moved again: the items point into it
+      read.items.back().limit = &read.limits.emplace_back(*limit);
+    }
   }
-  return items;
+  return read;
+}
+
+std::optional<Limit> read_limit(nb::handle limit) {
+  if (limit.is_none()) return std::nullopt;
+  const std::optional<Units> rate = read_units(limit[0]);
+  const std::optional<Algorithm> algorithm = parse_algorithm(read_text(limit[2]).value_or(""));
+  FLINT_ASSERT(rate && algorithm);
+  return Limit{.rate = *rate,
+               .per = std::chrono::milliseconds(nb::cast<std::int64_t>(limit[1])),
+               .algorithm = *algorithm,
+               .burst = read_units(limit[3])};
 }
 
 void refuse_check(nb::handle key, nb::handle cost) {

@@ -2,6 +2,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -19,9 +20,17 @@ struct CheckArguments {
   Units cost = 1;
 };
 
+struct ReadItems {
+  std::vector<CheckItem> items;
+  /// What the items point to.
+  std::vector<Limit> limits;
+};
+
 [[nodiscard]] CheckArguments read_check(nanobind::handle key, nanobind::handle cost);
-/// Of what _arguments.items() made: a list of tuples of a str and an int.
-[[nodiscard]] std::vector<CheckItem> read_items(const nanobind::list& pairs);
+/// Of what _limits.items() made: a list of tuples of a str, an int and what read_limit() takes.
+[[nodiscard]] ReadItems read_items(const nanobind::list& items);
+/// Of what _limits made: an _arguments.Limit, or None.
+[[nodiscard]] std::optional<Limit> read_limit(nanobind::handle limit);
 
 /// Raises what is wrong with the arguments themselves; returns when that is nothing.
 void refuse_check(nanobind::handle key, nanobind::handle cost);

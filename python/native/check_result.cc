@@ -30,10 +30,11 @@ CheckResult::CheckResult(nb::object key, const Decision& decision)
       remaining_(decision.remaining),
       reset_after_ms_(decision.reset_after_ms),
       retry_after_ms_(decision.retry_after_ms),
-      allowed_(decision.allowed) {}
+      allowed_(decision.allowed),
+      keys_full_(decision.keys_full) {}
 
 CheckResult::CheckResult(nb::str key, bool allowed, Units cost, Units limit, Units remaining, nb::object reset_at,
-                         std::uint64_t reset_after_ms, std::uint64_t retry_after_ms, nb::str algorithm)
+                         std::uint64_t reset_after_ms, std::uint64_t retry_after_ms, nb::str algorithm, bool keys_full)
     : key_(std::move(key)),
       algorithm_(std::move(algorithm)),
       reset_at_(std::move(reset_at)),
@@ -42,7 +43,8 @@ CheckResult::CheckResult(nb::str key, bool allowed, Units cost, Units limit, Uni
       remaining_(remaining),
       reset_after_ms_(reset_after_ms),
       retry_after_ms_(retry_after_ms),
-      allowed_(allowed) {}
+      allowed_(allowed),
+      keys_full_(keys_full) {}
 
 nb::object CheckResult::reset_at() const {
   if (!reset_at_.is_valid()) reset_at_ = datetime(reset_wall_);
@@ -51,14 +53,14 @@ nb::object CheckResult::reset_at() const {
 
 nb::tuple CheckResult::fields() const {
   return nb::make_tuple(key_, allowed_, cost_, limit_, remaining_, reset_at(), reset_after_ms_, retry_after_ms_,
-                        algorithm_);
+                        algorithm_, keys_full_);
 }
 
 void CheckResult::define(nb::module_& module) {
   nb::class_<CheckResult> type(module, "CheckResult", nb::type_slots(slots));
-  type.def(nb::init<nb::str, bool, Units, Units, Units, nb::object, std::uint64_t, std::uint64_t, nb::str>(), "key"_a,
-           "allowed"_a, "cost"_a, "limit"_a, "remaining"_a, "reset_at"_a, "reset_after_ms"_a, "retry_after_ms"_a,
-           "algorithm"_a)
+  type.def(nb::init<nb::str, bool, Units, Units, Units, nb::object, std::uint64_t, std::uint64_t, nb::str, bool>(),
+           "key"_a, "allowed"_a, "cost"_a, "limit"_a, "remaining"_a, "reset_at"_a, "reset_after_ms"_a,
+           "retry_after_ms"_a, "algorithm"_a, "keys_full"_a = false)
       .def_prop_ro("key", [](const CheckResult& self) { return self.key_; })
       .def_prop_ro("allowed", &CheckResult::allowed)
       .def_prop_ro("cost", [](const CheckResult& self) { return self.cost_; })
@@ -68,20 +70,21 @@ void CheckResult::define(nb::module_& module) {
       .def_prop_ro("reset_after_ms", [](const CheckResult& self) { return self.reset_after_ms_; })
       .def_prop_ro("retry_after_ms", [](const CheckResult& self) { return self.retry_after_ms_; })
       .def_prop_ro("algorithm", [](const CheckResult& self) { return self.algorithm_; })
+      .def_prop_ro("keys_full", [](const CheckResult& self) { return self.keys_full_; })
       .def("__eq__", equal, nb::arg().none())
       .def("__hash__", [](const CheckResult& self) { return nb::hash(self.fields()); })
       .def("__repr__",
            [](const CheckResult& self) {
              return nb::str(
                         "CheckResult(key={!r}, allowed={!r}, cost={!r}, limit={!r}, remaining={!r}, reset_at={!r}, "
-                        "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r})")
+                        "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r}, keys_full={!r})")
                  .format(*self.fields());
            })
       .def("__reduce__",
            [](nb::handle self) { return nb::make_tuple(self.type(), nb::cast<const CheckResult&>(self).fields()); });
   type.attr("__module__") = "flint_limiter";
   type.attr("__match_args__") = nb::make_tuple("key", "allowed", "cost", "limit", "remaining", "reset_at",
-                                               "reset_after_ms", "retry_after_ms", "algorithm");
+                                               "reset_after_ms", "retry_after_ms", "algorithm", "keys_full");
 }
 
 }  // namespace flint::python

@@ -14,7 +14,7 @@ class CheckResult {
   CheckResult(nanobind::object key, const Decision& decision);
   /// As Python code makes one, and pickle.
   CheckResult(nanobind::str key, bool allowed, Units cost, Units limit, Units remaining, nanobind::object reset_at,
-              std::uint64_t reset_after_ms, std::uint64_t retry_after_ms, nanobind::str algorithm);
+              std::uint64_t reset_after_ms, std::uint64_t retry_after_ms, nanobind::str algorithm, bool keys_full);
 
   [[nodiscard]] bool allowed() const noexcept { return allowed_; }
   [[nodiscard]] nanobind::object reset_at() const;
@@ -34,6 +34,7 @@ class CheckResult {
   std::uint64_t reset_after_ms_ = 0;
   std::uint64_t retry_after_ms_ = 0;
   bool allowed_ = false;
+  bool keys_full_ = false;
 };
 
 }  // namespace flint::python

@@ -24,10 +24,10 @@ auto without_gil(Call call) {
   return call();
 }
 
-Limit make_limit(Units rate, std::int64_t per_millis, std::string_view algorithm, std::optional<Units> burst) {
-  const std::optional<Algorithm> parsed = parse_algorithm(algorithm);
-  FLINT_ASSERT(parsed);
-  return {.rate = rate, .per = std::chrono::milliseconds(per_millis), .algorithm = *parsed, .burst = burst};
+/// Of a pattern, what is short for a key takes as long as there are keys.
+template <typename Call>
+auto with_or_without_gil(bool is_long, Call call) {
+  return is_long ? without_gil(call) : call();
 }
 
 /// Lets Python have its signals, and `told` its call, each time that a wait begins anew. What they raise ends the wait.
@@ -59,12 +59,15 @@ class PythonWait {
 /// Raises as Limiter::open fails, and what a signal's handler or `while_waiting` raises during the wait.
 std::unique_ptr<LimiterHandle> open(nb::bytes data_dir, bool always, std::uint64_t flush_every_ms,
                                     std::uint64_t flush_every_events, std::uint64_t max_unsynced_ms,
-                                    std::uint64_t lock_timeout_ms, nb::object while_waiting) {
+                                    std::uint64_t lock_timeout_ms, std::uint64_t max_keys, bool allow_on_full,
+                                    nb::object while_waiting) {
   PythonWait wait(std::move(while_waiting));
   const Options options{.sync = always ? SyncMode::kAlways : SyncMode::kBatch,
                         .flush_every = std::chrono::milliseconds(flush_every_ms),
                         .flush_every_events = flush_every_events,
                         .max_unsynced = std::chrono::milliseconds(max_unsynced_ms),
+                        .max_keys = max_keys,
+                        .on_full = allow_on_full ? OnFull::kAllow : OnFull::kDeny,
                         .lock_timeout = std::chrono::milliseconds(lock_timeout_ms),
                         .keep_waiting = [&wait] { return wait.goes_on(); }};
   const std::string_view path(data_dir.c_str(), data_dir.size());
@@ -73,8 +76,12 @@ std::unique_ptr<LimiterHandle> open(nb::bytes data_dir, bool always, std::uint64
   return std::make_unique<LimiterHandle>(value_or_raise(std::move(opened)));
 }
 
-std::unique_ptr<LimiterHandle> in_memory(std::shared_ptr<ManualClock> clock) {
-  auto limiter = value_or_raise(without_gil([&] { return Limiter::open_in_memory({.clock = clock.get()}); }));
+std::unique_ptr<LimiterHandle> in_memory(std::shared_ptr<ManualClock> clock, std::uint64_t max_keys,
+                                         bool allow_on_full) {
+  const Options options{.max_keys = max_keys,
+                        .on_full = allow_on_full ? OnFull::kAllow : OnFull::kDeny,
+                        .clock = clock.get()};
+  auto limiter = value_or_raise(without_gil([&] { return Limiter::open_in_memory(options); }));
   return std::make_unique<LimiterHandle>(std::move(limiter), std::move(clock));
 }
 
@@ -84,9 +91,9 @@ nb::object result(nb::object key, const Decision& decision) {
   return nb::cast(CheckResult(std::move(key), decision));
 }
 
-nb::object results(const nb::list& pairs, const CheckAllResult& answer) {
+nb::object results(const nb::list& items, const CheckAllResult& answer) {
   nb::list results;
-  for (std::size_t i = 0; i < answer.results.size(); ++i) results.append(result(pairs[i][0], answer.results[i]));
+  for (std::size_t i = 0; i < answer.results.size(); ++i) results.append(result(items[i][0], answer.results[i]));
   nb::dict dict;
   dict["allowed"] = answer.allowed;
   dict["denied_key"] = answer.denied_key ? text(*answer.denied_key) : nb::none();
@@ -105,9 +112,11 @@ void LimiterHandle::await(Ticket ticket) {
   raise_unless_ok(without_gil([&] { return limiter_->wait(ticket); }));
 }
 
-Deferred<Decision> LimiterHandle::decide(nb::handle key, nb::handle cost) {
+Deferred<Decision> LimiterHandle::decide(nb::handle key, nb::handle cost, const CheckOptions* options) {
   const CheckArguments arguments = read_check(key, cost);
-  Result<Deferred<Decision>> decided = limiter_->check_deferred(arguments.key, arguments.cost);
+  Result<Deferred<Decision>> decided =
+      options == nullptr ? limiter_->check_deferred(arguments.key, arguments.cost)
+                         : limiter_->check_deferred(arguments.key, arguments.cost, *options);
   // A key that nobody configured is refused in Python's words when it could be none.
   if (decided.code() == Code::kInvalidArgument) [[unlikely]]
     refuse_check(key, cost);
@@ -125,46 +134,82 @@ nb::tuple LimiterHandle::check_deferred(nb::object key, nb::handle cost) {
   return nb::make_tuple(result(std::move(key), decided.value), decided.ticket.seq);
 }
 
-nb::object LimiterHandle::check_all(const nb::list& pairs) {
-  const Deferred<CheckAllResult> decided = value_or_raise(limiter_->check_all_deferred(read_items(pairs)));
+nb::object LimiterHandle::check_with(nb::object key, nb::handle cost, nb::handle limit, bool dry_run) {
+  const CheckOptions options{.limit = read_limit(limit), .dry_run = dry_run};
+  const Deferred<Decision> decided = decide(key, cost, &options);
   await(decided.ticket);
-  return results(pairs, decided.value);
+  return result(std::move(key), decided.value);
 }
 
-nb::tuple LimiterHandle::check_all_deferred(const nb::list& pairs) {
-  const Deferred<CheckAllResult> decided = value_or_raise(limiter_->check_all_deferred(read_items(pairs)));
-  return nb::make_tuple(results(pairs, decided.value), decided.ticket.seq);
+nb::tuple LimiterHandle::check_with_deferred(nb::object key, nb::handle cost, nb::handle limit, bool dry_run) {
+  const CheckOptions options{.limit = read_limit(limit), .dry_run = dry_run};
+  const Deferred<Decision> decided = decide(key, cost, &options);
+  return nb::make_tuple(result(std::move(key), decided.value), decided.ticket.seq);
 }
 
-std::uint64_t LimiterHandle::limit_deferred(std::string_view key, Units rate, std::int64_t per_millis,
-                                            std::string_view algorithm, std::optional<Units> burst) {
+nb::object LimiterHandle::check_all(const nb::list& items, bool dry_run) {
+  const Deferred<CheckAllResult> decided = decide_all(items, dry_run);
+  await(decided.ticket);
+  return results(items, decided.value);
+}
+
+nb::tuple LimiterHandle::check_all_deferred(const nb::list& items, bool dry_run) {
+  const Deferred<CheckAllResult> decided = decide_all(items, dry_run);
+  return nb::make_tuple(results(items, decided.value), decided.ticket.seq);
+}
+
+Deferred<CheckAllResult> LimiterHandle::decide_all(const nb::list& items, bool dry_run) {
+  const ReadItems read = read_items(items);
+  return value_or_raise(limiter_->check_all_deferred(read.items, {.dry_run = dry_run}));
+}
+
+std::uint64_t LimiterHandle::limit_deferred(std::string_view key, nb::handle limit, bool overrides) {
+  const std::optional<Limit> rule = read_limit(limit);
+  FLINT_ASSERT(rule);
   Ticket ticket;
-  raise_unless_ok(limiter_->limit_deferred(key, make_limit(rate, per_millis, algorithm, burst), &ticket));
+  // A pattern's keys take the new rule over, which may be many.
+  raise_unless_ok(with_or_without_gil(
+      is_pattern(key), [&] { return limiter_->limit_deferred(key, *rule, &ticket, {.overrides = overrides}); }));
   return ticket.seq;
 }
 
-void LimiterHandle::limit(std::string_view key, Units rate, std::int64_t per_millis, std::string_view algorithm,
-                          std::optional<Units> burst) {
-  await({limit_deferred(key, rate, per_millis, algorithm, burst)});
+void LimiterHandle::limit(std::string_view key, nb::handle limit, bool overrides) {
+  await({limit_deferred(key, limit, overrides)});
 }
 
 std::uint64_t LimiterHandle::reset_deferred(std::string_view key) {
   Ticket ticket;
-  raise_unless_ok(limiter_->reset_deferred(key, &ticket));
+  raise_unless_ok(with_or_without_gil(is_pattern(key), [&] { return limiter_->reset_deferred(key, &ticket); }));
   return ticket.seq;
 }
 
 void LimiterHandle::reset(std::string_view key) { await({reset_deferred(key)}); }
 
+std::uint64_t LimiterHandle::remove_deferred(std::string_view key) {
+  Ticket ticket;
+  raise_unless_ok(with_or_without_gil(is_pattern(key), [&] { return limiter_->remove_deferred(key, &ticket); }));
+  return ticket.seq;
+}
+
+void LimiterHandle::remove(std::string_view key) { await({remove_deferred(key)}); }
+
+std::uint64_t LimiterHandle::reset_prefix(std::string_view prefix) {
+  return value_or_raise(without_gil([&] { return limiter_->reset_prefix(prefix); }));
+}
+
+std::uint64_t LimiterHandle::remove_prefix(std::string_view prefix) {
+  return value_or_raise(without_gil([&] { return limiter_->remove_prefix(prefix); }));
+}
+
 nb::object LimiterHandle::status(std::string_view key) {
-  Result<LimitStatus> status = limiter_->status(key);
+  Result<LimitStatus> status = with_or_without_gil(is_pattern(key), [&] { return limiter_->status(key); });
   if (status.code() == Code::kLimitNotFound) return nb::none();
   return value(value_or_raise(std::move(status)));
 }
 
-nb::object LimiterHandle::list(std::string_view prefix, std::string_view after, std::size_t limit) {
-  return values(value_or_raise(
-      without_gil([&] { return limiter_->list({.prefix = prefix, .after = after, .max_rows = limit}); })));
+nb::object LimiterHandle::list(std::string_view prefix, std::string_view after, std::size_t limit, bool keys) {
+  const ListQuery query{.prefix = prefix, .after = after, .max_rows = limit, .keys = keys};
+  return values(value_or_raise(without_gil([&] { return limiter_->list(query); })));
 }
 
 nb::object LimiterHandle::history(std::string_view key, std::size_t limit) {
@@ -198,19 +243,25 @@ void LimiterHandle::define(nb::module_& module) {
   using Handle = LimiterHandle;
   nb::class_<Handle>(module, "LimiterHandle")
       .def_static("open", open, "data_dir"_a, "always"_a, "flush_every_ms"_a, "flush_every_events"_a,
-                  "max_unsynced_ms"_a, "lock_timeout_ms"_a, "while_waiting"_a.none())
-      .def_static("in_memory", in_memory, "clock"_a)
+                  "max_unsynced_ms"_a, "lock_timeout_ms"_a, "max_keys"_a, "allow_on_full"_a, "while_waiting"_a.none())
+      .def_static("in_memory", in_memory, "clock"_a, "max_keys"_a, "allow_on_full"_a)
       .def("check", &Handle::check, "key"_a.none(), "cost"_a.none())
       .def("check_deferred", &Handle::check_deferred, "key"_a.none(), "cost"_a.none())
-      .def("check_all", &Handle::check_all, "pairs"_a)
-      .def("check_all_deferred", &Handle::check_all_deferred, "pairs"_a)
-      .def("limit", &Handle::limit, "key"_a, "rate"_a, "per_millis"_a, "algorithm"_a, "burst"_a.none())
-      .def("limit_deferred", &Handle::limit_deferred, "key"_a, "rate"_a, "per_millis"_a, "algorithm"_a,
-           "burst"_a.none())
+      .def("check_with", &Handle::check_with, "key"_a.none(), "cost"_a.none(), "limit"_a.none(), "dry_run"_a)
+      .def("check_with_deferred", &Handle::check_with_deferred, "key"_a.none(), "cost"_a.none(), "limit"_a.none(),
+           "dry_run"_a)
+      .def("check_all", &Handle::check_all, "items"_a, "dry_run"_a)
+      .def("check_all_deferred", &Handle::check_all_deferred, "items"_a, "dry_run"_a)
+      .def("limit", &Handle::limit, "key"_a, "limit"_a, "overrides"_a)
+      .def("limit_deferred", &Handle::limit_deferred, "key"_a, "limit"_a, "overrides"_a)
       .def("reset", &Handle::reset, "key"_a)
       .def("reset_deferred", &Handle::reset_deferred, "key"_a)
+      .def("remove", &Handle::remove, "key"_a)
+      .def("remove_deferred", &Handle::remove_deferred, "key"_a)
+      .def("reset_prefix", &Handle::reset_prefix, "prefix"_a)
+      .def("remove_prefix", &Handle::remove_prefix, "prefix"_a)
       .def("status", &Handle::status, "key"_a)
-      .def("list", &Handle::list, "prefix"_a, "after"_a, "limit"_a)
+      .def("list", &Handle::list, "prefix"_a, "after"_a, "limit"_a, "keys"_a)
       .def("history", &Handle::history, "key"_a, "limit"_a)
       .def("top", &Handle::top, "by_denied"_a, "limit"_a)
       .def("compact", &Handle::compact)

@@ -32,17 +32,22 @@ class LimiterHandle {
   // In pairs: the first waits until what it did is durable, the second one says from which ticket on it is (0: now).
   nanobind::object check(nanobind::object key, nanobind::handle cost);
   nanobind::tuple check_deferred(nanobind::object key, nanobind::handle cost);
-  nanobind::object check_all(const nanobind::list& pairs);
-  nanobind::tuple check_all_deferred(const nanobind::list& pairs);
-  void limit(std::string_view key, Units rate, std::int64_t per_millis, std::string_view algorithm,
-             std::optional<Units> burst);
-  std::uint64_t limit_deferred(std::string_view key, Units rate, std::int64_t per_millis, std::string_view algorithm,
-                               std::optional<Units> burst);
+  nanobind::object check_with(nanobind::object key, nanobind::handle cost, nanobind::handle limit, bool dry_run);
+  nanobind::tuple check_with_deferred(nanobind::object key, nanobind::handle cost, nanobind::handle limit,
+                                      bool dry_run);
+  nanobind::object check_all(const nanobind::list& items, bool dry_run);
+  nanobind::tuple check_all_deferred(const nanobind::list& items, bool dry_run);
+  void limit(std::string_view key, nanobind::handle limit, bool overrides);
+  std::uint64_t limit_deferred(std::string_view key, nanobind::handle limit, bool overrides);
   void reset(std::string_view key);
   std::uint64_t reset_deferred(std::string_view key);
+  void remove(std::string_view key);
+  std::uint64_t remove_deferred(std::string_view key);
 
+  std::uint64_t reset_prefix(std::string_view prefix);
+  std::uint64_t remove_prefix(std::string_view prefix);
   nanobind::object status(std::string_view key);
-  nanobind::object list(std::string_view prefix, std::string_view after, std::size_t limit);
+  nanobind::object list(std::string_view prefix, std::string_view after, std::size_t limit, bool keys);
   nanobind::object history(std::string_view key, std::size_t limit);
   nanobind::object top(bool by_denied, std::size_t limit);
   void compact();
@@ -51,7 +56,8 @@ class LimiterHandle {
   void close();
 
   void await(Ticket ticket);
-  Deferred<Decision> decide(nanobind::handle key, nanobind::handle cost);
+  Deferred<Decision> decide(nanobind::handle key, nanobind::handle cost, const CheckOptions* options = nullptr);
+  Deferred<CheckAllResult> decide_all(const nanobind::list& items, bool dry_run);
 
   std::shared_ptr<ManualClock> clock_;
   std::unique_ptr<Limiter> limiter_;

@@ -88,6 +88,12 @@ nb::object value(const LimitStatus& status) {
   nb::dict dict;
   dict["key"] = text(status.key);
   put_limit(dict, status.limit);
+  dict["source"] = text(source_name(status.source));
+  if (!status.pattern.empty()) dict["pattern"] = text(status.pattern);
+  if (status.keys) {
+    dict["override"] = status.overrides;
+    dict["keys"] = *status.keys;
+  }
   dict["remaining"] = status.remaining;
   dict["reset_at"] = datetime(status.reset_at);
   dict["total_allowed"] = status.total_allowed;

@@ -19,6 +19,7 @@ STATUS_FIELDS = [
     "per_millis",
     "burst",
     "algorithm",
+    "source",
     "remaining",
     "reset_at",
     "total_allowed",
@@ -142,7 +143,7 @@ def test_a_status_has_the_fields_of_the_api_and_times_that_are_aware(limiter: An
     assert list(fresh) == STATUS_FIELDS
     assert (fresh["key"], fresh["rate"], fresh["per_millis"], fresh["burst"]) == ("k", 10, 60_000, None)
     assert (fresh["algorithm"], fresh["remaining"]) == ("fixed_window_counter", 10)
-    assert [fresh[name] for name in STATUS_FIELDS[7:]] == [0, 0, 0, 0, None, None, None]
+    assert [fresh[name] for name in STATUS_FIELDS[8:]] == [0, 0, 0, 0, None, None, None]
     assert is_recent(fresh["reset_at"])
 
     limiter.check("k", cost=8)
@@ -150,8 +151,8 @@ def test_a_status_has_the_fields_of_the_api_and_times_that_are_aware(limiter: An
     limiter.check("k", cost=4)
     limiter.reset("k")
     used = limiter.status("k")
-    assert [used[name] for name in STATUS_FIELDS[7:11]] == [1, 2, 8, 7]
-    assert all(is_recent(used[name]) for name in STATUS_FIELDS[11:])
+    assert [used[name] for name in STATUS_FIELDS[8:12]] == [1, 2, 8, 7]
+    assert all(is_recent(used[name]) for name in STATUS_FIELDS[12:])
 
 
 def test_a_status_changes_nothing(limiter: Any) -> None:
@@ -292,6 +293,8 @@ def test_a_key_without_a_limit_cannot_be_used(limiter: Any) -> None:
         lambda: limiter.allow_all(["known", "nobody"]),
         lambda: limiter.reset("nobody"),
         lambda: limiter.history("nobody"),
+        lambda: limiter.delete("nobody"),
+        lambda: limiter.check("nobody", dry_run=True),
     ]
     for call in calls:
         with pytest.raises(flint.LimitNotConfigured, match="nobody"):

@@ -16,22 +16,23 @@ import flint
 PROCESSES = 4
 THREADS = 6
 
-# Prints how many checks were allowed. Each thread goes on until it is denied.
+# Prints how many checks were allowed. Each thread goes on until it is denied. What the checks carry is argv[3].
 WORKER = """
 import asyncio, sys, threading, flint
 limiter = flint.SharedLimiter(sys.argv[1])
+carried = sys.argv[3] or None
 allowed = []
 
 def use_thread():
     count = 0
-    while limiter.allow("k"):
+    while limiter.allow("k", limit=carried):
         count += 1
     allowed.append(count)
 
 async def use_coroutines():
     async def one():
         count = 0
-        while await limiter.aallow("k"):
+        while await limiter.aallow("k", limit=carried):
             count += 1
         allowed.append(count)
     await asyncio.gather(*(one() for _ in range(5)))
@@ -48,15 +49,36 @@ print(sum(allowed))
 """
 
 
-@pytest.mark.parametrize(
-    "algorithm", ["token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter"]
-)
+ALGORITHMS = ["token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter"]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_processes_and_threads_that_share_a_limit_get_exactly_that(server: Server, algorithm: str) -> None:
     with flint.SharedLimiter(server.socket) as limiter:
         limiter.limit("k", rate=1500, per="366d", algorithm=algorithm)  # type: ignore[arg-type]
+    assert allowed_to_processes(server) == 1500
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("source", ["carried", "pattern"])
+def test_processes_that_nobody_configured_a_key_for_get_exactly_the_limit(
+    server: Server, algorithm: str, source: str
+) -> None:
+    limit = f"1500/366d {algorithm}"
+    with flint.SharedLimiter(server.socket) as limiter:
+        if source == "pattern":
+            limiter.limit("*", limit)
+        assert allowed_to_processes(server, limit if source == "carried" else "") == 1500
+        status = limiter.status("k")
+    assert status is not None
+    assert (status["source"], status["total_allowed"], status["remaining"]) == (source, 1500, 0)
+
+
+def allowed_to_processes(server: Server, carried: str = "") -> int:
+    """How many checks of `k` PROCESSES processes pass in all, until each of their threads was denied."""
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, server.url, str(THREADS)],
+            [sys.executable, "-c", WORKER, server.url, str(THREADS), carried],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -65,7 +87,7 @@ def test_processes_and_threads_that_share_a_limit_get_exactly_that(server: Serve
     ]
     outputs = [worker.communicate("go\n", timeout=120)[0] for worker in reversed(workers)]
     assert [worker.returncode for worker in workers] == [0] * PROCESSES
-    assert sum(map(int, outputs)) == 1500
+    return sum(map(int, outputs))
 
 
 @pytest.mark.parametrize("sync", ["always", "batch"])

@@ -53,7 +53,8 @@ def test_it_is_true_when_allowed(kind: Any) -> None:
 
 @both
 def test_it_shows_its_fields(kind: Any) -> None:
-    assert repr(kind(**FIELDS)) == "CheckResult(" + ", ".join(f"{name}={FIELDS[name]!r}" for name in FIELDS) + ")"
+    shown = {**FIELDS, "keys_full": True}
+    assert repr(kind(**shown)) == "CheckResult(" + ", ".join(f"{name}={shown[name]!r}" for name in shown) + ")"
 
 
 @both
@@ -71,6 +72,7 @@ def test_equality_is_that_of_all_fields(kind: Any) -> None:
         "reset_after_ms": 601,
         "retry_after_ms": 1,
         "algorithm": "sliding_window_log",
+        "keys_full": True,
     }
     for name, value in others.items():
         other = kind(**{**FIELDS, name: value})
@@ -149,6 +151,10 @@ def test_as_dict_is_the_json_of_the_api(kind: Any) -> None:
     assert elsewhere.as_dict() == DOCUMENT
     degraded = kind(**{**FIELDS, "algorithm": "unavailable"})
     assert degraded.as_dict() == {**DOCUMENT, "algorithm": "unavailable", "degraded": True}
+    for allowed in (True, False):
+        full = kind(**{**FIELDS, "allowed": allowed, "keys_full": True})
+        assert full.degraded is allowed
+        assert full.as_dict() == {**DOCUMENT, "allowed": allowed, "code": "keys_full", "degraded": allowed}
 
 
 def test_what_a_server_says_and_as_dict_agree(server: Server) -> None:
@@ -200,7 +206,7 @@ for path in ("/declared", "/plain", "/optional"):
 for path in ("/all", "/all-plain"):
     assert json.loads(asyncio.run(asgi(app, path)).body) == {**everything, "results": [result.as_dict()]}, path
 answer = app.openapi()["paths"]["/declared"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-assert list(answer["properties"]) == [*result.as_dict(), "degraded"], answer
+assert list(answer["properties"]) == [*result.as_dict(), "code", "degraded"], answer
 assert answer["properties"]["reset_at"]["format"] == "date-time", answer
 """
 

@@ -56,7 +56,7 @@ def says(*bodies: bytes) -> Iterator[FakeServer]:
 def status(key: str, **members: Any) -> dict[str, Any]:
     counters = dict.fromkeys(("total_allowed", "total_denied", "total_allowed_cost", "total_denied_cost"), 0)
     times = dict.fromkeys(("last_allowed_at", "last_denied_at", "last_reset_at"))
-    rule = {"rate": 1, "per_millis": 1, "burst": None, "algorithm": "token_bucket"}
+    rule = {"rate": 1, "per_millis": 1, "burst": None, "algorithm": "token_bucket", "source": "set"}
     always = {"key": key, "remaining": 1, "reset_at": "2026-11-23T18:22:02.123Z"}
     return {**always, **rule, **counters, **times, **members}
 
