@@ -42,6 +42,34 @@ SCENARIO = [
     (["log", "flush"], DONE),
     (["log", "compact"], DONE),
     (["limit", "status", KEY], DONE),
+    (["limit", "add", "ip:*", "2/d", "fixed_window_counter", "--override"], DONE),
+    (["limit", "add", "ip:*:more", "2/d"], USAGE),
+    (["limit", "add", "plain", "2/d", "--override"], USAGE),
+    (["limit", "check", "ip:1", "--dry-run"], DONE),
+    (["limit", "check", "ip:1", "--cost", "2", "--limit", "9/d"], DONE),
+    (["limit", "check", "ip:1"], DENIED),
+    (["limit", "check", "ip:1", "--dry-run"], DENIED),
+    (["limit", "check", "ip:*"], USAGE),
+    (["limit", "check", "carried", "--limit", "9/d fixed_window_counter"], DONE),
+    (["limit", "check", "carried", "--limit", "9"], USAGE),
+    (["limit", "check", "carried"], USAGE),
+    (["limit", "check-all", "ip:2", "window", "--dry-run"], DENIED),
+    (["limit", "status", "ip:*"], DONE),
+    (["limit", "status", "ip:1"], DONE),
+    (["limit", "status", "ip:unseen"], DONE),
+    (["limit", "status", "carried"], DONE),
+    (["limit", "list", "--keys"], DONE),
+    (["limit", "reset", "ip:*"], DONE),
+    (["limit", "check", "ip:1"], DONE),
+    (["limit", "reset", "--prefix", "ip:"], DONE),
+    (["limit", "reset", "--prefix", ""], USAGE),
+    (["limit", "reset"], USAGE),
+    (["limit", "reset", KEY, "--prefix", "ip:"], USAGE),
+    (["limit", "delete", KEY], DONE),
+    (["limit", "delete", KEY], USAGE),
+    (["limit", "delete", "--prefix", "ip:"], DONE),
+    (["limit", "delete"], USAGE),
+    (["limit", "list", "--keys"], DONE),
 ]
 
 
@@ -148,6 +176,15 @@ class TextTest(FlintTest):
         self.assertIn("The data directory is sound.", self.ok(self.local("doctor")).out)
         self.assertIn("No key has been denied yet.", self.ok(self.local("limit", "top")).out)
         self.assertIn("flint limit add KEY", self.ok(self.local("limit", "list", "--prefix", "none")).out)
+
+    def test_patterns_and_deletion_are_told_in_sentences(self):
+        where = ["--data-dir", self.data_dir]
+        self.ok(flint(*where, "limit", "add", "ip:*", "2/m"))
+        self.ok(flint(*where, "limit", "check", "ip:1"))
+        self.assertRegex(self.ok(flint(*where, "limit", "status", "ip:1")).out, r'comes from +pattern "ip:\*"')
+        self.assertRegex(self.ok(flint(*where, "limit", "status", "ip:*")).out, r"keys +1\n")
+        out = self.ok(flint(*where, "limit", "delete", "--prefix", "ip:")).out
+        self.assertEqual(out, 'Deleted 2 limits and keys that start with "ip:".\n')
 
     def test_a_key_that_starts_with_a_dash(self):
         self.ok(self.local("limit", "add", "--rate", "1", "--per", "1h", "--", "--json"))
