@@ -26,6 +26,13 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kKeys = 1000;
 constexpr Limit kNearlyUnlimited{.rate = kMaxUnits, .per = std::chrono::seconds(1)};
+constexpr Limit kSliding{
+    .rate = kMaxUnits, .per = std::chrono::milliseconds(10), .algorithm = Algorithm::kSlidingWindowLog};
+constexpr Limit kWindow{.rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kFixedWindowCounter};
+constexpr Limit kFading{
+    .rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kSlidingWindowCounter};
+// Of one that lasts, so that its keys are not forgotten.
+constexpr Limit kHours{.rate = kMaxUnits, .per = std::chrono::hours(24), .algorithm = Algorithm::kFixedWindowCounter};
 constexpr Limit kOneADay{.rate = 1, .per = std::chrono::hours(24)};
 
 void require(const Status& status) {
@@ -99,6 +106,26 @@ void check_algorithm(benchmark::State& state, const Limit& limit) {
   Fixture fixture(SyncMode::kBatch, limit);
   std::size_t n = 0;
   for (auto _ : state) require_allowed(state, fixture.limiter().check(fixture.key(n++)), true);
+}
+
+/// Of keys that nobody configured: by a pattern, or with a limit that each check carries.
+void check_by_rule(benchmark::State& state, bool carried) {
+  Fixture fixture(SyncMode::kBatch);
+  const CheckOptions options{.limit = carried ? std::optional(kHours) : std::nullopt};
+  if (!carried) require(fixture.limiter().limit("rule:*", kHours));
+  std::vector<std::string> keys;
+  for (std::size_t key = 0; key < kKeys; ++key) keys.push_back("rule:" + key_name(key));
+  std::size_t n = 0;
+  for (auto _ : state) require_allowed(state, fixture.limiter().check(keys[n++ % kKeys], 1, options), true);
+}
+
+/// Each check brings a key to life, which is forgotten a second later.
+void check_births(benchmark::State& state) {
+  Fixture fixture(SyncMode::kBatch);
+  require(fixture.limiter().limit("rule:*", {.rate = 1, .per = std::chrono::seconds(1)}));
+  std::size_t n = 0;
+  for (auto _ : state) require_allowed(state, fixture.limiter().check("rule:" + std::to_string(n++)), true);
+  state.counters["keys"] = static_cast<double>(fixture.limiter().stats().born_keys);
 }
 
 void check_all_of_four(benchmark::State& state) {
@@ -207,18 +234,15 @@ void open_directory(benchmark::State& state, bool compacted) {
   }
 }
 
-constexpr Limit kSliding{
-    .rate = kMaxUnits, .per = std::chrono::milliseconds(10), .algorithm = Algorithm::kSlidingWindowLog};
-constexpr Limit kWindow{.rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kFixedWindowCounter};
-constexpr Limit kFading{
-    .rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kSlidingWindowCounter};
-
 BENCHMARK_CAPTURE(check, batch, SyncMode::kBatch)->UseRealTime()->ThreadRange(1, 4);
 BENCHMARK_CAPTURE(check, always, SyncMode::kAlways)->UseRealTime()->ThreadRange(1, 16);
 BENCHMARK(check_unmapped)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, sliding_window_log, kSliding)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, fixed_window_counter, kWindow)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, sliding_window_counter, kFading)->UseRealTime();
+BENCHMARK_CAPTURE(check_by_rule, pattern, false)->UseRealTime();
+BENCHMARK_CAPTURE(check_by_rule, carried, true)->UseRealTime();
+BENCHMARK(check_births)->UseRealTime();
 BENCHMARK(check_all_of_four)->UseRealTime();
 BENCHMARK_CAPTURE(denied, batch, SyncMode::kBatch)->UseRealTime();
 BENCHMARK_CAPTURE(denied, always, SyncMode::kAlways)->UseRealTime();
