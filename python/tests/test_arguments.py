@@ -64,7 +64,8 @@ BAD_RATE_STRINGS: list[tuple[Any, type[Exception]]] = [
 BAD_CARRIED: list[tuple[Any, type[Exception]]] = [
     *each(TypeError, (1, 1.5, True, b"5/m", ["5/m"], ("rate", 1), object())),
     *[(text, kind) for text, kind in BAD_RATE_STRINGS if isinstance(text, str)],
-    *each(ValueError, ({}, {"rate": 1}, {"per": 1}, {"rate": 1, "per": 1, "limit": "1/m"}, {"rate": 1, "per": 1, 1: 1})),
+    *each(ValueError, ({}, {"rate": 1}, {"per": 1}, {"rate": 1, "per": 1, "limit": "1/m"})),
+    ({"rate": 1, "per": 1, 1: 1}, ValueError),
     *[({"rate": rate, "per": 1}, kind) for rate, kind in BAD_UNITS],
     *[({"rate": 1, "per": per}, kind) for per, kind in BAD_PERIODS],
     *[({"rate": 1, "per": 1, "algorithm": algorithm}, kind) for algorithm, kind in BAD_ALGORITHMS],

@@ -66,7 +66,8 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
       R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","remaining":5,)"
       R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
       R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null},)"
-      R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log","source":"set","remaining":2,)"
+      R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log",)"
+      R"("source":"set","remaining":2,)"
       R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
       R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null}])");
   EXPECT_EQ(post("/v1/check", R"({"key":"a","cost":4})").body,
