@@ -63,7 +63,7 @@ struct SetLimit {
   static constexpr Effect kEffect = Effect::kChanges;
   std::string_view key;
   Limit limit;
-  LimitOptions options;
+  LimitOptions options = {};
 };
 /// Answered by UsageReset.
 struct Reset {

@@ -163,9 +163,10 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
     if (Status valid = validate_limit(*one.limit); !valid.ok()) return valid;
   }
   boost::container::static_vector<Item, kMaxCheckAllItems> items;
-  Rulings rulings;
   base::MutexLock lock(mutex_);
+  Rulings rulings;  // its rules are let go of under the mutex
   const Moment at = clock_->now();
+  look_for_room(wanted.size(), at);
   for (const CheckItem& one : wanted) {
     Item& item = items.emplace_back(find_item(one.key, one.cost));
     if (item.limit == nullptr) {
@@ -175,7 +176,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
     if (!could_pass(item)) return why_not(item);
   }
   if (Status distinct = check_distinct(items); !distinct.ok()) return distinct;
-  if (!rulings.empty()) mark_full(items, at);
+  if (!rulings.empty()) mark_full(items);
   const bool allowed = decide(items, at);
   Result<Ticket> ticket = options.dry_run ? Result<Ticket>(Ticket{}) : settle(items, rulings.empty(), allowed, at);
   if (!ticket.ok()) return ticket.status();
@@ -190,6 +191,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
     answer.value.denied_key = std::string(item.key);
     break;
   }
+  pay_for_births();
   return answer;
 }
 
@@ -267,15 +269,18 @@ inline Result<Ticket> Engine::settle(std::span<Item> items, bool plain, bool all
 Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const Limit* carried, bool dry_run, const Moment& at) {
   Rulings rulings;
   if (item.limit == nullptr) {
+    if (look_for_room(1, at)) item.entry = state_.keys.find(item.key);
     rulings.reserve(1);
     find_rule(item, carried, rulings, at);
-    mark_full({&item, 1}, at);
+    mark_full({&item, 1});
   }
   if (!could_pass(item)) return why_not(item);
   const bool allowed = decide({&item, 1}, at);
   const Result<Ticket> ticket = dry_run ? Result<Ticket>(Ticket{}) : settle({&item, 1}, rulings.empty(), allowed, at);
   if (!ticket.ok()) return ticket.status();
-  return Deferred<Decision>{decision(item, at), *ticket};
+  Deferred<Decision> answer{decision(item, at), *ticket};
+  pay_for_births();
+  return answer;
 }
 
 Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {

@@ -116,8 +116,14 @@ class Engine {
   /// `rulings` has room.
   void find_rule(Item& item, const Limit* carried, Rulings& rulings, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Rule rule_for(const Item& item, const Limit* carried) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] bool has_room(std::size_t keys) const FLINT_REQUIRES(mutex_) {
+    return state_.keys.born() + keys <= options_.max_keys && state_.keys.size() + keys <= kMaxKeys;
+  }
+  /// Whether it looked.
+  bool look_for_room(std::size_t keys, const Moment& at) FLINT_REQUIRES(mutex_);
   /// Says of the new keys among the items that there is no room for them, if there is none.
-  void mark_full(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  void mark_full(std::span<Item> items) FLINT_REQUIRES(mutex_);
+  void pay_for_births() FLINT_REQUIRES(mutex_);
   [[nodiscard]] algorithm::Outcome beyond_most_keys(const Item& item) const;
   /// Where nothing was consumed: the items before the one that denied, which is returned, say what remains now.
   static const Item& unconsumed(std::span<Item> items, const Moment& at);

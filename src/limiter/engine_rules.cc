@@ -55,23 +55,29 @@ void Engine::find_rule(Item& item, const Limit* carried, Rulings& rulings, const
   item.state = &item.ruling->draft.state;
 }
 
-void Engine::mark_full(std::span<Item> items, const Moment& at) {
+/// Before the items of a check are looked up: what is forgotten here may be one of them. Not for every check, since a
+/// crowd of new keys is not to pay for a look at the table each.
+bool Engine::look_for_room(std::size_t keys, const Moment& at) {
+  const bool is_early = at.time - looked_for_room_ < kLookForRoomEvery;
+  if (has_room(keys) || is_early || options_.mode == OpenMode::kReadOnly) return false;
+  looked_for_room_ = at.time;
+  forget_some(kLookForRoom);
+  return true;
+}
+
+void Engine::mark_full(std::span<Item> items) {
   const auto is_new = [](const Item& item) { return item.entry == nullptr && item.ruling != nullptr; };
   const auto wanted = static_cast<std::size_t>(std::count_if(items.begin(), items.end(), is_new));
-  if (wanted == 0) return;
-  const auto has_room = [&]() FLINT_REQUIRES(mutex_) {
-    return state_.keys.born() + wanted <= options_.max_keys && state_.keys.size() + wanted <= kMaxKeys;
-  };
-  if (has_room()) return;
-  if (options_.mode == OpenMode::kReadWrite && at.time - looked_for_room_ >= kLookForRoomEvery) {
-    looked_for_room_ = at.time;
-    forget_some(kLookForRoom);
-    if (has_room()) return;
-  }
+  if (wanted == 0 || has_room(wanted)) return;
   for (Item& item : items) {
     if (is_new(item)) item.ruling->keys_full = true;
   }
   ++keys_full_;
+}
+
+/// Once the items of a check are done with: what is forgotten here may be one of them.
+void Engine::pay_for_births() {
+  if (births_ >= kBirthsPerLook) forget_some(kKeysPerBirth * std::exchange(births_, 0));
 }
 
 /// Every rule that a key was decided by of late sees all of its traffic, whichever decided: else who alternates between
@@ -154,7 +160,6 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at) {
   for (const KeyEntry* entry : born) note_name(*entry, true);
   allowed_ += granted;
   births_ += static_cast<std::uint32_t>(born.size());
-  if (births_ >= kBirthsPerLook) forget_some(kKeysPerBirth * std::exchange(births_, 0));
   return ticket(*seq, at);
 }
 

@@ -183,6 +183,21 @@ TEST(Rules, NewKeysPayForForgettingOldOnes) {
   EXPECT_LT(engine->stats().born_keys, 200U) << "some hundred are in use at any time";
 }
 
+// The limit of a decision was read from a rule that had gone with its key: one whose quota was full again a nanosecond
+// later.
+TEST(Rules, AKeyMayBeFullAgainBeforeItsDecisionIsTold) {
+  EngineFixture engine;
+  const Limit limit{.rate = kMaxUnits, .per = 1ms};
+  engine.clock.tick_by(10ns);
+  for (int i = 0; i < 2'000; ++i) {
+    const Limit own{.rate = kMaxUnits - static_cast<Units>(i), .per = 1ms};
+    const std::string key = "key " + std::to_string(i);
+    ASSERT_EQ(engine.check(key, 1, own).capacity, own.rate);
+    ASSERT_EQ(engine.check(key, 1, limit).capacity, kMaxUnits);
+    ASSERT_EQ(engine.check(key, 1, own).capacity, own.rate);
+  }
+}
+
 TEST(Rules, AKeyWithALimitOfItsOwnIsNeverForgotten) {
   EngineFixture engine;
   must(engine.limit("user", token_bucket(1, 1s)));

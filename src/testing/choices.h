@@ -22,8 +22,13 @@ class FakeClock final : public Clock {
  public:
   [[nodiscard]] ClockReading read() const noexcept override {
     ++reads_;
-    return reading_;
+    const ClockReading now = reading_;
+    reading_.wall = base::saturating_add(now.wall, tick_);
+    reading_.boot += tick_;
+    return now;
   }
+  /// From here on so much time passes after each reading.
+  void tick_by(Nanos step) { tick_ = step; }
 
   /// Time passes.
   void advance(Nanos by) {
@@ -52,8 +57,9 @@ class FakeClock final : public Clock {
 
  private:
   // 2026-11-23T18:22:02.123456789Z, some days after boot.
-  ClockReading reading_{WallTime(Nanos(1'795'458'122'123'456'789)), std::chrono::hours(100)};
+  mutable ClockReading reading_{WallTime(Nanos(1'795'458'122'123'456'789)), std::chrono::hours(100)};
   std::uint8_t boot_name_ = 0;
+  Nanos tick_{0};
   mutable std::uint64_t reads_ = 0;
 };
 
