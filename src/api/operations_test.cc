@@ -29,7 +29,9 @@ class OperationsTest : public ::testing::Test {
     if (!object.contains("$ref")) return object;
     return document_.at_pointer(std::string(object.at("$ref").as_string()).substr(1)).as_object();
   }
-  static std::string_view method_of(const OperationRow& row) { return row.method == Method::kGet ? "get" : "post"; }
+  static std::string_view method_of(const OperationRow& row) {
+    return row.method == Method::kGet ? "get" : row.method == Method::kPost ? "post" : "delete";
+  }
   const json::object& described(const OperationRow& row) {
     return document_.at("paths").at(row.path).at(method_of(row)).as_object();
   }

@@ -251,7 +251,7 @@ std::vector<Row> route_rows() {
       {"GET where POST belongs", get("/v1/check"), 405, kGoesOn, "method_not_allowed", "allow", "POST"},
       {"POST where GET belongs", raw("POST /v1/health HTTP/1.1"), 405, kGoesOn, "", "allow", "GET, HEAD"},
       {"PUT where both belong", raw("PUT /v1/limits HTTP/1.1"), 405, kGoesOn, "", "allow", "GET, HEAD, POST, DELETE"},
-      {"DELETE of a limit", raw("DELETE /v1/limits/k HTTP/1.1"), 405, kGoesOn, "", "allow", "GET, HEAD"},
+      {"PATCH of a limit", raw("PATCH /v1/limits/k HTTP/1.1"), 405, kGoesOn, "", "allow", "GET, HEAD, DELETE"},
       {"OPTIONS", raw("OPTIONS /v1/check HTTP/1.1"), 405, kGoesOn, "", "allow", "POST"},
       {"PATCH", raw("PATCH /v1/check HTTP/1.1"), 405, kGoesOn, "", "allow", "POST"},
       {"get in lower case", raw("get /v1/health HTTP/1.1"), 501, kCloses, "method_not_implemented"},

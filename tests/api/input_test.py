@@ -146,7 +146,7 @@ class BodyTest(InputTest):
                      "/v1/limits", body_of([key, *others, limit]))
         self.refused(Case("neither", None, ("limit is missing", "rate and per")), "limit", "POST", "/v1/limits",
                      body_of([key]))
-        self.refused(Case("twice", None, ("limit is there more than once",)), "limit", "POST", "/v1/limits",
+        self.refused(Case("twice", None, ("limit appears more than once",)), "limit", "POST", "/v1/limits",
                      body_of([key, limit, limit]))
 
     def test_items(self):

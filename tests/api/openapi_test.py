@@ -17,7 +17,7 @@ from openapi_json import RESULT, converted
 DOCUMENT = Document()
 # What is answered where there is no operation.
 ERROR = {"content": {"application/json": {"schema": DOCUMENT.resolved["components"]["schemas"]["Error"]}}}
-MANY = [f"k{number}" for number in range(128)]
+MANY = [f"k{number}" for number in range(127)] + ["k0-old"]
 MOST_CONNECTIONS = 1024
 
 # A request that each operation answers with 200.
@@ -27,7 +27,10 @@ GOOD = {
     "setLimit": ("POST", "/v1/limits", {"key": "k3", "limit": "9/s burst 12"}),
     "listLimits": ("GET", "/v1/limits?prefix=k&limit=300&after=k100", None),
     "getLimit": ("GET", "/v1/limits/k0", None),
+    "deleteLimit": ("DELETE", "/v1/limits/k0-old", None),
+    "deleteLimits": ("DELETE", "/v1/limits?prefix=k9", None),
     "reset": ("POST", "/v1/reset", {"key": "k4"}),
+    "resetPrefix": ("POST", "/v1/reset-prefix", {"prefix": "k6"}),
     "history": ("GET", "/v1/history/k0?limit=10", None),
     "top": ("GET", "/v1/top?by=allowed&limit=5", None),
     "flush": ("POST", "/v1/log/flush", None),
@@ -119,7 +122,8 @@ class DocumentTest(unittest.TestCase):
             self.assertEqual(in_path, declared, operation.id)
 
     def test_its_paths_are_those_of_the_router(self):
-        rows = re.findall(r'\{"\w+", "([^"]+)", Method::k(Get|Post)', (ROOT / "src/api/operations.cc").read_text())
+        rows = re.findall(r'\{"\w+", "([^"]+)", Method::k(Get|Post|Delete)',
+                          (ROOT / "src/api/operations.cc").read_text())
         routed = {(method.upper(), path) for path, method in rows}
         self.assertGreater(len(routed), 10)
         monitor = (ROOT / "src/http/monitor.cc").read_text()
@@ -352,11 +356,11 @@ class AnswersTest(LiveTest):
 class RouterTest(LiveTest):
     def test_other_methods_are_405_and_other_paths_404(self):
         client = self.filled(self.server("open"))
-        for path in DOCUMENT.paths:
+        for number, path in enumerate(DOCUMENT.paths):
             takes = DOCUMENT.methods_of(path)
-            for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"):
+            for method in ("GET", "POST", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT", "DELETE"):
                 with self.subTest(path=path, method=method):
-                    answer = client.call(method, path.replace("{key}", "k0"))
+                    answer = client.call(method, path.replace("{key}", f"k{number}"))
                     if method in takes:
                         self.assertNotIn(answer.status, (404, 405))
                         continue
