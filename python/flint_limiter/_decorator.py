@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flint_limiter import _arguments
 from flint_limiter._admission import Admission
 from flint_limiter._errors import RateLimitExceeded
+from flint_limiter._keys import fixed_key
 
 if TYPE_CHECKING:
     from flint_limiter._arguments import Limit
@@ -25,7 +26,7 @@ class Guard:
 
     def __init__(self, limiter: Checker, key: str | Callable[..., str], limit: Limit, cost: int) -> None:
         if not callable(key):
-            _arguments.key(key)
+            fixed_key(key)
         self._admission = Admission(limiter, limit)
         self._cost = _arguments.units(cost, "cost")
         if self._cost > limit.capacity:

@@ -14,10 +14,11 @@ _HASH_DIGITS = 32
 def valid_key(text: str) -> str:
     """Return a valid key for any `text`, always the same key for the same text.
 
-    1. A valid key stays as it is: 1 to 512 bytes of UTF-8, not blank, without control characters.
+    1. A valid key stays as it is: 1 to 512 bytes of UTF-8, not blank, without control characters. A text with a `*` is
+       none here, because that is how patterns are named.
     2. If the text becomes a valid key when its characters are read as the bytes of UTF-8, it is that key. Servers read
        the fields of a request as Latin-1, so a name in UTF-8 arrives in this form.
-    3. For any other text (too long, empty, blank, with control characters or lone surrogates), the key is `sha256-` and
+    3. For any other text (too long, empty, blank, with `*`, control characters or lone surrogates), the key is `sha256-` and
        32 hexadecimal digits of the text's hash. The text up to the last `:` is kept as a prefix, if it is valid and at
        most 128 characters long: `user:` and a name that is too long become `user:sha256-...`.
 
@@ -25,22 +26,34 @@ def valid_key(text: str) -> str:
     TypeError if `text` is not a str.
     """
     try:
-        return _arguments.key(text)
+        return _key_of_no_pattern(text)
     except ValueError:
         pass
     try:
-        return _arguments.key(text.encode("latin-1").decode())
+        return _key_of_no_pattern(text.encode("latin-1").decode())
     except ValueError:
         pass
     data = text.encode("utf-8", "surrogatepass")
     return f"{_valid_prefix(text)}sha256-{hashlib.sha256(data).hexdigest()[:_HASH_DIGITS]}"
 
 
+def fixed_key(value: object) -> str:
+    """`key` of what checks on behalf of others, where it is no function."""
+    return _key_of_no_pattern(_arguments.key(value))
+
+
+def _key_of_no_pattern(text: str) -> str:
+    key = _arguments.key(text)
+    if "*" in key:
+        raise ValueError("key must not contain a *, which names patterns.")
+    return key
+
+
 def _valid_prefix(text: str) -> str:
     prefix = text[:_MAX_PREFIX]
     while colon := prefix.rpartition(":")[0]:
         try:
-            return _arguments.key(f"{colon}:")
+            return _key_of_no_pattern(f"{colon}:")
         except ValueError:
             prefix = colon
     return ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flint_limiter import _arguments
 from flint_limiter._admission import Admission
-from flint_limiter._keys import valid_key
+from flint_limiter._keys import fixed_key, valid_key
 from flint_limiter._limits import limit_of_requests
 from flint_limiter._result import CheckResult
 
@@ -58,7 +58,7 @@ class Rule:
         if key_func is not None and not callable(key_func):
             raise TypeError(f"key_func must be callable, not {_arguments.type_name(key_func)}.")
         #: A key, or what makes one of a request.
-        self.key: str | Callable[[Any], Any] = key_func or _arguments.key(key)
+        self.key: str | Callable[[Any], Any] = key_func or fixed_key(key)
         self._limiter = limiter
         limit = limit_of_requests(rate, per, algorithm, burst)
         self.admission = Admission(limiter, limit)

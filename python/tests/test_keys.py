@@ -31,6 +31,10 @@ HASHED = {
     "a:" * 300: "a:" * 64 + "sha256-",
     ":\x00": "sha256-",
     "user:\x85": "user:sha256-",
+    "*": "sha256-",
+    "user:*": "user:sha256-",
+    "user:a*b": "user:sha256-",
+    "tenant:*:user": "tenant:sha256-",
 }
 
 
