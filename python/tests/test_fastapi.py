@@ -80,7 +80,7 @@ def test_retry_after_is_at_least_a_second(flint_limiter: MemoryLimiter) -> None:
 
 def test_retry_after_is_at_least_a_second_whatever_a_server_says() -> None:
     class Hasty(MemoryLimiter):
-        async def acheck(self, key: str, *, cost: int = 1) -> flint.CheckResult:
+        async def acheck(self, key: str, cost: int = 1, **options: Any) -> flint.CheckResult:
             return flint.CheckResult(key, False, cost, 1, 0, self.clock.now(), 0, 0, "token_bucket")
 
     with Hasty() as limiter:

@@ -120,7 +120,7 @@ def test_what_is_raised_while_waiting_ends_the_wait(tmp_path: Path) -> None:
         raise LookupError("enough")
 
     with holder_of(tmp_path), pytest.raises(LookupError, match="enough"):
-        LimiterHandle.open(os.fsencode(tmp_path), True, 100, 100, 1000, 86_400_000, give_up)
+        LimiterHandle.open(os.fsencode(tmp_path), True, 100, 100, 1000, 86_400_000, 1, False, give_up)
 
 
 def test_a_parent_is_not_waited_for(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import MODES, open_limiter
+from support import Server
 
 import flint
 from flint import testing
@@ -282,12 +283,24 @@ def test_a_key_without_a_limit_of_its_own_is_forgotten_with_its_full_quota() -> 
         limiter.check("ip:1", 30)
         limiter.check("k", 30, limit="60/m")
         limiter.clock.advance("2m")
-        for _ in range(100):
-            limiter.check("other", limit="60/m")
-        assert keys_of(limiter.list(keys=True)) == ["ip:*", "other"]
+        for i in range(200):  # the birth of a key looks at others
+            limiter.check(f"new:{i}", limit="60/m")
+        assert not {"ip:1", "k"} & set(keys_of(limiter.list(keys=True)))
         status = limiter.status("ip:*")
         assert status is not None
         assert (status["keys"], status["total_allowed_cost"]) == (0, 30)
+
+
+@pytest.mark.parametrize("on_full", ["deny", "allow"])
+def test_a_server_with_as_many_keys_as_it_may_have_says_so(tmp_path: Path, on_full: str) -> None:
+    server = Server(tmp_path / "served", "--max-keys", "1", "--on-full", on_full)
+    with flint.SharedLimiter(server.url) as limiter:
+        limiter.check("a", limit="5/d")
+        full = limiter.check("b", limit="5/d")
+        assert full.keys_full
+        assert full.allowed is full.degraded is (on_full == "allow")
+        assert limiter.degraded_checks == 0, "the server decided"
+    server.stop()
 
 
 @pytest.mark.parametrize("on_full", ["deny", "allow"])
