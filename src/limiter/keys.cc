@@ -44,13 +44,16 @@ void KeyEntry::set_usages(std::vector<Usage> usages) {
 }
 
 void KeyEntry::follow_patterns() {
-  for_each_usage([this](Usage& each) {
+  // Of the resets that several patterns had meanwhile, the last one is what a status tells of.
+  storage::Seq last_reset = 0;
+  for_each_usage([&](Usage& each) {
     while (!each.rule.is_current() && !each.rule.has_ended()) {
       const Rule next = each.rule.successor();
       const Rule::Succession& by = each.rule.succession();
       if (by.resets) {
         each.state = algorithm::fresh(next.limit(), by.at);
-        counters.last_reset_at = by.wall;
+        if (next.version() > last_reset) counters.last_reset_at = by.wall;
+        last_reset = std::max(last_reset, next.version());
       } else {
         each.state = algorithm::reconfigure(each.state, each.limit(), next.limit(), by.at);
       }

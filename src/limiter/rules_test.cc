@@ -117,6 +117,21 @@ TEST(Rules, AResetPatternGivesAllItsKeysTheirQuotaBack) {
   EXPECT_TRUE(engine.status("ip:1").last_reset_at.has_value());
 }
 
+// A key that lived by two patterns told of the earlier of their resets.
+TEST(Rules, TheLastResetOfAKeyIsThatOfThePatternThatWasResetLast) {
+  EngineFixture engine;
+  must(engine.limit("ip:*", fixed_window(9, 1h)));
+  engine.check("ip:v6:1");
+  must(engine.limit("ip:v6:*", fixed_window(8, 1h)));
+  engine.check("ip:v6:1");
+  engine.clock.advance(1s);
+  must(engine.reset("ip:*"));
+  engine.clock.advance(1s);
+  must(engine.reset("ip:v6:*"));
+  const auto last = engine.status("ip:v6:1").last_reset_at;
+  EXPECT_EQ(last, engine.status("ip:v6:*").last_reset_at);
+}
+
 TEST(Rules, KeysOfADeletedPatternFallToTheNextWithWhatTheyUsed) {
   EngineFixture engine;
   must(engine.limit("*", fixed_window(10, 1h)));
