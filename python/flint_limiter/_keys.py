@@ -18,9 +18,10 @@ def valid_key(text: str) -> str:
        none here, because that is how patterns are named.
     2. If the text becomes a valid key when its characters are read as the bytes of UTF-8, it is that key. Servers read
        the fields of a request as Latin-1, so a name in UTF-8 arrives in this form.
-    3. For any other text (too long, empty, blank, with `*`, control characters or lone surrogates), the key is `sha256-`
-       and 32 hexadecimal digits of the text's hash. The text up to the last `:` is kept as a prefix, if it is valid and at
-       most 128 characters long: `user:` and a name that is too long become `user:sha256-...`.
+    3. For any other text (too long, empty, blank, with `*`, control characters or lone surrogates), the key
+       is `sha256-` and 32 hexadecimal digits of the text's hash. The text up to the last `:` is kept as a
+       prefix, if it is valid and at most 128 characters long: `user:` and a name that is too long become
+       `user:sha256-...`.
 
     The middlewares, the dependency and `rate_limit` apply this rule to the results of their key functions. Raises
     TypeError if `text` is not a str.
