@@ -37,7 +37,7 @@ inline constexpr auto kCleanClose = static_cast<storage::RecordKind>(storage::St
 
 class StoreTest : public ::testing::Test {
  protected:
-  TestStore& open(storage::StoreOptions options = tiny_options()) {
+  TestStore& open(const storage::StoreOptions& options = tiny_options()) {
     store_.reset();
     store_ = std::make_unique<TestStore>(disk_, options);
     const Status opened = store_->open();
