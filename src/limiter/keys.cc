@@ -103,7 +103,7 @@ KeyEntry* Keys::next(KeyId id) noexcept {
 
 KeyId Keys::next_id() noexcept {
   while (!free_.empty() && find(free_.back()) != nullptr) free_.pop_back();
-  return static_cast<KeyId>(free_.empty() || holds_free_ids_ ? end_id_ : free_.back());
+  return static_cast<KeyId>(free_.empty() ? end_id_ : free_.back());
 }
 
 KeyEntry& Keys::make_slot(KeyId id) {
@@ -123,6 +123,7 @@ Keys::Place Keys::find_or_add(std::string_view key) {
   const auto [place, is_new] = by_key_.insert(&candidate);
   if (!is_new) return {*place, false};
   candidate.id = id;
+  candidate.generation = generation_;
   if (id == end_id_) {
     ++end_id_;
   } else {
@@ -143,6 +144,7 @@ KeyEntry* Keys::add_at(KeyId id, std::string_view key) {
   entry.key.assign(key);
   if (!by_key_.insert(&entry).second) return nullptr;
   entry.id = id;
+  entry.generation = generation_;
   add_free_ids(id);
   if (id == end_id_) ++end_id_;
   return &entry;
@@ -175,7 +177,6 @@ void Keys::clear() {
   chunks_.clear();
   free_.clear();
   end_id_ = 0;
-  holds_free_ids_ = false;
   born_ = 0;
 }
 

@@ -66,6 +66,8 @@ struct KeyEntry {
   /// Its place in PendingDenials, which keeps it; 0 if it has none.
   std::uint32_t pending_at = 0;
   KeyKind kind = KeyKind::kSet;
+  /// The generation in which it came to life.
+  std::uint32_t generation = 0;
   /// Of the last record that tells of this key: replay skips what is not newer.
   storage::Seq last_seq = 0;
   KeyName key;
@@ -116,16 +118,16 @@ class Keys {
 
   [[nodiscard]] std::size_t size() const noexcept { return by_key_.size(); }
   /// No new key has a place.
-  [[nodiscard]] bool full() const noexcept { return end_id_ == kMaxKeys && (size() == end_id_ || holds_free_ids_); }
+  [[nodiscard]] bool full() const noexcept { return size() == kMaxKeys; }
   /// How many were born.
   [[nodiscard]] std::size_t born() const noexcept { return born_; }
   /// The id of the next new key.
   [[nodiscard]] KeyId next_id() noexcept;
   /// All ids are below.
   [[nodiscard]] std::size_t end_id() const noexcept { return end_id_; }
-  /// Whether ids that keys gave back are kept, and new keys get new ones. While a snapshot is written, an id must not
-  /// stand for one key in it and for another in the records behind it.
-  void hold_free_ids(bool hold) noexcept { holds_free_ids_ = hold; }
+  /// Keys that come to life from here on are of a new generation, which is returned. A snapshot leaves those out that
+  /// are younger than it: an id must not stand for one key in it and for another in the records behind it.
+  std::uint32_t begin_generation() noexcept { return ++generation_; }
 
   struct Place {
     /// Null if the key is not there and the table is full.
@@ -179,7 +181,7 @@ class Keys {
   std::size_t end_id_ = 0;
   /// All ids below that no key has, the next one last; and some that a key has taken since, which are passed over.
   std::vector<KeyId> free_;
-  bool holds_free_ids_ = false;
+  std::uint32_t generation_ = 0;
   std::size_t born_ = 0;
 };
 

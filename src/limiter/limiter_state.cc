@@ -12,6 +12,8 @@ namespace {
 // A piece of a snapshot that is taken in one hold of the mutex: some tens of microseconds. Of a sliding log of many
 // runs the runs are only copied in it, some at a time, and encoded later, which takes ten times as long.
 constexpr KeyId kKeysAtOnce = 64;
+// So many ids are looked at for those keys: most may be free, or stand for keys that the snapshot leaves out.
+constexpr std::size_t kLooksAtOnce = 2048;
 constexpr std::size_t kBytesAtOnce = 64 * 1024;
 constexpr std::size_t kRunsEncodedAtOnce = 4 * 1024;
 constexpr std::size_t kRunsCopiedAtOnce = 16 * 1024;
@@ -252,7 +254,7 @@ Status LimiterState::replay_pattern(const LogEvent& event, storage::Seq seq) {
 
 void LimiterState::remove(KeyEntry& entry) {
   if (entry.kind == KeyKind::kPattern) patterns.remove(entry);
-  if (entry.id >= cursor_.next && entry.id < cursor_.end) cursor_.gone.push_back(entry.id);
+  if (entry.id >= cursor_.next && is_in_snapshot(entry)) cursor_.gone.push_back(entry.id);
   keys.remove(entry);
 }
 
@@ -262,15 +264,18 @@ void LimiterState::begin_snapshot() {
              .next = 0,
              .written = 0,
              .end = static_cast<KeyId>(keys.end_id()),
+             .generation = keys.begin_generation(),
              .started = false,
              .copied = {},
              .gone = {}};
-  keys.hold_free_ids(true);
 }
 
-KeyEntry* LimiterState::next_key() {
-  KeyEntry* entry = keys.next(cursor_.next);
-  return entry != nullptr && entry->id < cursor_.end ? entry : nullptr;
+KeyEntry* LimiterState::next_key(std::size_t& looks) {
+  for (; looks > 0 && cursor_.next < cursor_.end; --looks, ++cursor_.next) {
+    KeyEntry* entry = keys.find(cursor_.next);
+    if (entry != nullptr && is_in_snapshot(*entry)) return entry;
+  }
+  return nullptr;
 }
 
 bool LimiterState::add_key(KeyEntry& entry, EntryBuffer& piece) {
@@ -326,8 +331,9 @@ bool LimiterState::next_entries(const std::function<void(std::span<const std::by
   std::vector<KeyId> gone;
   {
     base::MutexLock lock(mutex_);
+    std::size_t looks = kLooksAtOnce;
     for (KeyId n = 0; n < kKeysAtOnce && piece.bytes() < kBytesAtOnce && !ends_with_copied; ++n) {
-      KeyEntry* entry = next_key();
+      KeyEntry* entry = next_key(looks);
       if (entry == nullptr || !add_key(*entry, piece)) break;
       cursor_.next = entry->id + 1;
       cursor_.written = entry->id + 1;
@@ -335,11 +341,9 @@ bool LimiterState::next_entries(const std::function<void(std::span<const std::by
       kind = entry->kind;
       ends_with_copied = !cursor_.copied.empty();
     }
-    more = next_key() != nullptr;
+    more = cursor_.next < cursor_.end;
     if (!more) {
-      cursor_.next = cursor_.end;
       gone = std::exchange(cursor_.gone, {});
-      keys.hold_free_ids(false);
     }
   }
   if (ends_with_copied) piece.add_runs(last, kind, std::exchange(cursor_.copied, {}));

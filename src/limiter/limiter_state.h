@@ -44,8 +44,11 @@ class LimiterState final : public storage::Owner {
   Status on_tick() override { return tick_(); }
 
  private:
-  /// Null when the snapshot has all keys. Ids have gaps: keys that are gone have given theirs back.
-  KeyEntry* next_key();
+  /// The next key that belongs into the snapshot, if there is one among the next `looks` ids.
+  KeyEntry* next_key(std::size_t& looks);
+  [[nodiscard]] bool is_in_snapshot(const KeyEntry& entry) const {
+    return entry.id < cursor_.end && entry.generation < cursor_.generation;
+  }
   /// The key, or more of the copy of its runs. True when it is done with, but for the runs that were copied.
   bool add_key(KeyEntry& entry, EntryBuffer& piece);
   [[nodiscard]] static bool copy_runs(const KeyEntry& entry, CopiedRuns& copied);
@@ -73,6 +76,8 @@ class LimiterState final : public storage::Owner {
     /// After the last key that is in the snapshot.
     KeyId written = 0;
     KeyId end = 0;
+    /// Keys of this generation came to life after the position: the records that replay starts with bring them.
+    std::uint32_t generation = 0;
     bool started = false;
     /// Of the next key: what is copied so far of its usages that are logs of many runs.
     CopiedRuns copied;

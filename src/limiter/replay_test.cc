@@ -144,6 +144,35 @@ TEST_F(ReplayTest, ALogOfMoreThanAMillionRunsIsMergedAndGrantsNothing) {
   }
 }
 
+// With new keys all the time, and a snapshot nearly always under way, no id was used twice: the table grew for ever.
+TEST_F(ReplayTest, IdsAreGivenBackWhileASnapshotIsWrittenAndItLeavesYoungKeysOut) {
+  ASSERT_EQ(configure(1, "second", 300), Code::kOk);
+  state_.begin_snapshot();
+  state_.remove(*state_.keys.find("first"));
+  for (int i = 0; i < 1'000; ++i) {
+    KeyEntry& young = state_.keys.add("young " + std::to_string(i));
+    young.usage = {state_.limits.rule(kLimit), algorithm::fresh(kLimit, at(400).time)};
+    if (i < 999) state_.remove(young);
+  }
+  EXPECT_LE(state_.keys.end_id(), 3U);
+  LimiterState loaded(mutex_, [] { return Status(); });
+  EXPECT_FALSE(state_.next_entries(
+      [&](std::span<const std::byte> entry) { EXPECT_EQ(loaded.load(entry, seq_).code(), Code::kOk); }));
+  EXPECT_EQ(loaded.keys.size(), 1U);
+  EXPECT_NE(loaded.keys.find("second"), nullptr);
+  // Of the key that went before the snapshot came to it, records change nothing, up to the one with which it went.
+  EventWriter denied(EventType::kDenied, at(500));
+  denied.denied({.id = 0,
+                 .cost = 0,
+                 .denials = {.count = 1, .cost = 1, .last = at(500).wall},
+                 .after = {Algorithm::kTokenBucket, 0, 0}});
+  EXPECT_EQ(loaded.replay({.kind = denied.kind(), .seq = 10, .payload = denied.written()}).code(), Code::kOk);
+  EventWriter gone(EventType::kForgotten, at(600));
+  gone.forgotten({.id = 0});
+  EXPECT_EQ(loaded.replay({.kind = gone.kind(), .seq = 11, .payload = gone.written()}).code(), Code::kOk);
+  EXPECT_EQ(loaded.replay({.kind = denied.kind(), .seq = 12, .payload = denied.written()}).code(), Code::kCorruption);
+}
+
 // A snapshot held what a long log was at several times, or held the mutex for as long as it takes to copy all of it.
 TEST_F(ReplayTest, ALongLogIsInASnapshotAsItIsWhenItsCopyEnds) {
   constexpr std::uint64_t kRuns = 100'000;
