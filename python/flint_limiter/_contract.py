@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, TypeVar
 
 from flint_limiter import _limits
 from flint_limiter._decorator import Guard
-from flint_limiter._errors import FlintError
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
@@ -27,8 +25,6 @@ from flint_limiter._types import (
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Self = TypeVar("Self", bound="AbstractLimiter")
-
-_ALWAYS = nullcontext()
 
 
 class AbstractLimiter(ABC):
@@ -293,17 +289,6 @@ class AbstractLimiter(ABC):
     ) -> None:
         await self.aclose()
 
-    # --- For code that checks on behalf of others, such as a middleware
-
-    def without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
-        """Return the result of a check that met `error`. Raises `error`, unless the limiter has another policy
-        (`on_error`)."""
-        raise error
-
-    def attempt(self) -> AbstractContextManager[None]:
-        """A context for a call that serves a check. Raises at once if it is known that the call would fail."""
-        return _ALWAYS
-
     # --- As a decorator
 
     def rate_limit(
@@ -320,6 +305,6 @@ class AbstractLimiter(ABC):
 
         Works on functions, coroutine functions, generators and asynchronous generators; the last three are checked when
         they begin to run, not when they are created. `key` may be a function of the call's arguments that returns the
-        key. The limit is given as in `limit()`; that of each key is configured before its first check in this process.
+        key. The limit is given as in `limit()`, and each check carries it: see `check()`.
         """
         return Guard(self, key, _limits.limit(limit, rate, per, algorithm, None), cost).wrap

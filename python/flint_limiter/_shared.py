@@ -9,7 +9,7 @@ from flint_limiter import _arguments, _limits, _requests
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import FlintError
 from flint_limiter._http import Client
-from flint_limiter._outage import Attempt, Outage
+from flint_limiter._outage import Outage
 from flint_limiter._requests import Call
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
@@ -122,25 +122,25 @@ class SharedLimiter(AbstractLimiter):
     ) -> CheckResult:
         call = _check(key, cost, limit, dry_run)
         try:
-            with self.attempt():
+            with self._outage.attempt():
                 return self._send(call)
         except FlintError as error:
-            return self.without_decision(error, *_arguments.check(key, cost))
+            return self._without_decision(error, *_arguments.check(key, cost))
 
     async def acheck(
         self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
     ) -> CheckResult:
         call = _check(key, cost, limit, dry_run)
         try:
-            with self.attempt():
+            with self._outage.attempt():
                 return await self._asend(call)
         except FlintError as error:
-            return self.without_decision(error, *_arguments.check(key, cost))
+            return self._without_decision(error, *_arguments.check(key, cost))
 
     def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
         asked, dry = _limits.items(items), _arguments.flag(dry_run, "dry_run")
         try:
-            with self.attempt():
+            with self._outage.attempt():
                 return self._send(_requests.check_all(asked, dry))
         except FlintError as error:
             return self._all_without_decision(error, asked)
@@ -148,15 +148,12 @@ class SharedLimiter(AbstractLimiter):
     async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
         asked, dry = _limits.items(items), _arguments.flag(dry_run, "dry_run")
         try:
-            with self.attempt():
+            with self._outage.attempt():
                 return await self._asend(_requests.check_all(asked, dry))
         except FlintError as error:
             return self._all_without_decision(error, asked)
 
-    def attempt(self) -> Attempt:
-        return self._outage.attempt()
-
-    def without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
+    def _without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
         return _undecided(key, cost, self._outage.without_decision(error))
 
     def _all_without_decision(self, error: FlintError, items: list[_arguments.Item]) -> CheckAllResult:

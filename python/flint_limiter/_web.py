@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from flint_limiter import _arguments
 from flint_limiter._admission import Admission
-from flint_limiter._keys import fixed_key, valid_key
+from flint_limiter._keys import fixed_key
 from flint_limiter._limits import limit_of_requests
 from flint_limiter._result import CheckResult
 
 if TYPE_CHECKING:
     from flint_limiter._checker import Checker
     from flint_limiter._errors import RateLimitExceeded
-    from flint_limiter._types import Algorithm, LimitStatus, Period
+    from flint_limiter._types import Algorithm, Period
 
 DETAIL = "rate limit exceeded"
 
@@ -37,7 +37,7 @@ def exceeded(error: RateLimitExceeded) -> tuple[dict[str, str], list[tuple[str, 
 class Rule:
     """A limit for requests. `key` is the key of all of them; `key_func` makes one of each (None: not limited)."""
 
-    __slots__ = ("_limiter", "_policy_field", "_policy_name", "admission", "body", "content_type", "cost", "key")
+    __slots__ = ("_policy_field", "_policy_name", "admission", "body", "content_type", "cost", "key")
 
     def __init__(
         self,
@@ -59,7 +59,6 @@ class Rule:
             raise TypeError(f"key_func must be callable, not {_arguments.type_name(key_func)}.")
         #: A key, or what makes one of a request.
         self.key: str | Callable[[Any], Any] = key_func or fixed_key(key)
-        self._limiter = limiter
         limit = limit_of_requests(rate, per, algorithm, burst)
         self.admission = Admission(limiter, limit)
         capacity = None if limit is None else limit.capacity
@@ -88,13 +87,13 @@ class Rule:
         try:
             return self.admission.check(key, cost)
         except ValueError as error:
-            return _never_passes(cost, self._limiter.status(valid_key(key)), error)
+            return _never_passes(cost, self.admission.peek(key), error)
 
     async def acheck(self, key: str, cost: int) -> CheckResult:
         try:
             return await self.admission.acheck(key, cost)
         except ValueError as error:
-            return _never_passes(cost, await self._limiter.astatus(valid_key(key)), error)
+            return _never_passes(cost, await self.admission.apeek(key), error)
 
     def fields(self, result: CheckResult) -> list[tuple[str, str]]:
         """The header fields of a response. Times are in seconds, rounded up."""
@@ -122,15 +121,13 @@ def is_preflight(method: str, origin: object, requested_method: object) -> bool:
     return method == "OPTIONS" and bool(origin) and bool(requested_method)
 
 
-def _never_passes(cost: int, status: LimitStatus | None, error: ValueError) -> CheckResult:
+def _never_passes(cost: int, peeked: CheckResult, error: ValueError) -> CheckResult:
     """The denial of a cost above the capacity: that a request is large, or an operator has lowered the limit, is no
     reason for the request to fail. Raises `error` if it is about something else."""
-    capacity = (status["burst"] or status["rate"]) if status else cost
-    if status is None or cost <= capacity:
+    if peeked.degraded or cost <= peeked.limit:
         raise error
-    return CheckResult(
-        status["key"], False, cost, capacity, status["remaining"], status["reset_at"], 0, 0, status["algorithm"]
-    )
+    remaining = peeked.remaining + peeked.cost if peeked.allowed else peeked.remaining
+    return CheckResult(peeked.key, False, cost, peeked.limit, remaining, peeked.reset_at, 0, 0, peeked.algorithm)
 
 
 class Paths:

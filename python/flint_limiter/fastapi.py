@@ -72,11 +72,11 @@ class FlintMiddleware:
     may be a coroutine function. If it returns None, the request passes without a check; `flint.valid_key` makes any
     text that it returns a valid key.
 
-    `rate` is the limit of each key, configured before its first check in this process: a rate string such as `"100/m"`
-    or `"10/s burst 20"`, or a number of units, which goes with `per`, `algorithm` and `burst`. Different limits of one
-    limiter need different keys. Without `rate`, the limits are configured elsewhere, and a key without a limit raises
-    LimitNotConfigured. `cost` is a number of units, or a function of the request that returns one. If the cost is above
-    the capacity, the request is denied, without `Retry-After`.
+    `rate` is the limit of each key, which each check carries (see `check()` of a limiter): a rate string such as
+    `"100/m"` or `"10/s burst 20"`, or a number of units, which goes with `per`, `algorithm` and `burst`. Without
+    `rate`, the limits are configured elsewhere, and a key without a limit raises LimitNotConfigured. `cost` is a number
+    of units, or a function of the request that returns one. If the cost is above the capacity, the request is denied,
+    without `Retry-After`.
 
     `exempt_paths` are paths below `root_path`; `/static/*` matches all paths below `/static/`, except those that
     contain `..`. `policy` is the name of the limit in `RateLimit`. With `problem_json`, a denial is answered with

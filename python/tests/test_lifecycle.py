@@ -26,7 +26,7 @@ def test_dropping_the_last_reference_releases_the_directory_at_once(tmp_path: Pa
                 limiter.limit("k", rate=1, per="1m")
                 guarded = limiter.rate_limit("f", rate=100, per="1m")(os.getpid)
                 guarded()
-                asyncio.run(limiter.acheck("f"))
+                asyncio.run(limiter.acheck("f", limit="100/m"))
                 del limiter, guarded
     finally:
         gc.enable()

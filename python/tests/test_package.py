@@ -50,8 +50,8 @@ def test_every_method_has_a_twin_for_asyncio_and_a_contract() -> None:
     public = {name for name in dir(flint.AbstractLimiter) if not name.startswith("_")}
     twins = {f"a{name}" for name in public} & public
     assert twins
-    # Neither waits for anything.
-    without_twin = {"rate_limit", "attempt", "without_decision"}
+    # It waits for nothing.
+    without_twin = {"rate_limit"}
     assert public - twins - without_twin == {name.removeprefix("a") for name in twins}
     for kind in (flint.Limiter, flint.SharedLimiter):
         for name in public:

@@ -55,7 +55,7 @@ def test_a_dependency_limits_the_handshakes(flint_limiter: MemoryLimiter) -> Non
     assert types(refused) == ["close"]
     assert (refused[0]["code"], refused[0]["reason"]) == (1008, "rate limit exceeded")
     assert seen == [0]
-    assert [status["key"] for status in flint_limiter.list()] == ["ws:192.0.2.1"]
+    assert [status["key"] for status in flint_limiter.list(keys=True)] == ["ws:192.0.2.1"]
 
 
 def test_a_route_limits_its_messages(flint_limiter: MemoryLimiter) -> None:
