@@ -142,9 +142,7 @@ class AbstractLimiter(ABC):
         """
 
     @abstractmethod
-    def list(
-        self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
-    ) -> Statuses:
+    def list(self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False) -> Statuses:
         """Return the statuses of limits and patterns in byte order of their names: those with `prefix`, after the name
         `after`, at most `limit`. With `keys` also of the keys that have no limit of their own.
 

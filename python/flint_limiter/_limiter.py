@@ -140,9 +140,7 @@ class Limiter(AbstractLimiter):
     def status(self, key: str) -> LimitStatus | None:
         return self._handle.status(_arguments.key(key))
 
-    def list(
-        self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
-    ) -> Statuses:
+    def list(self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False) -> Statuses:
         return self._handle.list(*_arguments.page(prefix, after, limit, keys))
 
     def history(self, key: str, *, limit: int = 100) -> Events:

@@ -193,9 +193,7 @@ class SharedLimiter(AbstractLimiter):
         call = _requests.status(_arguments.key(key))
         return _requests.none_without_limit(call, await self._client.asend(call.request), self._server)
 
-    def list(
-        self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
-    ) -> Statuses:
+    def list(self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False) -> Statuses:
         listing = _requests.Listing(*_arguments.page(prefix, after, limit, keys))
         while (page := listing.next_page()) is not None:
             self._send(page)

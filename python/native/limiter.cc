@@ -78,9 +78,8 @@ std::unique_ptr<LimiterHandle> open(nb::bytes data_dir, bool always, std::uint64
 
 std::unique_ptr<LimiterHandle> in_memory(std::shared_ptr<ManualClock> clock, std::uint64_t max_keys,
                                          bool allow_on_full) {
-  const Options options{.max_keys = max_keys,
-                        .on_full = allow_on_full ? OnFull::kAllow : OnFull::kDeny,
-                        .clock = clock.get()};
+  const Options options{
+      .max_keys = max_keys, .on_full = allow_on_full ? OnFull::kAllow : OnFull::kDeny, .clock = clock.get()};
   auto limiter = value_or_raise(without_gil([&] { return Limiter::open_in_memory(options); }));
   return std::make_unique<LimiterHandle>(std::move(limiter), std::move(clock));
 }
@@ -114,9 +113,9 @@ void LimiterHandle::await(Ticket ticket) {
 
 Deferred<Decision> LimiterHandle::decide(nb::handle key, nb::handle cost, const CheckOptions* options) {
   const CheckArguments arguments = read_check(key, cost);
-  Result<Deferred<Decision>> decided =
-      options == nullptr ? limiter_->check_deferred(arguments.key, arguments.cost)
-                         : limiter_->check_deferred(arguments.key, arguments.cost, *options);
+  Result<Deferred<Decision>> decided = options == nullptr
+                                           ? limiter_->check_deferred(arguments.key, arguments.cost)
+                                           : limiter_->check_deferred(arguments.key, arguments.cost, *options);
   // A key that nobody configured is refused in Python's words when it could be none.
   if (decided.code() == Code::kInvalidArgument) [[unlikely]]
     refuse_check(key, cost);
