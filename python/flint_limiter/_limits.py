@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from flint_limiter import _arguments, _rate_string
 
@@ -42,7 +43,7 @@ def carried(value: object, name: str = "limit") -> _arguments.Limit | None:
     if isinstance(value, _arguments.Limit):  # of our own: read before
         return value
     if isinstance(value, str):
-        return _rate_string.parse(_arguments.text(value, name), name)
+        return _parsed(value if type(value) is str else _arguments.text(value, name), name)
     if not isinstance(value, Mapping):
         found = _arguments.type_name(value)
         raise TypeError(f"{name} must be a str such as '100/m' or a dict with rate and per, not {found}.")
@@ -53,6 +54,12 @@ def carried(value: object, name: str = "limit") -> _arguments.Limit | None:
             raise ValueError(f"{name}.{member} is missing.")
     algorithm = value.get("algorithm", "token_bucket")
     return _arguments.limit(value["rate"], value["per"], algorithm, value.get("burst"), f"{name}.")
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str, name: str) -> _arguments.Limit:
+    """With a check comes mostly the same text as with the one before."""
+    return _rate_string.parse(_arguments.text(text, name), name)
 
 
 def items(value: object) -> list[_arguments.Item]:

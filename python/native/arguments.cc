@@ -57,13 +57,16 @@ ReadItems read_items(const nb::list& items) {
 
 std::optional<Limit> read_limit(nb::handle limit) {
   if (limit.is_none()) return std::nullopt;
-  const std::optional<Units> rate = read_units(limit[0]);
-  const std::optional<Algorithm> algorithm = parse_algorithm(read_text(limit[2]).value_or(""));
-  FLINT_ASSERT(rate && algorithm);
+  FLINT_ASSERT(PyTuple_Check(limit.ptr()) && PyTuple_GET_SIZE(limit.ptr()) == 4);
+  const auto field = [limit](Py_ssize_t i) { return nb::handle(PyTuple_GET_ITEM(limit.ptr(), i)); };
+  const std::optional<Units> rate = read_units(field(0));
+  const std::optional<Units> per_millis = read_units(field(1));
+  const std::optional<Algorithm> algorithm = parse_algorithm(read_text(field(2)).value_or(""));
+  FLINT_ASSERT(rate && per_millis && algorithm);
   return Limit{.rate = *rate,
-               .per = std::chrono::milliseconds(nb::cast<std::int64_t>(limit[1])),
+               .per = std::chrono::milliseconds(*per_millis),
                .algorithm = *algorithm,
-               .burst = read_units(limit[3])};
+               .burst = read_units(field(3))};
 }
 
 void refuse_check(nb::handle key, nb::handle cost) {
