@@ -14,6 +14,8 @@ namespace {
 // Each takes the mutex for some tens of microseconds.
 constexpr std::size_t kKeysAtOnce = 256;
 constexpr std::size_t kNamesAtOnce = 512;
+// So many ids are looked at for them: where many keys were forgotten, most ids are free.
+constexpr std::size_t kIdsAtOnce = 2048;
 
 /// A mutex goes to whoever asks first, and that is nearly always the thread that has just let go of it: without a
 /// pause, a listing of a million keys kept checks waiting until its end.
@@ -232,11 +234,9 @@ void Engine::bring_up_to_date(KeyOrder& order, bool born) {
     {
       base::MutexLock lock(mutex_);
       end = static_cast<KeyId>(state_.keys.end_id());
-      for (std::size_t n = 0; n < kNamesAtOnce; ++n) {
-        const KeyEntry* entry = state_.keys.next(id);
-        id = entry == nullptr ? end : entry->id + 1;
-        if (entry == nullptr) break;
-        if ((entry->kind == KeyKind::kBorn) != born) continue;
+      for (std::size_t n = 0; n < kIdsAtOnce && some.size() < kNamesAtOnce && id < end; ++n) {
+        const KeyEntry* entry = state_.keys.find(id++);
+        if (entry == nullptr || (entry->kind == KeyKind::kBorn) != born) continue;
         some.push_back({.name = {}, .is_there = true});
         some.back().name.assign(entry->key);
       }
@@ -251,11 +251,13 @@ Status Engine::for_each_key(const Visit& visit) {
   for (KeyId id = 0;; let_others_in()) {
     if (Status open = check_open(); !open.ok()) return open;
     base::MutexLock lock(mutex_);
-    for (std::size_t n = 0; n < kKeysAtOnce; ++n) {
-      const KeyEntry* entry = state_.keys.next(id);
-      if (entry == nullptr) return {};
+    std::size_t visited = 0;
+    for (std::size_t n = 0; n < kIdsAtOnce && visited < kKeysAtOnce; ++n) {
+      if (id >= state_.keys.end_id()) return {};
+      const KeyEntry* entry = state_.keys.find(id++);
+      if (entry == nullptr) continue;
       visit(*entry, pending_.of(*entry));
-      id = entry->id + 1;
+      ++visited;
     }
   }
 }
