@@ -29,16 +29,6 @@ bool read_head(base::Reader& in, const Moment& at, KeyId& id, Denials& denials, 
   return (head & kHasDenials) == 0 || read_denials(in, at, denials);
 }
 
-void write_whole_limit(base::Writer& out, const Limit& limit) noexcept {
-  out.fixed(static_cast<std::uint8_t>(limit.algorithm));
-  write_limit(out, limit);
-}
-
-bool read_whole_limit(base::Reader& in, Limit& limit) {
-  const auto algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
-  return in.ok() && read_limit(in, algorithm, limit);
-}
-
 bool read_usage(base::Reader& in, RecordedUsage& usage) {
   usage.version = in.varint();
   if (!in.ok() || !read_whole_limit(in, usage.limit)) return false;
@@ -84,6 +74,16 @@ bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit) {
   limit.per = milliseconds(per_ms);
   if (burst != 0) limit.burst = burst;
   return validate_limit(limit).ok();
+}
+
+void write_whole_limit(base::Writer& out, const Limit& limit) noexcept {
+  out.fixed(static_cast<std::uint8_t>(limit.algorithm));
+  write_limit(out, limit);
+}
+
+bool read_whole_limit(base::Reader& in, Limit& limit) {
+  const auto algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
+  return in.ok() && read_limit(in, algorithm, limit);
 }
 
 void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) noexcept {

@@ -101,5 +101,8 @@ inline void write_state(base::Writer& out, const RecordedState& after) noexcept 
 void write_limit(base::Writer& out, const Limit& limit) noexcept;
 /// False for what is no valid limit of this algorithm.
 [[nodiscard]] bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit);
+/// The same with its algorithm, in 1 byte, before it.
+void write_whole_limit(base::Writer& out, const Limit& limit) noexcept;
+[[nodiscard]] bool read_whole_limit(base::Reader& in, Limit& limit);
 
 }  // namespace flint::limiter

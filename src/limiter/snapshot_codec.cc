@@ -41,11 +41,6 @@ KeyEntry* read_key_head(base::Reader& in, const Loaded& loaded) {
   return entry;
 }
 
-bool read_whole_limit(base::Reader& in, Limit& limit) {
-  const auto algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
-  return in.ok() && read_limit(in, algorithm, limit);
-}
-
 bool read_key(base::Reader& in, const Loaded& loaded) {
   KeyEntry* entry = read_key_head(in, loaded);
   Limit limit;
@@ -132,11 +127,6 @@ void write_head(base::Writer& out, EntryType type, const KeyEntry& entry) {
   out.varint(entry.id);
   out.varint(entry.last_seq);
   out.text(entry.key);
-}
-
-void write_whole_limit(base::Writer& out, const Limit& limit) {
-  out.fixed(static_cast<std::uint8_t>(limit.algorithm));
-  write_limit(out, limit);
 }
 
 void write_set(base::Writer& out, const KeyEntry& entry) {
