@@ -1,42 +1,101 @@
-"""Checks of keys that all have the same limit, which each check carries; or of keys whose limits are configured
-elsewhere.
-
-A key of a request or call is made valid by the rule of valid_key().
+"""Whether a request or a call may pass by all of its limits: one decision, which consumes from each of them or from
+none. The one core of the decorator, the middlewares, the dependencies and the decorators of views.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flint_limiter._keys import valid_key
+from flint_limiter._result import CheckResult
+from flint_limiter._steps import Ask, Steps, arun, run
 
 if TYPE_CHECKING:
-    from flint_limiter._arguments import Limit
+    from flint_limiter._arguments import Item, Limit
     from flint_limiter._checker import Checker
-    from flint_limiter._result import CheckResult
-    from flint_limiter._types import CarriedLimit
+    from flint_limiter._keyed_limit import KeyedLimit
+
+
+class Outcome(NamedTuple):
+    """What one limit says of a request."""
+
+    result: CheckResult
+    #: The name of the limit.
+    policy: str
+    #: The limit that the check carried; None if it is configured elsewhere.
+    limit: Limit | None
+
+    @property
+    def never_passes(self) -> bool:
+        """Whether the cost is above the capacity, so that there is no time at which it could pass."""
+        return self.result.cost > self.result.limit and not self.result.degraded
+
+
+class Decision(NamedTuple):
+    """What all limits say of a request, in their order, up to and including the one that denied."""
+
+    outcomes: Sequence[Outcome]
+
+    @property
+    def allowed(self) -> bool:
+        return self.outcomes[-1].result.allowed
+
+    @property
+    def deciding(self) -> Outcome:
+        """The one that denied, else the one with the least left."""
+        if not self.allowed:
+            return self.outcomes[-1]
+        return min(self.outcomes, key=lambda outcome: outcome.result.remaining)
 
 
 class Admission:
-    """The limit of any number of keys. Threads: any."""
+    """The limits of requests or calls. Threads: any."""
 
-    __slots__ = ("_limit", "_limiter")
+    __slots__ = ("_limiter", "_limits")
 
-    def __init__(self, limiter: Checker, limit: Limit | None) -> None:
-        """`limit` is None when the limits are configured elsewhere."""
-        # In the form that a limiter has read already.
-        self._limit = cast("CarriedLimit | None", limit)
+    def __init__(self, limiter: Checker, limits: Sequence[KeyedLimit]) -> None:
         self._limiter = limiter
+        self._limits = limits
 
-    def check(self, key: str, cost: int) -> CheckResult:
-        return self._limiter.check(valid_key(key), cost, limit=self._limit)
+    def decide(self, /, *args: Any, **kwargs: Any) -> Decision | None:
+        """The decision about what the functions of the limits take as arguments; None if no limit holds."""
+        return run(self._decision(args, kwargs))
 
-    async def acheck(self, key: str, cost: int) -> CheckResult:
-        return await self._limiter.acheck(valid_key(key), cost, limit=self._limit)
+    async def adecide(self, /, *args: Any, **kwargs: Any) -> Decision | None:
+        return await arun(self._decision(args, kwargs))
 
-    def peek(self, key: str) -> CheckResult:
-        """What a check of the least cost would be told."""
-        return self._limiter.check(valid_key(key), limit=self._limit, dry_run=True)
+    def _decision(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Steps[Decision | None]:
+        asked: list[tuple[KeyedLimit, Item]] = []
+        for limit in self._limits:
+            item = yield from limit.item(args, kwargs)
+            if item is not None:
+                asked.append((limit, item))
+        if not asked:
+            return None
+        items = [item for _, item in asked]
+        try:
+            results = yield from self._checked(items)
+        except ValueError as error:
+            results = yield from self._never_passing(items, error)
+        return Decision([Outcome(result, limit.policy, item[2]) for result, (limit, item) in zip(results, asked)])
 
-    async def apeek(self, key: str) -> CheckResult:
-        return await self._limiter.acheck(valid_key(key), limit=self._limit, dry_run=True)
+    def _checked(self, items: Sequence[Item]) -> Steps[Sequence[CheckResult]]:
+        ((key, cost, limit),) = items
+        return [(yield Ask(self._limiter, "check", key, cost, limit=limit))]
+
+    def _never_passing(self, items: Sequence[Item], error: ValueError) -> Steps[Sequence[CheckResult]]:
+        """The denial of a cost above the capacity: that a request is large, or an operator has lowered the limit, is no
+        reason for the request to fail. Raises `error` if it is about something else."""
+        results: list[CheckResult] = []
+        for key, cost, limit in items:
+            # What a check of the least cost would be told.
+            peeked = yield Ask(self._limiter, "check", key, limit=limit, dry_run=True)
+            if cost > peeked.limit and not peeked.degraded:
+                return [*results, _denial(peeked, cost)]
+            results.append(peeked)
+        raise error
+
+
+def _denial(peeked: CheckResult, cost: int) -> CheckResult:
+    remaining = peeked.remaining + peeked.cost if peeked.allowed else peeked.remaining
+    return CheckResult(peeked.key, False, cost, peeked.limit, remaining, peeked.reset_at, 0, 0, peeked.algorithm)

@@ -9,14 +9,13 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flint_limiter import _arguments
-from flint_limiter._admission import Admission
+from flint_limiter._admission import Admission, Decision
 from flint_limiter._errors import RateLimitExceeded
-from flint_limiter._keys import fixed_key
+from flint_limiter._keyed_limit import KeyedLimit
 
 if TYPE_CHECKING:
     from flint_limiter._arguments import Limit
     from flint_limiter._checker import Checker
-    from flint_limiter._result import CheckResult
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -24,14 +23,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Guard:
     """Stands before each call of the functions that it wraps."""
 
-    def __init__(self, limiter: Checker, key: str | Callable[..., str], limit: Limit, cost: int) -> None:
-        if not callable(key):
-            fixed_key(key)
-        self._admission = Admission(limiter, limit)
-        self._cost = _arguments.units(cost, "cost")
-        if self._cost > limit.capacity:
-            raise ValueError(f"cost {cost} is above the capacity, {limit.capacity}: it could never pass")
-        self._key = key
+    def __init__(self, limiter: Checker, key: str | Callable[..., Any], limit: Limit, cost: int) -> None:
+        self._admission = Admission(limiter, [KeyedLimit(key, limit, cost)])
 
     def wrap(self, function: Function) -> Function:
         if not callable(function):
@@ -84,18 +77,16 @@ class Guard:
 
         return plain
 
-    def _key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        return self._key(*args, **kwargs) if callable(self._key) else self._key
-
     def _admit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        _raise_if_denied(self._admission.check(self._key_of(args, kwargs), self._cost))
+        _raise_if_denied(self._admission.decide(*args, **kwargs))
 
     async def _aadmit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        _raise_if_denied(await self._admission.acheck(self._key_of(args, kwargs), self._cost))
+        _raise_if_denied(await self._admission.adecide(*args, **kwargs))
 
 
-def _raise_if_denied(result: CheckResult) -> None:
-    if not result.allowed:
+def _raise_if_denied(decision: Decision | None) -> None:
+    if decision is not None and not decision.allowed:
+        result = decision.deciding.result
         raise RateLimitExceeded(
             key=result.key,
             cost=result.cost,

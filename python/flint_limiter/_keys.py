@@ -38,15 +38,15 @@ def valid_key(text: str) -> str:
     return f"{_valid_prefix(text)}sha256-{hashlib.sha256(data).hexdigest()[:_HASH_DIGITS]}"
 
 
-def fixed_key(value: object) -> str:
+def fixed_key(value: object, name: str) -> str:
     """`key` of what checks on behalf of others, where it is no function."""
-    return _key_of_no_pattern(_arguments.key(value))
+    return _key_of_no_pattern(_arguments.key(value, name), name)
 
 
-def _key_of_no_pattern(text: str) -> str:
-    key = _arguments.key(text)
+def _key_of_no_pattern(text: str, name: str = "key") -> str:
+    key = _arguments.key(text, name)
     if "*" in key:
-        raise ValueError("key must not contain a *, which names patterns.")
+        raise ValueError(f"{name} must not contain a *, which names patterns.")
     return key
 
 

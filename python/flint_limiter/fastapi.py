@@ -13,7 +13,6 @@ Needs Starlette, which FastAPI includes.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Union
 
@@ -32,6 +31,7 @@ except ImportError:
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import RateLimitExceeded
+from flint_limiter._header_fields import fields_of
 from flint_limiter._result import CheckResult
 from flint_limiter._types import Algorithm, Period
 from flint_limiter._web import DETAIL, Paths, Rule, exceeded, is_preflight
@@ -122,12 +122,12 @@ class FlintMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _route_path(scope) in self._exempt or _is_preflight(scope):
             return await self.app(scope, receive, send)
-        result = await _decide(self._rule, Request(scope))
-        if result is None:
+        decision = await self._rule.adecide(Request(scope))
+        if decision is None:
             return await self.app(scope, receive, send)
-        fields = [(name.lower().encode(), value.encode()) for name, value in self._rule.fields(result)]
-        if not result.allowed:
-            return await self._refuse(scope, send, fields)
+        fields = [(name.lower().encode(), value.encode()) for name, value in fields_of(decision)]
+        if not decision.allowed:
+            return await self._refuse(scope, send, fields, self._rule.body(decision))
 
         async def send_with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -136,8 +136,7 @@ class FlintMiddleware:
 
         await self.app(scope, receive, send_with_fields)
 
-    async def _refuse(self, scope: Scope, send: Send, fields: list[tuple[bytes, bytes]]) -> None:
-        body = self._rule.body
+    async def _refuse(self, scope: Scope, send: Send, fields: list[tuple[bytes, bytes]], body: bytes) -> None:
         headers = [
             (b"content-type", self._rule.content_type.encode()),
             (b"content-length", b"%d" % len(body)),
@@ -212,29 +211,17 @@ class RateLimit:
         connection: HTTPConnection,
         response: Response = None,  # type: ignore[assignment]  # FastAPI takes no other annotation for its own
     ) -> CheckResult | None:
-        result = await _decide(self._rule, connection)
-        if result is None:
+        decision = await self._rule.adecide(connection)
+        if decision is None:
             return None
-        if not result.allowed and connection.scope["type"] == "websocket":
+        if not decision.allowed and connection.scope["type"] == "websocket":
             raise WebSocketException(WS_1008_POLICY_VIOLATION, DETAIL)
-        fields = self._rule.fields(result)
-        if not result.allowed:
+        fields = fields_of(decision)
+        if not decision.allowed:
             raise HTTPException(429, DETAIL, headers=dict(fields))
         for name, value in fields if response is not None else ():
             response.headers.append(name, value)
-        return result
-
-
-async def _decide(rule: Rule, request: HTTPConnection) -> CheckResult | None:
-    key = await _value(rule.key(request)) if callable(rule.key) else rule.key
-    if key is None:
-        return None
-    cost = await _value(rule.cost(request)) if callable(rule.cost) else rule.cost
-    return await rule.acheck(key, cost)
-
-
-async def _value(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
+        return decision.deciding.result
 
 
 def _is_preflight(scope: Scope) -> bool:

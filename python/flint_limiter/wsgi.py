@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Union
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import RateLimitExceeded
+from flint_limiter._header_fields import fields_of
 from flint_limiter._types import Algorithm, Period
 from flint_limiter._web import Paths, Rule, exceeded, is_preflight
 
@@ -87,19 +88,17 @@ class FlintMiddleware:
         self._exempt = Paths(exempt_paths, "exempt_paths")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        rule = self._rule
-        key = None if self._is_exempt(environ) else rule.key(environ) if callable(rule.key) else rule.key
-        if key is None:
+        decision = None if self._is_exempt(environ) else self._rule.decide(environ)
+        if decision is None:
             return self.app(environ, start_response)
-        result = rule.check(key, rule.cost(environ) if callable(rule.cost) else rule.cost)
-        fields = rule.fields(result)
-        if not result.allowed:
-            length = str(len(rule.body))
+        fields = fields_of(decision)
+        if not decision.allowed:
+            body = self._rule.body(decision)
             start_response(
                 "429 Too Many Requests",
-                [("Content-Type", rule.content_type), ("Content-Length", length), *fields],
+                [("Content-Type", self._rule.content_type), ("Content-Length", str(len(body))), *fields],
             )
-            return [] if environ["REQUEST_METHOD"] == "HEAD" else [rule.body]
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
         def start_with_fields(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
             return start_response(status, _merged(headers, fields), *exc_info)

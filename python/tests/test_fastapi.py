@@ -417,7 +417,7 @@ def test_wrong_arguments_are_told_at_once(
 
 @pytest.mark.parametrize("key", [7, b"k", ["k"]])
 def test_what_is_no_text_raises_and_consumes_nothing(flint_limiter: MemoryLimiter, key: Any) -> None:
-    with pytest.raises(TypeError, match="key must be a str"):
+    with pytest.raises(TypeError, match="key_func must be a str or None"):
         run(asgi(limited(flint_limiter, key_func=lambda request: key)))
     assert flint_limiter.list(keys=True) == []
 

@@ -135,7 +135,7 @@ def test_the_key_may_depend_on_the_arguments(raw_limiter: flint.AbstractLimiter)
     assert service.call("bob") == "bob "
     with pytest.raises(flint.RateLimitExceeded, match="user:ann"):
         service.call("ann")
-    with pytest.raises(TypeError, match="key must be a str, not int"):
+    with pytest.raises(TypeError, match="key must be a str or None, not int"):
         raw_limiter.rate_limit(lambda: 1, rate=1, per=1)(lambda: None)()  # type: ignore[arg-type,return-value]
 
 

@@ -1,0 +1,108 @@
+"""What is decided in steps is written once, for threads and for asyncio: a generator yields each step, and run() or
+arun() takes it and sends back what it gave."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from flint_limiter import _arguments
+
+if TYPE_CHECKING:
+    from flint_limiter._checker import Checker
+
+Answer = TypeVar("Answer")
+
+
+class Step(Protocol):
+    def take(self) -> Any:
+        """In this thread."""
+
+    def atake(self) -> Awaitable[Any]:
+        """In an event loop."""
+
+
+Steps = Generator[Step, Any, Answer]
+
+
+class Ask:
+    """Calls a method of the limiter."""
+
+    __slots__ = ("_args", "_kwargs", "_limiter", "_method")
+
+    def __init__(self, limiter: Checker, method: str, *args: Any, **kwargs: Any) -> None:
+        self._limiter = limiter
+        self._method = method
+        self._args = args
+        self._kwargs = kwargs
+
+    def take(self) -> Any:
+        return getattr(self._limiter, self._method)(*self._args, **self._kwargs)
+
+    def atake(self) -> Awaitable[Any]:
+        answer: Awaitable[Any] = getattr(self._limiter, f"a{self._method}")(*self._args, **self._kwargs)
+        return answer
+
+
+class _Wait:
+    """Waits for the answer of a coroutine function that the program gave as the argument `name`."""
+
+    __slots__ = ("_awaitable", "_name")
+
+    def __init__(self, awaitable: Awaitable[Any], name: str) -> None:
+        self._awaitable = awaitable
+        self._name = name
+
+    def take(self) -> Any:
+        if inspect.iscoroutine(self._awaitable):
+            self._awaitable.close()
+        raise TypeError(f"{self._name} must not be a coroutine function here: there is no event loop to run it in.")
+
+    def atake(self) -> Awaitable[Any]:
+        return self._awaitable
+
+
+def call(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Steps[Any]:
+    """What `function`, which the program gave as the argument `name`, returns."""
+    answer = function(*args, **kwargs)
+    if inspect.isawaitable(answer):
+        answer = yield _Wait(answer, name)
+    return answer
+
+
+def function(value: Any, name: str) -> Callable[..., Any]:
+    if not callable(value):
+        raise TypeError(f"{name} must be callable, not {_arguments.type_name(value)}.")
+    checked: Callable[..., Any] = value
+    return checked
+
+
+def run(steps: Steps[Answer]) -> Answer:
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = step.take()
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        result: Answer = end.value
+        return result
+
+
+async def arun(steps: Steps[Answer]) -> Answer:
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = await step.atake()
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        result: Answer = end.value
+        return result
