@@ -23,6 +23,7 @@ from flint_limiter._errors import (
     RateLimitExceeded,
     StorageError,
 )
+from flint_limiter._header_fields import headers
 from flint_limiter._keys import valid_key
 from flint_limiter._result import CheckResult
 from flint_limiter._shared import SharedLimiter
@@ -55,6 +56,7 @@ __all__ = [
     "SharedLimiter",
     "StorageError",
     "add_prometheus_route",
+    "headers",
     "prometheus_collector",
     "prometheus_metrics",
     "valid_key",

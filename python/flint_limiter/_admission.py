@@ -4,11 +4,12 @@ none. The one core of the decorator, the middlewares, the dependencies and the d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flint_limiter import _arguments
 from flint_limiter._result import CheckResult
-from flint_limiter._steps import Ask, Steps, arun, run
+from flint_limiter._steps import Ask, Steps, arun, call, run
 
 if TYPE_CHECKING:
     from flint_limiter._arguments import Item, Limit
@@ -51,11 +52,22 @@ class Decision(NamedTuple):
 class Admission:
     """The limits of requests or calls. Threads: any."""
 
-    __slots__ = ("_limiter", "_limits")
+    __slots__ = ("_enabled", "_exempt_when", "_limiter", "_limits")
 
-    def __init__(self, limiter: Checker, limits: Sequence[KeyedLimit]) -> None:
+    def __init__(
+        self,
+        limiter: Checker,
+        limits: Sequence[KeyedLimit],
+        *,
+        exempt_when: Callable[..., Any] | None = None,
+        enabled: bool = True,
+    ) -> None:
         self._limiter = limiter
         self._limits = limits
+        if exempt_when is not None and not callable(exempt_when):
+            raise TypeError(f"exempt_when must be callable, not {_arguments.type_name(exempt_when)}.")
+        self._exempt_when = exempt_when
+        self._enabled = _arguments.flag(enabled, "enabled")
 
     def decide(self, /, *args: Any, **kwargs: Any) -> Decision | None:
         """The decision about what the functions of the limits take as arguments; None if no limit holds."""
@@ -65,6 +77,12 @@ class Admission:
         return await arun(self._decision(args, kwargs))
 
     def _decision(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Steps[Decision | None]:
+        if not self._enabled:
+            return None
+        if self._exempt_when is not None:
+            exempt = yield from call(self._exempt_when, "exempt_when", args, kwargs)
+            if _arguments.flag(exempt, "the answer of exempt_when"):
+                return None
         asked: list[tuple[KeyedLimit, Item]] = []
         for limit in self._limits:
             item = yield from limit.item(args, kwargs)
@@ -72,6 +90,7 @@ class Admission:
                 asked.append((limit, item))
         if not asked:
             return None
+        _refuse_same_keys(asked)
         items = [item for _, item in asked]
         try:
             results = yield from self._checked(items)
@@ -80,8 +99,12 @@ class Admission:
         return Decision([Outcome(result, limit.policy, item[2]) for result, (limit, item) in zip(results, asked)])
 
     def _checked(self, items: Sequence[Item]) -> Steps[Sequence[CheckResult]]:
-        ((key, cost, limit),) = items
-        return [(yield Ask(self._limiter, "check", key, cost, limit=limit))]
+        if len(items) == 1:
+            ((key, cost, limit),) = items
+            return [(yield Ask(self._limiter, "check", key, cost, limit=limit))]
+        asked = [{"key": key, "cost": cost, "limit": limit} for key, cost, limit in items]
+        results: list[CheckResult] = (yield Ask(self._limiter, "check_all", asked))["results"]
+        return results
 
     def _never_passing(self, items: Sequence[Item], error: ValueError) -> Steps[Sequence[CheckResult]]:
         """The denial of a cost above the capacity: that a request is large, or an operator has lowered the limit, is no
@@ -94,6 +117,17 @@ class Admission:
                 return [*results, _denial(peeked, cost)]
             results.append(peeked)
         raise error
+
+
+def _refuse_same_keys(asked: Sequence[tuple[KeyedLimit, Item]]) -> None:
+    """One decision is about distinct keys."""
+    seen: dict[str, KeyedLimit] = {}
+    for limit, (key, _, _) in asked:
+        if (other := seen.setdefault(key, limit)) is not limit:
+            raise ValueError(
+                f"{limit.key_name} and {other.key_name} gave one request the same key: begin the keys of each limit "
+                "with a prefix of its own."
+            )
 
 
 def _denial(peeked: CheckResult, cost: int) -> CheckResult:

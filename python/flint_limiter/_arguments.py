@@ -231,3 +231,11 @@ def token(value: object) -> str | None:
     if not _TOKEN.fullmatch(value):
         raise ValueError("token must be one or more visible ASCII characters without spaces.")
     return str.__str__(value)
+
+
+def policy(value: object, name: str = "policy") -> str:
+    """The name of a limit in header fields."""
+    checked = text(value, name)
+    if not checked or not checked.isascii() or not checked.isprintable():
+        raise ValueError(f"{name} must be one or more printable ASCII characters.")
+    return checked

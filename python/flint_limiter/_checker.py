@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from flint_limiter._result import CheckResult
-    from flint_limiter._types import CarriedLimit
+    from flint_limiter._types import CarriedLimit, CheckAllResult, Items
 
 
 class Checker(Protocol):
@@ -19,3 +19,7 @@ class Checker(Protocol):
     async def acheck(
         self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
     ) -> CheckResult: ...
+
+    def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult: ...
+
+    async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult: ...

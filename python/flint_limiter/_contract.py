@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
-from flint_limiter import _limits
+from flint_limiter._admission import Admission
 from flint_limiter._decorator import Guard
+from flint_limiter._errors import RateLimitExceeded
+from flint_limiter._keyed_limit import limits_of_calls
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
@@ -291,18 +293,53 @@ class AbstractLimiter(ABC):
 
     def rate_limit(
         self,
-        key: str | Callable[..., str],
-        limit: str | None = None,
+        key: str | Callable[..., Any] | None = None,
+        limit: CarriedLimit | Callable[..., Any] | None = None,
         *,
-        rate: int | None = None,
+        rate: int | CarriedLimit | Callable[..., Any] | None = None,
         per: Period | None = None,
         algorithm: Algorithm | None = None,
-        cost: int = 1,
+        burst: int | None = None,
+        cost: int | Callable[..., Any] | None = None,
+        limits: Iterable[Mapping[str, Any]] | None = None,
+        exempt_when: Callable[..., Any] | None = None,
+        on_denied: Callable[[RateLimitExceeded], Any] | None = None,
+        enabled: bool = True,
     ) -> Callable[[Function], Function]:
         """Limit the calls of a function: a denied call raises RateLimitExceeded, and the function does not run.
 
         Works on functions, coroutine functions, generators and asynchronous generators; the last three are checked when
-        they begin to run, not when they are created. `key` may be a function of the call's arguments that returns the
-        key. The limit is given as in `limit()`, and each check carries it: see `check()`.
+        they begin to run, not when they are created.
+
+        `key` is a key, or a function of the call's arguments that returns one. The limit is a rate string or a dict
+        (`limit` or `rate`), or `rate` units with `per`, `algorithm` and `burst`; or a function of the call's arguments
+        that returns one of the first two. Each check carries it: see `check()`. `cost` is a number of units (1), or
+        a function that returns one. `limits` replaces these arguments where a call needs several limits: a list of 1 to
+        128 dicts with `key`, `rate`, `per`, `algorithm`, `burst` and `cost`. It is one decision: see `check_all()`.
+
+        `exempt_when` is a function of the call's arguments that returns whether the call is exempt, a bool. With
+        `enabled=False` all calls are exempt, and the limiter is never asked. Functions may be coroutine functions where
+        the decorated function is one. If `key`, or a function that is the limit or `cost`, returns None, that limit
+        does not hold for the call; any other answer of a wrong type or value raises TypeError or ValueError.
+
+        `on_denied` is a function of the RateLimitExceeded that returns what a denied call returns. (Generators always
+        raise.)
         """
-        return Guard(self, key, _limits.limit(limit, rate, per, algorithm, None), cost).wrap
+        return Guard(
+            Admission(
+                self,
+                limits_of_calls(
+                    limits,
+                    key=key,
+                    limit=limit,
+                    rate=rate,
+                    per=per,
+                    algorithm=algorithm,
+                    burst=burst,
+                    cost=cost,
+                ),
+                exempt_when=exempt_when,
+                enabled=enabled,
+            ),
+            on_denied,
+        ).wrap

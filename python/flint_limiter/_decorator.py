@@ -9,13 +9,10 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flint_limiter import _arguments
-from flint_limiter._admission import Admission, Decision
 from flint_limiter._errors import RateLimitExceeded
-from flint_limiter._keyed_limit import KeyedLimit
 
 if TYPE_CHECKING:
-    from flint_limiter._arguments import Limit
-    from flint_limiter._checker import Checker
+    from flint_limiter._admission import Admission, Decision
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -23,8 +20,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Guard:
     """Stands before each call of the functions that it wraps."""
 
-    def __init__(self, limiter: Checker, key: str | Callable[..., Any], limit: Limit, cost: int) -> None:
-        self._admission = Admission(limiter, [KeyedLimit(key, limit, cost)])
+    def __init__(self, admission: Admission, on_denied: Callable[[RateLimitExceeded], Any] | None) -> None:
+        self._admission = admission
+        if on_denied is not None and not callable(on_denied):
+            raise TypeError(f"on_denied must be callable, not {_arguments.type_name(on_denied)}.")
+        self._on_denied = on_denied
 
     def wrap(self, function: Function) -> Function:
         if not callable(function):
@@ -38,15 +38,19 @@ class Guard:
         if inspect.iscoroutinefunction(function):
 
             async def coroutine(*args: Any, **kwargs: Any) -> Any:
-                await self._aadmit(args, kwargs)
-                return await function(*args, **kwargs)
+                denied = _denial(await self._admission.adecide(*args, **kwargs))
+                if denied is None:
+                    return await function(*args, **kwargs)
+                answer = self._answer(denied)
+                return await answer if inspect.isawaitable(answer) else answer
 
             return coroutine
 
         if inspect.isasyncgenfunction(function):
 
             async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-                await self._aadmit(args, kwargs)
+                if (denied := _denial(await self._admission.adecide(*args, **kwargs))) is not None:
+                    raise denied
                 async with aclosing(function(*args, **kwargs)) as inner:
                     step = inner.asend(None)
                     while True:
@@ -61,37 +65,43 @@ class Guard:
                         except BaseException as error:  # thrown in by the consumer: for the function to handle
                             step = inner.athrow(error)
 
-            return async_generator
+            return self._without_answer(async_generator)
 
         if inspect.isgeneratorfunction(function):
 
             def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-                self._admit(args, kwargs)
+                if (denied := _denial(self._admission.decide(*args, **kwargs))) is not None:
+                    raise denied
                 return (yield from function(*args, **kwargs))
 
-            return generator
+            return self._without_answer(generator)
 
         def plain(*args: Any, **kwargs: Any) -> Any:
-            self._admit(args, kwargs)
-            return function(*args, **kwargs)
+            denied = _denial(self._admission.decide(*args, **kwargs))
+            return function(*args, **kwargs) if denied is None else self._answer(denied)
 
         return plain
 
-    def _admit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        _raise_if_denied(self._admission.decide(*args, **kwargs))
+    def _answer(self, denied: RateLimitExceeded) -> Any:
+        if self._on_denied is None:
+            raise denied
+        return self._on_denied(denied)
 
-    async def _aadmit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        _raise_if_denied(await self._admission.adecide(*args, **kwargs))
+    def _without_answer(self, wrapper: Callable[..., Any]) -> Callable[..., Any]:
+        if self._on_denied is not None:
+            raise TypeError("on_denied must be left out for a generator: catch RateLimitExceeded where it is used.")
+        return wrapper
 
 
-def _raise_if_denied(decision: Decision | None) -> None:
-    if decision is not None and not decision.allowed:
-        result = decision.deciding.result
-        raise RateLimitExceeded(
-            key=result.key,
-            cost=result.cost,
-            remaining=result.remaining,
-            reset_at=result.reset_at,
-            retry_after=result.retry_after_ms / 1000,
-            algorithm=result.algorithm,
-        )
+def _denial(decision: Decision | None) -> RateLimitExceeded | None:
+    if decision is None or decision.allowed:
+        return None
+    result = decision.deciding.result
+    return RateLimitExceeded(
+        key=result.key,
+        cost=result.cost,
+        remaining=result.remaining,
+        reset_at=result.reset_at,
+        retry_after=None if decision.deciding.never_passes else result.retry_after_ms / 1000,
+        algorithm=result.algorithm,
+    )

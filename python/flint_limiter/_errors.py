@@ -57,17 +57,18 @@ class RateLimitExceeded(FlintError):
     """The limit denied a call of a function that `rate_limit` wraps."""
 
     def __init__(
-        self, key: str, cost: int, remaining: int, reset_at: datetime, retry_after: float, algorithm: str
+        self, key: str, cost: int, remaining: int, reset_at: datetime, retry_after: float | None, algorithm: str
     ) -> None:
         shown = printable(repr(key))
-        super().__init__(f"rate limit exceeded, {shown}: {remaining} left, {cost} asked; retry after {retry_after} s")
+        when = "it can never pass" if retry_after is None else f"retry after {retry_after} s"
+        super().__init__(f"rate limit exceeded, {shown}: {remaining} left, {cost} asked; {when}")
         self.key = key
         self.cost = cost
         self.remaining = remaining
         self.reset_at = reset_at
-        #: Seconds until this cost could pass, rounded up to a millisecond.
+        #: Seconds until this cost could pass, rounded up to a millisecond; None if it is above the capacity.
         self.retry_after = retry_after
         self.algorithm = algorithm
 
-    def __reduce__(self) -> tuple[type[RateLimitExceeded], tuple[str, int, int, datetime, float, str]]:
+    def __reduce__(self) -> tuple[type[RateLimitExceeded], tuple[str, int, int, datetime, float | None, str]]:
         return type(self), (self.key, self.cost, self.remaining, self.reset_at, self.retry_after, self.algorithm)

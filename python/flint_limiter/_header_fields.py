@@ -7,20 +7,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flint_limiter import _arguments
+from flint_limiter._admission import Decision, Outcome
 
 if TYPE_CHECKING:
-    from flint_limiter._admission import Decision, Outcome
     from flint_limiter._arguments import Limit
     from flint_limiter._result import CheckResult
 
 Fields = list[tuple[str, str]]
 
-
-def policy_name(value: object, name: str = "policy") -> str:
-    checked = _arguments.text(value, name)
-    if not checked or not checked.isascii() or not checked.isprintable():
-        raise ValueError(f"{name} must be one or more printable ASCII characters.")
-    return checked
+#: These list all limits, also those of several middlewares. Every other field has one value: if the answer has it, from
+#: an inner limit or from the program, that stays.
+LISTS = ("RateLimit", "RateLimit-Policy")
 
 
 def fields_of(decision: Decision) -> Fields:
@@ -44,6 +41,18 @@ def fields_of(decision: Decision) -> Fields:
             ("X-RateLimit-Reset", str(math.ceil(result.reset_at.timestamp()))),
         )
     return fields
+
+
+def headers(result: CheckResult, *, policy: str = "default") -> dict[str, str]:
+    """Return the header fields that tell an HTTP client of `result`: `RateLimit` and `RateLimit-Policy`, as
+    draft-ietf-httpapi-ratelimit-headers-10 defines them, and for a denial `Retry-After`.
+
+    `policy` is the name of the limit in the first two: one or more printable ASCII characters. Times are in seconds,
+    rounded up; `Retry-After` is at least 1. A result that is `degraded` says nothing of what is left, so only
+    `Retry-After` can be there.
+    """
+    fields = fields_of(Decision([Outcome(result, _arguments.policy(policy), None)]))
+    return {name: value for name, value in fields if not name.startswith("X-")}
 
 
 def retry_after_s(retry_after_ms: float) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any, Union
 
 from flint_limiter import _arguments, _rate_string
 
@@ -21,18 +22,43 @@ def limit(text: object, rate: object, per: object, algorithm: object, burst: obj
     return _in_fields(rate, per, algorithm, burst)
 
 
-def limit_of_requests(rate: object, per: object, algorithm: object, burst: object) -> _arguments.Limit | None:
-    """Of the middlewares: `rate` may be a rate string, and None of all is for limits that are configured elsewhere."""
-    if isinstance(rate, str):
+LimitOrFunction = Union[_arguments.Limit, Callable[..., Any]]
+
+
+def limit_of_calls(
+    limit: object, rate: object, per: object, algorithm: object, burst: object, within: str
+) -> LimitOrFunction:
+    """Of rate_limit(): `limit`, or `rate` in its place, may be a rate string, a dict, or a function that returns one of
+    these two. `within` is put before the names."""
+    if limit is None:
+        read = limit_of_requests(rate, per, algorithm, burst, within)
+        if read is None:
+            raise TypeError(f"{within}limit must be given: a str such as '100/m', or both rate and per.")
+        return read
+    if given := _given(rate=rate, per=per, algorithm=algorithm, burst=burst):
+        raise TypeError(
+            f"{within}limit takes the place of rate, per, algorithm and burst: leave out {given}, or limit."
+        )
+    return limit if callable(limit) else _carried(limit, f"{within}limit")
+
+
+def limit_of_requests(
+    rate: object, per: object, algorithm: object, burst: object, within: str
+) -> LimitOrFunction | None:
+    """Of the web: likewise `rate`; None of all is for limits that are configured elsewhere."""
+    if isinstance(rate, (str, Mapping)) or callable(rate):
         if given := _given(per=per, algorithm=algorithm, burst=burst):
-            raise TypeError(f"rate is a str, which takes the place of per, algorithm and burst: leave out {given}.")
-        return _rate_string.parse(_arguments.text(rate, "rate"), "rate")
+            kind = "function" if callable(rate) else "str" if isinstance(rate, str) else "dict"
+            raise TypeError(
+                f"{within}rate is a {kind}, which takes the place of per, algorithm and burst: leave out {given}."
+            )
+        return rate if callable(rate) else _carried(rate, f"{within}rate")
     if (rate is None) != (per is None):
-        raise TypeError("give both rate and per, or neither when the limits are configured elsewhere.")
+        raise TypeError(f"give both {within}rate and per, or neither when the limits are configured elsewhere.")
     if rate is not None:
-        return _in_fields(rate, per, algorithm, burst)
+        return _in_fields(rate, per, algorithm, burst, within)
     if algorithm is not None or burst is not None:
-        raise TypeError("algorithm and burst need rate and per.")
+        raise TypeError(f"{within}algorithm and burst need rate and per.")
     return None
 
 
@@ -42,6 +68,10 @@ def carried(value: object, name: str = "limit") -> _arguments.Limit | None:
         return None
     if isinstance(value, _arguments.Limit):  # of our own: read before
         return value
+    return _carried(value, name)
+
+
+def _carried(value: object, name: str) -> _arguments.Limit:
     if isinstance(value, str):
         return _parsed(value if type(value) is str else _arguments.text(value, name), name)
     if not isinstance(value, Mapping):
@@ -71,5 +101,5 @@ def _given(**arguments: object) -> str:
     return ", ".join(name for name, value in arguments.items() if value is not None)
 
 
-def _in_fields(rate: object, per: object, algorithm: object, burst: object) -> _arguments.Limit:
-    return _arguments.limit(rate, per, "token_bucket" if algorithm is None else algorithm, burst)
+def _in_fields(rate: object, per: object, algorithm: object, burst: object, within: str = "") -> _arguments.Limit:
+    return _arguments.limit(rate, per, "token_bucket" if algorithm is None else algorithm, burst, within)

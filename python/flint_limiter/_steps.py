@@ -7,8 +7,6 @@ import inspect
 from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from flint_limiter import _arguments
-
 if TYPE_CHECKING:
     from flint_limiter._checker import Checker
 
@@ -69,13 +67,6 @@ def call(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs:
     if inspect.isawaitable(answer):
         answer = yield _Wait(answer, name)
     return answer
-
-
-def function(value: Any, name: str) -> Callable[..., Any]:
-    if not callable(value):
-        raise TypeError(f"{name} must be callable, not {_arguments.type_name(value)}.")
-    checked: Callable[..., Any] = value
-    return checked
 
 
 def run(steps: Steps[Answer]) -> Answer:

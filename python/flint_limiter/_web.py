@@ -1,24 +1,26 @@
-"""What a middleware limits by, and what HTTP is told of a decision: the same for ASGI and WSGI."""
+"""What the entry points of the web limit, and what they answer: the same for every framework."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flint_limiter import _arguments
 from flint_limiter._admission import Admission, Decision
-from flint_limiter._header_fields import policy_name, retry_after_s
-from flint_limiter._keyed_limit import KeyedLimit
-from flint_limiter._limits import limit_of_requests
-from flint_limiter._steps import function
+from flint_limiter._header_fields import retry_after_s
+from flint_limiter._keyed_limit import limits_of_requests
+from flint_limiter._steps import Steps, arun, call, run
 
 if TYPE_CHECKING:
     from flint_limiter._checker import Checker
     from flint_limiter._errors import RateLimitExceeded
-    from flint_limiter._types import Algorithm, Period
+    from flint_limiter._result import CheckResult
 
 DETAIL = "rate limit exceeded"
+
+_METHOD = re.compile("[!#$%&'*+.^_`|~0-9A-Z-]+")
 
 _PROBLEM: dict[str, Any] = {
     # Both as draft-ietf-httpapi-ratelimit-headers registers them.
@@ -31,42 +33,60 @@ _PROBLEM: dict[str, Any] = {
 
 def exceeded(error: RateLimitExceeded) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """The JSON and the fields of a 429 for a function that was denied: see rate_limit."""
+    if error.retry_after is None:
+        return {"detail": DETAIL}, []
     return {"detail": DETAIL}, [("Retry-After", str(retry_after_s(error.retry_after * 1000)))]
 
 
-class Rule:
-    """A limit for requests. `key` is the key of all of them; `key_func` makes one of each (None: not limited)."""
+class RequestLimits:
+    """What an entry point of the web limits, and what it answers: its options, which are those of RequestOptions."""
 
-    __slots__ = ("_admission", "_problem", "content_type")
+    __slots__ = ("_admission", "_methods", "_on_denied", "_problem", "content_type")
 
     def __init__(
         self,
         limiter: Checker,
         *,
-        key: str | None,
-        key_func: Callable[[Any], Any] | None,
-        rate: int | str | None,
-        per: Period | None,
-        algorithm: Algorithm | None,
-        burst: int | None,
-        cost: int | Callable[[Any], Any],
-        policy: str,
+        key: object = None,
+        key_func: object = None,
+        rate: object = None,
+        per: object = None,
+        algorithm: object = None,
+        burst: object = None,
+        cost: object = None,
+        policy: object = None,
+        limits: object = None,
+        exempt_when: Callable[[Any], Any] | None = None,
+        methods: Iterable[str] | None = None,
+        on_denied: Callable[[Any, CheckResult], Any] | None = None,
+        enabled: bool = True,
         problem_json: bool = False,
     ) -> None:
-        if (key is None) == (key_func is None):
-            raise TypeError("give either key, for one limit of all requests, or key_func, which makes a key of each.")
-        if key is not None and callable(key):
-            raise TypeError("key must be a str: a function is for key_func.")
-        keyed = KeyedLimit(
-            function(key_func, "key_func") if key is None else key,
-            limit_of_requests(rate, per, algorithm, burst),
-            cost,
-            policy=policy_name(policy),
-            names=("key" if key_func is None else "key_func", "rate", "cost"),
+        self._admission = Admission(
+            limiter,
+            limits_of_requests(
+                limits,
+                key=key,
+                key_func=key_func,
+                rate=rate,
+                per=per,
+                algorithm=algorithm,
+                burst=burst,
+                cost=cost,
+                policy=policy,
+            ),
+            exempt_when=exempt_when,
+            enabled=enabled,
         )
-        self._admission = Admission(limiter, [keyed])
-        self._problem = problem_json
+        self._methods = None if methods is None else _read_methods(methods)
+        if on_denied is not None and not callable(on_denied):
+            raise TypeError(f"on_denied must be callable, not {_arguments.type_name(on_denied)}.")
+        self._on_denied = on_denied
+        self._problem = _arguments.flag(problem_json, "problem_json")
         self.content_type = "application/problem+json" if problem_json else "application/json"
+
+    def holds_for(self, method: str) -> bool:
+        return self._methods is None or method in self._methods
 
     def decide(self, request: Any) -> Decision | None:
         """None if the request is not limited."""
@@ -75,13 +95,44 @@ class Rule:
     async def adecide(self, request: Any) -> Decision | None:
         return await self._admission.adecide(request)
 
+    @property
+    def answers_denials(self) -> bool:
+        """Whether a function of the program makes the answers to requests that are denied."""
+        return self._on_denied is not None
+
+    def denial(self, request: Any, decision: Decision) -> Any:
+        """What that function returns."""
+        return run(self._denial(request, decision))
+
+    async def adenial(self, request: Any, decision: Decision) -> Any:
+        return await arun(self._denial(request, decision))
+
+    def _denial(self, request: Any, decision: Decision) -> Steps[Any]:
+        assert self._on_denied is not None
+        answer = yield from call(self._on_denied, "on_denied", (request, decision.deciding.result), {})
+        return answer
+
     def body(self, decision: Decision) -> bytes:
-        """Of the answer to a request that was denied."""
+        """Of the answer to a request that was denied, without such a function."""
         if self._problem:
             document = {**_PROBLEM, "violated-policies": [decision.deciding.policy]}
         else:
             document = {"detail": DETAIL}
         return json.dumps(document, separators=(",", ":")).encode()
+
+
+def strange_denial(answer: object, wanted: str) -> TypeError:
+    return TypeError(f"the answer of on_denied must be {wanted}, not {_arguments.type_name(answer)}.")
+
+
+def _read_methods(methods: Iterable[str]) -> frozenset[str]:
+    if isinstance(methods, (str, bytes)) or not isinstance(methods, Iterable):
+        raise TypeError(f"methods must be a list of HTTP methods, not {_arguments.type_name(methods)}.")
+    checked = {_arguments.text(method, f"methods[{index}]").upper() for index, method in enumerate(methods)}
+    if not checked or not all(_METHOD.fullmatch(method) for method in checked):
+        raise ValueError("methods must be one or more HTTP methods, such as 'POST'.")
+    # Frameworks answer HEAD by the function for GET.
+    return frozenset(checked | {"HEAD"} if "GET" in checked else checked)
 
 
 def is_preflight(method: str, origin: object, requested_method: object) -> bool:

@@ -13,8 +13,8 @@ Needs Starlette, which FastAPI includes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Union
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
@@ -28,20 +28,22 @@ try:
 except ImportError:
     from starlette.exceptions import HTTPException, WebSocketException  # type: ignore[assignment]
 
+from flint_limiter._admission import Decision
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import RateLimitExceeded
-from flint_limiter._header_fields import fields_of
+from flint_limiter._header_fields import LISTS, fields_of
 from flint_limiter._result import CheckResult
-from flint_limiter._types import Algorithm, Period
-from flint_limiter._web import DETAIL, Paths, Rule, exceeded, is_preflight
+from flint_limiter._web import DETAIL, Paths, RequestLimits, exceeded, is_preflight, strange_denial
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from flint_limiter._options import RequestOptions
+
+_LISTS = {name.lower().encode() for name in LISTS}
 
 __all__ = ["FlintMiddleware", "FlintRateLimitMiddleware", "RateLimit", "client_address", "rate_limit_exceeded"]
-
-_Key = Union[str, None, Awaitable[Union[str, None]]]
-_Cost = Union[int, Awaitable[int]]
-KeyFunc = Callable[[Request], _Key]
-CostFunc = Callable[[Request], _Cost]
 
 
 def client_address(
@@ -68,24 +70,38 @@ def client_address(
 class FlintMiddleware:
     """ASGI middleware that checks each HTTP request before the application sees it.
 
-    `key` is one key for all requests. `key_func` takes a Starlette `Request` (without its body) and returns a key; it
-    may be a coroutine function. If it returns None, the request passes without a check; `flint.valid_key` makes any
-    text that it returns a valid key.
+    `key` is one key for all requests. `key_func` takes a Starlette `Request` (without its body) and returns a key;
+    `flint.valid_key` makes any text that it returns a valid key.
 
     `rate` is the limit of each key, which each check carries (see `check()` of a limiter): a rate string such as
-    `"100/m"` or `"10/s burst 20"`, or a number of units, which goes with `per`, `algorithm` and `burst`. Without
-    `rate`, the limits are configured elsewhere, and a key without a limit raises LimitNotConfigured. `cost` is a number
-    of units, or a function of the request that returns one. If the cost is above the capacity, the request is denied,
-    without `Retry-After`.
+    `"100/m"` or `"10/s burst 20"`, a dict with `rate` and `per`, or a number of units, which goes with `per`,
+    `algorithm` and `burst`. It may be a function of the request that returns a rate string or a dict, such as the one
+    of the user's plan. Without `rate`, the limits are configured elsewhere, and a key without a limit raises
+    LimitNotConfigured. `cost` is a number of units, or a function of the request that returns one. If the cost is above
+    the capacity, the request is denied, without `Retry-After`. `policy` is the name of the limit in `RateLimit`
+    (`default`).
 
-    `exempt_paths` are paths below `root_path`; `/static/*` matches all paths below `/static/`, except those that
-    contain `..`. `policy` is the name of the limit in `RateLimit`. With `problem_json`, a denial is answered with
-    application/problem+json instead of `{"detail": ...}`.
+    `limits` replaces these arguments where a request needs several limits: a list of 1 to 128 dicts whose members are
+    the arguments above. It is one decision (see `check_all()`): a request that any limit denies consumes from none. The
+    keys of each limit must begin with a prefix of its own. Where a dict has no `policy`, that is `limit-1`, `limit-2`
+    and so on.
+
+    `exempt_when` is a function of the request that returns whether it is exempt, a bool. `exempt_paths` are paths below
+    `root_path` that are exempt; `/static/*` matches all paths below `/static/`, except those that contain `..`.
+    `methods` are the HTTP methods that are limited; `GET` includes `HEAD`. With `enabled=False` all requests are exempt
+    and the limiter is never asked, as a test may want it.
+
+    All functions may be coroutine functions. If `key_func`, or a function that is `rate` or `cost`, returns None, that
+    limit does not hold for the request. Any other answer of a wrong type or value raises TypeError or ValueError. An
+    exception of a function or of the limiter goes to the server, which answers 500; for a Flint server that gives no
+    decisions, see `on_error` of SharedLimiter.
+
+    A denial is answered with 429 and `{"detail": "rate limit exceeded"}`, or with `problem_json` as
+    application/problem+json. `on_denied` replaces that: a function of the request and of the CheckResult that denied,
+    which returns a Starlette `Response`. The header fields are added to it.
 
     The middleware changes only the start of a response: bodies stream, background tasks run, and context variables
-    reach the application and come back. Websockets, lifespan and the preflight requests of browsers are not limited. An
-    exception from the limiter, `key_func` or `cost` goes to the server, which answers 500; for a Flint server that
-    gives no decisions, see `on_error` of SharedLimiter.
+    reach the application and come back. Websockets, lifespan and the preflight requests of browsers are not limited.
     """
 
     def __init__(
@@ -93,57 +109,49 @@ class FlintMiddleware:
         app: ASGIApp,
         *,
         limiter: AbstractLimiter,
-        key: str | None = None,
-        key_func: KeyFunc | None = None,
-        rate: int | str | None = None,
-        per: Period | None = None,
-        algorithm: Algorithm | None = None,
-        burst: int | None = None,
-        cost: int | CostFunc = 1,
         exempt_paths: Iterable[str] = (),
-        policy: str = "default",
         problem_json: bool = False,
+        **options: Unpack[RequestOptions[Request]],
     ) -> None:
         self.app = app
-        self._rule = Rule(
-            limiter,
-            key=key,
-            key_func=key_func,
-            rate=rate,
-            per=per,
-            algorithm=algorithm,
-            burst=burst,
-            cost=cost,
-            policy=policy,
-            problem_json=problem_json,
-        )
+        self._limits = RequestLimits(limiter, problem_json=problem_json, **options)
         self._exempt = Paths(exempt_paths, "exempt_paths")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _route_path(scope) in self._exempt or _is_preflight(scope):
+        if not self._is_limited(scope):
             return await self.app(scope, receive, send)
-        decision = await self._rule.adecide(Request(scope))
+        request = Request(scope)
+        decision = await self._limits.adecide(request)
         if decision is None:
             return await self.app(scope, receive, send)
         fields = [(name.lower().encode(), value.encode()) for name, value in fields_of(decision)]
-        if not decision.allowed:
-            return await self._refuse(scope, send, fields, self._rule.body(decision))
 
         async def send_with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": _merged(list(message.get("headers", ())), fields)}
             await send(message)
 
-        await self.app(scope, receive, send_with_fields)
+        if decision.allowed:
+            return await self.app(scope, receive, send_with_fields)
+        if not self._limits.answers_denials:
+            return await self._refuse(scope, send_with_fields, self._limits.body(decision))
+        answer = await self._limits.adenial(request, decision)
+        if not callable(answer):
+            raise strange_denial(answer, "a Response")
+        await answer(scope, receive, send_with_fields)
 
-    async def _refuse(self, scope: Scope, send: Send, fields: list[tuple[bytes, bytes]], body: bytes) -> None:
+    async def _refuse(self, scope: Scope, send: Send, body: bytes) -> None:
         headers = [
-            (b"content-type", self._rule.content_type.encode()),
+            (b"content-type", self._limits.content_type.encode()),
             (b"content-length", b"%d" % len(body)),
-            *fields,
         ]
         await send({"type": "http.response.start", "status": 429, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _is_limited(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or not self._limits.holds_for(scope["method"]):
+            return False
+        return not (_route_path(scope) in self._exempt or _is_preflight(scope))
 
 
 #: The original name of FlintMiddleware.
@@ -165,44 +173,27 @@ async def rate_limit_exceeded(request: HTTPConnection, error: Exception) -> Any:
 
 
 class RateLimit:
-    """The same limit as a dependency of routes: `Depends(RateLimit(limiter, key=..., rate="5/m"))`.
+    """The same limits as a dependency of routes: `Depends(RateLimit(limiter, key=..., rate="5/m"))`.
 
-    Takes the limit arguments of FlintMiddleware; `key_func` and `cost` also see path parameters. The dependency returns
-    the CheckResult, or None if `key_func` returns None. A denied request raises HTTPException with status 429 and the
-    header fields that FlintMiddleware would send. For an allowed request, these fields are added to the response,
-    unless the route returns its own `Response`.
+    Takes the arguments of FlintMiddleware, except `exempt_paths` and `problem_json`; its functions also see path
+    parameters. The dependency returns the CheckResult, or None if the request is exempt; of several limits, the result
+    of the one with the least left. A denied request raises HTTPException with status 429 and the header fields that
+    FlintMiddleware would send. `on_denied` replaces that: it returns the exception to raise. For an allowed request,
+    these fields are added to the response, unless the route returns its own `Response`.
 
     As a dependency of a websocket route, it limits the handshakes. Inside the route, `await limit(websocket)` limits
     any operation, such as each message. A denial raises WebSocketException: the handshake is refused (403), and an
-    accepted connection is closed with the code 1008 unless the route catches the exception. `key_func` and `cost`
-    receive the WebSocket.
+    accepted connection is closed with the code 1008 unless the route catches the exception. The functions receive the
+    WebSocket, and `methods` does not matter.
     """
 
     def __init__(
         self,
         limiter: AbstractLimiter,
-        *,
-        key: str | None = None,
-        # Any: a Request or a WebSocket, whichever the function is for.
-        key_func: Callable[[Any], _Key] | None = None,
-        rate: int | str | None = None,
-        per: Period | None = None,
-        algorithm: Algorithm | None = None,
-        burst: int | None = None,
-        cost: int | Callable[[Any], _Cost] = 1,
-        policy: str = "default",
+        # Any: a Request or a WebSocket, whichever the functions are for.
+        **options: Unpack[RequestOptions[Any]],
     ) -> None:
-        self._rule = Rule(
-            limiter,
-            key=key,
-            key_func=key_func,
-            rate=rate,
-            per=per,
-            algorithm=algorithm,
-            burst=burst,
-            cost=cost,
-            policy=policy,
-        )
+        self._limits = RequestLimits(limiter, **options)
 
     # FastAPI reads the annotations of the parameters to know what to pass; it does not use the one of the result. A
     # websocket route has no Request, but both kinds of route have an HTTPConnection.
@@ -211,17 +202,28 @@ class RateLimit:
         connection: HTTPConnection,
         response: Response = None,  # type: ignore[assignment]  # FastAPI takes no other annotation for its own
     ) -> CheckResult | None:
-        decision = await self._rule.adecide(connection)
+        is_websocket = connection.scope["type"] == "websocket"
+        if not is_websocket and not self._limits.holds_for(connection.scope["method"]):
+            return None
+        decision = await self._limits.adecide(connection)
         if decision is None:
             return None
-        if not decision.allowed and connection.scope["type"] == "websocket":
-            raise WebSocketException(WS_1008_POLICY_VIOLATION, DETAIL)
-        fields = fields_of(decision)
         if not decision.allowed:
-            raise HTTPException(429, DETAIL, headers=dict(fields))
-        for name, value in fields if response is not None else ():
-            response.headers.append(name, value)
+            raise await self._denial(connection, decision)
+        if response is not None:
+            for name, value in fields_of(decision):
+                response.headers.append(name, value)
         return decision.deciding.result
+
+    async def _denial(self, connection: HTTPConnection, decision: Decision) -> BaseException:
+        if self._limits.answers_denials:
+            error = await self._limits.adenial(connection, decision)
+            if not isinstance(error, BaseException):
+                raise strange_denial(error, "an exception")
+            return error
+        if connection.scope["type"] == "websocket":
+            return WebSocketException(WS_1008_POLICY_VIOLATION, DETAIL)
+        return HTTPException(429, DETAIL, headers=dict(fields_of(decision)))
 
 
 def _is_preflight(scope: Scope) -> bool:
@@ -238,6 +240,5 @@ def _route_path(scope: Scope) -> str:
 
 
 def _merged(headers: list[tuple[bytes, bytes]], fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """`RateLimit` lists all limits. The older fields hold one limit: if an inner limit has set them, they stay."""
-    there = {name for name, _ in headers if name.startswith(b"x-ratelimit-")}
-    return headers + [field for field in fields if field[0] not in there]
+    there = {name.lower() for name, _ in headers}
+    return headers + [field for field in fields if field[0] not in there or field[0] in _LISTS]

@@ -11,17 +11,19 @@ Header fields and denials are the same as in flint.fastapi. Needs only the stand
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import RateLimitExceeded
-from flint_limiter._header_fields import fields_of
-from flint_limiter._types import Algorithm, Period
-from flint_limiter._web import Paths, Rule, exceeded, is_preflight
+from flint_limiter._header_fields import LISTS, fields_of
+from flint_limiter._web import Paths, RequestLimits, exceeded, is_preflight, strange_denial
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from typing_extensions import Unpack
+
+    from flint_limiter._options import RequestOptions
 
 __all__ = ["FlintMiddleware", "client_address", "rate_limit_exceeded"]
 
@@ -50,10 +52,11 @@ def rate_limit_exceeded(error: RateLimitExceeded) -> tuple[dict[str, str], int, 
 class FlintMiddleware:
     """WSGI middleware that checks each request before the application sees it.
 
-    The arguments are those of flint.fastapi.FlintMiddleware, except that functions for `key_func` and `cost` take the
-    WSGI environment. Responses are passed on as they are produced, with header fields added. An exception from the
-    limiter, `key_func` or `cost` goes to the server. Threads: any. An embedded `Limiter` serves one process, so servers
-    with several processes need a SharedLimiter.
+    The arguments are those of flint.fastapi.FlintMiddleware, except that its functions take the WSGI environment and
+    are synchronous. `on_denied` returns a WSGI application, as Flask's and Werkzeug's `Response` is one. Responses are
+    passed on as they are produced, with header fields added. An exception from the limiter or a function goes to the
+    server. Threads: any. An embedded `Limiter` serves one process, so servers with several processes need a
+    SharedLimiter.
     """
 
     def __init__(
@@ -61,53 +64,44 @@ class FlintMiddleware:
         app: WSGIApplication,
         *,
         limiter: AbstractLimiter,
-        key: str | None = None,
-        key_func: Callable[[Environ], Union[str, None]] | None = None,
-        rate: int | str | None = None,
-        per: Period | None = None,
-        algorithm: Algorithm | None = None,
-        burst: int | None = None,
-        cost: int | Callable[[Environ], int] = 1,
         exempt_paths: Iterable[str] = (),
-        policy: str = "default",
         problem_json: bool = False,
+        **options: Unpack[RequestOptions[Environ]],
     ) -> None:
         self.app = app
-        self._rule = Rule(
-            limiter,
-            key=key,
-            key_func=key_func,
-            rate=rate,
-            per=per,
-            algorithm=algorithm,
-            burst=burst,
-            cost=cost,
-            policy=policy,
-            problem_json=problem_json,
-        )
+        self._limits = RequestLimits(limiter, problem_json=problem_json, **options)
         self._exempt = Paths(exempt_paths, "exempt_paths")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        decision = None if self._is_exempt(environ) else self._rule.decide(environ)
+        decision = None if self._is_exempt(environ) else self._limits.decide(environ)
         if decision is None:
             return self.app(environ, start_response)
         fields = fields_of(decision)
-        if not decision.allowed:
-            body = self._rule.body(decision)
-            start_response(
-                "429 Too Many Requests",
-                [("Content-Type", self._rule.content_type), ("Content-Length", str(len(body))), *fields],
-            )
-            return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
         def start_with_fields(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
             return start_response(status, _merged(headers, fields), *exc_info)
 
-        return self.app(environ, start_with_fields)
+        if decision.allowed:
+            return self.app(environ, start_with_fields)
+        if not self._limits.answers_denials:
+            return self._refuse(environ, start_with_fields, self._limits.body(decision))
+        answer = self._limits.denial(environ, decision)
+        if not callable(answer):
+            raise strange_denial(answer, "a WSGI application")
+        chunks: Iterable[bytes] = answer(environ, start_with_fields)
+        return chunks
+
+    def _refuse(self, environ: Environ, start_response: StartResponse, body: bytes) -> Iterable[bytes]:
+        headers = [("Content-Type", self._limits.content_type), ("Content-Length", str(len(body)))]
+        start_response("429 Too Many Requests", headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _is_exempt(self, environ: Environ) -> bool:
-        return _path(environ) in self._exempt or is_preflight(
-            environ["REQUEST_METHOD"],
+        method = environ["REQUEST_METHOD"]
+        if not self._limits.holds_for(method) or _path(environ) in self._exempt:
+            return True
+        return is_preflight(
+            method,
             environ.get("HTTP_ORIGIN"),
             environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
         )
@@ -121,4 +115,4 @@ def _path(environ: Environ) -> str:
 
 def _merged(headers: list[tuple[str, str]], fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
     there = {name.lower() for name, _ in headers}
-    return [*headers, *(field for field in fields if not (field[0].startswith("X-") and field[0].lower() in there))]
+    return [*headers, *(field for field in fields if field[0].lower() not in there or field[0] in LISTS)]

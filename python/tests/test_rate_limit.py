@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import flint
+from flint.testing import MemoryLimiter
 
 
 def test_a_function_runs_as_often_as_its_limit_allows(raw_limiter: flint.AbstractLimiter) -> None:
@@ -29,6 +30,7 @@ def test_a_function_runs_as_often_as_its_limit_allows(raw_limiter: flint.Abstrac
     assert ran == [1, 2]
     error = raised.value
     assert (error.key, error.cost, error.remaining, error.algorithm) == ("f", 2, 0, "token_bucket")
+    assert error.retry_after is not None
     assert 43_000 < error.retry_after <= 43_200
     assert error.reset_at.tzinfo is not None
 
@@ -136,7 +138,7 @@ def test_the_key_may_depend_on_the_arguments(raw_limiter: flint.AbstractLimiter)
     with pytest.raises(flint.RateLimitExceeded, match="user:ann"):
         service.call("ann")
     with pytest.raises(TypeError, match="key must be a str or None, not int"):
-        raw_limiter.rate_limit(lambda: 1, rate=1, per=1)(lambda: None)()  # type: ignore[arg-type,return-value]
+        raw_limiter.rate_limit(lambda: 1, rate=1, per=1)(lambda: None)()
 
 
 def test_each_call_carries_the_limit(raw_limiter: flint.AbstractLimiter) -> None:
@@ -209,3 +211,135 @@ def test_a_server_that_is_silent_is_waited_for_once(tmp_path: Any) -> None:
     with Silent(f"unix:{tmp_path}/none") as limiter, pytest.raises(flint.FlintConnectionError):
         limiter.rate_limit("k", rate=1, per=1)(lambda: 7)()
     assert asked == 3
+
+
+# --- Limits of each call
+
+
+def one() -> int:
+    return 1
+
+
+def test_the_limit_and_the_cost_may_depend_on_the_arguments(flint_limiter: MemoryLimiter) -> None:
+    plans: dict[str, Any] = {"ann": "2/m", "bob": {"rate": 4, "per": "1m"}, "cyd": None}
+
+    @flint_limiter.rate_limit(lambda user, size: user, lambda user, size: plans[user], cost=lambda user, size: size)
+    def send(user: str, size: int) -> int:
+        return size
+
+    for user, allowed in (("ann", 2), ("bob", 4)):
+        assert send(user, allowed) == allowed
+        with pytest.raises(flint.RateLimitExceeded):
+            send(user, 1)
+    assert [send("cyd", 1000) for _ in range(3)] == [1000] * 3
+    assert flint_limiter.status("cyd") is None
+
+
+def test_a_call_may_need_several_limits(flint_limiter: MemoryLimiter) -> None:
+    @flint_limiter.rate_limit(
+        limits=[
+            {"key": lambda user: f"user:{user}", "limit": "1/m"},
+            {"key": "all", "rate": 2, "per": "1h", "cost": 1},
+        ]
+    )
+    def send(user: str) -> str:
+        return user
+
+    assert send("ann") == "ann"
+    with pytest.raises(flint.RateLimitExceeded, match="user:ann"):
+        send("ann")
+    # A call that one limit denied consumes from none.
+    assert send("bob") == "bob"
+    with pytest.raises(flint.RateLimitExceeded, match="'all'"):
+        send("cyd")
+    assert flint_limiter.status("user:cyd") is None
+
+
+def test_functions_of_a_coroutine_function_may_be_some(flint_limiter: MemoryLimiter, loop: Any) -> None:
+    async def later(value: Any) -> Any:
+        await asyncio.sleep(0)
+        return value
+
+    async def denied(error: flint.RateLimitExceeded) -> str:
+        return f"denied {error.key}"
+
+    @flint_limiter.rate_limit(
+        lambda user: later(user),
+        lambda user: later("1/m"),
+        cost=lambda user: later(1),
+        exempt_when=lambda user: later(user == "root"),
+        on_denied=denied,
+    )
+    async def send(user: str) -> str:
+        return user
+
+    assert [loop.run_until_complete(send("root")) for _ in range(2)] == ["root", "root"]
+    assert [loop.run_until_complete(send("ann")) for _ in range(2)] == ["ann", "denied ann"]
+    with pytest.raises(TypeError, match="key must not be a coroutine function here"):
+        flint_limiter.rate_limit(lambda: later("k"), "1/m")(one)()
+
+
+def test_some_calls_are_exempt(flint_limiter: MemoryLimiter) -> None:
+    @flint_limiter.rate_limit("k", "1/m", exempt_when=lambda user: user == "root")
+    def send(user: str) -> str:
+        return user
+
+    assert [send("root") for _ in range(3)] == ["root"] * 3
+    assert send("ann") == "ann"
+    with pytest.raises(flint.RateLimitExceeded):
+        send("ann")
+    assert [flint_limiter.rate_limit("k", "1/m", enabled=False)(one)() for _ in range(3)] == [1] * 3
+
+
+def test_a_denied_call_may_return_something(flint_limiter: MemoryLimiter) -> None:
+    send = flint_limiter.rate_limit("k", "1/m", on_denied=lambda error: error.retry_after)(one)
+    assert [send(), send()] == [1, 60.0]
+
+    def generator() -> Generator[int, None, None]:
+        yield 1
+
+    with pytest.raises(TypeError, match="on_denied must be left out for a generator"):
+        flint_limiter.rate_limit("k", "1/m", on_denied=lambda error: None)(generator)
+
+
+def test_a_limit_lowered_below_the_cost_denies(flint_limiter: MemoryLimiter) -> None:
+    """Symptom: each call raised ValueError, which a web service answered with 500."""
+    send = flint_limiter.rate_limit("k", "9/m", cost=5)(one)
+    assert send() == 1
+    flint_limiter.limit("k", "4/m")
+    with pytest.raises(flint.RateLimitExceeded, match="it can never pass") as raised:
+        send()
+    assert (raised.value.cost, raised.value.retry_after) == (5, None)
+
+
+def test_arguments_of_a_call_may_have_any_name(flint_limiter: MemoryLimiter) -> None:
+    def function(**named: Any) -> Any:
+        return named
+
+    call = flint_limiter.rate_limit(lambda **named: named["self"], "1/m")(function)
+    assert call(self="me", args=1, kwargs=2) == {"self": "me", "args": 1, "kwargs": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "says"),
+    [
+        ({}, TypeError, "key must be given"),
+        ({"key": "k"}, TypeError, "limit must be given"),
+        ({"key": "k", "limit": "1/m", "rate": 1}, TypeError, "leave out rate"),
+        ({"key": "k", "rate": "1/m", "per": 1}, TypeError, "leave out per"),
+        ({"key": "k", "limit": 7}, TypeError, "limit must be a str"),
+        ({"key": "k", "limit": "1/m", "cost": 0}, ValueError, "cost must be from 1"),
+        ({"key": "k", "limits": [{"key": "k", "limit": "1/m"}]}, TypeError, "leave out key, or limits"),
+        ({"limits": [{"key": "k"}]}, TypeError, r"limits\[0\]\.limit must be given"),
+        ({"limits": [{"key": "k", "limit": "soon"}]}, ValueError, r"limits\[0\]\.limit needs"),
+        ({"limits": [{"key": "k", "limit": "1/m", "policy": "p"}]}, ValueError, "leave out policy"),
+        ({"key": "k", "limit": "1/m", "exempt_when": True}, TypeError, "exempt_when must be callable"),
+        ({"key": "k", "limit": "1/m", "on_denied": True}, TypeError, "on_denied must be callable"),
+        ({"key": "k", "limit": "1/m", "enabled": 1}, TypeError, "enabled must be a bool"),
+    ],
+)
+def test_wrong_arguments_are_told_at_once(
+    flint_limiter: MemoryLimiter, arguments: dict[str, Any], kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=says):
+        flint_limiter.rate_limit(**arguments)

@@ -217,3 +217,28 @@ def test_a_route_of_fastapi_can_return_it(extension: str) -> None:
     command = [sys.executable, "-c", ROUTES, extension]
     done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def result(**fields: Any) -> flint.CheckResult:
+    return flint.CheckResult(**{**FIELDS, "limit": 10, **fields})
+
+
+def test_the_header_fields_of_a_result() -> None:
+    allowed = {"RateLimit": '"default";r=7;t=1', "RateLimit-Policy": '"default";q=10'}
+    assert flint.headers(result()) == allowed
+    denied = result(allowed=False, retry_after_ms=1_001, remaining=0)
+    assert flint.headers(denied, policy='a "b\\') == {
+        "Retry-After": "2",
+        "RateLimit": '"a \\"b\\\\";r=0;t=2',
+        "RateLimit-Policy": '"a \\"b\\\\";q=10',
+    }
+    assert flint.headers(result(allowed=False, retry_after_ms=1))["Retry-After"] == "1"
+    # No server decided: what is left is not known.
+    assert flint.headers(result(limit=0, remaining=0, algorithm="unavailable")) == {}
+    assert flint.headers(result(allowed=False, retry_after_ms=1_000, algorithm="unavailable")) == {"Retry-After": "1"}
+
+
+@pytest.mark.parametrize(("policy", "kind"), [("", ValueError), ("é", ValueError), ("a\n", ValueError), (1, TypeError)])
+def test_the_name_of_a_policy_is_printable(policy: Any, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match="policy must be"):
+        flint.headers(result(), policy=policy)

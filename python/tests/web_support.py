@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,9 +50,11 @@ def http_scope(
 async def asgi(app: Any, *args: Any, **kwargs: Any) -> Answer:
     """Sends the request of http_scope(...) to `app`."""
     messages: list[Any] = []
+    body = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        # After the body, a client that stays.
+        return body.pop() if body else await asyncio.Event().wait()
 
     async def send(message: Any) -> None:
         messages.append(message)
@@ -59,7 +62,7 @@ async def asgi(app: Any, *args: Any, **kwargs: Any) -> Answer:
     await app(http_scope(*args, **kwargs), receive, send)
     start, *rest = messages
     assert start["type"] == "http.response.start"
-    fields = [(name.decode(), value.decode()) for name, value in start["headers"]]
+    fields = [(name.decode().lower(), value.decode()) for name, value in start["headers"]]
     return Answer(start["status"], fields, b"".join(message.get("body", b"") for message in rest))
 
 
