@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from support import AsyncStyle, Server
 
 import flint
 
+os.environ["DJANGO_SETTINGS_MODULE"] = "django_settings"
 
 # A failure prints what replays it, so there is nothing to keep on disk. How busy the machine is fails no test.
 settings.register_profile(

@@ -15,12 +15,14 @@ import pytest
 import flint
 import flint_limiter
 
-PUBLIC = ("django", "fastapi", "prometheus", "testing", "wsgi")
+PUBLIC = ("django", "drf", "fastapi", "flask", "prometheus", "testing", "wsgi")
 
 
 def run(program: str, *, path: Path | None = None) -> str:
     """What `program` prints in a Python of its own, which looks for modules in `path` first."""
-    environment = {**os.environ, "PYTHONPATH": str(path)} if path else None
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "django.conf.global_settings"}
+    if path:
+        environment["PYTHONPATH"] = str(path)
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, env=environment
     )
@@ -79,7 +81,8 @@ def test_pickles_of_either_name_are_read() -> None:
 
 def test_the_alias_loads_nothing_that_is_not_asked_for() -> None:
     said = run("import flint, sys; print(*sys.modules)").split()
-    assert not {"starlette", "importlib.metadata", "flint_limiter.prometheus", "flint_limiter._limiter"} & set(said)
+    frameworks = {"starlette", "flask", "django", "rest_framework"}
+    assert not {*frameworks, "importlib.metadata", "flint_limiter.prometheus", "flint_limiter._limiter"} & set(said)
 
 
 def test_what_is_no_module_is_not_found() -> None:

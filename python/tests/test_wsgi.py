@@ -1,9 +1,8 @@
-"""The WSGI middleware, with Flask, with Django, and alone."""
+"""The WSGI middleware, with Flask and alone."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -177,66 +176,3 @@ def test_what_a_view_of_flask_is_denied_is_429(flint_limiter: MemoryLimiter) -> 
     first, second = [app.test_client().get("/") for _ in range(2)]
     assert (first.status_code, second.status_code) == (200, 429)
     assert (second.json, second.headers["Retry-After"]) == ({"detail": "rate limit exceeded"}, "91")
-
-
-# In a process of its own, for its settings are those of the process.
-DJANGO = """
-import asyncio
-import sys
-import django
-from django.conf import settings
-from django.core.wsgi import get_wsgi_application
-from django.http import HttpResponse
-from django.test import AsyncClient
-from django.urls import path
-from flint.testing import MemoryLimiter
-from flint.wsgi import FlintMiddleware
-from web_support import wsgi
-
-limiter = MemoryLimiter()
-
-@limiter.rate_limit("view", rate=1, per="1m")
-def view(request):
-    return HttpResponse("view")
-
-@limiter.rate_limit("async view", rate=1, per="1m")
-async def async_view(request):
-    return HttpResponse("async view")
-
-def fails(request):
-    raise ValueError("of the view")
-
-settings.configure(
-    ROOT_URLCONF=__name__,
-    ALLOWED_HOSTS=["localhost", "testserver"],
-    SECRET_KEY="x",
-    MIDDLEWARE=["flint.django.RateLimitExceededMiddleware"],
-    LOGGING_CONFIG=None,
-)
-urlpatterns = [
-    path("", lambda request: HttpResponse("hello")),
-    path("view", view),
-    path("async", async_view),
-    path("fails", fails),
-]
-application = FlintMiddleware(get_wsgi_application(), limiter=MemoryLimiter(), key="k", rate=2, per="1m")
-answers = [wsgi(application) for _ in range(3)]
-assert [answer.status for answer in answers] == [200, 200, 429], answers
-assert (answers[0].body, answers[0]["x-ratelimit-remaining"]) == (b"hello", "1"), answers
-
-# RateLimitExceeded in a view was a 500.
-for where in ("/view", "/async"):
-    first, second = [wsgi(get_wsgi_application(), where) for _ in range(2)]
-    assert (first.status, second.status, second["retry-after"]) == (200, 429, "60"), second
-    assert second.body == b'{"detail": "rate limit exceeded"}', second
-    limiter.reset("view" if where == "/view" else "async view")
-    first, second = [asyncio.run(AsyncClient().get(where)) for _ in range(2)]
-    assert (first.status_code, second.status_code, second["retry-after"]) == (200, 429, "60"), second
-assert wsgi(get_wsgi_application(), "/fails").status == 500
-"""
-
-
-def test_django() -> None:
-    from pathlib import Path
-
-    subprocess.run([sys.executable, "-c", DJANGO], cwd=Path(__file__).parent, check=True)
