@@ -16,9 +16,11 @@ Answer = TypeVar("Answer")
 class Step(Protocol):
     def take(self) -> Any:
         """In this thread."""
+        ...
 
     def atake(self) -> Awaitable[Any]:
         """In an event loop."""
+        ...
 
 
 Steps = Generator[Step, Any, Answer]

@@ -173,8 +173,10 @@ class _Limited:
         method = request.method or ""
         if not _django_settings.enabled() or not self._limits.holds_for(method):
             return False
-        headers = request.headers
-        return not is_preflight(method, headers.get("Origin"), headers.get("Access-Control-Request-Method"))
+        fields = request.META
+        return not is_preflight(
+            method, fields.get("HTTP_ORIGIN"), fields.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
+        )
 
     def _refusal(self, decision: Decision) -> HttpResponse:
         return HttpResponse(self._limits.body(decision), status=429, content_type=self._limits.content_type)

@@ -27,6 +27,8 @@ from flint_limiter._header_fields import LISTS, fields_of
 from flint_limiter._keyed_limit import KeyedLimit
 from flint_limiter._types import CarriedLimit
 
+_settings: Any = api_settings
+
 __all__ = ["FlintScopedThrottle", "FlintThrottle"]
 
 
@@ -68,7 +70,7 @@ class FlintThrottle(BaseThrottle):  # type: ignore[misc]  # the framework has no
         scope = self.get_scope(view)
         if scope is None:
             raise ImproperlyConfigured(f"{type(self).__name__} must have a rate or a scope.")
-        rates: dict[str, str | None] = api_settings.DEFAULT_THROTTLE_RATES
+        rates: dict[str, str | None] = _settings.DEFAULT_THROTTLE_RATES
         if scope not in rates:
             raise ImproperlyConfigured(f"REST_FRAMEWORK['DEFAULT_THROTTLE_RATES'] has no rate for the scope {scope!r}.")
         return rates[scope]
@@ -82,7 +84,7 @@ class FlintThrottle(BaseThrottle):  # type: ignore[misc]  # the framework has no
 
     def get_address(self, request: Request) -> str:
         """The address of the client, as client_address() of flint.django gives it."""
-        hops = self.trusted_hops if self.trusted_hops is not None else api_settings.NUM_PROXIES or 0
+        hops = self.trusted_hops if self.trusted_hops is not None else _settings.NUM_PROXIES or 0
         reader = ClientAddress(hops, 64, "")
         return reader.key(request.META.get("REMOTE_ADDR") or "", request.META.get("HTTP_X_FORWARDED_FOR", ""))
 
@@ -112,7 +114,8 @@ class FlintThrottle(BaseThrottle):  # type: ignore[misc]  # the framework has no
         self._wait = None if deciding.never_passes else deciding.result.retry_after_ms / 1000
         return decision.allowed
 
-    def wait(self) -> float | None:
+    # As that of the framework's own throttles, whose base class has None.
+    def wait(self) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Seconds until the request that was denied could pass; None if it never can."""
         return self._wait
 

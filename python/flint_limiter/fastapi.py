@@ -14,7 +14,7 @@ Needs Starlette, which FastAPI includes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
@@ -138,7 +138,7 @@ class FlintMiddleware:
         answer = await self._limits.adenial(request, decision)
         if not callable(answer):
             raise strange_denial(answer, "a Response")
-        await answer(scope, receive, send_with_fields)
+        await cast("ASGIApp", answer)(scope, receive, send_with_fields)
 
     async def _refuse(self, scope: Scope, send: Send, body: bytes) -> None:
         headers = [

@@ -11,7 +11,7 @@ Header fields and denials are the same as in flint.fastapi. Needs only the stand
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
@@ -88,8 +88,7 @@ class FlintMiddleware:
         answer = self._limits.denial(environ, decision)
         if not callable(answer):
             raise strange_denial(answer, "a WSGI application")
-        chunks: Iterable[bytes] = answer(environ, start_with_fields)
-        return chunks
+        return cast("WSGIApplication", answer)(environ, start_with_fields)
 
     def _refuse(self, environ: Environ, start_response: StartResponse, body: bytes) -> Iterable[bytes]:
         headers = [("Content-Type", self._limits.content_type), ("Content-Length", str(len(body)))]

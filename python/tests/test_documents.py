@@ -26,7 +26,6 @@ from web_support import asgi, wsgi
 import flint
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/python.md", "docs/fastapi.md")
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -68,17 +67,85 @@ def test_python_md(server: Server, request: pytest.FixtureRequest) -> None:
 
 def test_fastapi_md(server: Server) -> None:
     namespace = run_document("docs/fastapi.md", server)
-    app, site = namespace["app"], namespace["site"]
+    app = namespace["app"]
 
     async def use() -> None:
         assert (await asgi(app))["ratelimit"] == '"default";r=99;t=1'
         assert [(await asgi(app, "/login", method="POST")).status for _ in range(6)] == [200] * 5 + [429]
         assert (await asgi(app, "/items/a")).body == b'{"item":"a","remaining":9}'
         assert "flint_limit_info" in (await asgi(app, "/metrics")).body.decode()
+        assert [(await asgi(app, "/report")).status for _ in range(2)] == [200, 429]
 
     asyncio.run(use())
-    assert wsgi(site)["x-ratelimit-limit"] == "100"
-    assert [wsgi(site, "/report").status for _ in range(2)] == [200, 429]
+
+
+def test_web_md(server: Server, request: pytest.FixtureRequest) -> None:
+    namespace = run_document("docs/web.md", server)
+    namespace["test_a_minute_later_there_is_room"](request.getfixturevalue("flint_limiter"))
+    app, site = namespace["app"], namespace["site"]
+
+    async def use() -> None:
+        async def seen(path: str, count: int, **fields: str) -> list[int]:
+            named = [(name.replace("_", "-"), value) for name, value in fields.items()]
+            return [(await asgi(app, path, fields=named)).status for _ in range(count)]
+
+        async def policies(path: str, user: str) -> list[str]:
+            fields = (await asgi(app, path, fields=[("x-user", user)])).fields
+            return [value for name, value in fields if name == "ratelimit-policy"]
+
+        assert await seen("/items", 4, x_user="ann") == [200, 200, 200, 429]
+        assert await seen("/search", 3, x_user="ann") == [200, 200, 429]
+        assert await seen("/search", 3, x_user="bob", x_plan="paid") == [200, 200, 200]
+        assert await seen("/reports", 11, x_user="cyd") == [200] * 10 + [429]
+        by_address, everybody = '"default";q=100;w=60', '"all";q=1000;w=1'
+        assert await policies("/items", "dan") == ['"default";q=3;w=60', by_address, everybody]
+        assert await policies("/items", "root") == ['"default";q=3;w=60', by_address]
+        assert await policies("/feed", "root") == ['"limit-1";q=10;w=1, "limit-2";q=1000;w=3600', by_address]
+
+    asyncio.run(use())
+    assert [wsgi(site, "/login", "POST").status for _ in range(6)] == [200] * 5 + [429]
+    assert wsgi(site, "/nowhere")["ratelimit-policy"] == '"default";q=100;w=60'
+    use_django(namespace)
+
+
+def use_django(namespace: dict[str, Any]) -> None:
+    """The settings, views and throttles of docs/web.md."""
+    import django
+    from django.core.handlers.asgi import ASGIHandler
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.test import override_settings
+    from django.urls import path
+    from rest_framework.response import Response
+    from rest_framework.views import APIView
+
+    class Throttled(APIView):  # type: ignore[misc]
+        authentication_classes = ()
+        throttle_classes = ()
+
+        def get(self, request: Any) -> Response:
+            return Response("hello")
+
+    class Urls:
+        urlpatterns = [
+            path("login", namespace["django_login"]),
+            path("report", namespace["django_report"]),
+            path("api", Throttled.as_view(throttle_classes=[namespace["LoginThrottle"]])),
+            path("api/report", Throttled.as_view(throttle_classes=[namespace["ReportThrottle"]])),
+        ]
+
+    django.setup()
+    framework = {
+        "UNAUTHENTICATED_USER": None,
+        "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    }
+    settings = {"MIDDLEWARE": namespace["MIDDLEWARE"], "FLINT": namespace["FLINT"], "REST_FRAMEWORK": framework}
+    with override_settings(ROOT_URLCONF=Urls(), **settings):
+        site = WSGIHandler()
+        assert [wsgi(site, "/login").status for _ in range(6)] == [200] * 5 + [429]
+        assert [asyncio.run(asgi(ASGIHandler(), "/report")).status for _ in range(3)] == [200, 200, 429]
+        assert [wsgi(site, "/api").status for _ in range(6)] == [200] * 5 + [429]
+        assert [wsgi(site, "/api/report").status for _ in range(3)] == [200, 200, 429]
+        assert [wsgi(site, "/api/report", HTTP_X_PLAN="paid").status for _ in range(3)] == [200, 200, 429]
 
 
 def test_the_example_of_a_web_service(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
