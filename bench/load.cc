@@ -1,7 +1,7 @@
 // Loads one server with checks, and prints one line of JSON that says what came back.
 //
 //   load --protocol flint|redis --port PORT [--seconds S] [--warmup S] [--connections N] [--pipeline N]
-//        [--keys N] [--rate N] [--per-ms N] [--script FILE]
+//        [--batch N] [--keys N] [--rate N] [--per-ms N] [--script FILE]
 //
 // What it does, the same for both servers:
 // - One thread, one epoll, N connections over loopback TCP (TCP_NODELAY), opened before the clock starts and kept.
@@ -9,7 +9,8 @@
 //   has come; what becomes free in one read is refilled with one write.
 // - Requests are built before the clock starts, one a key, and sent in turn over all keys, whatever the connection. An
 //   answer is framed by the least that is correct (Content-Length for HTTP, the reply's own lengths for RESP), then
-//   searched for the outcome: allowed, denied, or an error, each counted.
+//   searched for the outcome: allowed, denied, or an error, each counted. With `--batch`, a request makes so many
+//   checks (Flint only), its outcome is that of the first one that was allowed, and `per_second` counts checks.
 // - Answers in the warm-up are thrown away, but for `served`, which counts all. Latency is from before the write to
 // after the read of the answer.
 // - `client_cpu` is this program's own share of one core: near 1, the generator is what is being measured.
@@ -47,6 +48,7 @@ struct Settings {
   double warmup = 1;
   std::size_t connections = 64;
   std::size_t pipeline = 1;
+  std::size_t batch = 1;
   std::size_t keys = 1000;
   KeyLimit limit{.rate = std::uint64_t{1} << 40, .per_ms = 1000};
   std::string script;
@@ -137,7 +139,7 @@ class Connection {
 };
 
 std::unique_ptr<Protocol> protocol_of(const Settings& settings) {
-  if (settings.protocol == "flint") return flint_http(fmt::format("127.0.0.1:{}", settings.port));
+  if (settings.protocol == "flint") return flint_http(fmt::format("127.0.0.1:{}", settings.port), settings.batch);
   if (settings.protocol == "redis") return redis_resp(settings.script);
   fail("--protocol is flint or redis.");
 }
@@ -237,11 +239,12 @@ class Load {
     const auto answers = static_cast<double>(counts.allowed + counts.denied + counts.errors);
     fmt::print(
         R"({{"protocol":"{}","per_second":{:.0f},"allowed":{},"denied":{},"errors":{},"p50_us":{:.1f},"p99_us":{:.1f},)"
-        R"("p999_us":{:.1f},"client_cpu":{:.2f},"served":{},"connections":{},"pipeline":{},"keys":{}}})"
+        R"("p999_us":{:.1f},"client_cpu":{:.2f},"served":{},"connections":{},"pipeline":{},"batch":{},"keys":{}}})"
         "\n",
-        settings_.protocol, answers / seconds, counts.allowed, counts.denied, counts.errors,
-        counts.latency.quantile_us(0.5), counts.latency.quantile_us(0.99), counts.latency.quantile_us(0.999),
-        cpu / seconds, served_, settings_.connections, settings_.pipeline, settings_.keys);
+        settings_.protocol, answers * static_cast<double>(settings_.batch) / seconds, counts.allowed, counts.denied,
+        counts.errors, counts.latency.quantile_us(0.5), counts.latency.quantile_us(0.99),
+        counts.latency.quantile_us(0.999), cpu / seconds, served_, settings_.connections, settings_.pipeline,
+        settings_.batch, settings_.keys);
     if (counts.errors > 0)
       fail(fmt::format("{} answers were errors; the first: {}", counts.errors, counts.first_error));
   }
@@ -265,6 +268,7 @@ Settings parse_arguments(int argc, char** argv) {
       {"--warmup", [&](const std::string& text) { settings.warmup = std::stod(text); }},
       {"--connections", [&](const std::string& text) { settings.connections = std::stoul(text); }},
       {"--pipeline", [&](const std::string& text) { settings.pipeline = std::stoul(text); }},
+      {"--batch", [&](const std::string& text) { settings.batch = std::stoul(text); }},
       {"--keys", [&](const std::string& text) { settings.keys = std::stoul(text); }},
       {"--rate", [&](const std::string& text) { settings.limit.rate = std::stoull(text); }},
       {"--per-ms", [&](const std::string& text) { settings.limit.per_ms = std::stoull(text); }},
@@ -275,8 +279,8 @@ Settings parse_arguments(int argc, char** argv) {
     if (option == options.end() || n + 1 == argc) fail(fmt::format("{} is not an option with a value.", argv[n]));
     option->second(argv[n + 1]);
   }
-  if (settings.connections == 0 || settings.pipeline == 0 || settings.keys == 0) {
-    fail("--connections, --pipeline and --keys are at least 1.");
+  if (settings.connections == 0 || settings.pipeline == 0 || settings.batch == 0 || settings.keys == 0) {
+    fail("--connections, --pipeline, --batch and --keys are at least 1.");
   }
   return settings;
 }

@@ -25,9 +25,10 @@ Integer leading_number(std::string_view text) {
 
 class FlintHttp final : public Protocol {
  public:
-  explicit FlintHttp(std::string host) : host_(std::move(host)) {}
+  FlintHttp(std::string host, std::size_t batch) : host_(std::move(host)), batch_(batch) {}
 
   void prepare(const Exchange& exchange, std::size_t keys, const KeyLimit& limit) override {
+    keys_ = keys;
     for (std::size_t key = 0; key < keys; ++key) {
       const std::string answer = exchange(post("/v1/limits", fmt::format(R"({{"key":"{}","rate":{},"per":"{}ms"}})",
                                                                          key_name(key), limit.rate, limit.per_ms)));
@@ -36,7 +37,12 @@ class FlintHttp final : public Protocol {
   }
 
   std::string check_request(std::size_t key) const override {
-    return post("/v1/check", fmt::format(R"({{"key":"{}"}})", key_name(key)));
+    if (batch_ <= 1) return post("/v1/check", fmt::format(R"({{"key":"{}"}})", key_name(key)));
+    std::string checks;
+    for (std::size_t n = 0; n < batch_; ++n) {
+      checks += fmt::format(R"({}{{"key":"{}"}})", n == 0 ? "" : ",", key_name((key + n) % keys_));
+    }
+    return post("/v1/check-batch", R"({"checks":[)" + checks + "]}");
   }
 
   Answer parse(std::string_view received) const override {
@@ -67,6 +73,8 @@ class FlintHttp final : public Protocol {
   }
 
   std::string host_;
+  std::size_t batch_;
+  std::size_t keys_ = 0;
 };
 
 class RedisResp final : public Protocol {
@@ -131,7 +139,9 @@ class RedisResp final : public Protocol {
 
 }  // namespace
 
-std::unique_ptr<Protocol> flint_http(std::string host) { return std::make_unique<FlintHttp>(std::move(host)); }
+std::unique_ptr<Protocol> flint_http(std::string host, std::size_t batch) {
+  return std::make_unique<FlintHttp>(std::move(host), batch);
+}
 std::unique_ptr<Protocol> redis_resp(std::string script_path) {
   return std::make_unique<RedisResp>(std::move(script_path));
 }

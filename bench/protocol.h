@@ -40,8 +40,8 @@ class Protocol {
   [[nodiscard]] virtual Answer parse(std::string_view received) const = 0;
 };
 
-/// POST /v1/check.
-[[nodiscard]] std::unique_ptr<Protocol> flint_http(std::string host);
+/// POST /v1/check; or, for `batch` above 1, /v1/check-batch with so many keys, from the one of the request on.
+[[nodiscard]] std::unique_ptr<Protocol> flint_http(std::string host, std::size_t batch);
 /// EVALSHA of the script in `script_path`.
 [[nodiscard]] std::unique_ptr<Protocol> redis_resp(std::string script_path);
 

@@ -48,6 +48,15 @@ struct CheckOptions {
   bool dry_run = false;
 };
 
+/// One check of a batch: the arguments of Limiter::check().
+struct BatchCheck {
+  std::string_view key = {};
+  Units cost = 1;
+  /// The limit that the check carries, which lives as long as the key does; null if it carries none.
+  const Limit* limit = nullptr;
+  bool dry_run = false;
+};
+
 struct CheckAllOptions {
   bool dry_run = false;
 };

@@ -19,6 +19,7 @@ inline constexpr Nanos kMinPeriod = std::chrono::milliseconds(1);
 inline constexpr Nanos kMaxPeriod = std::chrono::hours(24) * 366;
 inline constexpr std::size_t kMaxKeyBytes = 512;
 inline constexpr std::size_t kMaxCheckAllItems = 128;
+inline constexpr std::size_t kMaxBatchChecks = 1000;
 
 /// The algorithm that enforces a limit. The values are stored on disk and never change meaning.
 enum class Algorithm : std::uint8_t {

@@ -111,6 +111,16 @@ class Limiter {
   /// kInvalidArgument.
   Result<CheckAllResult> check_all(std::span<const CheckItem> items, const CheckAllOptions& options = {});
 
+  /// Up to kMaxBatchChecks checks in one call, each decided by itself, in the given order, as check() would. A result
+  /// is a decision, or the failure of its check: kInvalidArgument, kLimitNotFound, kDiskFull or kIoError, which leaves
+  /// the other checks as they are. The checks share one wait for storage. Other threads' calls may come in between two
+  /// of them.
+  ///
+  /// The whole call fails with kInvalidArgument if there are too many checks, and with kDiskFull or kIoError if every
+  /// check failed so: nothing was consumed. It fails with kStorageFailed, kClosed or kPermission as check() does; what
+  /// the checks before such a failure consumed stays consumed.
+  Result<std::vector<Result<Decision>>> check_batch(std::span<const BatchCheck> checks);
+
   /// The same operations in two steps, for callers that serve many clients from one thread: decide and log now, answer
   /// when durable. These calls never block on storage, except for the rare start of a log segment. A failed call leaves
   /// `*ticket` unchanged.
@@ -119,6 +129,7 @@ class Limiter {
   Result<Deferred<Decision>> check_deferred(std::string_view key, Units cost, const CheckOptions& options);
   Result<Deferred<CheckAllResult>> check_all_deferred(std::span<const CheckItem> items,
                                                       const CheckAllOptions& options = {});
+  Result<Deferred<std::vector<Result<Decision>>>> check_batch_deferred(std::span<const BatchCheck> checks);
   Status reset_deferred(std::string_view key, Ticket* ticket);
   Status remove_deferred(std::string_view key, Ticket* ticket);
 

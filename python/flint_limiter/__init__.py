@@ -25,9 +25,9 @@ from flint_limiter._errors import (
 )
 from flint_limiter._header_fields import headers
 from flint_limiter._keys import valid_key
-from flint_limiter._result import CheckResult
+from flint_limiter._result import CheckResult, FailedCheck
 from flint_limiter._shared import SharedLimiter
-from flint_limiter._types import Algorithm, CheckAllResult, DoctorReport, Event, Item, LimitStatus, Period
+from flint_limiter._types import Algorithm, Check, CheckAllResult, DoctorReport, Event, Item, LimitStatus, Period
 
 if TYPE_CHECKING:
     from flint_limiter._limiter import Limiter
@@ -39,11 +39,13 @@ __all__ = [
     "AbstractLimiter",
     "Algorithm",
     "CONTENT_TYPE",
+    "Check",
     "CheckAllResult",
     "CheckResult",
     "DataDirLocked",
     "DoctorReport",
     "Event",
+    "FailedCheck",
     "FlintConnectionError",
     "FlintError",
     "FlintServerError",

@@ -18,6 +18,7 @@ MAX_UNITS = 1 << 40
 MAX_PERIOD_MS = 366 * 86_400_000
 MAX_KEY_BYTES = 512
 MAX_ITEMS = 128
+MAX_CHECKS = 1000
 MAX_LISTED = 1_000_000_000
 MAX_MAX_KEYS = 100_000_000
 #: Of history() and top(), whose answers a server makes in memory.
@@ -47,6 +48,8 @@ class Limit(NamedTuple):
 
 #: What check_all decides on: a key, a cost, and the limit that comes with them.
 Item = tuple[str, int, Union[Limit, None]]
+#: What check_batch decides on: the same, and whether it is a dry run.
+Check = tuple[str, int, Union[Limit, None], bool]
 
 
 def type_name(value: object) -> str:
@@ -150,23 +153,46 @@ def items(value: object, read_limit: Callable[[object, str], Limit | None]) -> l
     given: list[Any] = list(islice(value, MAX_ITEMS + 1))
     if not 1 <= len(given) <= MAX_ITEMS:
         raise ValueError(f"items must contain 1 to {MAX_ITEMS} keys, not {'more' if given else 'none'}.")
-    return [_item(item, f"items[{index}]", read_limit) for index, item in enumerate(given)]
+    return [_item(item, f"items[{index}]", read_limit, _ITEM)[:3] for index, item in enumerate(given)]
 
 
-def _item(value: object, name: str, read_limit: Callable[[object, str], Limit | None]) -> Item:
+def checks(value: object, read_limit: Callable[[object, str], Limit | None]) -> list[Check | ValueError]:
+    """Of check_batch: each check, or what is wrong with its values. A wrong type raises."""
+    if isinstance(value, (str, bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
+        raise TypeError(f"checks must be a list of keys, of (key, cost) or of dicts, not {type_name(value)}.")
+    given: list[Any] = list(islice(value, MAX_CHECKS + 1))
+    if len(given) > MAX_CHECKS:
+        raise ValueError(f"checks must contain at most {MAX_CHECKS} checks, not more.")
+    asked: list[Check | ValueError] = []
+    for index, one in enumerate(given):
+        try:
+            asked.append(_item(one, f"checks[{index}]", read_limit, _CHECK))
+        except ValueError as error:
+            asked.append(error)
+    return asked
+
+
+_ITEM = ("key", "cost", "limit")
+_CHECK = (*_ITEM, "dry_run")
+
+
+def _item(
+    value: object, name: str, read_limit: Callable[[object, str], Limit | None], members: tuple[str, ...]
+) -> Check:
     if isinstance(value, str):
-        return key(value, name), 1, None
+        return key(value, name), 1, None, False
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"{name} must be a key and a cost, not {len(value)} values.")
-        return key(value[0], f"{name}[0]"), units(value[1], f"{name}[1]"), None
+        return key(value[0], f"{name}[0]"), units(value[1], f"{name}[1]"), None, False
     if isinstance(value, Mapping):
-        if value.keys() - {"key", "cost", "limit"}:
-            raise ValueError(f"{name} must have no members but key, cost and limit.")
+        if value.keys() - set(members):
+            raise ValueError(f"{name} must have no members but {', '.join(members[:-1])} and {members[-1]}.")
         if "key" not in value:
             raise ValueError(f"{name}.key is missing.")
         limit = read_limit(value.get("limit"), f"{name}.limit")
-        return key(value["key"], f"{name}.key"), units(value.get("cost", 1), f"{name}.cost"), limit
+        dry_run = flag(value.get("dry_run", False), f"{name}.dry_run")
+        return key(value["key"], f"{name}.key"), units(value.get("cost", 1), f"{name}.cost"), limit, dry_run
     raise TypeError(f"{name} must be a key, (key, cost) or a dict, not {type_name(value)}.")
 
 

@@ -15,8 +15,10 @@ from flint_limiter._keyed_limit import limits_of_calls
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
+    BatchResults,
     CarriedLimit,
     CheckAllResult,
+    Checks,
     DoctorReport,
     Events,
     Items,
@@ -99,6 +101,17 @@ class AbstractLimiter(ABC):
         `{"allowed": bool, "denied_key": str | None, "results": [CheckResult, ...]}`: `denied_key` is the first key, in
         the given order, that denied, and its result is the last of `results`. If any item is in error, the whole call
         fails and nothing is consumed.
+        """
+
+    @abstractmethod
+    def check_batch(self, checks: Checks) -> BatchResults:
+        """Make up to 1,000 checks in one call, each decided by itself, in the given order. Their results are in the
+        same order, and they share one wait for storage, or one request.
+
+        A check is `"key"`, `("key", cost)` or `{"key": ..., "cost": ..., "limit": ..., "dry_run": ...}`, as in
+        `check()`. One that `check()` would refuse, for a wrong value or a key without a limit, leaves the others as
+        they are: its result is a FailedCheck, which is false and has the exception as its `error`. The `error` of a
+        decision is None. A wrong type raises TypeError, and nothing is decided.
         """
 
     def allow(self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False) -> bool:
@@ -220,6 +233,10 @@ class AbstractLimiter(ABC):
     @abstractmethod
     async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
         """`check_all()` for asyncio."""
+
+    @abstractmethod
+    async def acheck_batch(self, checks: Checks) -> BatchResults:
+        """`check_batch()` for asyncio."""
 
     async def aallow(
         self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False

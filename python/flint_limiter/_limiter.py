@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from flint_limiter import _arguments, _limits
+from flint_limiter import _arguments, _batch, _limits
 from flint_limiter._commits import Commits
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._locked import wait_for_directory
@@ -15,8 +15,10 @@ from flint_limiter._native import LimiterHandle
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
+    BatchResults,
     CarriedLimit,
     CheckAllResult,
+    Checks,
     DoctorReport,
     Events,
     Items,
@@ -125,6 +127,10 @@ class Limiter(AbstractLimiter):
     def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
         return self._handle.check_all(_limits.items(items), _arguments.flag(dry_run, "dry_run"))
 
+    def check_batch(self, checks: Checks) -> BatchResults:
+        asked = _limits.checks(checks)
+        return _batch.in_order(asked, self._handle.check_batch(_batch.readable(asked)))
+
     def reset(self, key: str) -> None:
         self._handle.reset(_arguments.key(key))
 
@@ -200,6 +206,12 @@ class Limiter(AbstractLimiter):
         answer, ticket = self._handle.check_all_deferred(asked, dry)
         await self._durable(ticket)
         return answer
+
+    async def acheck_batch(self, checks: Checks) -> BatchResults:
+        asked = _limits.checks(checks)
+        results, ticket = self._handle.check_batch_deferred(_batch.readable(asked))
+        await self._durable(ticket)
+        return _batch.in_order(asked, results)
 
     async def areset(self, key: str) -> None:
         await self._durable(await self._of(_arguments.key(key), self._handle.reset_deferred))

@@ -97,6 +97,11 @@ def items(value: object) -> list[_arguments.Item]:
     return _arguments.items(value, carried)
 
 
+def checks(value: object) -> list[_arguments.Check | ValueError]:
+    """Of check_batch, with the limits that they carry."""
+    return _arguments.checks(value, carried)
+
+
 def _given(**arguments: object) -> str:
     return ", ".join(name for name, value in arguments.items() if value is not None)
 

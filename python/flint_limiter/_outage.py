@@ -109,12 +109,12 @@ class Outage:
                 return Attempt(self, self._pause)
         raise FlintConnectionError(f"{pause.failure} (found a moment ago, so it was not asked again)")
 
-    def without_decision(self, error: FlintError) -> bool:
-        """Whether a check that met `error` is allowed. Raises `error` if it is not for us to say. Counts, and logs."""
+    def without_decision(self, error: FlintError, checks: int = 1) -> bool:
+        """Whether checks that met `error` are allowed. Raises `error` if it is not for us to say. Counts, and logs."""
         if self.decision == "raise" or not error.undecided:
             raise error
         with _lock:
-            self._count += 1
+            self._count += checks
             count = self._count
             now = _now()
             log = now >= self._log_at

@@ -13,15 +13,16 @@ from flint_limiter import _arguments
 from flint_limiter._errors import LimitNotConfigured
 from flint_limiter._failures import exception_from_server, not_from_flint
 from flint_limiter._http import Endpoint, Request, Response
-from flint_limiter._result import CheckResult
-from flint_limiter._types import CheckAllResult, DoctorReport, Event, Events, LimitStatus, Statuses
+from flint_limiter._result import CheckResult, FailedCheck
+from flint_limiter._types import BatchResults, CheckAllResult, DoctorReport, Event, Events, LimitStatus, Statuses
 
 Answer = TypeVar("Answer")
 
 # Of a list that is asked for in several calls.
 _PAGE = 10_000
-# The longest answers, in bytes: 128 decisions about the longest keys, and 10,000 statuses of them.
+# The longest answers, in bytes: 128 decisions about the longest keys, 1,000 of them, and 10,000 statuses.
 _SHORT = 1 << 20
+_BATCH = 4 << 20
 _LONG = 64 << 20
 
 
@@ -72,6 +73,15 @@ def check_all(items: Sequence[_arguments.Item], dry_run: bool) -> Call[CheckAllR
     if dry_run:
         body["dry_run"] = True
     return Call(_post("/v1/check-all", body, repeatable=dry_run), lambda document: _decisions(document, items))
+
+
+def check_batch(checks: Sequence[_arguments.Check]) -> Call[BatchResults]:
+    body = {"checks": [{**_item(*check[:3]), "dry_run": True} if check[3] else _item(*check[:3]) for check in checks]}
+    # As short as it gets: there is a limit to a body.
+    encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    repeatable = all(check[3] for check in checks)
+    request = Request("POST", "/v1/check-batch", encoded, repeatable, _BATCH)
+    return Call(request, lambda document: _batch_results(document, checks))
 
 
 def _item(key: str, cost: int, limit: _arguments.Limit | None) -> dict[str, Any]:
@@ -281,6 +291,8 @@ _DECISION: _Fields = {
     "algorithm": _is_text,
 }
 _KEYS_FULL = "keys_full"
+# What a single check is answered with, where that is not the caller's fault.
+_STATUS_OF_ENTRY = {"disk_full": 507, "io_error": 500}
 _DECISIONS: _Fields = {"allowed": _is_truth}
 _STATUS: _Fields = {
     "key": _is_text,
@@ -338,6 +350,21 @@ def _decisions(document: Any, asked: Sequence[_arguments.Item]) -> CheckAllResul
     if not whole or results[-1].allowed is not allowed or not all(one.allowed for one in results[:-1]):
         raise _Strange("it contradicts itself")
     return {"allowed": allowed, "denied_key": denied_key, "results": results}
+
+
+def _batch_results(document: Any, asked: Sequence[_arguments.Check]) -> BatchResults:
+    given = document["results"]
+    if type(given) is not list or len(given) != len(asked):
+        raise _Strange("it has not the results that were asked for")
+    return [_batch_result(one, *check[:2]) for one, check in zip(given, asked)]
+
+
+def _batch_result(document: Any, key: str, cost: int) -> CheckResult | FailedCheck:
+    if "error" not in document:
+        return _decision(document, key, cost)
+    _members(document, {"error": _is_text, "code": _is_text})
+    code = document["code"]
+    return FailedCheck(exception_from_server(_STATUS_OF_ENTRY.get(code, 400), code, document["error"]))
 
 
 def _rows(document: Any, most: int, read: Callable[[Any], Answer]) -> list[Answer]:

@@ -49,6 +49,11 @@ class PythonCheckResult:
         answer (`limit` and `remaining` are then 0), or by `on_full="allow"`, because there are too many keys."""
         return self.algorithm == "unavailable" or (self.keys_full and self.allowed)
 
+    @property
+    def error(self) -> None:
+        """None: this is a decision. See FailedCheck."""
+        return None
+
     def __bool__(self) -> bool:
         return self.allowed
 
@@ -103,13 +108,32 @@ PythonCheckResult.__qualname__ = PythonCheckResult.__name__ = "CheckResult"
 # FastAPI would make a dict of a dataclass in its own way, and the other class is none.
 del PythonCheckResult.__dataclass_fields__
 
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    """A check of `check_batch()` that got no decision. False, like a denial."""
+
+    #: What `check()` would have raised.
+    error: Exception
+
+    @property
+    def allowed(self) -> bool:
+        """False."""
+        return False
+
+    def __bool__(self) -> bool:
+        return False
+
+
+FailedCheck.__module__ = "flint_limiter"
+
 if TYPE_CHECKING:
     CheckResult = PythonCheckResult
 else:
     try:
         from flint_limiter._native import CheckResult
 
-        for _name in ("degraded", "as_dict", "keys", "__getitem__", "__get_pydantic_core_schema__"):
+        for _name in ("degraded", "error", "as_dict", "keys", "__getitem__", "__get_pydantic_core_schema__"):
             setattr(CheckResult, _name, PythonCheckResult.__dict__[_name])
     except ImportError:
         CheckResult = PythonCheckResult

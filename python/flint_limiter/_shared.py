@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Literal, TypeVar
 
-from flint_limiter import _arguments, _limits, _requests
+from flint_limiter import _arguments, _batch, _limits, _requests
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import FlintError
 from flint_limiter._http import Client
@@ -14,8 +14,10 @@ from flint_limiter._requests import Call
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
+    BatchResults,
     CarriedLimit,
     CheckAllResult,
+    Checks,
     DoctorReport,
     Events,
     Items,
@@ -82,7 +84,8 @@ class SharedLimiter(AbstractLimiter):
 
     @property
     def degraded_checks(self) -> int:
-        """The number of checks that `on_error` has answered in place of the server; a check_all counts once."""
+        """The number of checks that `on_error` has answered in place of the server; a check_all counts once, and
+        a batch as many times as it has checks."""
         return self._outage.count
 
     def _send(self, call: Call[Answer]) -> Answer:
@@ -152,6 +155,41 @@ class SharedLimiter(AbstractLimiter):
                 return await self._asend(_requests.check_all(asked, dry))
         except FlintError as error:
             return self._all_without_decision(error, asked)
+
+    def check_batch(self, checks: Checks) -> BatchResults:
+        asked = _limits.checks(checks)
+        readable = _batch.readable(asked)
+        try:
+            with self._outage.attempt():
+                results = self._send(_requests.check_batch(readable))
+        except FlintError as error:
+            results = self._each_without_decision(error, readable)
+        return _batch.in_order(asked, self._decided(results, readable))
+
+    async def acheck_batch(self, checks: Checks) -> BatchResults:
+        asked = _limits.checks(checks)
+        readable = _batch.readable(asked)
+        try:
+            with self._outage.attempt():
+                results = await self._asend(_requests.check_batch(readable))
+        except FlintError as error:
+            results = self._each_without_decision(error, readable)
+        return _batch.in_order(asked, self._decided(results, readable))
+
+    def _each_without_decision(self, error: FlintError, checks: list[_arguments.Check]) -> BatchResults:
+        allowed = self._outage.without_decision(error, len(checks))
+        return [_undecided(*check[:2], allowed) for check in checks]
+
+    def _decided(self, results: BatchResults, checks: list[_arguments.Check]) -> BatchResults:
+        """With the answer of `on_error` where a single check failed as the server would, on a full disk."""
+        if self._outage.decision == "raise":
+            return results
+        return [
+            self._without_decision(one.error, *check[:2])
+            if isinstance(one.error, FlintError) and one.error.undecided
+            else one
+            for one, check in zip(results, checks)
+        ]
 
     def _without_decision(self, error: FlintError, key: str, cost: int) -> CheckResult:
         return _undecided(key, cost, self._outage.without_decision(error))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Union
 
-from flint_limiter._result import CheckResult
+from flint_limiter._result import CheckResult, FailedCheck
 
 if TYPE_CHECKING or sys.version_info >= (3, 12):
     from typing import TypedDict
@@ -52,6 +52,15 @@ class ItemDict(_ItemKey, total=False):
 
 Item = Union[str, tuple[str, int], list[Union[str, int]], ItemDict]
 Items = Iterable[Item]
+
+
+class CheckDict(ItemDict, total=False):
+    dry_run: bool
+
+
+#: One check of a batch.
+Check = Union[str, tuple[str, int], list[Union[str, int]], CheckDict]
+Checks = Iterable[Check]
 
 
 class CheckAllResult(TypedDict):
@@ -154,3 +163,4 @@ class DoctorReport(TypedDict):
 # These have their own names because `list` is a method inside a limiter's class.
 Statuses = list[LimitStatus]
 Events = list[Event]
+BatchResults = list[Union[CheckResult, FailedCheck]]

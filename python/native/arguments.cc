@@ -55,6 +55,22 @@ ReadItems read_items(const nb::list& items) {
   return read;
 }
 
+ReadChecks read_checks(const nb::list& checks) {
+  ReadChecks read;
+  read.checks.reserve(checks.size());
+  for (const nb::handle check : checks) {
+    const std::optional<std::string_view> key = read_text(check[0]);
+    const std::optional<Units> cost = read_units(check[1]);
+    FLINT_ASSERT(key && cost);
+    read.checks.push_back({.key = *key, .cost = *cost, .dry_run = nb::cast<bool>(check[3])});
+    if (const std::optional<Limit> limit = read_limit(check[2])) {
+      read.limits.reserve(checks.size());  // never moved again: the checks point into it
+      read.checks.back().limit = &read.limits.emplace_back(*limit);
+    }
+  }
+  return read;
+}
+
 std::optional<Limit> read_limit(nb::handle limit) {
   if (limit.is_none()) return std::nullopt;
   FLINT_ASSERT(PyTuple_Check(limit.ptr()) && PyTuple_GET_SIZE(limit.ptr()) == 4);

@@ -26,9 +26,17 @@ struct ReadItems {
   std::vector<Limit> limits;
 };
 
+struct ReadChecks {
+  std::vector<BatchCheck> checks;
+  /// What the checks point to.
+  std::vector<Limit> limits;
+};
+
 [[nodiscard]] CheckArguments read_check(nanobind::handle key, nanobind::handle cost);
 /// Of what _limits.items() made: a list of tuples of a str, an int and what read_limit() takes.
 [[nodiscard]] ReadItems read_items(const nanobind::list& items);
+/// Of what _batch.readable() made: a list of tuples of a str, an int, what read_limit() takes, and a bool.
+[[nodiscard]] ReadChecks read_checks(const nanobind::list& checks);
 /// Of what _limits made: an _arguments.Limit, or None.
 [[nodiscard]] std::optional<Limit> read_limit(nanobind::handle limit);
 

@@ -100,6 +100,19 @@ nb::object results(const nb::list& items, const CheckAllResult& answer) {
   return dict;
 }
 
+nb::object batch_results(const nb::list& checks, const std::vector<Result<Decision>>& decided) {
+  nb::list results;
+  for (std::size_t i = 0; i < decided.size(); ++i) {
+    if (decided[i].ok()) {
+      results.append(result(checks[i][0], *decided[i]));
+    } else {
+      const nb::object failed = nb::module_::import_("flint_limiter._result").attr("FailedCheck");
+      results.append(failed(exception_for(decided[i].status())));
+    }
+  }
+  return results;
+}
+
 }  // namespace
 
 LimiterHandle::~LimiterHandle() {
@@ -160,6 +173,22 @@ nb::tuple LimiterHandle::check_all_deferred(const nb::list& items, bool dry_run)
 Deferred<CheckAllResult> LimiterHandle::decide_all(const nb::list& items, bool dry_run) {
   const ReadItems read = read_items(items);
   return value_or_raise(limiter_->check_all_deferred(read.items, {.dry_run = dry_run}));
+}
+
+nb::object LimiterHandle::check_batch(const nb::list& checks) {
+  const Deferred<std::vector<Result<Decision>>> decided = decide_batch(checks);
+  await(decided.ticket);
+  return batch_results(checks, decided.value);
+}
+
+nb::tuple LimiterHandle::check_batch_deferred(const nb::list& checks) {
+  const Deferred<std::vector<Result<Decision>>> decided = decide_batch(checks);
+  return nb::make_tuple(batch_results(checks, decided.value), decided.ticket.seq);
+}
+
+Deferred<std::vector<Result<Decision>>> LimiterHandle::decide_batch(const nb::list& checks) {
+  const ReadChecks read = read_checks(checks);
+  return value_or_raise(without_gil([&] { return limiter_->check_batch_deferred(read.checks); }));
 }
 
 std::uint64_t LimiterHandle::limit_deferred(std::string_view key, nb::handle limit, bool overrides) {
@@ -251,6 +280,8 @@ void LimiterHandle::define(nb::module_& module) {
            "dry_run"_a)
       .def("check_all", &Handle::check_all, "items"_a, "dry_run"_a)
       .def("check_all_deferred", &Handle::check_all_deferred, "items"_a, "dry_run"_a)
+      .def("check_batch", &Handle::check_batch, "checks"_a)
+      .def("check_batch_deferred", &Handle::check_batch_deferred, "checks"_a)
       .def("limit", &Handle::limit, "key"_a, "limit"_a, "overrides"_a)
       .def("limit_deferred", &Handle::limit_deferred, "key"_a, "limit"_a, "overrides"_a)
       .def("reset", &Handle::reset, "key"_a)

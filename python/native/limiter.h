@@ -37,6 +37,8 @@ class LimiterHandle {
                                       bool dry_run);
   nanobind::object check_all(const nanobind::list& items, bool dry_run);
   nanobind::tuple check_all_deferred(const nanobind::list& items, bool dry_run);
+  nanobind::object check_batch(const nanobind::list& checks);
+  nanobind::tuple check_batch_deferred(const nanobind::list& checks);
   void limit(std::string_view key, nanobind::handle limit, bool overrides);
   std::uint64_t limit_deferred(std::string_view key, nanobind::handle limit, bool overrides);
   void reset(std::string_view key);
@@ -57,6 +59,7 @@ class LimiterHandle {
 
   void await(Ticket ticket);
   Deferred<Decision> decide(nanobind::handle key, nanobind::handle cost, const CheckOptions* options = nullptr);
+  Deferred<std::vector<Result<Decision>>> decide_batch(const nanobind::list& checks);
   Deferred<CheckAllResult> decide_all(const nanobind::list& items, bool dry_run);
 
   std::shared_ptr<ManualClock> clock_;

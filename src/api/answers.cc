@@ -1,5 +1,7 @@
 #include "api/answers.h"
 
+#include "api/errors.h"
+
 namespace flint::api {
 namespace {
 
@@ -74,6 +76,21 @@ void write(JsonWriter& json, const CheckAllResult& result) {
   json.member<"allowed">(result.allowed);
   json.member<"denied_key">(result.denied_key);
   write_array<"results">(json, result.results);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const backend::BatchResult& results) {
+  json.begin_object();
+  json.name<"results">();
+  json.begin_array();
+  for (const Result<Decision>& result : results) {
+    if (result.ok()) {
+      write(json, *result);
+    } else {
+      write_failure(json, result.status());
+    }
+  }
+  json.end_array();
   json.end_object();
 }
 

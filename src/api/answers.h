@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "backend/operation.h"
 #include "base/json_writer.h"
 #include "flint/decision.h"
 #include "flint/doctor.h"
@@ -13,6 +14,7 @@ using base::JsonWriter;
 
 void write(JsonWriter& json, const Decision& decision);
 void write(JsonWriter& json, const CheckAllResult& result);
+void write(JsonWriter& json, const backend::BatchResult& results);
 void write(JsonWriter& json, const LimitStatus& status);
 void write(JsonWriter& json, const Event& event);
 void write(JsonWriter& json, const DoctorReport& report);

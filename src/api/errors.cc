@@ -1,12 +1,18 @@
 #include "api/errors.h"
 
 #include "base/assert.h"
-#include "base/json_writer.h"
 
 namespace flint::api {
 namespace {
 
 using base::JsonWriter;
+
+void write_error(JsonWriter& json, std::string_view code, std::string_view message) {
+  json.begin_object();
+  json.member<"error">(message);
+  json.member<"code">(code);
+  json.end_object();
+}
 
 /// The one table.
 int http_status_of(Code code) noexcept {
@@ -42,11 +48,12 @@ Response error_response(int http_status, std::string_view code, std::string_view
   Response response;
   response.status = http_status;
   JsonWriter json(response.body);
-  json.begin_object();
-  json.member<"error">(message);
-  json.member<"code">(code);
-  json.end_object();
+  write_error(json, code, message);
   return response;
+}
+
+void write_failure(JsonWriter& json, const Status& status) {
+  write_error(json, code_name(status.code()), status.message());
 }
 
 Response failure_response(const Status& status) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -19,6 +20,11 @@ enum class Method : std::uint8_t {
   /// A method of HTTP that no endpoint has (PUT, TRACE, ...): every path that exists answers 405.
   kOther,
 };
+
+/// A body of most operations has at most so many bytes.
+inline constexpr std::size_t kMaxBodyBytes = 256 * 1024;
+/// A batch of checks.
+inline constexpr std::size_t kMaxBatchBodyBytes = 1024 * 1024;
 
 using backend::appends;
 using backend::blocks;

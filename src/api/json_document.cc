@@ -62,12 +62,13 @@ json::parse_options strict_options() {
 /// What Boost.JSON's parser tells: the members and their names are Boost's contract of a handler.
 class JsonDocument::Builder {
  public:
-  static constexpr std::size_t max_object_size = kMaxJsonValues;
-  static constexpr std::size_t max_array_size = kMaxJsonValues;
+  static constexpr std::size_t max_object_size = kMaxBatchJsonValues;
+  static constexpr std::size_t max_array_size = kMaxBatchJsonValues;
   static constexpr std::size_t max_key_size = SIZE_MAX;
   static constexpr std::size_t max_string_size = SIZE_MAX;
 
-  Builder(JsonDocument& document, std::string_view text) : document_(document), text_(text) {
+  Builder(JsonDocument& document, std::string_view text, std::size_t most_values)
+      : document_(document), text_(text), most_values_(most_values) {
     document_.nodes_.clear();
     document_.unescaped_.clear();
   }
@@ -130,7 +131,7 @@ class JsonDocument::Builder {
  private:
   bool add(JsonNode::Kind kind, std::string_view text, json::error_code& error, std::uint64_t integer = 0) {
     std::vector<JsonNode>& nodes = document_.nodes_;
-    if (nodes.size() == kMaxJsonValues) {
+    if (nodes.size() == most_values_) {
       too_long_ = true;
       error = json::make_error_code(json::error::array_too_large);
       return false;
@@ -175,6 +176,7 @@ class JsonDocument::Builder {
 
   JsonDocument& document_;
   std::string_view text_;
+  const std::size_t most_values_;
   /// Of the member whose value comes next.
   std::string_view name_;
   std::size_t part_begin_ = std::string::npos;
@@ -183,8 +185,8 @@ class JsonDocument::Builder {
   bool too_long_ = false;
 };
 
-Status JsonDocument::parse(std::string_view text, std::string_view subject) {
-  json::basic_parser<Builder> parser(strict_options(), *this, text);
+Status JsonDocument::parse(std::string_view text, std::string_view subject, std::size_t most_values) {
+  json::basic_parser<Builder> parser(strict_options(), *this, text, most_values);
   json::error_code error;
   const std::size_t parsed = parser.write_some(false, text.data(), text.size(), error);
   if (!error && parsed == text.size()) return {};
@@ -195,7 +197,7 @@ Status JsonDocument::parse(std::string_view text, std::string_view subject) {
   if (text.empty()) return invalid(" is empty, but must be JSON.");
   if (!error) return invalid(" continues after its JSON value, at byte " + std::to_string(parsed) + ".");
   if (parser.handler().too_long()) {
-    return invalid(" contains more than " + std::to_string(kMaxJsonValues) + " JSON values.");
+    return invalid(" contains more than " + std::to_string(most_values) + " JSON values.");
   }
   if (error == json::error::too_deep) {
     return invalid(" is nested more than " + std::to_string(kMaxJsonDepth) + " levels deep.");

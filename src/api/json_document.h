@@ -13,6 +13,8 @@ namespace flint::api {
 inline constexpr std::size_t kMaxJsonDepth = 8;
 /// No valid request comes near it: 128 items of a check-all are fewer than 400 values.
 inline constexpr std::size_t kMaxJsonValues = 4096;
+/// Nor a batch of 1,000 checks near this.
+inline constexpr std::size_t kMaxBatchJsonValues = 64 * 1024;
 
 /// A value of a document. Copy freely; valid until the document is parsed again.
 struct JsonNode {
@@ -46,9 +48,9 @@ struct JsonNode {
 class JsonDocument {
  public:
   /// Strict RFC 8259: valid UTF-8, no lone surrogates, nothing behind the value, at most kMaxJsonDepth deep and
-  /// kMaxJsonValues long. kInvalidArgument says what is wrong, and in which field and at which byte. `text` must
+  /// `most_values` long. kInvalidArgument says what is wrong, and in which field and at which byte. `text` must
   /// outlive what is read from the document. `subject` is what messages call it.
-  Status parse(std::string_view text, std::string_view subject = "The body");
+  Status parse(std::string_view text, std::string_view subject = "The body", std::size_t most_values = kMaxJsonValues);
 
   /// Index 0 is the root.
   [[nodiscard]] const JsonNode& operator[](std::size_t index) const { return nodes_[index]; }

@@ -39,6 +39,15 @@ Status check_all(Reading& reading) {
   return {};
 }
 
+Status check_batch(Reading& reading) {
+  Result<CheckBatchRequest> request = read_check_batch(*reading.body);
+  if (!request.ok()) return request.status();
+  reading.checks = std::move(request->checks);
+  reading.limits = std::move(request->limits);
+  reading.asked = backend::CheckBatch{.checks = reading.checks};
+  return {};
+}
+
 Status set_limit(Reading& reading) {
   const Result<LimitRequest> request = read_limit(*reading.body);
   if (!request.ok()) return request.status();
@@ -136,6 +145,7 @@ constexpr std::array kKey = std::to_array<Argument>({{"key", kPath, kRequired}})
 constexpr std::array kCheck =
     std::to_array<Argument>({{"key", kBody, kRequired}, {"cost", kBody}, {"limit", kBody}, {"dry_run", kBody}});
 constexpr std::array kCheckAll = std::to_array<Argument>({{"items", kBody, kRequired}, {"dry_run", kBody}});
+constexpr std::array kCheckBatch = std::to_array<Argument>({{"checks", kBody, kRequired}});
 constexpr std::array kReset = std::to_array<Argument>({{"key", kBody, kRequired}});
 constexpr std::array kResetPrefix = std::to_array<Argument>({{"prefix", kBody, kRequired}});
 constexpr std::array kRemovePrefix = std::to_array<Argument>({{"prefix", kQuery, kRequired}});
@@ -160,6 +170,8 @@ constexpr OperationRow kOperations[] = {
      check},
     {"checkAll", "/v1/check-all", Method::kPost, kEffectOf<backend::CheckAll>, Needs::kRoom, kNeedsLimit, kCheckAll,
      "CheckAllResult", check_all},
+    {"checkBatch", "/v1/check-batch", Method::kPost, kEffectOf<backend::CheckBatch>, Needs::kRoom, false, kCheckBatch,
+     "CheckBatchResult", check_batch, nullptr, kMaxBatchBodyBytes, kMaxBatchJsonValues},
     {"reset", "/v1/reset", Method::kPost, kEffectOf<backend::Reset>, Needs::kRoom, kNeedsLimit, kReset, "Done", reset},
     {"listLimits", "/v1/limits", Method::kGet, kEffectOf<backend::List>, Needs::kMemory, false, kList, "Status[]",
      list},

@@ -40,6 +40,7 @@ struct Reading {
   /// The key at the end of the path, decoded; empty where the path has none.
   std::string key;
   std::vector<CheckItem> items;
+  std::vector<Result<BatchCheck>> checks;
   /// The limits that checks carry.
   std::vector<Limit> limits;
   /// What the request asks of the backend.
@@ -64,6 +65,8 @@ struct OperationRow {
   Status (*read)(Reading& reading);
   /// Appends the JSON of a success, where it is not that of the backend's answer by its type.
   void (*write)(std::string& json) = nullptr;
+  std::size_t most_body_bytes = kMaxBodyBytes;
+  std::size_t most_json_values = kMaxJsonValues;
 
   [[nodiscard]] constexpr bool takes_key() const { return path.ends_with('}'); }
   [[nodiscard]] constexpr bool takes_body() const { return takes(Argument::In::kBody); }

@@ -109,6 +109,15 @@ CheckRequest read_check_members(const JsonDocument& body, Members& members) {
   return request;
 }
 
+/// `path` is where it is, empty for the body itself.
+Result<CheckRequest> read_whole_check(const JsonDocument& body, const JsonNode& node, std::string_view path) {
+  Members members(body, node, path, {"key", "cost", "limit", "dry_run"});
+  CheckRequest request = read_check_members(body, members);
+  if (members.status().ok()) request.dry_run = members.flag("dry_run");
+  if (!members.status().ok()) return members.status();
+  return request;
+}
+
 /// Keeps the limit that it carries in `limits`.
 Result<CheckItem> read_item_object(const JsonDocument& body, const JsonNode& node, std::string_view path,
                                    std::vector<Limit>& limits) {
@@ -172,11 +181,36 @@ Result<std::string_view> read_one_text(const JsonDocument& body, std::string_vie
 
 }  // namespace
 
-Result<CheckRequest> read_check(const JsonDocument& body) {
-  Members members(body, body.root(), "", {"key", "cost", "limit", "dry_run"});
-  CheckRequest request = read_check_members(body, members);
-  if (members.status().ok()) request.dry_run = members.flag("dry_run");
+Result<CheckRequest> read_check(const JsonDocument& body) { return read_whole_check(body, body.root(), ""); }
+
+Result<CheckBatchRequest> read_check_batch(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"checks"});
   if (!members.status().ok()) return members.status();
+  const JsonNode* array = members.any("checks");
+  if (array == nullptr) return members.status();
+  if (array->kind != JsonNode::Kind::kArray) {
+    return Status(Code::kInvalidArgument, "checks must be an array, not " + std::string(kind_name(*array)) + ".");
+  }
+  if (array->size > kMaxBatchChecks) {
+    return Status(Code::kInvalidArgument, "checks must contain at most " + std::to_string(kMaxBatchChecks) +
+                                              " checks, not " + std::to_string(array->size) + ".");
+  }
+  CheckBatchRequest request;
+  request.checks.reserve(array->size);
+  const JsonNode* node = array->size == 0 ? nullptr : body.first_child(*array);
+  for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
+    const std::string path = "checks[" + std::to_string(i) + "]";
+    const Result<CheckRequest> check = read_whole_check(body, *node, path);
+    const Status valid = check.ok() ? check_key(check->key, path + ".key") : check.status();
+    if (!valid.ok()) {
+      request.checks.emplace_back(valid);
+      continue;
+    }
+    if (check->limit && request.limits.empty()) request.limits.reserve(array->size);  // checks point into it
+    const Limit* limit = check->limit ? &request.limits.emplace_back(*check->limit) : nullptr;
+    request.checks.emplace_back(
+        BatchCheck{.key = check->key, .cost = check->cost, .limit = limit, .dry_run = check->dry_run});
+  }
   return request;
 }
 

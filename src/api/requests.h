@@ -33,11 +33,20 @@ struct CheckAllRequest {
   bool dry_run = false;
 };
 
+struct CheckBatchRequest {
+  /// A failure stands for a check that is not right in itself: it names the path of the field.
+  std::vector<Result<BatchCheck>> checks;
+  /// Those that checks carry, which point into it.
+  std::vector<Limit> limits;
+};
+
 /// `{"key","cost"?,"limit"?,"dry_run"?}`; `limit` is a rate string, or an object of what read_limit() takes in its
 /// place.
 Result<CheckRequest> read_check(const JsonDocument& body);
 /// `{"items":[...],"dry_run"?}`, each item `{"key","cost"?,"limit"?}`, `"key"`, `["key"]` or `["key",cost]`.
 Result<CheckAllRequest> read_check_all(const JsonDocument& body);
+/// `{"checks":[...]}`, each as read_check() takes it. Fails only where that is not so of the whole.
+Result<CheckBatchRequest> read_check_batch(const JsonDocument& body);
 /// `{"key","limit"}`, a rate string; or `{"key","rate","per","algorithm"?,"burst"?}`, where `per` is a duration as
 /// text, or an integer of seconds.
 Result<LimitRequest> read_limit(const JsonDocument& body);

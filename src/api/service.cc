@@ -95,7 +95,7 @@ std::optional<Response> read(const OperationRow& row, Reading& reading) {
   // is read.
   static thread_local JsonDocument document;
   if (row.takes_body() || !reading.request.body.empty()) {
-    const Status parsed = document.parse(reading.request.body);
+    const Status parsed = document.parse(reading.request.body, "The body", row.most_json_values);
     if (!parsed.ok()) return error_response(400, "invalid_json", parsed.message());
     reading.body = &document;
   }
@@ -135,6 +135,7 @@ struct WriteAnswer {
     for (const T& answer : answers) write(json, answer);
     json.end_array();
   }
+  void operator()(const backend::BatchResult& results) const { write(json, results); }
   void operator()(const backend::Done&) const {
     json.begin_object();
     json.member<"ok">(true);
@@ -223,6 +224,7 @@ Service::Route Service::route(Method method, std::string_view path) {
     return route;
   }
   route.takes_body = match.operation->takes_body();
+  route.most_body_bytes = match.operation->most_body_bytes;
   // To sum a pattern up takes as long as it has keys.
   const bool sums_up = match.operation->effect == Effect::kReads && match.operation->takes_key() && names_pattern(path);
   route.effect = sums_up ? Effect::kScans : match.operation->effect;
@@ -233,7 +235,7 @@ Service::Route Service::route(Method method, std::string_view path) {
 std::optional<Response> Service::submit(const Route& route, const Request& request, backend::Queue& queue,
                                         backend::Asker& asker, std::uint64_t number) {
   FLINT_ASSERT(route.operation != nullptr);
-  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .limits = {}, .asked = {}};
+  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .checks = {}, .limits = {}, .asked = {}};
   std::optional<Response> response = read(*route.operation, reading);
   if (!response) queue.submit(reading.asked, asker, number);
   return response;
@@ -255,7 +257,7 @@ Response Service::respond(const OperationRow& operation, const backend::Answer& 
 
 void Service::run(const Route& route, const Request& request, std::function<void(Response)> done, std::string* audit) {
   FLINT_ASSERT(route.operation != nullptr);
-  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .limits = {}, .asked = {}};
+  Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .checks = {}, .limits = {}, .asked = {}};
   if (std::optional<Response> response = read(*route.operation, reading)) return done(std::move(*response));
   if (const auto* list = std::get_if<backend::List>(&reading.asked)) {
     return run_in_pages(backend_, list->query, std::move(done));

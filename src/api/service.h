@@ -28,6 +28,7 @@ class Service {
   struct Route {
     Response error;
     bool takes_body = false;
+    std::size_t most_body_bytes = kMaxBodyBytes;
     Effect effect = Effect::kReads;
     /// Static storage; null when `error` says why there is no operation.
     const OperationRow* operation = nullptr;

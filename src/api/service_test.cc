@@ -105,6 +105,35 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
   EXPECT_THAT(get("/v1/health").body, StartsWith(R"({"ok":true,)"));
 }
 
+TEST_F(ServiceTest, ABatchHasAResultForEachCheck) {
+  add_limits();
+  EXPECT_EQ(post("/v1/check-batch", R"({"checks":[]})").body, R"({"results":[]})");
+  const Response mixed =
+      post("/v1/check-batch", R"({"checks":[{"key":"a","cost":5},{"key":"nobody"},{"key":"a"},)"
+                              R"({"key":"a","cost":"x"},{"key":"new","limit":"3/h","dry_run":true}]})");
+  EXPECT_EQ(mixed.status, 200);
+  EXPECT_THAT(mixed.body, StartsWith(R"({"results":[{"key":"a","allowed":true,"cost":5,)"));
+  EXPECT_THAT(mixed.body,
+              HasSubstr(R"({"error":"no limit is configured for key \"nobody\".","code":"limit_not_found"},)"
+                        R"({"key":"a","allowed":false,)"));
+  EXPECT_THAT(mixed.body, HasSubstr(R"({"error":"checks[3].cost must be an integer)"));
+  EXPECT_THAT(mixed.body, HasSubstr(R"({"key":"new","allowed":true,"cost":1,"limit":3,)"));
+  EXPECT_THAT(post("/v1/check-batch", R"({"checks":[{"key":"a"}],"dry_run":true})").body,
+              HasSubstr("dry_run is not a field"));
+}
+
+TEST_F(ServiceTest, ABatchMayHaveManyMoreValuesThanOtherRequests) {
+  std::string body = R"({"checks":[)";
+  for (int i = 0; i < 1'000; ++i) {
+    body += std::string(i == 0 ? "" : ",") + R"({"key":"k)" + std::to_string(i) +
+            R"(","cost":1,"limit":{"rate":3,"per":"1h","algorithm":"token_bucket","burst":5},"dry_run":false})";
+  }
+  const Response response = post("/v1/check-batch", body + "]}");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_THAT(response.body, HasSubstr(R"({"key":"k999","allowed":true,"cost":1,"limit":5,"remaining":4,)"));
+  EXPECT_THAT(post("/v1/check-all", body + "]}").body, HasSubstr("contains more than 4096 JSON values"));
+}
+
 TEST_F(ServiceTest, PatternsAndCarriedLimitsNeedNoSetUpOfKeys) {
   EXPECT_EQ(post("/v1/limits", R"({"key":"ip:*","limit":"2/m","override":true})").body, R"({"ok":true})");
   EXPECT_THAT(post("/v1/check", R"({"key":"ip:1","dry_run":true})").body, HasSubstr(R"("remaining":1,)"));

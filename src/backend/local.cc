@@ -49,6 +49,23 @@ class Decide {
     return decided(limiter_.check_all_deferred(check.items, {.dry_run = check.dry_run}));
   }
 
+  Decided operator()(const CheckBatch& batch) const {
+    std::vector<BatchCheck> checks;
+    checks.reserve(batch.checks.size());
+    for (const Result<BatchCheck>& one : batch.checks) {
+      if (one.ok()) checks.push_back(*one);
+    }
+    Result<Deferred<BatchResult>> decided = limiter_.check_batch_deferred(checks);
+    if (!decided.ok()) return {decided.status(), {}};
+    BatchResult results;
+    results.reserve(batch.checks.size());
+    auto next = decided->value.begin();
+    for (const Result<BatchCheck>& one : batch.checks) {
+      results.push_back(one.ok() ? std::move(*next++) : one.status());
+    }
+    return {std::move(results), decided->ticket};
+  }
+
   Decided operator()(const SetLimit& set) const {
     const std::optional<Limit> before = limiter_.limit_of(set.key);
     Ticket ticket;

@@ -90,6 +90,24 @@ TEST_F(LocalBackendTest, AnswersAtOnceWhatWaitsForNothing) {
   EXPECT_EQ(batches_, 0);
 }
 
+TEST_F(LocalBackendTest, ABatchKeepsTheOrderOfChecksThatCouldNotBeRead) {
+  open(SyncMode::kAlways);
+  Answers answers;
+  const std::vector<Result<BatchCheck>> checks = {Status(Code::kInvalidArgument, "unreadable"), BatchCheck{"a", 3},
+                                                  BatchCheck{"nobody"}, Status(Code::kInvalidArgument, "this too"),
+                                                  BatchCheck{"a", 1}};
+  queue_->submit(CheckBatch{checks}, answers, 1);
+  EXPECT_TRUE(answers.order.empty()) << "told before it was durable";
+  finish(answers, 1);
+  const auto& results = answers.as<BatchResult>(1);
+  ASSERT_EQ(results.size(), checks.size());
+  EXPECT_EQ(results[0].status().message(), "unreadable");
+  EXPECT_EQ(results[1]->remaining, 7U);
+  EXPECT_EQ(results[2].code(), Code::kLimitNotFound);
+  EXPECT_EQ(results[3].status().message(), "this too");
+  EXPECT_EQ(results[4]->remaining, 6U);
+}
+
 TEST_F(LocalBackendTest, AnswersAfterTheCommitAndInOrder) {
   open(SyncMode::kAlways);
   Answers answers;

@@ -58,6 +58,12 @@ struct CheckAll {
   std::span<const CheckItem> items;
   bool dry_run = false;
 };
+/// Answered by a BatchResult, in the same order.
+struct CheckBatch {
+  static constexpr Effect kEffect = Effect::kDecides;
+  /// A failure stands for a check that could not be read, and is its answer.
+  std::span<const Result<BatchCheck>> checks;
+};
 /// Answered by LimitSet.
 struct SetLimit {
   static constexpr Effect kEffect = Effect::kChanges;
@@ -129,8 +135,8 @@ struct Examine {
   static constexpr Effect kEffect = Effect::kExamines;
 };
 
-using Operation = std::variant<Check, CheckAll, SetLimit, Reset, ResetPrefix, Remove, RemovePrefix, ReadStatus, SumUp,
-                               ReadHealth, List, ReadHistory, Top, Flush, Compact, Examine>;
+using Operation = std::variant<Check, CheckAll, CheckBatch, SetLimit, Reset, ResetPrefix, Remove, RemovePrefix,
+                               ReadStatus, SumUp, ReadHealth, List, ReadHistory, Top, Flush, Compact, Examine>;
 
 [[nodiscard]] inline Effect effect_of(const Operation& operation) noexcept {
   return std::visit([](const auto& one) { return one.kEffect; }, operation);
@@ -139,6 +145,7 @@ using Operation = std::variant<Check, CheckAll, SetLimit, Reset, ResetPrefix, Re
 // The answers.
 
 struct Done {};
+using BatchResult = std::vector<Result<Decision>>;
 struct LimitSet {
   std::string key;
   /// Nothing if the key had no limit.
@@ -164,7 +171,8 @@ struct AllRemoved {
 };
 
 /// A Status says why the operation failed; it is never Ok. The others own all that they say.
-using Answer = std::variant<Status, Done, Decision, CheckAllResult, LimitSet, UsageReset, AllReset, LimitRemoved,
-                            AllRemoved, LimitStatus, std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
+using Answer =
+    std::variant<Status, Done, Decision, CheckAllResult, BatchResult, LimitSet, UsageReset, AllReset, LimitRemoved,
+                 AllRemoved, LimitStatus, std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
 
 }  // namespace flint::backend

@@ -179,6 +179,21 @@ Complaint judge_check_all(const json::value& answer, const json::object& asked) 
   return std::nullopt;
 }
 
+Complaint judge_check_batch(const json::value& answer, const json::object& asked) {
+  constexpr std::array kFailure = std::to_array<Field>({{"error", is_text}, {"code", is_text}});
+  const json::array& checks = asked.at("checks").as_array();
+  const json::array* results = member(answer, "results").if_array();
+  if (results == nullptr || results->size() != checks.size())
+    return "does not have the \"results\" that were asked for";
+  for (std::size_t i = 0; i < results->size(); ++i) {
+    const json::value& result = (*results)[i];
+    const bool failed = !member(result, "error").is_null();
+    const Complaint wrong = failed ? judge_members(result, kFailure) : judge_decision(result, checks[i].as_object());
+    if (wrong) return "has a result " + std::to_string(i) + " that " + *wrong;
+  }
+  return std::nullopt;
+}
+
 Complaint judge_status(const json::value& answer, const json::object& asked) {
   if (Complaint wrong = judge_status_members(answer)) return wrong;
   return member(answer, "key") == asked.at("key") ? Complaint() : "is about another key";

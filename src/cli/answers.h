@@ -15,6 +15,8 @@ Complaint judge_report(const json::value& answer, const json::object& asked);
 Complaint judge_decision(const json::value& answer, const json::object& asked);
 /// Each of the items that were asked for is an object with a cost.
 Complaint judge_check_all(const json::value& answer, const json::object& asked);
+/// Each of the checks that were asked for is an object with a cost.
+Complaint judge_check_batch(const json::value& answer, const json::object& asked);
 Complaint judge_status(const json::value& answer, const json::object& asked);
 Complaint judge_ranking(const json::value& answer, const json::object& asked);
 Complaint judge_events(const json::value& answer, const json::object& asked);

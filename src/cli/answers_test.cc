@@ -96,6 +96,22 @@ TEST(JudgeCheckAll, BelievesOneDecisionForEachItemThatAgreeWithTheWhole) {
   EXPECT_NE(judge(whole(false, nullptr, {})), std::nullopt);
 }
 
+TEST(JudgeCheckBatch, BelievesADecisionOrAnErrorForEachCheck) {
+  const json::array checks = {json::object{{"key", "a"}, {"cost", 1}}, json::object{{"key", "b"}, {"cost", 2}}};
+  const auto judge = [&](const json::value& answer) { return judge_check_batch(answer, {{"checks", checks}}); };
+  const auto whole = [](const json::array& results) { return json::object{{"results", results}}; };
+  const json::object a = decision("a", 1, true);
+  const json::object b = decision("b", 2, false);
+  const json::object error = {{"error", "no limit."}, {"code", "limit_not_found"}};
+  expect_strict(whole({a, b}), judge);
+  EXPECT_EQ(judge(whole({error, b})), std::nullopt);
+  EXPECT_NE(judge(whole({a})), std::nullopt);
+  EXPECT_NE(judge(whole({a, b, a})), std::nullopt);
+  EXPECT_NE(judge(whole({b, a})), std::nullopt);
+  EXPECT_NE(judge(whole({a, json::object{{"error", "no limit."}}})), std::nullopt);
+  EXPECT_NE(judge(whole({a, json::object{{"error", 1}, {"code", "limit_not_found"}}})), std::nullopt);
+}
+
 TEST(JudgeStatus, BelievesOnlyTheKeyThatWasAsked) {
   expect_strict(status("k"), [](const json::value& answer) { return judge_status(answer, {{"key", "k"}}); });
   EXPECT_NE(judge_status(status("other"), {{"key", "k"}}), std::nullopt);

@@ -61,6 +61,17 @@ Status check_forms(const Invocation& invocation) {
   return base::invalid(problem + " Run \"flint limit add --help\" to see what it takes.");
 }
 
+/// The operands as objects with a key and a cost.
+Result<json::array> items_of(const Invocation& invocation) {
+  json::array items;
+  for (const std::string& operand : invocation.operands) {
+    const Result<Item> item = parse_item(operand);
+    if (!item.ok()) return item.status();
+    items.push_back(json::object{{"key", item->key}, {"cost", item->cost}});
+  }
+  return items;
+}
+
 /// The command's question about one key, or `all` about a prefix: whichever is given.
 Exit ask_one_or_all(Session& session, const Command& command, const Question& all, const Invocation& invocation) {
   const auto prefix = invocation.option("--prefix");
@@ -134,15 +145,25 @@ Exit limit_add(Session& session, const Command& command, const Invocation& invoc
 }
 
 Exit limit_check_all(Session& session, const Command& command, const Invocation& invocation) {
-  json::array items;
-  for (const std::string& operand : invocation.operands) {
-    const Result<Item> item = parse_item(operand);
-    if (!item.ok()) return session.fail(item.status());
-    items.push_back(json::object{{"key", item->key}, {"cost", item->cost}});
-  }
-  json::object asked = {{"items", std::move(items)}};
+  Result<json::array> items = items_of(invocation);
+  if (!items.ok()) return session.fail(items.status());
+  json::object asked = {{"items", *std::move(items)}};
   if (invocation.has("--dry-run")) asked.emplace("dry_run", true);
   return session.ask(command.asks, asked);
+}
+
+Exit limit_check_batch(Session& session, const Command& command, const Invocation& invocation) {
+  Result<json::array> checks = items_of(invocation);
+  if (!checks.ok()) return session.fail(checks.status());
+  const auto limit = invocation.option("--limit");
+  if (limit) {
+    if (const Result<Limit> valid = parse_limit(*limit); !valid.ok()) return session.fail(valid.status());
+  }
+  for (json::value& check : *checks) {
+    if (limit) check.as_object().emplace("limit", *limit);
+    if (invocation.has("--dry-run")) check.as_object().emplace("dry_run", true);
+  }
+  return session.ask(command.asks, {{"checks", *std::move(checks)}});
 }
 
 Exit limit_reset(Session& session, const Command& command, const Invocation& invocation) {

@@ -14,6 +14,7 @@ Exit ask(Session& session, const Command& command, const Invocation& invocation)
 // Commands that do more.
 Exit limit_add(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_check_all(Session& session, const Command& command, const Invocation& invocation);
+Exit limit_check_batch(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_reset(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_delete(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_list(Session& session, const Command& command, const Invocation& invocation);

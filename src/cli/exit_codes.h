@@ -8,9 +8,9 @@ namespace flint::cli {
 
 /// The exit codes, and all of them.
 enum class Exit : std::uint8_t {
-  /// Done; of check and check-all: allowed.
+  /// Done; of check, check-all and check-batch: allowed.
   kDone = 0,
-  /// Of check and check-all: denied.
+  /// Of check, check-all and check-batch: denied.
   kDenied = 1,
   /// Wrong usage, an argument that is not allowed, or a key without a limit.
   kUsage = 2,

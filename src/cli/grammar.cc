@@ -49,6 +49,11 @@ constexpr std::array kCheckOptions = std::to_array<OptionSpec>({
 constexpr std::array kCheckAllOptions =
     std::to_array<OptionSpec>({{"--dry-run", "", "say what a check would be told, and take and count nothing"}});
 
+constexpr std::array kCheckBatchOptions = std::to_array<OptionSpec>({
+    {"--limit", "LIMIT", "the limit that each check carries, such as 100/m"},
+    {"--dry-run", "", "say what the checks would be told, and take and count nothing"},
+});
+
 constexpr std::array kPrefixOptions =
     std::to_array<OptionSpec>({{"--prefix", "P", "all limits, patterns and keys that start with this"}});
 
@@ -129,6 +134,19 @@ constexpr std::array kCommands = std::to_array<Command>({
      .exit_codes = kCheckExits,
      .asks = {"checkAll", Access::kChange, judge_check_all, render_check_all},
      .run = limit_check_all},
+    {.words = "limit check-batch",
+     .operands = "ITEM...",
+     .min_operands = 1,
+     .max_operands = kMaxBatchChecks,
+     .options = kCheckBatchOptions,
+     .summary = "Many checks at once, each decided by itself",
+     .details = "An ITEM is KEY or KEY=COST, as for \"limit check-all\", but a key may be there more than once.\n"
+                "1 to 1000 checks, decided in the order given. One that fails leaves the others as they are.\n",
+     .example = "  flint limit check-batch job:1 job:2=10 --limit 100/m\n",
+     .exit_codes =
+         "0 all allowed, 1 one or more denied, 2 wrong usage or a check failed, 3 storage or connection failed.",
+     .asks = {"checkBatch", Access::kChange, judge_check_batch, render_check_batch},
+     .run = limit_check_batch},
     {.words = "limit status",
      .operands = "KEY",
      .min_operands = 1,

@@ -22,8 +22,8 @@ constexpr std::string_view kEnvironment =
 
 constexpr std::string_view kExitCodes =
     "Exit codes:\n"
-    "  0  done; of check and check-all: allowed\n"
-    "  1  denied (check and check-all)\n"
+    "  0  done; of check, check-all and check-batch: allowed\n"
+    "  1  denied (check, check-all and check-batch)\n"
     "  2  wrong usage or argument, or a key without a limit\n"
     "  3  storage, connection or output failed\n";
 

@@ -72,6 +72,22 @@ Fact doctor_fact(std::string_view name, const json::value& value) {
   return fact;
 }
 
+Table decision_table() {
+  return Table({{"KEY"},
+                {"DECISION"},
+                {"COST", Align::kRight},
+                {"REMAINING", Align::kRight},
+                {"LIMIT", Align::kRight},
+                {"RETRY IN", Align::kRight}});
+}
+
+void add_decision(Table& table, const json::value& decision) {
+  const bool passed = is_true(member(decision, "allowed"));
+  table.add({shown(member(decision, "key")), passed ? "allowed" : "denied", shown(member(decision, "cost")),
+             shown(member(decision, "remaining")), shown(member(decision, "limit")),
+             passed ? "-" : wait_of(member(decision, "retry_after_ms"))});
+}
+
 std::string findings_text(const json::array& findings, const Style& style) {
   std::string text;
   for (const json::value& finding : findings) {
@@ -119,20 +135,13 @@ Shown render_decision(const json::value& decision, const json::object& /*asked*/
 }
 
 Shown render_check_all(const json::value& result, const json::object& /*asked*/, const Style& style) {
-  Table table({{"KEY"},
-               {"DECISION"},
-               {"COST", Align::kRight},
-               {"REMAINING", Align::kRight},
-               {"LIMIT", Align::kRight},
-               {"RETRY IN", Align::kRight}});
+  Table table = decision_table();
   const bool allowed = is_true(member(result, "allowed"));
   const json::array& decisions = elements(member(result, "results"));
   std::string retry_in = "-";
   for (const json::value& decision : decisions) {
-    const bool passed = is_true(member(decision, "allowed"));
-    if (!passed) retry_in = wait_of(member(decision, "retry_after_ms"));
-    table.add({shown(member(decision, "key")), passed ? "allowed" : "denied", shown(member(decision, "cost")),
-               shown(member(decision, "remaining")), shown(member(decision, "limit")), passed ? "-" : retry_in});
+    if (!is_true(member(decision, "allowed"))) retry_in = wait_of(member(decision, "retry_after_ms"));
+    add_decision(table, decision);
   }
   if (allowed) {
     return {table.text(style) + style.green("Allowed") + ": " + std::to_string(decisions.size()) +
@@ -141,6 +150,27 @@ Shown render_check_all(const json::value& result, const json::object& /*asked*/,
   return {table.text(style) + style.red("Denied") + " by " + quoted(member(result, "denied_key")) +
               "; nothing was consumed. Try again in " + retry_in + ".\n",
           Exit::kDenied};
+}
+
+Shown render_check_batch(const json::value& answer, const json::object& asked, const Style& style) {
+  Table table = decision_table();
+  const json::array& results = elements(member(answer, "results"));
+  const json::array& checks = elements(member(asked, "checks"));
+  std::size_t denied = 0;
+  std::string failures;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const json::value& error = member(results[i], "error");
+    if (error.is_null()) {
+      denied += is_true(member(results[i], "allowed")) ? 0 : 1;
+      add_decision(table, results[i]);
+      continue;
+    }
+    const json::value check = i < checks.size() ? checks[i] : json::value();
+    table.add({shown(member(check, "key")), "failed", shown(member(check, "cost")), "-", "-", "-"});
+    failures += style.red("Failed") + ": " + shown(error) + "\n";
+  }
+  const Exit exit = !failures.empty() ? Exit::kUsage : denied > 0 ? Exit::kDenied : Exit::kDone;
+  return {table.text(style) + failures, exit};
 }
 
 Shown render_status(const json::value& status, const json::object& /*asked*/, const Style& style) {

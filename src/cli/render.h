@@ -11,6 +11,8 @@ namespace flint::cli {
 Shown render_limit_set(const json::value& answer, const json::object& asked, const Style& style);
 Shown render_decision(const json::value& decision, const json::object& asked, const Style& style);
 Shown render_check_all(const json::value& result, const json::object& asked, const Style& style);
+/// kUsage when a check failed, else kDenied when one was denied.
+Shown render_check_batch(const json::value& answer, const json::object& asked, const Style& style);
 Shown render_status(const json::value& status, const json::object& asked, const Style& style);
 /// A page of a list.
 Shown render_statuses(const json::value& statuses, const json::object& asked, const Style& style);

@@ -61,6 +61,28 @@ TEST(RenderCheckAll, Denied) {
   EXPECT_EQ(shown.exit, Exit::kDenied);
 }
 
+TEST(RenderCheckBatch, AFailureCountsMoreThanADenial) {
+  const std::string allowed = R"({"key":"a","allowed":true,"cost":1,"limit":10,"remaining":9,"retry_after_ms":0})";
+  const std::string denied = R"({"key":"b","allowed":false,"cost":3,"limit":10,"remaining":2,"retry_after_ms":250})";
+  const std::string failed = R"({"error":"no limit is configured for key \"c\".","code":"limit_not_found"})";
+  const json::object asked{
+      {"checks", json::array{json::object{{"key", "a"}, {"cost", 1}}, json::object{{"key", "b"}, {"cost", 3}},
+                             json::object{{"key", "c"}, {"cost", 1}}}}};
+  const auto shown = [&](const std::string& results) {
+    return render_check_batch(of(R"({"results":[)" + results + "]}"), asked, kPlain);
+  };
+  EXPECT_EQ(shown(allowed).exit, Exit::kDone);
+  EXPECT_EQ(shown(allowed + "," + denied).exit, Exit::kDenied);
+  const Shown whole = shown(allowed + "," + denied + "," + failed);
+  EXPECT_EQ(whole.exit, Exit::kUsage);
+  EXPECT_EQ(whole.text,
+            "KEY  DECISION  COST  REMAINING  LIMIT  RETRY IN\n"
+            "a    allowed      1          9     10         -\n"
+            "b    denied       3          2     10    250 ms\n"
+            "c    failed       1          -      -         -\n"
+            "Failed: no limit is configured for key \"c\".\n");
+}
+
 TEST(RenderStatus, ShowsEverything) {
   EXPECT_EQ(render_status(of(kStatus), {}, kPlain).text,
             "api:x\n"

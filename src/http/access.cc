@@ -76,7 +76,8 @@ Refusal never_served(const api::Service::Route& route) {
 
 /// JSON is demanded by its content type, not by looking at the body: a web page can send any bytes as a plain form, but
 /// `application/json` only after a preflight, which the server refuses.
-std::optional<Refusal> refuse_body(const RequestHead& head, bool takes_body) {
+std::optional<Refusal> refuse_body(const RequestHead& head, const api::Service::Route& route) {
+  const bool takes_body = route.takes_body;
   const bool must_be_json = head.has_body() || (takes_body && head.content_type);
   if (must_be_json && !(head.content_type && is_json(*head.content_type))) {
     return refusal(415, "unsupported_media_type",
@@ -90,7 +91,7 @@ std::optional<Refusal> refuse_body(const RequestHead& head, bool takes_body) {
   if (takes_body && head.framing == RequestHead::Framing::kNoBody) {
     return refusal(411, "length_required", "The request needs a body with a Content-Length.");
   }
-  if (head.content_length > kMaxBodyBytes) return refusal_of(body_too_large());
+  if (head.content_length > route.most_body_bytes) return refusal_of(body_too_large(route.most_body_bytes));
   return std::nullopt;
 }
 
@@ -136,7 +137,7 @@ std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,
       refused = Refusal{std::move(route.error), false, false};
     }
   }
-  if (!refused) refused = refuse_body(head, route.takes_body);
+  if (!refused) refused = refuse_body(head, route);
   // A body may also be on its way where one belongs and the request does not say how long it is.
   const bool unsized = head.framing == RequestHead::Framing::kNoBody && route.takes_body;
   if (refused && (head.has_body() || unsized)) refused->close = true;

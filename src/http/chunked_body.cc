@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "api/exchange.h"
 #include "http/chars.h"
 
 namespace flint::http {
@@ -46,7 +47,11 @@ bool are_extensions(std::string_view text) {
 
 }  // namespace
 
-BadRequest body_too_large() noexcept { return {413, "body_too_large", "The body is larger than 256 KiB."}; }
+BadRequest body_too_large(std::size_t most_bytes) noexcept {
+  static_assert(api::kMaxBodyBytes == 256 * 1024 && api::kMaxBatchBodyBytes == 1024 * 1024);
+  const bool is_batch = most_bytes > api::kMaxBodyBytes;
+  return {413, "body_too_large", is_batch ? "The body is larger than 1 MiB." : "The body is larger than 256 KiB."};
+}
 
 ChunkedBody::State ChunkedBody::parse(std::string_view bytes, std::string& body, std::size_t& used) {
   const std::size_t given = bytes.size();
@@ -104,8 +109,8 @@ ChunkedBody::State ChunkedBody::begin_chunk(std::size_t body_bytes) {
   if (digits == 0 || digits > kMaxDigits) return bad("The size of a chunk is not hexadecimal.");
   if (!are_extensions(extension)) return bad("An extension of a chunk is malformed.");
   std::from_chars(line_.data(), line_.data() + digits, chunk_left_, 16);
-  if (chunk_left_ > kMaxBodyBytes - body_bytes) {
-    error_ = body_too_large();
+  if (chunk_left_ > most_bytes_ - body_bytes) {
+    error_ = body_too_large(most_bytes_);
     return State::kBad;
   }
   part_ = chunk_left_ == 0 ? Part::kTrailers : Part::kData;

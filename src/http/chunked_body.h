@@ -10,7 +10,6 @@
 
 namespace flint::http {
 
-inline constexpr std::size_t kMaxBodyBytes = 256 * 1024;
 /// The limit for a chunk's extensions, and for all trailer fields together.
 inline constexpr std::size_t kMaxChunkLineBytes = 256;
 inline constexpr std::size_t kMaxTrailerBytes = 4 * 1024;
@@ -20,6 +19,9 @@ inline constexpr std::size_t kMaxTrailerBytes = 4 * 1024;
 class ChunkedBody {
  public:
   enum class State : std::uint8_t { kNeedsMore, kDone, kBad };
+
+  /// The body may have `most_bytes`.
+  explicit ChunkedBody(std::size_t most_bytes) : most_bytes_(most_bytes) {}
 
   /// Reads from the front of `bytes`, appends data to `body`, and sets `used` to the number of bytes read. After
   /// kNeedsMore, that is all of them.
@@ -37,6 +39,7 @@ class ChunkedBody {
   State end_trailer(bool& done);
   State bad(std::string_view message);
 
+  std::size_t most_bytes_;
   Part part_ = Part::kSizeLine;
   /// The line being read, including its CR.
   std::string line_;
@@ -46,7 +49,7 @@ class ChunkedBody {
   std::optional<BadRequest> error_;
 };
 
-/// The refusal of a body longer than kMaxBodyBytes, as received or as declared.
-[[nodiscard]] BadRequest body_too_large() noexcept;
+/// The refusal of a body longer than `most_bytes`, as received or as declared.
+[[nodiscard]] BadRequest body_too_large(std::size_t most_bytes) noexcept;
 
 }  // namespace flint::http

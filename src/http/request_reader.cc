@@ -65,7 +65,7 @@ RequestReader::Step RequestReader::next() {
 /// The usual request has come as a whole: its body is a view into the buffer, and nothing is copied. A body that has
 /// not come yet is collected in a string of its own, because the buffer holds heads and is smaller than the largest
 /// body; the head's path and query are copied then, since the buffer is used again beneath them.
-void RequestReader::read_body() {
+void RequestReader::read_body(std::size_t most_bytes) {
   FLINT_ASSERT(part_ == Part::kDecision);
   const std::size_t there = end_ - begin_ - parser_.size();
   const bool declared = head_.framing != RequestHead::Framing::kChunked;
@@ -75,11 +75,12 @@ void RequestReader::read_body() {
     part_ = Part::kWhole;
     return;
   }
-  if (declared && head_.content_length > kMaxBodyBytes) {
-    bad(Part::kBadBody, body_too_large());
+  if (declared && head_.content_length > most_bytes) {
+    bad(Part::kBadBody, body_too_large(most_bytes));
     return;
   }
   detach_head();
+  chunks_ = ChunkedBody(most_bytes);
   if (declared) collected_.reserve(static_cast<std::size_t>(head_.content_length));
   part_ = Part::kBody;
 }
@@ -128,7 +129,6 @@ void RequestReader::detach_head() {
   head_.query = query_;
   head_.host = head_.authorization = head_.content_type = std::nullopt;
   begin_ += parser_.size();
-  chunks_ = ChunkedBody();
 }
 
 /// For the refusal of a request that could not be parsed: the method is taken from the bytes, since there is no head. A

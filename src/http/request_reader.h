@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/exchange.h"
 #include "http/chunked_body.h"
 #include "http/request_head.h"
 
@@ -34,8 +35,8 @@ class RequestReader {
 
   /// The next step. Without a change in between, calling it again gives the same result.
   Step next();
-  /// After kHead. A body longer than kMaxBodyBytes is kBad, whether its length is declared or found out.
-  void read_body();
+  /// After kHead. A body longer than `most_bytes` is kBad, whether its length is declared or found out.
+  void read_body(std::size_t most_bytes = api::kMaxBodyBytes);
   /// After kHead of a request without a body: the next request begins after the head.
   void skip_body();
   void finish();
@@ -69,7 +70,7 @@ class RequestReader {
   /// The target of a detached head.
   std::string path_;
   std::string query_;
-  ChunkedBody chunks_;
+  ChunkedBody chunks_{api::kMaxBodyBytes};
   /// A body that did not fit into the buffer.
   std::string collected_;
   std::string_view body_;

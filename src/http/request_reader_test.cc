@@ -105,7 +105,7 @@ TEST(RequestReader, AllowsWhatIsJustSmallEnough) {
   EXPECT_EQ(read_whole(head(fields)).error, 0);
   EXPECT_EQ(read_whole(head(fields + "A: b\r\n")).error, 431);
 
-  const std::string body(kMaxBodyBytes, 'b');
+  const std::string body(api::kMaxBodyBytes, 'b');
   EXPECT_EQ(read_whole(head("Content-Length: 262144\r\n") + body).requests.at(0).body, body);
   EXPECT_EQ(read_whole(chunked("3FFFF\r\n" + body.substr(1) + "\r\n1\r\nb\r\n0\r\n\r\n")).requests.at(0).body, body);
   EXPECT_EQ(read_whole(chunked("40000\r\n" + body + "\r\n1\r\nb\r\n0\r\n\r\n")).error, 413);

@@ -28,6 +28,14 @@ storage::StoreOptions store_options(const Options& options, storage::StoreOption
   return tuning;
 }
 
+/// There was no room for a record, or no descriptor for a new segment: denials, and checks after it, may be answered.
+bool is_of_storage_now(Code code) noexcept { return code == Code::kDiskFull || code == Code::kIoError; }
+
+/// A failure that leaves the other checks of a batch as they are.
+bool concerns_one_check(Code code) noexcept {
+  return code == Code::kInvalidArgument || code == Code::kLimitNotFound || is_of_storage_now(code);
+}
+
 std::uint64_t ceil_ms(Nanos time) noexcept {
   return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
 }
@@ -144,12 +152,17 @@ Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
 
 Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost, const CheckOptions& options) {
   if (Status open = check_open(); !open.ok()) return open;
-  if (options.limit) {
-    if (Status valid = validate_limit(*options.limit); !valid.ok()) return valid;
-  }
   base::MutexLock lock(mutex_);
-  Item item = find_item(key, cost);
-  return check_by_rules(item, options.limit ? &*options.limit : nullptr, options.dry_run, clock_->now());
+  return check_one(
+      {.key = key, .cost = cost, .limit = options.limit ? &*options.limit : nullptr, .dry_run = options.dry_run});
+}
+
+Result<Deferred<Decision>> Engine::check_one(const BatchCheck& one) {
+  if (one.limit != nullptr) {
+    if (Status valid = validate_limit(*one.limit); !valid.ok()) return valid;
+  }
+  Item item = find_item(one.key, one.cost);
+  return check_by_rules(item, one.limit, one.dry_run, clock_->now());
 }
 
 Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wanted, const CheckAllOptions& options) {
@@ -192,6 +205,37 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
     break;
   }
   pay_for_births();
+  return answer;
+}
+
+/// A hold of the mutex takes as long as that of the largest check_all, so that a batch of any size delays other callers
+/// no longer than a check_all does.
+Result<Deferred<std::vector<Result<Decision>>>> Engine::check_batch(std::span<const BatchCheck> checks) {
+  if (checks.size() > kMaxBatchChecks) {
+    return Status::of_field("checks", fmt::format("must be at most {}, not {}.", kMaxBatchChecks, checks.size()));
+  }
+  Deferred<std::vector<Result<Decision>>> answer{.value = {}, .ticket = {}};
+  answer.value.reserve(checks.size());
+  do {
+    if (Status open = check_open(); !open.ok()) return open;
+    const auto some = checks.first(std::min(checks.size(), kMaxCheckAllItems));
+    checks = checks.subspan(some.size());
+    base::MutexLock lock(mutex_);
+    for (const BatchCheck& one : some) {
+      Result<Deferred<Decision>> decided = check_one(one);
+      if (!decided.ok() && !concerns_one_check(decided.code())) return decided.status();
+      if (!decided.ok()) {
+        answer.value.emplace_back(decided.status());
+        continue;
+      }
+      answer.ticket.seq = std::max(answer.ticket.seq, decided->ticket.seq);
+      answer.value.emplace_back(std::move(decided->value));
+    }
+  } while (!checks.empty());
+  const auto failed = [](const Result<Decision>& one) { return is_of_storage_now(one.code()); };
+  if (!answer.value.empty() && std::all_of(answer.value.begin(), answer.value.end(), failed)) {
+    return answer.value.front().status();
+  }
   return answer;
 }
 

@@ -37,6 +37,7 @@ class Engine {
   Result<Deferred<Decision>> check(std::string_view key, Units cost);
   Result<Deferred<Decision>> check(std::string_view key, Units cost, const CheckOptions& options);
   Result<Deferred<CheckAllResult>> check_all(std::span<const CheckItem> items, const CheckAllOptions& options = {});
+  Result<Deferred<std::vector<Result<Decision>>>> check_batch(std::span<const BatchCheck> checks);
   Result<Ticket> reset(std::string_view key);
   Result<Ticket> remove(std::string_view key);
   Result<Deferred<std::uint64_t>> reset_prefix(std::string_view prefix);
@@ -138,6 +139,7 @@ class Engine {
       FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Deferred<Decision>> check_by_rules(Item& item, const Limit* carried, bool dry_run,
                                                           const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Deferred<Decision>> check_one(const BatchCheck& one) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> deny(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Decision decision(const Item& item, const Moment& at) const;

@@ -44,7 +44,7 @@ class Comparison {
 
  private:
   void step() {
-    switch (random_.pick(28)) {
+    switch (random_.pick(29)) {
       case 0:
       case 1:
         return limit();
@@ -70,6 +70,8 @@ class Comparison {
         return random_.one_in(3) ? remove_or_reset_pattern() : limit_pattern();
       case 15:
         return dry_run();
+      case 16:
+        return check_batch();
       default:
         return check();
     }
@@ -201,6 +203,33 @@ class Comparison {
     EXPECT_EQ(got.denied_key, wanted.denied_key);
     EXPECT_EQ(to_texts(got.results), to_texts(wanted.results));
     compare(keys.back());
+  }
+
+  /// Keys without a limit among them, and the same key more than once.
+  void check_batch() {
+    std::vector<std::string> keys;
+    std::vector<std::optional<Limit>> carried;
+    std::vector<BatchCheck> checks;
+    for (std::uint64_t i = random_.pick(6); i > 0; --i) {
+      keys.push_back(any_key());
+      carried.push_back(any_carried());
+    }
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const Units cost = carried[i] || model_.holds_for(keys[i]) ? any_cost(keys[i], carried[i]) : 1;
+      checks.push_back(
+          {.key = keys[i], .cost = cost, .limit = carried[i] ? &*carried[i] : nullptr, .dry_run = random_.one_in(5)});
+    }
+    const auto results = must(engine_->check_batch(checks)).value;
+    ASSERT_EQ(results.size(), checks.size());
+    for (std::size_t i = 0; i < checks.size(); ++i) {
+      const BatchCheck& one = checks[i];
+      if (!carried[i] && !model_.holds_for(keys[i])) {
+        EXPECT_EQ(results[i].code(), Code::kLimitNotFound);
+        continue;
+      }
+      const auto wanted = model_.check_all({{one.key, one.cost, one.limit}}, one.dry_run).results.front();
+      EXPECT_EQ(to_text(must(results[i])), to_text(wanted));
+    }
   }
 
   void status() {

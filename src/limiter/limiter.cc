@@ -115,6 +115,9 @@ Result<Decision> Limiter::check(std::string_view key, Units cost, const CheckOpt
 Result<CheckAllResult> Limiter::check_all(std::span<const CheckItem> items, const CheckAllOptions& options) {
   return await(*impl_->engine, impl_->engine->check_all(items, options));
 }
+Result<std::vector<Result<Decision>>> Limiter::check_batch(std::span<const BatchCheck> checks) {
+  return await(*impl_->engine, impl_->engine->check_batch(checks));
+}
 Status Limiter::reset(std::string_view key) { return await(*impl_->engine, impl_->engine->reset(key)); }
 Status Limiter::remove(std::string_view key) { return await(*impl_->engine, impl_->engine->remove(key)); }
 Result<std::uint64_t> Limiter::reset_prefix(std::string_view prefix) {
@@ -136,6 +139,9 @@ Result<Deferred<Decision>> Limiter::check_deferred(std::string_view key, Units c
 Result<Deferred<CheckAllResult>> Limiter::check_all_deferred(std::span<const CheckItem> items,
                                                              const CheckAllOptions& options) {
   return impl_->engine->check_all(items, options);
+}
+Result<Deferred<std::vector<Result<Decision>>>> Limiter::check_batch_deferred(std::span<const BatchCheck> checks) {
+  return impl_->engine->check_batch(checks);
 }
 Status Limiter::reset_deferred(std::string_view key, Ticket* ticket) {
   return hand_over(impl_->engine->reset(key), ticket);

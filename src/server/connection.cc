@@ -213,7 +213,7 @@ void Connection::admit() {
     host_.core().connections.prove(*visitor_);
   }
   if (head.expects_continue && head.has_body()) outbox_.tail() += "HTTP/1.1 100 Continue\r\n\r\n";
-  reader_.read_body();
+  reader_.read_body(route_.most_body_bytes);
 }
 
 /// The answer may come while the operation is submitted, as almost every one does where nothing waits for a sync, or at

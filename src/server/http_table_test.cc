@@ -54,6 +54,11 @@ std::string json_post(std::string_view fields, std::string_view body) {
          "\r\n" + std::string(body);
 }
 
+std::string batch_post(std::string_view fields, std::string_view body) {
+  return "POST /v1/check-batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+         std::string(fields) + "\r\n" + std::string(body);
+}
+
 std::string check(std::string_view body) { return post("/v1/check", body); }
 
 std::vector<Row> framing_rows() {
@@ -114,6 +119,7 @@ std::vector<Row> framing_rows() {
 }
 
 std::vector<Row> body_framing_rows() {
+  const std::string batch = R"({"checks":[{"key":"k"}]})";
   const std::string body = R"({"key":"k"})";
   const std::string too_large(256 * 1024 + 1, ' ');
   const auto chunked = [](std::string_view chunks) { return json_post("Transfer-Encoding: chunked\r\n", chunks); };
@@ -159,6 +165,15 @@ std::vector<Row> body_framing_rows() {
        "256 KiB"},
       {"largest body", json_post("Content-Length: 262144\r\n", body + too_large.substr(body.size() + 1)), 200, kGoesOn,
        "allowed"},
+      {"largest batch", batch_post("Content-Length: 1048576\r\n", batch + std::string(1048576 - batch.size(), ' ')),
+       200, kGoesOn, "allowed"},
+      {"largest batch in chunks",
+       batch_post("Transfer-Encoding: chunked\r\n",
+                  "100000\r\n" + batch + std::string(1048576 - batch.size(), ' ') + "\r\n0\r\n\r\n"),
+       200, kGoesOn, "allowed"},
+      {"batch declared too large", batch_post("Content-Length: 1048577\r\n", ""), 413, kCloses, "1 MiB"},
+      {"chunk of a batch declared too large", batch_post("Transfer-Encoding: chunked\r\n", "100001\r\n"), 413, kCloses,
+       "1 MiB"},
       // The connection stayed open, and a body that came anyway was taken for the next request.
       {"no length", json_post("", body), 411, kCloses, "Content-Length"},
       {"no length and no type", raw("POST /v1/check HTTP/1.1"), 411, kCloses, "Content-Length"},

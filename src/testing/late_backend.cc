@@ -15,6 +15,7 @@ std::string subject(const backend::Operation& operation) {
         using One = std::decay_t<decltype(one)>;
         if constexpr (requires { one.key; }) return std::string(one.key);
         if constexpr (std::is_same_v<One, backend::CheckAll>) return "check_all";
+        if constexpr (std::is_same_v<One, backend::CheckBatch>) return "check_batch";
         if constexpr (std::is_same_v<One, backend::List>) return "list";
         if constexpr (std::is_same_v<One, backend::Top>) return "top";
         if constexpr (std::is_same_v<One, backend::Flush>) return "flush";

@@ -56,6 +56,7 @@ ARGUMENTS = [
     (["limit", "add", "--rate=5", "--per=1s", "--"], "key", argument_key(), "{}"),
     *[(["limit", verb, "--"], "key", argument_key(), "{}") for verb in ("check", "status", "reset", "history")],
     (["limit", "check-all", "a", "--"], "items[1].key", argument_key(), "{}"),
+    (["limit", "check-batch", "a"], "limit", argument_rate_string(), "--limit={}"),
     (["limit", "list"], "--timeout", cases((), ["", " ", "0", "0s", "-1s", "1.5s", "soon", "1w"]), "--timeout={}"),
     (["limit", "list"], "--lock-timeout", cases((), ["", " ", "-1s", "1.5s", "soon", "1w", "2d"]), "--lock-timeout={}"),
     (["server", "start"], "--flush-every-ms", server_numbers(1, 60_000), "--flush-every-ms={}"),
@@ -174,8 +175,45 @@ class BodyTest(InputTest):
         self.refused(Case("repeated", None, ("items appears more than once",)), "items", "POST", "/v1/check-all",
                      b'{"items":["k"],"items":["k"]}')
 
+    def test_checks(self):
+        """A check that is wrong has the error of /v1/check, with its path, as its result; the others are decided."""
+        for path, kind, form in (("checks[1].key", "key", b'{"key":%s,"cost":1}'),
+                                 ("checks[1].cost", "units", b'{"key":"k","cost":%s}')):
+            for case in JSON_KINDS[kind]:
+                body = b'{"checks":[{"key":"a","dry_run":true},' + form % case.value + b"]}"
+                if case.code == "invalid_json":
+                    self.refused(case, path, "POST", "/v1/check-batch", body, names=[path])
+                else:
+                    self.fails_alone(case, path, body)
+        for name, check, says in (
+                ("not an object", b'"k"', "checks[1] must be an object"), ("without key", b"{}", "checks[1].key"),
+                ("unknown field", b'{"key":"k","x":1}', "checks[1].x is not a field"),
+                ("repeated field", b'{"key":"k","key":"k"}', "checks[1].key appears more than once"),
+                ("flag", b'{"key":"k","dry_run":1}', "checks[1].dry_run must be true or false"),
+                ("limit", b'{"key":"k","limit":5}', "checks[1].limit must be a text")):
+            body = b'{"checks":[{"key":"a","dry_run":true},' + check + b"]}"
+            self.fails_alone(Case(name, None, (says,)), "checks[1]", body)
+        for name, checks, says in (
+                ("too many", b"[" + b",".join([b'{"key":"k"}'] * 1001) + b"]", "checks must contain at most 1000"),
+                *[(f"{kind} for the checks", value, "checks must be an array")
+                  for kind, value in (("null", b"null"), ("text", b'"k"'), ("number", b"1"), ("object", b"{}"))]):
+            self.refused(Case(name, None, (says,)), "checks", "POST", "/v1/check-batch", b'{"checks":' + checks + b"}")
+
+    def fails_alone(self, case, where, body):
+        self.count += 1
+        with self.subTest(where=where, case=case.name):
+            answer = self.client.call("POST", "/v1/check-batch", body)
+            self.assertEqual(answer.status, 200, answer.body)
+            first, second = answer.json()["results"]
+            self.assertTrue(first["allowed"])
+            self.assertEqual(sorted(second), ["code", "error"])
+            self.assertEqual(second["code"], case.code)
+            for word in (where.split("[", maxsplit=1)[0], *case.says):
+                self.assertIn(word, second["error"])
+            self.assertRegex(second["error"], r"\A[ -~]+\.\Z")
+
     def test_bodies(self):
-        for target in [*BODY_FIELDS, "/v1/check-all", *NO_BODY]:
+        for target in [*BODY_FIELDS, "/v1/check-all", "/v1/check-batch", *NO_BODY]:
             for case in BODIES:
                 if target in NO_BODY and case.name == "empty":
                     continue
@@ -199,13 +237,15 @@ class TargetTest(InputTest):
                 self.refused(Case("without =", None, ("has no value",)), name, "GET", f"{target}?{name}", names=[name])
 
     def test_arguments_that_are_not_taken(self):
-        posts = [("POST", target) for target in [*BODY_FIELDS, "/v1/check-all", *NO_BODY]]
+        posts = [("POST", target) for target in [*BODY_FIELDS, "/v1/check-all", "/v1/check-batch", *NO_BODY]]
         for method, target in [("GET", target) for target in [*QUERY_FIELDS, *NO_QUERY]] + posts:
             body = None
             if target in BODY_FIELDS:
                 body = body_of((name, value) for name, (value, _) in BODY_FIELDS[target].items())
             elif target == "/v1/check-all":
                 body = b'{"items":["k"]}'
+            elif target == "/v1/check-batch":
+                body = b'{"checks":[{"key":"k"}]}'
             for argument in ("colour=red", "colour", "=", "&x", "%6Ckey=k", "cost=2", "Limit=1", "x" * 300 + "=1"):
                 self.refused(Case(argument[:20], None, ("is not an argument of this request",)), target, method,
                              f"{target}?{argument}", body)

@@ -19,11 +19,13 @@ DOCUMENT = Document()
 ERROR = {"content": {"application/json": {"schema": DOCUMENT.resolved["components"]["schemas"]["Error"]}}}
 MANY = [f"k{number}" for number in range(127)] + ["k0-old"]
 MOST_CONNECTIONS = 1024
+MOST_BODY = {"/v1/check-batch": 1024 * 1024}
 
 # A request that each operation answers with 200.
 GOOD = {
     "check": ("POST", "/v1/check", {"key": "k0"}),
     "checkAll": ("POST", "/v1/check-all", {"items": ["k0", ["k1", 2], {"key": "k2", "cost": 3}]}),
+    "checkBatch": ("POST", "/v1/check-batch", {"checks": [{"key": "k0"}, {"key": "k1", "cost": 2}]}),
     "setLimit": ("POST", "/v1/limits", {"key": "k3", "limit": "9/s burst 12"}),
     "listLimits": ("GET", "/v1/limits?prefix=k&limit=300&after=k100", None),
     "getLimit": ("GET", "/v1/limits/k0", None),
@@ -68,7 +70,7 @@ PROVOKED = {
     403: [lambda good: changed(good, "Origin: http://localhost", body=None)],
     404: [lambda good: request_bytes(*of_nobody(*good))],
     411: [lambda good: changed(good, body=None)],
-    413: [partial(changed, length=262145)],
+    413: [lambda good: changed(good, length=MOST_BODY.get(good[1], 256 * 1024) + 1)],
     414: [partial(changed, query="x" * 8192, body=None)],
     415: [lambda good: changed(good, "Content-Type: text/plain", "Content-Length: 2", body=None) + b"hi"],
     417: [lambda good: changed(good, "Expect: the-unexpected")],

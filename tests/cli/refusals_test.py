@@ -41,6 +41,7 @@ class UsageTest(FlintTest):
         self.usage("limit", "check", words=["KEY"])
         self.usage("limit", "check", "a", "b", words=['"b"'])
         self.usage("limit", "check-all", words=["ITEM"])
+        self.usage("limit", "check-batch", words=["ITEM"])
         self.usage("limit", "list", "a", words=['"a"'])
         self.usage("limit", "add", "k", words=["such as 100/m"])
         self.usage("limit", "add", "k", "--burst", "5", words=["such as 100/m"])
@@ -51,6 +52,7 @@ class UsageTest(FlintTest):
         self.usage("limit", "add", "k", "j", "5/m", words=['"j"'])
         self.usage("limit", "add", "k", *["1"] * 101, words=["does not take"])
         self.usage("limit", "check-all", *[f"k{i}" for i in range(129)], words=["k128"])
+        self.usage("limit", "check-batch", *[f"k{i}" for i in range(1001)], words=["k1000"])
 
     def test_places(self):
         self.usage("--data-dir", "d", "--server", "http://h", "limit", "list", words=["--data-dir", "--server"])

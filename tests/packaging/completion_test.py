@@ -121,7 +121,7 @@ class Completion:
     def test_options_before_and_within_a_command(self):
         self.check({
             ("--data-dir", "limit", "lo"): {"log"},
-            ("--json", "limit", "--timeout", "1s", "ch"): {"check", "check-all"},
+            ("--json", "limit", "--timeout", "1s", "ch"): {"check", "check-all", "check-batch"},
             ("limit", "add", "k", "--rate", "5", "--al"): {"--algorithm"},
             ("limit", "--ti"): {"--timeout"},
         })
