@@ -26,10 +26,7 @@ _OBJECTS = ("limiter", "key_func", "rate", "cost", "exempt_when", "on_denied")
 
 def options() -> dict[str, Any]:
     """The members of settings.FLINT, with dotted paths replaced by what they name. Empty without such a setting."""
-    given = getattr(settings, "FLINT", {})
-    if not isinstance(given, Mapping):
-        raise ImproperlyConfigured(f"settings.FLINT must be a dict, not {_arguments.type_name(given)}.")
-    read = _resolved(given, "")
+    read = _resolved(_setting(), "")
     if isinstance(read.get("limits"), (list, tuple)):
         read["limits"] = [
             _resolved(entry, f"limits[{index}].") if isinstance(entry, Mapping) else entry
@@ -46,21 +43,30 @@ def configured(make: Callable[[], Made]) -> Made:
         raise ImproperlyConfigured(f"settings.FLINT: {error}") from error
 
 
+# A test can override the setting, so these two read it for each request.
+
+
 def enabled() -> bool:
-    """Whether anything is limited. Read for each request, so that a test can override the setting."""
-    given = getattr(settings, "FLINT", {})
-    value = given.get("enabled", True) if isinstance(given, Mapping) else True
-    return configured(lambda: _arguments.flag(value, "enabled"))
+    """Whether anything is limited."""
+    value = _setting().get("enabled", True)
+    return value if isinstance(value, bool) else configured(lambda: _arguments.flag(value, "enabled"))
 
 
 def limiter() -> AbstractLimiter:
-    found = options().get("limiter")
+    found = _object(_setting().get("limiter"), "limiter")
     if not isinstance(found, AbstractLimiter):
         raise ImproperlyConfigured(
             "settings.FLINT['limiter'] must be a limiter, such as flint.SharedLimiter(), or the dotted path of one, "
             f"not {_arguments.type_name(found)}."
         )
     return found
+
+
+def _setting() -> Mapping[Any, Any]:
+    given = getattr(settings, "FLINT", {})
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured(f"settings.FLINT must be a dict, not {_arguments.type_name(given)}.")
+    return given
 
 
 def _resolved(given: Mapping[Any, Any], within: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.status import WS_1008_POLICY_VIOLATION
@@ -178,8 +179,9 @@ class RateLimit:
     Takes the arguments of FlintMiddleware, except `exempt_paths` and `problem_json`; its functions also see path
     parameters. The dependency returns the CheckResult, or None if the request is exempt; of several limits, the result
     of the one with the least left. A denied request raises HTTPException with status 429 and the header fields that
-    FlintMiddleware would send. `on_denied` replaces that: it returns the exception to raise. For an allowed request,
-    these fields are added to the response, unless the route returns its own `Response`.
+    FlintMiddleware would send. `on_denied` replaces that: it returns the exception to raise; an HTTPException gets the
+    header fields. For an allowed request, these fields are added to the response, unless the route returns its own
+    `Response`.
 
     As a dependency of a websocket route, it limits the handshakes. Inside the route, `await limit(websocket)` limits
     any operation, such as each message. A denial raises WebSocketException: the handshake is refused (403), and an
@@ -220,6 +222,10 @@ class RateLimit:
             error = await self._limits.adenial(connection, decision)
             if not isinstance(error, BaseException):
                 raise strange_denial(error, "an exception")
+            if isinstance(error, StarletteHTTPException):
+                there = {name.lower() for name in error.headers or ()}
+                fields = {name: value for name, value in fields_of(decision) if name.lower() not in there}
+                error.headers = {**fields, **(error.headers or {})}
             return error
         if connection.scope["type"] == "websocket":
             return WebSocketException(WS_1008_POLICY_VIOLATION, DETAIL)

@@ -105,6 +105,7 @@ def test_web_md(server: Server, request: pytest.FixtureRequest) -> None:
     asyncio.run(use())
     assert [wsgi(site, "/login", "POST").status for _ in range(6)] == [200] * 5 + [429]
     assert wsgi(site, "/nowhere")["ratelimit-policy"] == '"default";q=100;w=60'
+    assert [wsgi(namespace["application"]).status for _ in range(3)] == [200, 200, 429]
     use_django(namespace)
 
 

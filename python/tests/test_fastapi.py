@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from fastapi import BackgroundTasks, Depends, FastAPI, Request, Response
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from web_support import Answer, asgi, http_scope
 
 import flint
@@ -485,3 +485,17 @@ def test_what_a_decorated_route_is_denied_is_429(flint_limiter: MemoryLimiter) -
     first, second = [run(asgi(app)) for _ in range(2)]
     assert (first.status, second.status, second["retry-after"]) == (200, 429, "91")
     assert json.loads(second.body) == {"detail": "rate limit exceeded"}
+
+
+def test_fields_that_the_program_sets_in_a_denial_stay(flint_limiter: MemoryLimiter) -> None:
+    own = {"retry-after": "7", "X-RateLimit-Limit": "many"}
+    app = limited(flint_limiter, rate=1, on_denied=lambda request, result: PlainTextResponse("no", 429, own))
+    run(asgi(app))
+    answer = run(asgi(app))
+    assert (answer["retry-after"], answer["x-ratelimit-limit"], answer["x-ratelimit-remaining"]) == ("7", "many", "0")
+
+    limit = RateLimit(flint_limiter, key="k", rate="1/m", on_denied=lambda request, result: HTTPException(429, "no", own))
+    route = FastAPI(dependencies=[Depends(limit)])
+    route.add_api_route("/", lambda: "hello")
+    answer = run(asgi(route))
+    assert (answer["retry-after"], answer["x-ratelimit-limit"], answer["x-ratelimit-remaining"]) == ("7", "many", "0")

@@ -139,3 +139,30 @@ def test_a_decorated_function_of_a_websocket_closes_it(flint_limiter: MemoryLimi
     sent = asyncio.run(connect(app, "a", "b"))
     assert types(sent) == ["accept", "send", "close"]
     assert sent[-1]["code"] == 1008
+
+
+def test_a_websocket_has_the_options_of_a_request(flint_limiter: MemoryLimiter) -> None:
+    """Plans, several keys, exemptions and answers; it has no method, so `methods` lets none pass unlimited."""
+    app = FastAPI()
+    limit = RateLimit(
+        flint_limiter,
+        limits=[
+            {"key": "plan", "rate": lambda socket: {"rate": 1, "per": "1h"}},
+            {"key_func": client_address(prefix="ws:"), "rate": "5/h"},
+        ],
+        exempt_when=lambda socket: socket.url.path == "/exempt",
+        methods=["POST"],
+        on_denied=lambda socket, result: WebSocketException(4008, result.key),
+    )
+
+    @app.websocket("/{path}", dependencies=[Depends(limit)])
+    async def route(socket: WebSocket, path: str) -> None:
+        await socket.accept()
+        await socket.close()
+
+    assert [types(asyncio.run(connect(app, path="/exempt"))) for _ in range(3)] == [["accept", "close"]] * 3
+    assert types(asyncio.run(connect(app))) == ["accept", "close"]
+    (refused,) = asyncio.run(connect(app))
+    assert (refused["type"], refused["code"], refused["reason"]) == ("websocket.close", 4008, "plan")
+    status = flint_limiter.status("ws:192.0.2.1")
+    assert status is not None and status["remaining"] == 4
