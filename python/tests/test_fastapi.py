@@ -17,6 +17,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from web_support import Answer, asgi, http_scope
 
 import flint
+import flint_limiter._types as flint_types
 from flint.fastapi import FlintMiddleware, FlintRateLimitMiddleware, RateLimit, client_address, rate_limit_exceeded
 from flint.testing import MemoryLimiter
 
@@ -499,3 +500,18 @@ def test_fields_that_the_program_sets_in_a_denial_stay(flint_limiter: MemoryLimi
     route.add_api_route("/", lambda: "hello")
     answer = run(asgi(route))
     assert (answer["retry-after"], answer["x-ratelimit-limit"], answer["x-ratelimit-remaining"]) == ("7", "many", "0")
+
+
+def test_type_checkers_refuse_what_is_refused(flint_limiter: MemoryLimiter) -> None:
+    """mypy fails when one of the comments is not needed: the options are checked although they are `**options`."""
+    with pytest.raises(TypeError, match="rate"):
+        FlintMiddleware(hello, limiter=flint_limiter, key="k", rate=1.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="colour"):
+        FlintMiddleware(hello, limiter=flint_limiter, key="k", colour="red")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="exempt_paths"):
+        RateLimit(flint_limiter, key="k", exempt_paths=["/a"])  # type: ignore[call-arg]
+
+    async def plan(request: Request) -> flint_types.CarriedLimit | None:
+        return "1/m" if request.method == "GET" else None
+
+    FlintMiddleware(hello, limiter=flint_limiter, key_func=client_address(), rate=plan, cost=lambda request: 1)
