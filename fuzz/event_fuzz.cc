@@ -26,12 +26,15 @@ void require(bool holds, const char* what) {
 void add_item(EventWriter& writer, const LogEvent& event, const KeyEvent& item) {
   switch (event.type) {
     case EventType::kConfigured:
-      return writer.configured(item, event.key, event.limit);
+      return writer.configured(item, event.key, event.limit, event.mode);
+    case EventType::kModeChanged:
+      return writer.mode_changed(item, event.limit, event.mode);
     case EventType::kAllowed:
       return writer.allowed(item);
     case EventType::kReset:
       return writer.reset(item);
     case EventType::kDenied:
+    case EventType::kWouldDeny:
       return writer.denied(item);
     case EventType::kClock:
     case EventType::kTime:

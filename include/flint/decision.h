@@ -24,13 +24,16 @@ struct Decision {
   /// is in use.
   WallTime reset_at{};
   std::uint64_t reset_after_ms = 0;
-  /// 0 if allowed. If denied, the exact earliest time at which this cost could pass, rounded up (so at least 1).
-  std::uint64_t retry_after_ms = 0;
+  /// 0 if allowed. If denied, the exact earliest time at which this cost could pass, rounded up (so at least 1); none
+  /// if the limit's mode is kBlock, since no time makes it pass.
+  std::optional<std::uint64_t> retry_after_ms = 0;
   Algorithm algorithm = Algorithm::kTokenBucket;
   /// The key is new, and the limiter holds as many keys as Options::max_keys allows. `allowed` is then what
   /// Options::on_full says; nothing is consumed, and `retry_after_ms` of a denial is 1000, since nobody knows when a
   /// key will be forgotten.
   bool keys_full = false;
+  /// Only if the limit's mode is kShadow: whether it would have denied the check, which then consumed nothing.
+  std::optional<bool> would_deny = std::nullopt;
 };
 
 struct CheckItem {
@@ -96,6 +99,7 @@ struct LimitStatus {
   std::string pattern = {};
   /// Of a pattern: whether it holds also where a check carries a limit.
   bool overrides = false;
+  Mode mode = Mode::kEnforce;
   /// Of a pattern: how many keys live by it.
   std::optional<std::uint64_t> keys = std::nullopt;
   Units remaining = 0;
@@ -104,14 +108,16 @@ struct LimitStatus {
   std::uint64_t total_denied = 0;
   std::uint64_t total_allowed_cost = 0;
   std::uint64_t total_denied_cost = 0;
+  /// Checks that were allowed in mode kShadow although they did not fit. They are not part of total_allowed.
+  std::uint64_t would_deny = 0;
   std::optional<WallTime> last_allowed_at = std::nullopt;
   std::optional<WallTime> last_denied_at = std::nullopt;
   std::optional<WallTime> last_reset_at = std::nullopt;
 };
 
-enum class EventKind : std::uint8_t { kConfigured, kAllowed, kDenied, kReset };
+enum class EventKind : std::uint8_t { kConfigured, kAllowed, kDenied, kReset, kWouldDeny };
 
-/// The name of `kind`: `configured`, `allowed`, `denied` or `reset`. Static storage.
+/// The name of `kind`: `configured`, `allowed`, `denied`, `reset` or `would_deny`. Static storage.
 [[nodiscard]] std::string_view event_kind_name(EventKind kind) noexcept;
 
 /// One event of a key in the log.
@@ -119,12 +125,13 @@ struct Event {
   EventKind kind = EventKind::kAllowed;
   std::uint64_t seq = 0;
   WallTime at{};
-  /// kAllowed: units consumed. kDenied: units refused, summed over `count`. Otherwise 0.
+  /// kAllowed: units consumed. kDenied and kWouldDeny: units that did not fit, summed over `count`. Otherwise 0.
   Units cost = 0;
-  /// kDenied: the number of denials that this event sums up. Otherwise 1.
+  /// kDenied and kWouldDeny: the number of checks that this event sums up. Otherwise 1.
   std::uint64_t count = 1;
-  /// kConfigured: the limit from this event on.
-  std::optional<Limit> limit;
+  /// kConfigured: the limit from this event on, and its mode.
+  std::optional<Limit> limit = std::nullopt;
+  Mode mode = Mode::kEnforce;
 };
 
 }  // namespace flint

@@ -61,6 +61,23 @@ struct Limit {
   friend bool operator==(const Limit&, const Limit&) = default;
 };
 
+/// What becomes of a check that the limit of a key or of a pattern does not allow. The values are stored on disk and
+/// never change meaning.
+enum class Mode : std::uint8_t {
+  /// It is denied.
+  kEnforce = 0,
+  /// It is allowed, consumes nothing, and is counted as one that the limit would deny: for trying a limit out. Usage is
+  /// what it would be if the limit were enforced.
+  kShadow = 1,
+  /// All checks are denied, and no time makes one pass.
+  kBlock = 2,
+};
+
+/// The name of `mode`: `enforce`, `shadow` or `block`. Static storage.
+[[nodiscard]] std::string_view mode_name(Mode mode) noexcept;
+/// The mode with this name; nothing if `name` is none of the three names.
+[[nodiscard]] std::optional<Mode> parse_mode(std::string_view name) noexcept;
+
 /// Returns Ok, or kInvalidArgument with a sentence that names the field (`rate`, `per`, `burst`, `algorithm`) and the
 /// allowed values.
 Status validate_limit(const Limit& limit);

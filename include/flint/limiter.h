@@ -42,8 +42,9 @@ struct ListQuery {
 };
 
 struct LimitOptions {
-  /// Of a pattern: it holds also where a check carries a limit.
+  /// Of a pattern: it holds also where a check carries a limit. The modes kShadow and kBlock imply it.
   bool overrides = false;
+  Mode mode = Mode::kEnforce;
 };
 
 enum class TopBy : std::uint8_t { kDenied, kAllowed };
@@ -90,6 +91,8 @@ class Limiter {
   ///
   /// A name that ends in `*` is a pattern's: it gives every key that begins with what is before the `*` a usage of its
   /// own, from its first allowed check on. Fails with kInvalidArgument if `*` is anywhere else in a new name.
+  ///
+  /// A change of the mode alone leaves all usage as it is. A call that does not say the mode sets kEnforce.
   Status limit(std::string_view key, const Limit& limit, const LimitOptions& options = {});
 
   /// Decides whether `cost` units of `key` may pass now and, if so, consumes them.
@@ -101,7 +104,8 @@ class Limiter {
   /// A key that has no limit of its own is forgotten once its full quota is back, which changes no decision.
   ///
   /// Fails with kLimitNotFound if no limit holds, and with kInvalidArgument if the cost is 0, above kMaxUnits, or above
-  /// the capacity (it could never pass), if the carried limit is not valid, or if `key` is the name of a pattern.
+  /// the capacity of a limit that is enforced (it could never pass), if the carried limit is not valid, or if `key` is
+  /// the name of a pattern.
   Result<Decision> check(std::string_view key, Units cost = 1);
   Result<Decision> check(std::string_view key, Units cost, const CheckOptions& options);
 

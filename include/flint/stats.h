@@ -41,6 +41,8 @@ struct Stats {
   /// Decisions since open. Each item of an allowed check_all counts as one; a denied check_all counts as one.
   std::uint64_t allowed = 0;
   std::uint64_t denied = 0;
+  /// Checks that limits in mode kShadow allowed although they did not fit; not part of `allowed`.
+  std::uint64_t would_deny = 0;
   std::uint64_t log_bytes = 0;
   std::uint64_t snapshot_bytes = 0;
   std::uint64_t last_seq = 0;

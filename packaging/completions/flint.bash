@@ -7,6 +7,7 @@ _flint_words_of() {
     --algorithm) echo token_bucket sliding_window_log fixed_window_counter sliding_window_counter ;;
     --by) echo denied allowed ;;
     --log-format) echo auto text json ;;
+    --mode) echo enforce shadow block ;;
     --on-full) echo deny allow ;;
     --log-level) echo debug info warning error ;;
     --sync) echo always batch ;;

@@ -27,7 +27,7 @@ from flint_limiter._header_fields import headers
 from flint_limiter._keys import valid_key
 from flint_limiter._result import CheckResult, FailedCheck
 from flint_limiter._shared import SharedLimiter
-from flint_limiter._types import Algorithm, Check, CheckAllResult, DoctorReport, Event, Item, LimitStatus, Period
+from flint_limiter._types import Algorithm, Check, CheckAllResult, DoctorReport, Event, Item, LimitStatus, Mode, Period
 
 if TYPE_CHECKING:
     from flint_limiter._limiter import Limiter
@@ -53,6 +53,7 @@ __all__ = [
     "LimitNotConfigured",
     "LimitStatus",
     "Limiter",
+    "Mode",
     "Period",
     "RateLimitExceeded",
     "SharedLimiter",

@@ -28,8 +28,18 @@ class Outcome(NamedTuple):
 
     @property
     def never_passes(self) -> bool:
-        """Whether the cost is above the capacity, so that there is no time at which it could pass."""
-        return self.result.cost > self.result.limit and not self.result.degraded
+        """Whether there is no time at which it could pass: the cost is above the capacity, or the key is blocked."""
+        result = self.result
+        return result.retry_after_ms is None or (result.cost > result.limit and not result.degraded)
+
+    @property
+    def retry_after_ms(self) -> int | None:
+        """None if it never passes."""
+        return None if self.never_passes else self.result.retry_after_ms
+
+    @property
+    def is_enforced(self) -> bool:
+        return self.result.would_deny is None
 
 
 class Decision(NamedTuple):
@@ -113,7 +123,8 @@ class Admission:
         for key, cost, limit in items:
             # What a check of the least cost would be told.
             peeked = yield Ask(self._limiter, "check", key, limit=limit, dry_run=True)
-            if cost > peeked.limit and not peeked.degraded:
+            is_enforced = peeked.would_deny is None and not peeked.degraded
+            if peeked.retry_after_ms is None or (cost > peeked.limit and is_enforced):
                 return [*results, _denial(peeked, cost)]
             results.append(peeked)
         raise error
@@ -132,4 +143,7 @@ def _refuse_same_keys(asked: Sequence[tuple[KeyedLimit, Item]]) -> None:
 
 def _denial(peeked: CheckResult, cost: int) -> CheckResult:
     remaining = peeked.remaining + peeked.cost if peeked.allowed else peeked.remaining
-    return CheckResult(peeked.key, False, cost, peeked.limit, remaining, peeked.reset_at, 0, 0, peeked.algorithm)
+    retry_after_ms = None if peeked.retry_after_ms is None else 0
+    return CheckResult(
+        peeked.key, False, cost, peeked.limit, remaining, peeked.reset_at, 0, retry_after_ms, peeked.algorithm
+    )

@@ -25,6 +25,7 @@ MAX_MAX_KEYS = 100_000_000
 MAX_ROWS = 10_000
 
 ALGORITHMS = ("token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter")
+MODES = ("enforce", "shadow", "block")
 
 _MAX_SECONDS = 86_400
 _UNIT_MS = {"ms": 1, "": 1_000, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -136,6 +137,14 @@ def flag(value: object, name: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be a bool, not {type_name(value)}.")
     return value
+
+
+def mode(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"mode must be a str, not {type_name(value)}.")
+    if value not in MODES:
+        raise ValueError("mode must be 'enforce', 'shadow' or 'block'.")
+    return str.__str__(value)
 
 
 def nonempty_prefix(value: object) -> str:

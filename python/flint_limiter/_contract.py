@@ -23,6 +23,7 @@ from flint_limiter._types import (
     Events,
     Items,
     LimitStatus,
+    Mode,
     Period,
     Statuses,
 )
@@ -57,6 +58,7 @@ class AbstractLimiter(ABC):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         override: bool = False,
+        mode: Mode = "enforce",
     ) -> None:
         """Set the limit of a key or of a pattern, given either as a rate string, such as `"100/m"`,
         `"100 per minute"` or `"10/s burst 20"`, or as `rate` units per `per` (an int of seconds, a str like `"1m"`, or
@@ -71,6 +73,11 @@ class AbstractLimiter(ABC):
         the units in use stay in use, up to the new capacity: remaining becomes the new capacity minus the units in use,
         and no wait is longer than the new limit takes from empty to full. `burst` is the capacity of a token bucket;
         the default is `rate`.
+
+        With the `mode` "shadow", checks that do not fit are allowed, consume nothing, and are counted: their results
+        have a true `would_deny`. "block" denies all checks; their `retry_after_ms` is None. A pattern in one of these
+        modes also has `override`. A change of the mode alone leaves usage as it is, and a call without `mode` sets
+        "enforce".
         """
 
     @abstractmethod
@@ -221,6 +228,7 @@ class AbstractLimiter(ABC):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         override: bool = False,
+        mode: Mode = "enforce",
     ) -> None:
         """`limit()` for asyncio."""
 

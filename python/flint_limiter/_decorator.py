@@ -96,12 +96,12 @@ class Guard:
 def _denial(decision: Decision | None) -> RateLimitExceeded | None:
     if decision is None or decision.allowed:
         return None
-    result = decision.deciding.result
+    result, retry_after_ms = decision.deciding.result, decision.deciding.retry_after_ms
     return RateLimitExceeded(
         key=result.key,
         cost=result.cost,
         remaining=result.remaining,
         reset_at=result.reset_at,
-        retry_after=None if decision.deciding.never_passes else result.retry_after_ms / 1000,
+        retry_after=None if retry_after_ms is None else retry_after_ms / 1000,
         algorithm=result.algorithm,
     )

@@ -66,7 +66,8 @@ class RateLimitExceeded(FlintError):
         self.cost = cost
         self.remaining = remaining
         self.reset_at = reset_at
-        #: Seconds until this cost could pass, rounded up to a millisecond; None if it is above the capacity.
+        #: Seconds until this cost could pass, rounded up to a millisecond; None if it is above the capacity, or the
+        #: limit is in mode "block".
         self.retry_after = retry_after
         self.algorithm = algorithm
 

@@ -21,13 +21,15 @@ LISTS = ("RateLimit", "RateLimit-Policy")
 
 
 def fields_of(decision: Decision) -> Fields:
-    """Times are in seconds, rounded up. None for what can never pass, since there is no time to name."""
-    deciding = decision.deciding
-    if deciding.never_passes:
+    """Times are in seconds, rounded up. None for what can never pass, since there is no time to name, and for limits in
+    mode shadow, since a client need not keep to them."""
+    decision = Decision([outcome for outcome in decision.outcomes if outcome.is_enforced])
+    if not decision.outcomes or decision.deciding.never_passes:
         return []
+    deciding = decision.deciding
     fields: Fields = []
     if not decision.allowed:
-        fields.append(("Retry-After", str(retry_after_s(deciding.result.retry_after_ms))))
+        fields.append(("Retry-After", str(retry_after_s(deciding.retry_after_ms or 0))))
     # Of the others it is not known what is left.
     known = [outcome for outcome in decision.outcomes if not outcome.result.degraded]
     if known:
@@ -63,7 +65,7 @@ def _left(outcome: Outcome) -> str:
     result = outcome.result
     reset_s = -(-result.reset_after_ms // 1000)
     if not result.allowed:
-        reset_s = max(reset_s, retry_after_s(result.retry_after_ms))
+        reset_s = max(reset_s, retry_after_s(outcome.retry_after_ms or 0))
     return f"{_quoted(outcome.policy)};r={result.remaining};t={reset_s}"
 
 

@@ -23,6 +23,7 @@ from flint_limiter._types import (
     Events,
     Items,
     LimitStatus,
+    Mode,
     Period,
     Statuses,
 )
@@ -108,9 +109,10 @@ class Limiter(AbstractLimiter):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         override: bool = False,
+        mode: Mode = "enforce",
     ) -> None:
         name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst)
-        self._handle.limit(name, rule, _arguments.flag(override, "override"))
+        self._handle.limit(name, rule, _arguments.flag(override, "override"), _arguments.mode(mode))
 
     def check(
         self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
@@ -184,10 +186,11 @@ class Limiter(AbstractLimiter):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         override: bool = False,
+        mode: Mode = "enforce",
     ) -> None:
         name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst)
-        overrides = _arguments.flag(override, "override")
-        await self._durable(await self._of(name, self._handle.limit_deferred, rule, overrides))
+        overrides, checked_mode = _arguments.flag(override, "override"), _arguments.mode(mode)
+        await self._durable(await self._of(name, self._handle.limit_deferred, rule, overrides, checked_mode))
 
     async def acheck(
         self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False

@@ -77,6 +77,8 @@ def _carried(value: object, name: str) -> _arguments.Limit:
     if not isinstance(value, Mapping):
         found = _arguments.type_name(value)
         raise TypeError(f"{name} must be a str such as '100/m' or a dict with rate and per, not {found}.")
+    if "mode" in value:
+        raise ValueError(f"{name}.mode cannot come with a check: set it with the limit of a key or of a pattern.")
     if value.keys() - set(_MEMBERS):
         raise ValueError(f"{name} must have no members but rate, per, algorithm and burst.")
     for member in ("rate", "per"):

@@ -54,10 +54,12 @@ class _Strange(Exception):
     """An answer that has the form of one, but not to what was asked."""
 
 
-def limit(key: str, limit: _arguments.Limit, override: bool) -> Call[None]:
+def limit(key: str, limit: _arguments.Limit, override: bool, mode: str) -> Call[None]:
     body = {"key": key, **_rule(limit)}
     if override:
         body["override"] = True
+    if mode != "enforce":
+        body["mode"] = mode
     return Call(_post("/v1/limits", body, repeatable=True), _nothing)
 
 
@@ -287,7 +289,8 @@ _RULE: _Fields = {
 }
 _DECISION: _Fields = {
     "allowed": _is_truth,
-    **dict.fromkeys(("limit", "remaining", "reset_after_ms", "retry_after_ms"), _is_count),
+    **dict.fromkeys(("limit", "remaining", "reset_after_ms"), _is_count),
+    "retry_after_ms": _is_count_or_null,
     "algorithm": _is_text,
 }
 _KEYS_FULL = "keys_full"
@@ -296,9 +299,10 @@ _STATUS_OF_ENTRY = {"disk_full": 507, "io_error": 500}
 _DECISIONS: _Fields = {"allowed": _is_truth}
 _STATUS: _Fields = {
     "key": _is_text,
-    "source": _is_text,
+    **dict.fromkeys(("source", "mode"), _is_text),
     "remaining": _is_count,
     **dict.fromkeys(("total_allowed", "total_denied", "total_allowed_cost", "total_denied_cost"), _is_count),
+    "would_deny": _is_count,
     **_RULE,
 }
 _STATUS_AT_TIMES: _Fields = {"pattern": _is_text, "override": _is_truth, "keys": _is_count}
@@ -325,6 +329,11 @@ def _decision(document: Any, key: str, cost: int) -> CheckResult:
     if document["key"] != key or document["cost"] != cost:
         raise _Strange("it is about another key or cost")
     _members(document, _DECISION)
+    if document["allowed"] and document["retry_after_ms"] is None:
+        raise _Strange("it contradicts itself")
+    would_deny = document.get("would_deny")
+    if would_deny is not None and not _is_truth(would_deny):
+        raise TypeError
     return CheckResult(
         key,
         document["allowed"],
@@ -336,6 +345,7 @@ def _decision(document: Any, key: str, cost: int) -> CheckResult:
         document["retry_after_ms"],
         document["algorithm"],
         document.get("code") == _KEYS_FULL,
+        would_deny,
     )
 
 
@@ -387,7 +397,7 @@ def _status(document: Any) -> LimitStatus:
 def _event(document: Any) -> Event:
     _members(document, _EVENT)
     if document["kind"] == "configured":
-        _members(document, _RULE)
+        _members(document, {**_RULE, "mode": _is_text})
     document["at"] = _time(document["at"])
     event: Event = document
     return event

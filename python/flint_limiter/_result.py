@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 # The members of the API's decision, which are the attributes.
 _MEMBERS = {
@@ -16,7 +16,7 @@ _MEMBERS = {
     "remaining": int,
     "reset_at": datetime,
     "reset_after_ms": int,
-    "retry_after_ms": int,
+    "retry_after_ms": Optional[int],
     "algorithm": str,
 }
 
@@ -36,12 +36,15 @@ class PythonCheckResult:
     #: UTC, aware. When the key is back to what its algorithm promises.
     reset_at: datetime
     reset_after_ms: int
-    #: 0 when allowed; else the earliest time at which this cost could pass, rounded up.
-    retry_after_ms: int
+    #: 0 when allowed; else the earliest time at which this cost could pass, rounded up. None when the limit is in mode
+    #: "block": no time makes it pass.
+    retry_after_ms: int | None
     #: `unavailable` when no server decided.
     algorithm: str
     #: The key is new, and there are as many as `max_keys` allows: `on_full` decided, and nothing was consumed.
     keys_full: bool = False
+    #: None unless the limit is in mode "shadow": whether it would have denied the check, which then consumed nothing.
+    would_deny: bool | None = None
 
     @property
     def degraded(self) -> bool:
@@ -59,7 +62,7 @@ class PythonCheckResult:
 
     def as_dict(self) -> dict[str, Any]:
         """What the HTTP API says of this decision, ready for JSON: `reset_at` is RFC 3339. Has `degraded` if true; with
-        `keys_full`, it has that as `code`, and `degraded` always."""
+        `keys_full`, it has that as `code`, and `degraded` always. Has `would_deny` unless that is None."""
         document = {name: getattr(self, name) for name in _MEMBERS}
         in_utc = self.reset_at.astimezone(timezone.utc).isoformat(timespec="milliseconds")
         document["reset_at"] = in_utc.replace("+00:00", "Z")
@@ -67,6 +70,8 @@ class PythonCheckResult:
             document["code"] = "keys_full"
         if self.degraded or self.keys_full:
             document["degraded"] = self.degraded
+        if self.would_deny is not None:
+            document["would_deny"] = self.would_deny
         return document
 
     # With these two dict(result) is as_dict(), and so a route of FastAPI can return a result.
@@ -82,15 +87,17 @@ class PythonCheckResult:
         """Lets pydantic, and so FastAPI, take the class as the type of an answer."""
         from pydantic_core import core_schema
 
-        schemas: dict[type, Callable[[], Any]] = {
+        schemas: dict[Any, Callable[[], Any]] = {
             str: core_schema.str_schema,
             bool: core_schema.bool_schema,
             int: core_schema.int_schema,
+            Optional[int]: lambda: core_schema.nullable_schema(core_schema.int_schema()),
             datetime: lambda: core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "date-time"}}),
         }
         fields = {name: core_schema.typed_dict_field(schemas[kind]()) for name, kind in _MEMBERS.items()}
         fields["code"] = core_schema.typed_dict_field(core_schema.str_schema(), required=False)
-        fields["degraded"] = core_schema.typed_dict_field(core_schema.bool_schema(), required=False)
+        for name in ("degraded", "would_deny"):
+            fields[name] = core_schema.typed_dict_field(core_schema.bool_schema(), required=False)
         document = core_schema.typed_dict_schema(fields, cls_name="CheckResult")
         to_dict = core_schema.plain_serializer_function_ser_schema(cls.as_dict, return_schema=document)
         return core_schema.is_instance_schema(cls, serialization=to_dict)

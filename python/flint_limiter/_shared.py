@@ -22,6 +22,7 @@ from flint_limiter._types import (
     Events,
     Items,
     LimitStatus,
+    Mode,
     Period,
     Statuses,
 )
@@ -104,8 +105,9 @@ class SharedLimiter(AbstractLimiter):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         override: bool = False,
+        mode: Mode = "enforce",
     ) -> None:
-        self._send(_limit(key, limit, rate, per, algorithm, burst, override))
+        self._send(_limit(key, limit, rate, per, algorithm, burst, override, mode))
 
     async def alimit(
         self,
@@ -117,8 +119,9 @@ class SharedLimiter(AbstractLimiter):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         override: bool = False,
+        mode: Mode = "enforce",
     ) -> None:
-        await self._asend(_limit(key, limit, rate, per, algorithm, burst, override))
+        await self._asend(_limit(key, limit, rate, per, algorithm, burst, override, mode))
 
     def check(
         self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
@@ -287,10 +290,17 @@ def _undecided(key: str, cost: int, allowed: bool) -> CheckResult:
 
 
 def _limit(
-    key: object, limit: object, rate: object, per: object, algorithm: object, burst: object, override: object
+    key: object,
+    limit: object,
+    rate: object,
+    per: object,
+    algorithm: object,
+    burst: object,
+    override: object,
+    mode: object,
 ) -> Call[None]:
     name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst)
-    return _requests.limit(name, rule, _arguments.flag(override, "override"))
+    return _requests.limit(name, rule, _arguments.flag(override, "override"), _arguments.mode(mode))
 
 
 def _check(key: object, cost: object, limit: object, dry_run: object) -> Call[CheckResult]:

@@ -19,6 +19,8 @@ else:
         from typing import TypedDict
 
 Algorithm = Literal["token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter"]
+#: What becomes of a check that a limit does not allow.
+Mode = Literal["enforce", "shadow", "block"]
 #: An int of seconds, a str such as `250ms`, `10s`, `1m`, `1h`, `1d`, or a timedelta.
 Period = Union[int, str, timedelta]
 
@@ -83,12 +85,15 @@ class _StatusAlways(TypedDict):
     algorithm: Algorithm
     #: Where the limit comes from: set for this name, from a pattern, or carried by the last check.
     source: Literal["set", "pattern", "carried"]
+    mode: Mode
     remaining: int
     reset_at: datetime
     total_allowed: int
     total_denied: int
     total_allowed_cost: int
     total_denied_cost: int
+    #: Checks that were allowed in mode "shadow" although they did not fit; not part of `total_allowed`.
+    would_deny: int
     last_allowed_at: datetime | None
     last_denied_at: datetime | None
     last_reset_at: datetime | None
@@ -108,15 +113,17 @@ class LimitStatus(_StatusAlways, total=False):
 class _EventAlways(TypedDict):
     seq: int
     at: datetime
-    kind: Literal["configured", "allowed", "denied", "reset"]
-    #: Units consumed or, for `denied`, refused; otherwise 0.
+    kind: Literal["configured", "allowed", "denied", "reset", "would_deny"]
+    #: Units consumed or, for `denied` and `would_deny`, those that did not fit; otherwise 0.
     cost: int
-    #: The number of denials that this event sums up; otherwise 1.
+    #: The number of checks that a `denied` or `would_deny` sums up; otherwise 1.
     count: int
 
 
 class Event(_EventAlways, total=False):
-    """One event of a key in the log. The fields of the limit are present if `kind` is `configured`."""
+    """One event of a key in the log. The fields of the limit and `mode` are present if `kind` is `configured`."""
+
+    mode: Mode
 
     rate: int
     per_millis: int

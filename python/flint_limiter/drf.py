@@ -110,8 +110,8 @@ class FlintThrottle(BaseThrottle):  # type: ignore[misc]  # the framework has no
                     headers[field] += f", {value}"
                 elif field != "Retry-After":  # which the framework sends itself, by wait()
                     headers.setdefault(field, value)
-        deciding = decision.deciding
-        self._wait = None if deciding.never_passes else deciding.result.retry_after_ms / 1000
+        retry_after_ms = decision.deciding.retry_after_ms
+        self._wait = None if retry_after_ms is None else retry_after_ms / 1000
         return decision.allowed
 
     # As that of the framework's own throttles, whose base class has None.

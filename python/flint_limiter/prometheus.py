@@ -77,6 +77,13 @@ _METRICS = (
     _Metric("requests_allowed_total", "counter", "Checks that were allowed.", lambda s: s["total_allowed"], _add),
     _Metric("requests_denied_total", "counter", "Checks that were denied.", lambda s: s["total_denied"], _add),
     _Metric(
+        "would_deny_total",
+        "counter",
+        "Checks that limits in mode shadow allowed although they did not fit.",
+        lambda s: s["would_deny"],
+        _add,
+    ),
+    _Metric(
         "request_cost_allowed_total",
         "counter",
         "Units of checks that were allowed.",

@@ -1,5 +1,6 @@
 #include "check_result.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string_view.h>
 
 #include "values.h"
@@ -31,10 +32,12 @@ CheckResult::CheckResult(nb::object key, const Decision& decision)
       reset_after_ms_(decision.reset_after_ms),
       retry_after_ms_(decision.retry_after_ms),
       allowed_(decision.allowed),
-      keys_full_(decision.keys_full) {}
+      keys_full_(decision.keys_full),
+      would_deny_(decision.would_deny) {}
 
 CheckResult::CheckResult(nb::str key, bool allowed, Units cost, Units limit, Units remaining, nb::object reset_at,
-                         std::uint64_t reset_after_ms, std::uint64_t retry_after_ms, nb::str algorithm, bool keys_full)
+                         std::uint64_t reset_after_ms, std::optional<std::uint64_t> retry_after_ms, nb::str algorithm,
+                         bool keys_full, std::optional<bool> would_deny)
     : key_(std::move(key)),
       algorithm_(std::move(algorithm)),
       reset_at_(std::move(reset_at)),
@@ -44,7 +47,8 @@ CheckResult::CheckResult(nb::str key, bool allowed, Units cost, Units limit, Uni
       reset_after_ms_(reset_after_ms),
       retry_after_ms_(retry_after_ms),
       allowed_(allowed),
-      keys_full_(keys_full) {}
+      keys_full_(keys_full),
+      would_deny_(would_deny) {}
 
 nb::object CheckResult::reset_at() const {
   if (!reset_at_.is_valid()) reset_at_ = datetime(reset_wall_);
@@ -53,14 +57,15 @@ nb::object CheckResult::reset_at() const {
 
 nb::tuple CheckResult::fields() const {
   return nb::make_tuple(key_, allowed_, cost_, limit_, remaining_, reset_at(), reset_after_ms_, retry_after_ms_,
-                        algorithm_, keys_full_);
+                        algorithm_, keys_full_, would_deny_);
 }
 
 void CheckResult::define(nb::module_& module) {
   nb::class_<CheckResult> type(module, "CheckResult", nb::type_slots(slots));
-  type.def(nb::init<nb::str, bool, Units, Units, Units, nb::object, std::uint64_t, std::uint64_t, nb::str, bool>(),
+  type.def(nb::init<nb::str, bool, Units, Units, Units, nb::object, std::uint64_t, std::optional<std::uint64_t>,
+                    nb::str, bool, std::optional<bool>>(),
            "key"_a, "allowed"_a, "cost"_a, "limit"_a, "remaining"_a, "reset_at"_a, "reset_after_ms"_a,
-           "retry_after_ms"_a, "algorithm"_a, "keys_full"_a = false)
+           "retry_after_ms"_a.none(), "algorithm"_a, "keys_full"_a = false, "would_deny"_a.none() = nb::none())
       .def_prop_ro("key", [](const CheckResult& self) { return self.key_; })
       .def_prop_ro("allowed", &CheckResult::allowed)
       .def_prop_ro("cost", [](const CheckResult& self) { return self.cost_; })
@@ -71,20 +76,22 @@ void CheckResult::define(nb::module_& module) {
       .def_prop_ro("retry_after_ms", [](const CheckResult& self) { return self.retry_after_ms_; })
       .def_prop_ro("algorithm", [](const CheckResult& self) { return self.algorithm_; })
       .def_prop_ro("keys_full", [](const CheckResult& self) { return self.keys_full_; })
+      .def_prop_ro("would_deny", [](const CheckResult& self) { return self.would_deny_; })
       .def("__eq__", equal, nb::arg().none())
       .def("__hash__", [](const CheckResult& self) { return nb::hash(self.fields()); })
       .def("__repr__",
            [](const CheckResult& self) {
              return nb::str(
                         "CheckResult(key={!r}, allowed={!r}, cost={!r}, limit={!r}, remaining={!r}, reset_at={!r}, "
-                        "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r}, keys_full={!r})")
+                        "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r}, keys_full={!r}, would_deny={!r})")
                  .format(*self.fields());
            })
       .def("__reduce__",
            [](nb::handle self) { return nb::make_tuple(self.type(), nb::cast<const CheckResult&>(self).fields()); });
   type.attr("__module__") = "flint_limiter";
-  type.attr("__match_args__") = nb::make_tuple("key", "allowed", "cost", "limit", "remaining", "reset_at",
-                                               "reset_after_ms", "retry_after_ms", "algorithm", "keys_full");
+  type.attr("__match_args__") =
+      nb::make_tuple("key", "allowed", "cost", "limit", "remaining", "reset_at", "reset_after_ms", "retry_after_ms",
+                     "algorithm", "keys_full", "would_deny");
 }
 
 }  // namespace flint::python

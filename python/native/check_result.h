@@ -2,6 +2,8 @@
 
 #include <nanobind/nanobind.h>
 
+#include <optional>
+
 #include "flint/decision.h"
 
 namespace flint::python {
@@ -14,7 +16,8 @@ class CheckResult {
   CheckResult(nanobind::object key, const Decision& decision);
   /// As Python code makes one, and pickle.
   CheckResult(nanobind::str key, bool allowed, Units cost, Units limit, Units remaining, nanobind::object reset_at,
-              std::uint64_t reset_after_ms, std::uint64_t retry_after_ms, nanobind::str algorithm, bool keys_full);
+              std::uint64_t reset_after_ms, std::optional<std::uint64_t> retry_after_ms, nanobind::str algorithm,
+              bool keys_full, std::optional<bool> would_deny);
 
   [[nodiscard]] bool allowed() const noexcept { return allowed_; }
   [[nodiscard]] nanobind::object reset_at() const;
@@ -32,9 +35,10 @@ class CheckResult {
   Units limit_ = 0;
   Units remaining_ = 0;
   std::uint64_t reset_after_ms_ = 0;
-  std::uint64_t retry_after_ms_ = 0;
+  std::optional<std::uint64_t> retry_after_ms_ = 0;
   bool allowed_ = false;
   bool keys_full_ = false;
+  std::optional<bool> would_deny_;
 };
 
 }  // namespace flint::python

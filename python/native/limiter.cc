@@ -191,18 +191,21 @@ Deferred<std::vector<Result<Decision>>> LimiterHandle::decide_batch(const nb::li
   return value_or_raise(without_gil([&] { return limiter_->check_batch_deferred(read.checks); }));
 }
 
-std::uint64_t LimiterHandle::limit_deferred(std::string_view key, nb::handle limit, bool overrides) {
+std::uint64_t LimiterHandle::limit_deferred(std::string_view key, nb::handle limit, bool overrides,
+                                            std::string_view mode) {
   const std::optional<Limit> rule = read_limit(limit);
-  FLINT_ASSERT(rule);
+  const std::optional<Mode> parsed = parse_mode(mode);
+  FLINT_ASSERT(rule && parsed);
+  const LimitOptions options{.overrides = overrides, .mode = *parsed};
   Ticket ticket;
   // A pattern's keys take the new rule over, which may be many.
-  raise_unless_ok(with_or_without_gil(
-      is_pattern(key), [&] { return limiter_->limit_deferred(key, *rule, &ticket, {.overrides = overrides}); }));
+  raise_unless_ok(
+      with_or_without_gil(is_pattern(key), [&] { return limiter_->limit_deferred(key, *rule, &ticket, options); }));
   return ticket.seq;
 }
 
-void LimiterHandle::limit(std::string_view key, nb::handle limit, bool overrides) {
-  await({limit_deferred(key, limit, overrides)});
+void LimiterHandle::limit(std::string_view key, nb::handle limit, bool overrides, std::string_view mode) {
+  await({limit_deferred(key, limit, overrides, mode)});
 }
 
 std::uint64_t LimiterHandle::reset_deferred(std::string_view key) {
@@ -282,8 +285,8 @@ void LimiterHandle::define(nb::module_& module) {
       .def("check_all_deferred", &Handle::check_all_deferred, "items"_a, "dry_run"_a)
       .def("check_batch", &Handle::check_batch, "checks"_a)
       .def("check_batch_deferred", &Handle::check_batch_deferred, "checks"_a)
-      .def("limit", &Handle::limit, "key"_a, "limit"_a, "overrides"_a)
-      .def("limit_deferred", &Handle::limit_deferred, "key"_a, "limit"_a, "overrides"_a)
+      .def("limit", &Handle::limit, "key"_a, "limit"_a, "overrides"_a, "mode"_a)
+      .def("limit_deferred", &Handle::limit_deferred, "key"_a, "limit"_a, "overrides"_a, "mode"_a)
       .def("reset", &Handle::reset, "key"_a)
       .def("reset_deferred", &Handle::reset_deferred, "key"_a)
       .def("remove", &Handle::remove, "key"_a)

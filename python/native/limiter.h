@@ -39,8 +39,8 @@ class LimiterHandle {
   nanobind::tuple check_all_deferred(const nanobind::list& items, bool dry_run);
   nanobind::object check_batch(const nanobind::list& checks);
   nanobind::tuple check_batch_deferred(const nanobind::list& checks);
-  void limit(std::string_view key, nanobind::handle limit, bool overrides);
-  std::uint64_t limit_deferred(std::string_view key, nanobind::handle limit, bool overrides);
+  void limit(std::string_view key, nanobind::handle limit, bool overrides, std::string_view mode);
+  std::uint64_t limit_deferred(std::string_view key, nanobind::handle limit, bool overrides, std::string_view mode);
   void reset(std::string_view key);
   std::uint64_t reset_deferred(std::string_view key);
   void remove(std::string_view key);

@@ -90,6 +90,7 @@ nb::object value(const LimitStatus& status) {
   put_limit(dict, status.limit);
   dict["source"] = text(source_name(status.source));
   if (!status.pattern.empty()) dict["pattern"] = text(status.pattern);
+  dict["mode"] = text(mode_name(status.mode));
   if (status.keys) {
     dict["override"] = status.overrides;
     dict["keys"] = *status.keys;
@@ -100,6 +101,7 @@ nb::object value(const LimitStatus& status) {
   dict["total_denied"] = status.total_denied;
   dict["total_allowed_cost"] = status.total_allowed_cost;
   dict["total_denied_cost"] = status.total_denied_cost;
+  dict["would_deny"] = status.would_deny;
   dict["last_allowed_at"] = optional_datetime(status.last_allowed_at);
   dict["last_denied_at"] = optional_datetime(status.last_denied_at);
   dict["last_reset_at"] = optional_datetime(status.last_reset_at);
@@ -113,7 +115,10 @@ nb::object value(const Event& event) {
   dict["kind"] = text(event_kind_name(event.kind));
   dict["cost"] = event.cost;
   dict["count"] = event.count;
-  if (event.limit) put_limit(dict, *event.limit);
+  if (event.limit) {
+    put_limit(dict, *event.limit);
+    dict["mode"] = text(mode_name(event.mode));
+  }
   return dict;
 }
 

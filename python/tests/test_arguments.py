@@ -72,6 +72,10 @@ BAD_CARRIED: list[tuple[Any, type[Exception]]] = [
     *[({"rate": 1, "per": 1, "burst": burst}, kind) for burst, kind in BAD_UNITS[1:]],
     ({"rate": 1, "per": 1, "burst": 2, "algorithm": "sliding_window_log"}, ValueError),
 ]
+BAD_MODES: list[tuple[Any, type[Exception]]] = [
+    *each(TypeError, (None, 0, True, b"block", ["block"])),
+    *each(ValueError, ("", "Block", "deny", "block ", "bl\u00f6ck")),
+]
 BAD_FLAGS: list[tuple[Any, type[Exception]]] = each(TypeError, (None, 0, 1, "", "true", b"", [], 1.5))
 BAD_PREFIXES: list[tuple[Any, type[Exception]]] = [*each(TypeError, NO_TEXTS), *each(ValueError, ("", "\ud800"))]
 BAD_ITEMS: list[tuple[Any, type[Exception]]] = [
@@ -106,6 +110,7 @@ CALLS: list[tuple[str, str, list[tuple[Any, type[Exception]]], Call]] = [
     ("check_all", "dry_run", BAD_FLAGS, lambda limiter, bad: limiter.check_all(["k"], dry_run=bad)),
     ("allow_all", "dry_run", BAD_FLAGS, lambda limiter, bad: limiter.allow_all(["k"], dry_run=bad)),
     ("limit", "override", BAD_FLAGS, lambda limiter, bad: limiter.limit("k:*", "5/m", override=bad)),
+    ("limit", "mode", BAD_MODES, lambda limiter, bad: limiter.limit("k", "5/m", mode=bad)),
     ("delete", "key", BAD_KEYS, lambda limiter, bad: limiter.delete(bad)),
     ("delete_prefix", "prefix", BAD_PREFIXES, lambda limiter, bad: limiter.delete_prefix(bad)),
     ("reset_prefix", "prefix", BAD_PREFIXES, lambda limiter, bad: limiter.reset_prefix(bad)),

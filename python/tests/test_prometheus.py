@@ -27,6 +27,7 @@ NAMES = (
     ("flint_limit_reset_at_seconds", "gauge"),
     ("flint_requests_allowed_total", "counter"),
     ("flint_requests_denied_total", "counter"),
+    ("flint_would_deny_total", "counter"),
     ("flint_request_cost_allowed_total", "counter"),
     ("flint_request_cost_denied_total", "counter"),
 )
@@ -76,6 +77,7 @@ def test_every_metric_of_every_key(flint_limiter: MemoryLimiter) -> None:
         "flint_limit_reset_at_seconds": {a: now + 40, b: now, c: now + 0.4},
         "flint_requests_allowed_total": {a: 1, b: 0, c: 1},
         "flint_requests_denied_total": {a: 1, b: 0, c: 0},
+        "flint_would_deny_total": {a: 0, b: 0, c: 0},
         "flint_request_cost_allowed_total": {a: 2, b: 0, c: 4},
         "flint_request_cost_denied_total": {a: 2, b: 0, c: 0},
     }

@@ -53,7 +53,7 @@ def test_it_is_true_when_allowed(kind: Any) -> None:
 
 @both
 def test_it_shows_its_fields(kind: Any) -> None:
-    shown = {**FIELDS, "keys_full": True}
+    shown = {**FIELDS, "retry_after_ms": None, "keys_full": True, "would_deny": False}
     assert repr(kind(**shown)) == "CheckResult(" + ", ".join(f"{name}={shown[name]!r}" for name in shown) + ")"
 
 
@@ -73,6 +73,7 @@ def test_equality_is_that_of_all_fields(kind: Any) -> None:
         "retry_after_ms": 1,
         "algorithm": "sliding_window_log",
         "keys_full": True,
+        "would_deny": False,
     }
     for name, value in others.items():
         other = kind(**{**FIELDS, name: value})
@@ -155,6 +156,10 @@ def test_as_dict_is_the_json_of_the_api(kind: Any) -> None:
         full = kind(**{**FIELDS, "allowed": allowed, "keys_full": True})
         assert full.degraded is allowed
         assert full.as_dict() == {**DOCUMENT, "allowed": allowed, "code": "keys_full", "degraded": allowed}
+        shadow = kind(**{**FIELDS, "would_deny": allowed})
+        assert shadow.as_dict() == {**DOCUMENT, "would_deny": allowed}
+    blocked = kind(**{**FIELDS, "allowed": False, "retry_after_ms": None})
+    assert blocked.as_dict() == {**DOCUMENT, "allowed": False, "retry_after_ms": None}
 
 
 def test_what_a_server_says_and_as_dict_agree(server: Server) -> None:

@@ -54,10 +54,11 @@ def says(*bodies: bytes) -> Iterator[FakeServer]:
 
 
 def status(key: str, **members: Any) -> dict[str, Any]:
-    counters = dict.fromkeys(("total_allowed", "total_denied", "total_allowed_cost", "total_denied_cost"), 0)
+    names = ("total_allowed", "total_denied", "total_allowed_cost", "total_denied_cost", "would_deny")
+    counters = dict.fromkeys(names, 0)
     times = dict.fromkeys(("last_allowed_at", "last_denied_at", "last_reset_at"))
-    rule = {"rate": 1, "per_millis": 1, "burst": None, "algorithm": "token_bucket", "source": "set"}
-    always = {"key": key, "remaining": 1, "reset_at": "2026-11-23T18:22:02.123Z"}
+    rule = {"rate": 1, "per_millis": 1, "burst": None, "algorithm": "token_bucket"}
+    always = {"key": key, "source": "set", "mode": "enforce", "remaining": 1, "reset_at": "2026-11-23T18:22:02.123Z"}
     return {**always, **rule, **counters, **times, **members}
 
 
@@ -87,6 +88,8 @@ STRANGE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("check", ("k",), decision(remaining=1.5)),
     ("check", ("k",), decision(limit=10**30)),
     ("check", ("k",), decision(retry_after_ms=True)),
+    ("check", ("k",), decision(retry_after_ms=None)),
+    ("check", ("k",), decision(would_deny=1)),
     ("check", ("k",), decision(reset_at="2026-11-23")),
     ("check", ("k",), decision(algorithm=None)),
     ("check_all", (["k"],), decision()),

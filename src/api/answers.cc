@@ -68,6 +68,7 @@ void write(JsonWriter& json, const Decision& decision) {
     json.member<"code">("keys_full");
     json.member<"degraded">(decision.allowed);
   }
+  if (decision.would_deny) json.member<"would_deny">(*decision.would_deny);
   json.end_object();
 }
 
@@ -100,6 +101,7 @@ void write(JsonWriter& json, const LimitStatus& status) {
   write_limit_members(json, status.limit);
   json.member<"source">(source_name(status.source));
   if (!status.pattern.empty()) json.member<"pattern">(status.pattern);
+  json.member<"mode">(mode_name(status.mode));
   if (status.keys) {
     json.member<"override">(status.overrides);
     json.member<"keys">(*status.keys);
@@ -110,6 +112,7 @@ void write(JsonWriter& json, const LimitStatus& status) {
   json.member<"total_denied">(status.total_denied);
   json.member<"total_allowed_cost">(status.total_allowed_cost);
   json.member<"total_denied_cost">(status.total_denied_cost);
+  json.member<"would_deny">(status.would_deny);
   json.member<"last_allowed_at">(status.last_allowed_at);
   json.member<"last_denied_at">(status.last_denied_at);
   json.member<"last_reset_at">(status.last_reset_at);
@@ -123,7 +126,10 @@ void write(JsonWriter& json, const Event& event) {
   json.member<"kind">(event_kind_name(event.kind));
   json.member<"cost">(event.cost);
   json.member<"count">(event.count);
-  if (event.limit) write_limit_members(json, *event.limit);
+  if (event.limit) {
+    write_limit_members(json, *event.limit);
+    json.member<"mode">(mode_name(event.mode));
+  }
   json.end_object();
 }
 

@@ -32,9 +32,10 @@ std::string limit_text(Limit limit) {
 
 }  // namespace
 
-void note_limit(std::string& audit, std::string_view key, const std::optional<Limit>& before, const Limit& limit) {
+void note_limit(std::string& audit, std::string_view key, const std::optional<Limit>& before, const Limit& limit,
+                Mode mode) {
   const std::string was = before ? limit_text(*before) : "";
-  const std::string is = limit_text(limit);
+  const std::string is = limit_text(limit) + (mode == Mode::kEnforce ? "" : " in mode " + std::string(mode_name(mode)));
   if (is == was) return;
   audit = "limit of " + quoted_key(key) + " set to " + is + (was.empty() ? "" : ", from " + was);
 }

@@ -10,8 +10,10 @@
 /// backslashes are `\xNN`, so that no key can end the quotes, steer a terminal or look like another key.
 namespace flint::api {
 
-/// `limit of "k" set to 100/m`, and what it was before. Leaves `audit` as it is when it was the same.
-void note_limit(std::string& audit, std::string_view key, const std::optional<Limit>& before, const Limit& limit);
+/// `limit of "k" set to 100/m`, its mode if it is not enforced, and what the limit was before. Leaves `audit` as it is
+/// when that was the same, and is enforced.
+void note_limit(std::string& audit, std::string_view key, const std::optional<Limit>& before, const Limit& limit,
+                Mode mode);
 
 /// `usage of "k" reset`.
 void note_reset(std::string& audit, std::string_view key);

@@ -51,7 +51,7 @@ Status check_batch(Reading& reading) {
 Status set_limit(Reading& reading) {
   const Result<LimitRequest> request = read_limit(*reading.body);
   if (!request.ok()) return request.status();
-  reading.asked = backend::SetLimit{request->key, request->limit, {.overrides = request->overrides}};
+  reading.asked = backend::SetLimit{request->key, request->limit, request->options};
   return {};
 }
 
@@ -155,7 +155,8 @@ constexpr std::array kSetLimit = std::to_array<Argument>({{"key", kBody, kRequir
                                                           {"per", kBody},
                                                           {"algorithm", kBody},
                                                           {"burst", kBody},
-                                                          {"override", kBody}});
+                                                          {"override", kBody},
+                                                          {"mode", kBody}});
 constexpr std::array kList =
     std::to_array<Argument>({{"prefix", kQuery}, {"limit", kQuery}, {"after", kQuery}, {"keys", kQuery}});
 constexpr std::array kHistory = std::to_array<Argument>({{"key", kPath, kRequired}, {"limit", kQuery}});

@@ -38,6 +38,12 @@ Algorithm read_algorithm(Members& members) {
   return algorithm.value_or(Algorithm::kTokenBucket);
 }
 
+Mode read_mode(Members& members) {
+  const std::optional<Mode> mode = parse_mode(members.text("mode"));
+  if (!mode) members.fail(base::unknown_mode());
+  return mode.value_or(Mode::kEnforce);
+}
+
 Limit read_rule(Members& members) {
   Limit limit;
   limit.rate = members.units("rate");
@@ -91,7 +97,11 @@ std::optional<Limit> read_carried(const JsonDocument& body, Members& members) {
                                               std::string(kind_name(*node)) + "."});
     return std::nullopt;
   }
-  Members parts(body, *node, members.path_of("limit"), {"rate", "per", "algorithm", "burst"});
+  Members parts(body, *node, members.path_of("limit"), {"rate", "per", "algorithm", "burst", "mode"});
+  if (parts.has("mode")) {
+    parts.fail(Status::of_field(parts.path_of("mode"),
+                                "cannot come with a check: set it with the limit of a key or of a pattern."));
+  }
   Limit limit;
   if (parts.status().ok()) limit = read_rule(parts);
   if (parts.status().ok()) return limit;
@@ -240,12 +250,13 @@ Result<CheckAllRequest> read_check_all(const JsonDocument& body) {
 }
 
 Result<LimitRequest> read_limit(const JsonDocument& body) {
-  Members members(body, body.root(), "", {"key", "limit", "rate", "per", "algorithm", "burst", "override"});
+  Members members(body, body.root(), "", {"key", "limit", "rate", "per", "algorithm", "burst", "override", "mode"});
   if (!members.status().ok()) return members.status();
   LimitRequest request;
   request.key = members.text("key");
   request.limit = read_limit_members(members);
-  request.overrides = members.flag("override");
+  request.options.overrides = members.flag("override");
+  if (members.has("mode")) request.options.mode = read_mode(members);
   if (!members.status().ok()) return members.status();
   return request;
 }

@@ -7,6 +7,7 @@
 #include "api/json_document.h"
 #include "flint/decision.h"
 #include "flint/limit.h"
+#include "flint/limiter.h"
 
 /// The bodies of the POST requests. Each is read from a parsed document, refers to it, and is right in itself: what is
 /// wrong is kInvalidArgument with the path of the field. What depends on the key's limit is the Limiter's to say.
@@ -15,7 +16,7 @@ namespace flint::api {
 struct LimitRequest {
   std::string_view key;
   Limit limit;
-  bool overrides = false;
+  LimitOptions options;
 };
 
 struct CheckRequest {
@@ -48,7 +49,7 @@ Result<CheckAllRequest> read_check_all(const JsonDocument& body);
 /// `{"checks":[...]}`, each as read_check() takes it. Fails only where that is not so of the whole.
 Result<CheckBatchRequest> read_check_batch(const JsonDocument& body);
 /// `{"key","limit"}`, a rate string; or `{"key","rate","per","algorithm"?,"burst"?}`, where `per` is a duration as
-/// text, or an integer of seconds.
+/// text, or an integer of seconds. And `"override"?,"mode"?`.
 Result<LimitRequest> read_limit(const JsonDocument& body);
 /// `{"key"}`
 Result<std::string_view> read_reset(const JsonDocument& body);

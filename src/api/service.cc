@@ -150,7 +150,9 @@ struct WriteAnswer {
 };
 
 void note(std::string& audit, const backend::Answer& answer) {
-  if (const auto* set = std::get_if<backend::LimitSet>(&answer)) note_limit(audit, set->key, set->before, set->now);
+  if (const auto* set = std::get_if<backend::LimitSet>(&answer)) {
+    note_limit(audit, set->key, set->before, set->now, set->mode);
+  }
   if (const auto* reset = std::get_if<backend::UsageReset>(&answer)) note_reset(audit, reset->key);
   if (const auto* all = std::get_if<backend::AllReset>(&answer)) note_all_reset(audit, all->prefix, all->count);
   if (const auto* removed = std::get_if<backend::LimitRemoved>(&answer)) {

@@ -65,11 +65,11 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
       get("/v1/limits").body,
       R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","remaining":5,)"
       R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
-      R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null},)"
+      R"("total_denied_cost":0,"would_deny":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null},)"
       R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log",)"
       R"("source":"set","remaining":2,)"
       R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
-      R"("total_denied_cost":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null}])");
+      R"("total_denied_cost":0,"would_deny":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null}])");
   EXPECT_EQ(post("/v1/check", R"({"key":"a","cost":4})").body,
             R"({"key":"a","allowed":true,"cost":4,"limit":5,"remaining":1,"reset_at":"2026-11-23T18:22:06.123Z",)"
             R"("reset_after_ms":4000,"retry_after_ms":0,"algorithm":"token_bucket"})");
@@ -89,7 +89,7 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
       get("/v1/limits/a").body,
       R"({"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","remaining":5,)"
       R"("reset_at":"2026-11-23T18:22:02.623Z","total_allowed":1,"total_denied":2,"total_allowed_cost":4,)"
-      R"("total_denied_cost":5,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
+      R"("total_denied_cost":5,"would_deny":0,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
       R"("last_denied_at":"2026-11-23T18:22:02.623Z","last_reset_at":"2026-11-23T18:22:02.623Z"})");
   EXPECT_EQ(get("/v1/history/a").body,
             R"([{"seq":1,"at":"2026-11-23T18:22:02.123Z","kind":"configured","cost":0,"count":1,"rate":10,)"
@@ -142,7 +142,8 @@ TEST_F(ServiceTest, PatternsAndCarriedLimitsNeedNoSetUpOfKeys) {
               HasSubstr(R"("remaining":8,)"));
   EXPECT_THAT(post("/v1/check-all", R"({"items":["ip:1",{"key":"user","limit":"9/m"}]})").body,
               HasSubstr(R"("remaining":7,)"));
-  EXPECT_THAT(get("/v1/limits/ip%3A*").body, HasSubstr(R"("source":"set","override":true,"keys":1,"remaining":2,)"));
+  EXPECT_THAT(get("/v1/limits/ip%3A*").body,
+              HasSubstr(R"("source":"set","mode":"enforce","override":true,"keys":1,"remaining":2,)"));
   EXPECT_THAT(get("/v1/limits/ip:1").body, HasSubstr(R"("source":"pattern","pattern":"ip:*","remaining":0,)"));
   EXPECT_THAT(get("/v1/limits/ip:2").body, HasSubstr(R"("source":"pattern","pattern":"ip:*","remaining":2,)"));
   EXPECT_THAT(get("/v1/limits/user").body, HasSubstr(R"("source":"carried","remaining":7,)"));
@@ -170,6 +171,25 @@ TEST_F(ServiceTest, DeletesAndResetsOneOrAllWithAPrefix) {
   EXPECT_EQ(remove("/v1/limits", "prefix=").status, 400);
   EXPECT_EQ(remove("/v1/limits").status, 400);
   EXPECT_EQ(get("/v1/limits", "prefix=ip:").body, "[]");
+}
+
+TEST_F(ServiceTest, ALimitThatIsNotEnforcedSaysSo) {
+  EXPECT_EQ(post("/v1/limits", R"({"key":"s","rate":1,"per":"1h","mode":"shadow"})").status, 200);
+  EXPECT_EQ(post("/v1/limits", R"({"key":"b:*","limit":"2/h","mode":"block"})").status, 200);
+  EXPECT_THAT(post("/v1/check", R"({"key":"s"})").body,
+              HasSubstr(R"("retry_after_ms":0,"algorithm":"token_bucket","would_deny":false})"));
+  EXPECT_THAT(post("/v1/check", R"({"key":"s"})").body, HasSubstr(R"("would_deny":true})"));
+  EXPECT_THAT(post("/v1/check", R"({"key":"b:1","limit":"9/h"})").body,
+              HasSubstr(R"("allowed":false,"cost":1,"limit":2,"remaining":2,)"));
+  EXPECT_THAT(post("/v1/check", R"({"key":"b:1"})").body,
+              HasSubstr(R"("retry_after_ms":null,"algorithm":"token_bucket"})"));
+  EXPECT_THAT(get("/v1/limits/s").body, HasSubstr(R"("source":"set","mode":"shadow","remaining":0,)"));
+  EXPECT_THAT(get("/v1/limits/s").body, HasSubstr(R"("would_deny":1,)"));
+  EXPECT_THAT(get("/v1/limits/b%3A*").body, HasSubstr(R"("mode":"block","override":true,"keys":0,)"));
+  EXPECT_THAT(get("/v1/history/s").body, HasSubstr(R"("algorithm":"token_bucket","mode":"shadow"})"));
+  EXPECT_THAT(post("/v1/limits", R"({"key":"s","limit":"1/h","mode":"deny"})").body, HasSubstr("mode must be enforce"));
+  EXPECT_THAT(post("/v1/check", R"({"key":"s","limit":{"rate":1,"per":1,"mode":"block"}})").body,
+              HasSubstr("limit.mode cannot come with a check"));
 }
 
 TEST_F(ServiceTest, WhatIsNotConfiguredIsNotFound) {

@@ -71,7 +71,8 @@ class Decide {
     Ticket ticket;
     const Status status = limiter_.limit_deferred(set.key, set.limit, &ticket, set.options);
     if (!status.ok()) return {status, {}};
-    return {LimitSet{.key = std::string(set.key), .before = before, .now = set.limit}, ticket};
+    return {LimitSet{.key = std::string(set.key), .before = before, .now = set.limit, .mode = set.options.mode},
+            ticket};
   }
 
   Decided operator()(const Reset& reset) const {

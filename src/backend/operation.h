@@ -151,6 +151,7 @@ struct LimitSet {
   /// Nothing if the key had no limit.
   std::optional<Limit> before;
   Limit now;
+  Mode mode = Mode::kEnforce;
 };
 struct UsageReset {
   std::string key;

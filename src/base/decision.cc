@@ -14,6 +14,8 @@ std::string_view event_kind_name(EventKind kind) noexcept {
       return "denied";
     case EventKind::kReset:
       return "reset";
+    case EventKind::kWouldDeny:
+      return "would_deny";
   }
   base::assertion_failed("kind is one of EventKind", __FILE__, __LINE__);
 }

@@ -21,5 +21,6 @@ inline constexpr std::string_view kAlgorithmNames =
 
 /// What a limit with any other algorithm gets, however the algorithm was given.
 [[nodiscard]] Status unknown_algorithm();
+[[nodiscard]] Status unknown_mode();
 
 }  // namespace flint::base

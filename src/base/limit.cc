@@ -61,6 +61,8 @@ std::string base::shown(std::string_view text) {
   return "a text of " + std::to_string(text.size()) + " bytes";
 }
 
+Status base::unknown_mode() { return Status::of_field("mode", "must be enforce, shadow or block."); }
+
 Status base::unknown_algorithm() {
   return Status::of_field("algorithm", "must be " + std::string(kAlgorithmNames) + ".");
 }
@@ -77,6 +79,25 @@ std::string_view algorithm_name(Algorithm algorithm) noexcept {
       return "sliding_window_counter";
   }
   base::assertion_failed("algorithm is one of Algorithm", __FILE__, __LINE__);
+}
+
+std::string_view mode_name(Mode mode) noexcept {
+  switch (mode) {
+    case Mode::kEnforce:
+      return "enforce";
+    case Mode::kShadow:
+      return "shadow";
+    case Mode::kBlock:
+      return "block";
+  }
+  base::assertion_failed("mode is one of Mode", __FILE__, __LINE__);
+}
+
+std::optional<Mode> parse_mode(std::string_view name) noexcept {
+  for (const Mode mode : {Mode::kEnforce, Mode::kShadow, Mode::kBlock}) {
+    if (name == mode_name(mode)) return mode;
+  }
+  return std::nullopt;
 }
 
 std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept {

@@ -29,6 +29,7 @@ TEST(NamesTest, EventKinds) {
   EXPECT_EQ(event_kind_name(EventKind::kAllowed), "allowed");
   EXPECT_EQ(event_kind_name(EventKind::kDenied), "denied");
   EXPECT_EQ(event_kind_name(EventKind::kReset), "reset");
+  EXPECT_EQ(event_kind_name(EventKind::kWouldDeny), "would_deny");
 }
 
 TEST(NamesTest, VersionIsTheProjects) {

@@ -38,6 +38,9 @@ constexpr std::array kAddOptions = std::to_array<OptionSpec>({
      "or sliding_window_counter"},
     {"--burst", "N", "token_bucket: the most units at once (default: the rate)"},
     {"--override", "", "of a pattern: it holds also where a check carries a limit"},
+    {"--mode", "MODE",
+     "enforce (default), shadow: allow everything and count what would be\n"
+     "denied, or block: deny everything"},
 });
 
 constexpr std::array kCheckOptions = std::to_array<OptionSpec>({
@@ -99,7 +102,7 @@ constexpr std::array kCommands = std::to_array<Command>({
      .summary = "Set the limit of a key or a pattern",
      .details =
          "A LIMIT is written as 100/m, 100 per minute, 5/15m, 10/s burst 20 or 1000/d fixed_window_counter.\n"
-         "The options --rate, --per, --algorithm and --burst say the same.\n"
+         "The options --rate, --per, --algorithm and --burst say the same. A call without --mode sets enforce.\n"
          "Creates the data directory if it is not there. Setting a limit again changes it; what was used\n"
          "stays used. A key is 1 to 512 bytes of UTF-8; one that starts with \"-\" goes after \"--\".\n"
          "A KEY that ends in \"*\" is a pattern: each key that starts with what is before it gets a quota of its\n"

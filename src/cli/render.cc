@@ -31,8 +31,10 @@ std::string rule_of(const json::value& status) {
   Limit limit{.rate = *rate, .per = std::chrono::milliseconds(*millis)};
   limit.algorithm = known.value_or(Algorithm::kTokenBucket);
   if (const auto burst = unsigned_of(member(status, "burst")); burst != rate) limit.burst = burst;
-  // A newer server may have more of them.
-  return format_limit(limit) + (known ? "" : " " + algorithm);
+  const json::value& mode = member(status, "mode");
+  const bool is_enforced = mode.is_null() || mode == "enforce";
+  // A newer server may have more algorithms and modes.
+  return format_limit(limit) + (known ? "" : " " + algorithm) + (is_enforced ? "" : ", " + shown(mode));
 }
 
 struct Fact {
@@ -72,6 +74,11 @@ Fact doctor_fact(std::string_view name, const json::value& value) {
   return fact;
 }
 
+/// `wait` is "-" where the limit is in mode block.
+std::string retry_sentence(const std::string& wait) {
+  return wait == "-" ? "It is blocked, and no time makes it pass.\n" : "Try again in " + wait + ".\n";
+}
+
 Table decision_table() {
   return Table({{"KEY"},
                 {"DECISION"},
@@ -83,8 +90,12 @@ Table decision_table() {
 
 void add_decision(Table& table, const json::value& decision) {
   const bool passed = is_true(member(decision, "allowed"));
-  table.add({shown(member(decision, "key")), passed ? "allowed" : "denied", shown(member(decision, "cost")),
-             shown(member(decision, "remaining")), shown(member(decision, "limit")),
+  const bool would_deny = is_true(member(decision, "would_deny"));
+  table.add({shown(member(decision, "key")),
+             would_deny ? "would deny"
+             : passed   ? "allowed"
+                        : "denied",
+             shown(member(decision, "cost")), shown(member(decision, "remaining")), shown(member(decision, "limit")),
              passed ? "-" : wait_of(member(decision, "retry_after_ms"))});
 }
 
@@ -121,16 +132,21 @@ std::string files_text(const json::array& files, const Style& style) {
 
 Shown render_limit_set(const json::value& /*answer*/, const json::object& asked, const Style& /*style*/) {
   const Result<Limit> limit = limit_in(asked);
-  return {shown(member(asked, "key")) + ": " + (limit.ok() ? format_limit(*limit) : "-") + "\n"};
+  const json::value& mode = member(asked, "mode");
+  const std::string in_mode = mode.is_null() || mode == "enforce" ? "" : ", " + shown(mode);
+  return {shown(member(asked, "key")) + ": " + (limit.ok() ? format_limit(*limit) : "-") + in_mode + "\n"};
 }
 
 Shown render_decision(const json::value& decision, const json::object& /*asked*/, const Style& style) {
   const std::string remaining = shown(member(decision, "remaining")) + " of " + shown(member(decision, "limit")) +
                                 " remaining, full again in " + wait_of(member(decision, "reset_after_ms")) + ".\n";
   const std::string what = shown(member(decision, "cost")) + " of " + quoted(member(decision, "key")) + "; ";
-  if (is_true(member(decision, "allowed"))) return {style.green("Allowed") + ": " + what + remaining};
-  return {style.red("Denied") + ": " + what + remaining + "Try again in " +
-              wait_of(member(decision, "retry_after_ms")) + ".\n",
+  if (is_true(member(decision, "allowed"))) {
+    const bool would_deny = is_true(member(decision, "would_deny"));
+    return {style.green("Allowed") + ": " + what + remaining +
+            (would_deny ? "The limit would deny it, but it is in mode shadow: nothing was taken.\n" : "")};
+  }
+  return {style.red("Denied") + ": " + what + remaining + retry_sentence(wait_of(member(decision, "retry_after_ms"))),
           Exit::kDenied};
 }
 
@@ -148,7 +164,7 @@ Shown render_check_all(const json::value& result, const json::object& /*asked*/,
             (decisions.size() == 1 ? " key.\n" : " keys, all together.\n")};
   }
   return {table.text(style) + style.red("Denied") + " by " + quoted(member(result, "denied_key")) +
-              "; nothing was consumed. Try again in " + retry_in + ".\n",
+              "; nothing was consumed. " + retry_sentence(retry_in),
           Exit::kDenied};
 }
 
@@ -186,6 +202,10 @@ Shown render_status(const json::value& status, const json::object& /*asked*/, co
   }
   facts.push_back({"allowed", count_and_units(status, "allowed")});
   facts.push_back({"denied", count_and_units(status, "denied")});
+  const json::value& would_deny = member(status, "would_deny");
+  if (member(status, "mode") == "shadow" || unsigned_of(would_deny).value_or(0) > 0) {
+    facts.push_back({"would deny", shown(would_deny)});
+  }
   facts.push_back({"last reset", shown(member(status, "last_reset_at"))});
   return {style.bold(shown(member(status, "key"))) + "\n" + fact_lines(facts)};
 }

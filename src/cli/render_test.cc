@@ -122,7 +122,8 @@ TEST(RenderStatuses, AHostileKeyDoesNothingToTheTerminal) {
 
 TEST(RenderDecision, AnAnswerOfAStrangerReadsAsNothing) {
   EXPECT_EQ(render_decision(of("[1]"), {}, kPlain).text,
-            "Denied: - of \"-\"; - of - remaining, full again in -.\nTry again in -.\n");
+            "Denied: - of \"-\"; - of - remaining, full again in -.\n"
+            "It is blocked, and no time makes it pass.\n");
   EXPECT_THAT(render_status(of(R"({"rate":1,"per_millis":99999999999999})"), {}, kPlain).text,
               ::testing::StartsWith("-\nlimit          -\n"));
 }

@@ -46,6 +46,8 @@ void write_limiter(MetricsText& text, const Stats& stats) {
   text.family("flint_decisions_total", "counter", "Decisions since the server started, by outcome.");
   text.sample("flint_decisions_total", "outcome=\"allowed\"", stats.allowed);
   text.sample("flint_decisions_total", "outcome=\"denied\"", stats.denied);
+  text.counter("flint_would_deny_total", "Checks that limits in mode shadow allowed although they did not fit.",
+               stats.would_deny);
   text.gauge("flint_keys", "Limits, patterns and keys.", stats.keys);
   text.gauge("flint_born_keys", "Of these, keys that live by patterns and carried limits: at most --max-keys.",
              stats.born_keys);

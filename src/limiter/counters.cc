@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint8_t kHasLastAllowed = 1;
 constexpr std::uint8_t kHasLastDenied = 2;
 constexpr std::uint8_t kHasLastReset = 4;
+constexpr std::uint8_t kHasWouldDeny = 8;
 
 void write_time(base::Writer& out, MaybeTime time) {
   if (time.has_value()) out.fixed((*time).time_since_epoch().count());
@@ -39,6 +40,10 @@ void Counters::add_denied(const Denials& denials) noexcept {
   last_denied_at = denials.last;
 }
 
+void Counters::add_would_deny(const Denials& denials) noexcept {
+  would_deny = base::saturating_add(would_deny, denials.count);
+}
+
 void Counters::add(const Counters& other) noexcept {
   allowed = base::saturating_add(allowed, other.allowed);
   allowed_cost = base::saturating_add(allowed_cost, other.allowed_cost);
@@ -47,6 +52,7 @@ void Counters::add(const Counters& other) noexcept {
   last_allowed_at = std::max(last_allowed_at, other.last_allowed_at);
   last_denied_at = std::max(last_denied_at, other.last_denied_at);
   last_reset_at = std::max(last_reset_at, other.last_reset_at);
+  would_deny = base::saturating_add(would_deny, other.would_deny);
 }
 
 void write_counters(base::Writer& out, const Counters& counters) noexcept {
@@ -57,10 +63,12 @@ void write_counters(base::Writer& out, const Counters& counters) noexcept {
   out.varint(counters.denied_cost);
   out.fixed(static_cast<std::uint8_t>((counters.last_allowed_at.has_value() ? kHasLastAllowed : 0) |
                                       (counters.last_denied_at.has_value() ? kHasLastDenied : 0) |
-                                      (counters.last_reset_at.has_value() ? kHasLastReset : 0)));
+                                      (counters.last_reset_at.has_value() ? kHasLastReset : 0) |
+                                      (counters.would_deny > 0 ? kHasWouldDeny : 0)));
   write_time(out, counters.last_allowed_at);
   write_time(out, counters.last_denied_at);
   write_time(out, counters.last_reset_at);
+  if (counters.would_deny > 0) out.varint(std::min(counters.would_deny, kMaxCounted));
 }
 
 bool read_counters(base::Reader& in, Counters& counters) noexcept {
@@ -69,11 +77,14 @@ bool read_counters(base::Reader& in, Counters& counters) noexcept {
   counters.denied = in.varint();
   counters.denied_cost = in.varint();
   const auto present = in.fixed<std::uint8_t>();
-  return read_time(in, (present & kHasLastAllowed) != 0, counters.last_allowed_at) &&
-         read_time(in, (present & kHasLastDenied) != 0, counters.last_denied_at) &&
-         read_time(in, (present & kHasLastReset) != 0, counters.last_reset_at) && in.ok() &&
-         present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset) && counters.allowed <= kMaxCounted &&
-         counters.denied <= kMaxCounted;
+  const bool has_times = read_time(in, (present & kHasLastAllowed) != 0, counters.last_allowed_at) &&
+                         read_time(in, (present & kHasLastDenied) != 0, counters.last_denied_at) &&
+                         read_time(in, (present & kHasLastReset) != 0, counters.last_reset_at);
+  const bool has_would_deny = (present & kHasWouldDeny) != 0;
+  if (has_would_deny) counters.would_deny = in.varint();
+  return has_times && in.ok() && present <= (kHasLastAllowed | kHasLastDenied | kHasLastReset | kHasWouldDeny) &&
+         has_would_deny == (counters.would_deny > 0) && counters.would_deny <= kMaxCounted &&
+         counters.allowed <= kMaxCounted && counters.denied <= kMaxCounted;
 }
 
 }  // namespace flint::limiter

@@ -56,9 +56,12 @@ struct Counters {
   MaybeTime last_allowed_at;
   MaybeTime last_denied_at;
   MaybeTime last_reset_at;
+  /// Checks that a limit in shadow mode allowed although they did not fit.
+  std::uint64_t would_deny = 0;
 
   void add_allowed(Units cost, WallTime at) noexcept;
   void add_denied(const Denials& denials) noexcept;
+  void add_would_deny(const Denials& denials) noexcept;
   /// Sums, and the later of the times.
   void add(const Counters& other) noexcept;
 
@@ -66,7 +69,7 @@ struct Counters {
 };
 
 /// As records and snapshots hold them; see docs/log_format.md. At most kMaxCountersBytes.
-inline constexpr std::size_t kMaxCountersBytes = 4 * 10 + 1 + 3 * 8;
+inline constexpr std::size_t kMaxCountersBytes = 5 * 10 + 1 + 3 * 8;
 void write_counters(base::Writer& out, const Counters& counters) noexcept;
 /// False for what no limiter writes.
 [[nodiscard]] bool read_counters(base::Reader& in, Counters& counters) noexcept;

@@ -133,6 +133,7 @@ inline Engine::Item Engine::find_item(std::string_view key, Units cost) {
   if (item.entry != nullptr && item.entry->kind == KeyKind::kSet) {
     item.limit = &item.entry->limit();
     item.state = &item.entry->usage.state;
+    item.mode = item.entry->usage.rule.mode();
   }
   return item;
 }
@@ -240,7 +241,8 @@ Result<Deferred<std::vector<Result<Decision>>>> Engine::check_batch(std::span<co
 }
 
 bool Engine::could_pass(const Item& item) noexcept {
-  return item.limit != nullptr && item.cost >= 1 && item.cost <= item.limit->capacity();
+  if (item.limit == nullptr || item.cost < 1) return false;
+  return item.cost <= item.limit->capacity() || (item.mode != Mode::kEnforce && item.cost <= kMaxUnits);
 }
 
 Status Engine::why_not(const Item& item) {
@@ -288,11 +290,35 @@ Status Engine::check_distinct(std::span<const Item> items) {
 /// which they were decided. Nothing waits here: the caller waits for the ticket once the mutex is released.
 bool Engine::decide(std::span<Item> items, const Moment& at) const {
   for (Item& item : items) {
-    item.outcome = item.is_beyond_most_keys() ? beyond_most_keys(item)
-                                              : algorithm::decide(*item.state, *item.limit, item.cost, at.time);
+    if (item.mode != Mode::kEnforce) [[unlikely]] {
+      decide_otherwise(item, at);
+    } else {
+      item.outcome = item.is_beyond_most_keys() ? beyond_most_keys(item)
+                                                : algorithm::decide(*item.state, *item.limit, item.cost, at.time);
+    }
     if (!item.outcome.allowed) return false;
   }
   return true;
+}
+
+/// A shadow answers as if its limit were enforced, and lets pass what that would deny. So usage, and what is counted,
+/// are those of the enforced limit, which is what a shadow is for.
+void Engine::decide_otherwise(Item& item, const Moment& at) const {
+  if (item.mode == Mode::kBlock || item.cost > item.limit->capacity()) {
+    item.outcome = left(item, false, at);
+  } else {
+    item.outcome = item.is_beyond_most_keys() ? beyond_most_keys(item)
+                                              : algorithm::decide(*item.state, *item.limit, item.cost, at.time);
+  }
+  if (item.mode != Mode::kShadow) return;
+  item.would_deny = !item.outcome.allowed;
+  item.outcome.allowed = true;
+  item.outcome.retry_after = Nanos(0);
+}
+
+algorithm::Outcome Engine::left(const Item& item, bool allowed, const Moment& at) {
+  const algorithm::View view = algorithm::view(*item.state, *item.limit, at.time);
+  return {{.allowed = allowed, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}}, {}};
 }
 
 /// Nothing is known of such a key, so its quota is full and stays so.
@@ -307,7 +333,31 @@ algorithm::Outcome Engine::beyond_most_keys(const Item& item) const {
 
 inline Result<Ticket> Engine::settle(std::span<Item> items, bool plain, bool allowed, const Moment& at) {
   if (!allowed) return deny(items, at);
+  const auto does_not_fit = [](const Item& item) { return item.would_deny; };
+  if (std::any_of(items.begin(), items.end(), does_not_fit)) [[unlikely]]
+    return grant_what_fits(items, plain, at);
   return plain ? grant(items, at) : grant_by_rules(items, at);
+}
+
+Result<Ticket> Engine::grant_what_fits(std::span<const Item> items, bool plain, const Moment& at) {
+  if (Status accepted = check_writable(); !accepted.ok()) return accepted;
+  boost::container::static_vector<Item, kMaxCheckAllItems> fitting;
+  std::copy_if(items.begin(), items.end(), std::back_inserter(fitting),
+               [](const Item& one) { return !one.would_deny; });
+  Result<Ticket> granted = Ticket{};
+  if (!fitting.empty()) granted = plain ? grant(fitting, at) : grant_by_rules(fitting, at);
+  if (!granted.ok()) return granted;
+  for (const Item& item : items) {
+    if (!item.would_deny) continue;
+    if (KeyEntry* counted = counted_at(item)) pending_.add_would_deny(*counted, item.cost, at.wall);
+    ++would_deny_;
+  }
+  return granted;
+}
+
+KeyEntry* Engine::counted_at(const Item& item) {
+  if (item.entry != nullptr || item.mode == Mode::kEnforce) return item.entry;
+  return state_.patterns.find(item.key, true);
 }
 
 Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const Limit* carried, bool dry_run, const Moment& at) {
@@ -352,7 +402,7 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
 inline Result<Ticket> Engine::deny(std::span<Item> items, const Moment& at) {
   if (Status accepted = check_writable(); !accepted.ok()) return accepted;
   const Item& denied = unconsumed(items, at);
-  if (denied.entry != nullptr) pending_.add(*denied.entry, denied.cost, at.wall);
+  if (KeyEntry* counted = counted_at(denied)) pending_.add(*counted, denied.cost, at.wall);
   ++denied_;
   return Ticket{};
 }
@@ -360,9 +410,7 @@ inline Result<Ticket> Engine::deny(std::span<Item> items, const Moment& at) {
 inline const Engine::Item& Engine::unconsumed(std::span<Item> items, const Moment& at) {
   for (Item& item : items) {
     if (!item.outcome.allowed) return item;
-    const algorithm::View view = algorithm::view(*item.state, *item.limit, at.time);
-    item.outcome = {{.allowed = true, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}},
-                    {}};
+    item.outcome = left(item, true, at);
   }
   base::assertion_failed("one of the items denied", __FILE__, __LINE__);
 }
@@ -375,9 +423,10 @@ inline Decision Engine::decision(const Item& item, const Moment& at) const {
           .remaining = item.outcome.remaining,
           .reset_at = shown_reset(at, item.outcome.reset_after),
           .reset_after_ms = ceil_ms(item.outcome.reset_after),
-          .retry_after_ms = ceil_ms(item.outcome.retry_after),
+          .retry_after_ms = item.mode == Mode::kBlock ? std::nullopt : std::optional(ceil_ms(item.outcome.retry_after)),
           .algorithm = item.limit->algorithm,
-          .keys_full = item.is_beyond_most_keys()};
+          .keys_full = item.is_beyond_most_keys(),
+          .would_deny = item.mode == Mode::kShadow ? std::optional(item.would_deny) : std::nullopt};
 }
 
 void Engine::note_record(KeyEntry& entry, storage::Seq seq) { entry.note_record(seq, pending_.take(entry)); }
@@ -399,13 +448,43 @@ Status Engine::log_denials() {
     const std::span<const PendingDenials::Item> group = pending_.some(kMaxCheckAllItems);
     const Moment at = clock_->now();
     EventWriter event(EventType::kDenied, at);
-    for (const auto& [entry, denials] : group) {
-      event.denied({.id = entry->id, .denials = denials, .after = {.algorithm = entry->limit().algorithm}});
+    bool has_denials = false;
+    for (const PendingDenials::Item& item : group) {
+      if (item.denials.count == 0) continue;
+      has_denials = true;
+      event.denied(
+          {.id = item.entry->id, .denials = item.denials, .after = {.algorithm = item.entry->limit().algorithm}});
     }
-    const Result<storage::Seq> seq = append(event, at);
-    if (!seq.ok()) return seq.status();
-    for (const auto& [entry, denials] : group) entry->note_record(*seq, denials);
+    if (has_denials) {
+      const Result<storage::Seq> seq = append(event, at);
+      if (!seq.ok()) return seq.status();
+      for (const PendingDenials::Item& item : group) {
+        if (item.denials.count > 0) note_record(*item.entry, *seq);
+      }
+    }
+    if (Status logged = log_would_deny(group); !logged.ok()) return logged;
     pending_.drop(group.size());
+  }
+  return {};
+}
+
+Status Engine::log_would_deny(std::span<const PendingDenials::Item> group) {
+  const Moment at = clock_->now();
+  EventWriter event(EventType::kWouldDeny, at);
+  bool is_empty = true;
+  for (const PendingDenials::Item& item : group) {
+    if (item.would_deny.count == 0) continue;
+    is_empty = false;
+    event.denied(
+        {.id = item.entry->id, .denials = item.would_deny, .after = {.algorithm = item.entry->limit().algorithm}});
+  }
+  if (is_empty) return {};
+  const Result<storage::Seq> seq = append(event, at);
+  if (!seq.ok()) return seq.status();
+  for (const PendingDenials::Item& item : group) {
+    if (item.would_deny.count == 0) continue;
+    item.entry->counters.add_would_deny(item.would_deny);
+    item.entry->last_seq = *seq;
   }
   return {};
 }

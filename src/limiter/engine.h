@@ -85,8 +85,9 @@ class Engine {
   [[nodiscard]] Status check_writable() const;
   [[nodiscard]] Ticket ticket(storage::Seq seq, const Moment& at) noexcept FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Ticket> configure(KeyEntry& entry, bool is_new, const Limit& limit, const Moment& at)
+  [[nodiscard]] Result<Ticket> configure(KeyEntry& entry, bool is_new, const Limit& limit, Mode mode, const Moment& at)
       FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> change_mode(KeyEntry& entry, Mode mode, const Moment& at) FLINT_REQUIRES(mutex_);
   /// How a key is decided that has no limit of its own and more than one usage, or none yet.
   struct Ruling {
     /// Its usage under the rule that holds; null if it has none.
@@ -107,6 +108,9 @@ class Engine {
     const algorithm::State* state = nullptr;
     /// Null: what decides is the one usage that the key has.
     Ruling* ruling = nullptr;
+    Mode mode = Mode::kEnforce;
+    /// It is allowed although it does not fit, and consumes nothing.
+    bool would_deny = false;
     algorithm::Outcome outcome = {};
 
     [[nodiscard]] bool is_beyond_most_keys() const noexcept { return ruling != nullptr && ruling->keys_full; }
@@ -126,6 +130,10 @@ class Engine {
   void mark_full(std::span<Item> items) FLINT_REQUIRES(mutex_);
   void pay_for_births() FLINT_REQUIRES(mutex_);
   [[nodiscard]] algorithm::Outcome beyond_most_keys(const Item& item) const;
+  /// Of a limit that is not enforced.
+  void decide_otherwise(Item& item, const Moment& at) const;
+  /// What is left, where nothing is consumed.
+  [[nodiscard]] static algorithm::Outcome left(const Item& item, bool allowed, const Moment& at);
   /// Where nothing was consumed: the items before the one that denied, which is returned, say what remains now.
   static const Item& unconsumed(std::span<Item> items, const Moment& at);
   [[nodiscard]] static bool could_pass(const Item& item) noexcept;
@@ -142,6 +150,11 @@ class Engine {
   [[nodiscard]] Result<Deferred<Decision>> check_one(const BatchCheck& one) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> deny(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// Where items did not fit that are allowed all the same: consumes for the others.
+  [[nodiscard]] Result<Ticket> grant_what_fits(std::span<const Item> items, bool plain, const Moment& at)
+      FLINT_REQUIRES(mutex_);
+  /// Where it is counted that an item consumed nothing: its key, else its pattern; null if there is neither.
+  [[nodiscard]] KeyEntry* counted_at(const Item& item) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Decision decision(const Item& item, const Moment& at) const;
 
   /// As grant(), where a key comes to life or has several usages.
@@ -175,6 +188,7 @@ class Engine {
   void note_record(KeyEntry& entry, storage::Seq seq) FLINT_REQUIRES(mutex_);
   Status tick_state() FLINT_REQUIRES(mutex_);
   Status log_denials() FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Status log_would_deny(std::span<const PendingDenials::Item> group) FLINT_REQUIRES(mutex_);
   void log_jump() FLINT_REQUIRES(mutex_);
   void log_clock(const Moment& at) FLINT_REQUIRES(mutex_);
   void map_files(DoctorReport& report);
@@ -214,6 +228,7 @@ class Engine {
   PendingDenials pending_ FLINT_GUARDED_BY(mutex_);
   std::uint64_t allowed_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t denied_ FLINT_GUARDED_BY(mutex_) = 0;
+  std::uint64_t would_deny_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t forgotten_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t keys_full_ FLINT_GUARDED_BY(mutex_) = 0;
   /// Where forget_some() goes on.

@@ -48,6 +48,7 @@ Stats Engine::stats() {
   stats.keys_full = keys_full_;
   stats.allowed = allowed_;
   stats.denied = denied_;
+  stats.would_deny = would_deny_;
   stats.oldest_unsynced = unsynced_->age(store_->last_seq(), clock_->now().time);
   return stats;
 }

@@ -44,7 +44,7 @@ class EngineCrash : public ::testing::TestWithParam<Setting> {
     EngineFixture engine = fixture();
     const CrashRun run(engine, steps_);
     EXPECT_EQ(run.first_after_power_loss(), run.states().size() - 1) << "closed";
-    EXPECT_EQ(engine->stats().compactions, 2U);
+    EXPECT_EQ(engine->stats().compactions, 3U);
     return engine.disk().call_count();
   }
 

@@ -46,9 +46,10 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted, const Li
   if (is_new && is_pattern(key)) state_.keys.set_kind(*entry, KeyKind::kPattern);
   Result<Ticket> done = Ticket{};
   if (entry->kind == KeyKind::kPattern) {
-    done = change_pattern(*entry, {.overrides = options.overrides, .limit = limit}, at);
+    const bool overrides = options.overrides || options.mode != Mode::kEnforce;
+    done = change_pattern(*entry, {.overrides = overrides, .mode = options.mode, .limit = limit}, at);
   } else {
-    done = configure(*entry, is_new, limit, at);
+    done = configure(*entry, is_new, limit, options.mode, at);
   }
   if (is_new && !done.ok()) state_.keys.remove(*entry);
   return done;
@@ -57,9 +58,9 @@ Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted, const Li
 /// A new key is in the table before its record is in the log: it has its id from there, and is looked up once. Nobody
 /// sees it before it is configured, since all of this is one hold of the mutex; when the record cannot be logged, the
 /// caller removes it again.
-Result<Ticket> Engine::configure(KeyEntry& entry, bool is_new, const Limit& limit, const Moment& at) {
+Result<Ticket> Engine::configure(KeyEntry& entry, bool is_new, const Limit& limit, Mode mode, const Moment& at) {
   Usage& usage = entry.usage;
-  if (!is_new && entry.kind == KeyKind::kSet && usage.limit() == limit) return ticket(entry.last_seq, at);
+  if (!is_new && entry.kind == KeyKind::kSet && usage.limit() == limit) return change_mode(entry, mode, at);
   if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
   algorithm::State next =
       is_new ? algorithm::fresh(limit, at.time) : algorithm::reconfigure(usage.state, usage.limit(), limit, at.time);
@@ -69,15 +70,28 @@ Result<Ticket> Engine::configure(KeyEntry& entry, bool is_new, const Limit& limi
                     .denials = pending_.of(entry),
                     .after = is_new ? algorithm::describe(next, limit, at.time)
                                     : algorithm::describe_reconfigured(next, usage.limit(), limit, at.time)},
-                   entry.key, limit);
+                   entry.key, limit, mode);
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
   const bool was_born = entry.kind == KeyKind::kBorn;
   if (was_born) note_name(entry, false);
-  usage = {state_.limits.rule(limit), std::move(next)};
+  usage = {state_.limits.rule(limit, mode), std::move(next)};
   entry.others.reset();
   state_.keys.set_kind(entry, KeyKind::kSet);
   if (was_born || is_new) note_name(entry, true);
+  note_record(entry, *seq);
+  return ticket(*seq, at);
+}
+
+Result<Ticket> Engine::change_mode(KeyEntry& entry, Mode mode, const Moment& at) {
+  if (entry.usage.rule.mode() == mode) return ticket(entry.last_seq, at);
+  EventWriter event(EventType::kModeChanged, at);
+  const Limit limit = entry.limit();
+  event.mode_changed({.id = entry.id, .denials = pending_.of(entry), .after = {.algorithm = limit.algorithm}}, limit,
+                     mode);
+  const Result<storage::Seq> seq = append(event, at);
+  if (!seq.ok()) return seq.status();
+  entry.usage.rule = state_.limits.rule(limit, mode);
   note_record(entry, *seq);
   return ticket(*seq, at);
 }
@@ -86,7 +100,8 @@ Result<Ticket> Engine::configure(KeyEntry& entry, bool is_new, const Limit& limi
 Result<Ticket> Engine::change_pattern(KeyEntry& entry, const PatternEvent& change, const Moment& at) {
   Rule before = entry.usage.rule;
   const bool is_new = !before.is_set();
-  if (!is_new && !change.resets && before.limit() == change.limit && before.overrides() == change.overrides) {
+  if (!is_new && !change.resets && before.limit() == change.limit && before.overrides() == change.overrides &&
+      before.mode() == change.mode) {
     return ticket(entry.last_seq, at);
   }
   PatternEvent told = change;
@@ -100,6 +115,7 @@ Result<Ticket> Engine::change_pattern(KeyEntry& entry, const PatternEvent& chang
   if (!seq.ok()) return seq.status();
   Rule version = state_.limits.version(*seq, change.limit);
   version.set_overrides(change.overrides);
+  version.set_mode(change.mode);
   if (!is_new) {
     before.be_succeeded_by(version, {at.time, at.wall, change.resets});
     state_.patterns.remove(entry);
@@ -125,7 +141,8 @@ Result<Ticket> Engine::reset(std::string_view key) {
 Result<Ticket> Engine::reset(KeyEntry& entry, const Moment& at) {
   if (entry.kind == KeyKind::kPattern) {
     const Rule rule = entry.usage.rule;
-    return change_pattern(entry, {.overrides = rule.overrides(), .resets = true, .limit = rule.limit()}, at);
+    return change_pattern(
+        entry, {.overrides = rule.overrides(), .mode = rule.mode(), .resets = true, .limit = rule.limit()}, at);
   }
   if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
   EventWriter event(EventType::kReset, at);

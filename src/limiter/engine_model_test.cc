@@ -91,11 +91,17 @@ class Comparison {
     EXPECT_EQ(engine_.try_check(key).code(), Code::kLimitNotFound);
     return std::nullopt;
   }
+  Mode any_mode() {
+    if (!random_.one_in(3)) return Mode::kEnforce;
+    return random_.one_in(2) ? Mode::kShadow : Mode::kBlock;
+  }
   Units any_cost(const std::string& key, const std::optional<Limit>& carried = {}) {
     const Units capacity = model_.limit_of(key, carried).capacity();
     const Units remaining = carried ? random_.pick(4) : model_.status(key).remaining;
     const std::array<Units, 5> costs = {random_.any_of(kCosts), remaining, remaining + 1, capacity,
                                         1 + random_.any_up_to(capacity - 1)};
+    // A cost above the capacity is an error where the limit is enforced.
+    if (model_.mode_for(key, carried) != Mode::kEnforce && random_.one_in(4)) return capacity + 1;
     return std::clamp<Units>(random_.any_of(costs), 1, capacity);
   }
 
@@ -114,8 +120,9 @@ class Comparison {
     Limit limit = any_limit();
     if (model_.holds_for(key) && random_.one_in(4)) limit.per = model_.limit_of(key).per;
     if (model_.holds_for(key) && random_.one_in(4)) limit = model_.limit_of(key);
-    must(engine_.limit(key, limit));
-    model_.limit(key, limit);
+    const LimitOptions options{.mode = any_mode()};
+    must(engine_.limit(key, limit, options));
+    model_.limit(key, limit, options);
     compare(key);
   }
 
@@ -123,9 +130,9 @@ class Comparison {
     const std::string pattern = any_pattern();
     Limit limit = any_limit();
     if (model_.is_there(pattern) && random_.one_in(4)) limit = model_.limit_of(pattern);
-    const bool overrides = random_.one_in(4);
-    must(engine_.limit(pattern, limit, overrides));
-    model_.limit(pattern, limit, overrides);
+    const LimitOptions options{.overrides = random_.one_in(4), .mode = any_mode()};
+    must(engine_.limit(pattern, limit, options));
+    model_.limit(pattern, limit, options);
     compare_all();
   }
 

@@ -24,20 +24,16 @@ void let_others_in() { std::this_thread::sleep_for(std::chrono::microseconds(20)
 flint::Event public_event(const LogEvent& event, Units cost, storage::Seq seq) {
   flint::Event out{.kind = EventKind::kReset, .seq = seq, .at = event.at.wall, .cost = cost, .count = 1, .limit = {}};
   if (event.type == EventType::kAllowed || event.type == EventType::kAllowedByRules) out.kind = EventKind::kAllowed;
-  if (event.type == EventType::kConfigured) {
+  if (event.type == EventType::kConfigured || event.type == EventType::kModeChanged) {
     out.kind = EventKind::kConfigured;
     out.limit = event.limit;
+    out.mode = event.mode;
   }
   return out;
 }
 
-flint::Event denied_event(const Denials& denials, storage::Seq seq) {
-  return {.kind = EventKind::kDenied,
-          .seq = seq,
-          .at = denials.last,
-          .cost = denials.cost,
-          .count = denials.count,
-          .limit = {}};
+flint::Event denied_event(const Denials& denials, storage::Seq seq, EventKind kind = EventKind::kDenied) {
+  return {.kind = kind, .seq = seq, .at = denials.last, .cost = denials.cost, .count = denials.count, .limit = {}};
 }
 
 void add(const Counters& counters, LimitStatus& sum) {
@@ -46,6 +42,7 @@ void add(const Counters& counters, LimitStatus& sum) {
   sum.total_denied += counters.denied;
   sum.total_allowed_cost = base::saturating_add(sum.total_allowed_cost, counters.allowed_cost);
   sum.total_denied_cost = base::saturating_add(sum.total_denied_cost, counters.denied_cost);
+  sum.would_deny = base::saturating_add(sum.would_deny, counters.would_deny);
   later(sum.last_allowed_at, counters.last_allowed_at);
   later(sum.last_denied_at, counters.last_denied_at);
   later(sum.last_reset_at, counters.last_reset_at);
@@ -59,10 +56,12 @@ LimitStatus Engine::describe(KeyEntry& entry, const Moment& at) {
   const Denials pending = pending_.of(entry);
   LimitStatus status{.key = std::string(entry.key.view()),
                      .limit = entry.limit(),
+                     .mode = entry.kind == KeyKind::kBorn ? Mode::kEnforce : entry.usage.rule.mode(),
                      .total_allowed = entry.counters.allowed,
                      .total_denied = entry.counters.denied + pending.count,
                      .total_allowed_cost = entry.counters.allowed_cost,
                      .total_denied_cost = entry.counters.denied_cost + pending.cost,
+                     .would_deny = entry.counters.would_deny + pending_.would_deny_of(entry).count,
                      .last_allowed_at = entry.counters.last_allowed_at,
                      .last_denied_at = entry.counters.last_denied_at,
                      .last_reset_at = entry.counters.last_reset_at};
@@ -91,6 +90,7 @@ algorithm::View Engine::describe_born(KeyEntry& entry, LimitStatus& status, cons
   status.source = Source::kPattern;
   status.pattern = pattern->key.view();
   status.limit = rule.limit();
+  status.mode = rule.mode();
   if (const Usage* usage = entry.find_usage(rule)) return algorithm::view(usage->state, rule.limit(), at.time);
   return algorithm::view(algorithm::succeed(entry.usage.state, entry.limit(), rule.limit(), at.time), rule.limit(),
                          at.time);
@@ -102,6 +102,7 @@ LimitStatus Engine::describe_unborn(std::string_view key, const KeyEntry& patter
           .limit = pattern.limit(),
           .source = Source::kPattern,
           .pattern = std::string(pattern.key.view()),
+          .mode = pattern.usage.rule.mode(),
           .remaining = pattern.limit().capacity(),
           .reset_at = shown_reset(at, Nanos(0))};
 }
@@ -148,6 +149,7 @@ Status Engine::sum_up(LimitStatus& pattern) {
         ++*pattern.keys;
         Counters counters = entry->counters;
         counters.add_denied(pending_.of(*entry));
+        counters.add_would_deny(pending_.would_deny_of(*entry));
         add(counters, pattern);
       }
     }
@@ -307,8 +309,10 @@ class Engine::History {
     for (const KeyEvent& item : event.items) {
       if (event.type == EventType::kConfigured) names(item.id, event.key);
       if (item.id != id_) continue;
-      if (item.denials.count > 0) keep(denied_event(item.denials, seq));
-      if (event.type != EventType::kDenied) keep(public_event(event, item.cost, seq));
+      const bool would_deny = event.type == EventType::kWouldDeny;
+      const EventKind kind = would_deny ? EventKind::kWouldDeny : EventKind::kDenied;
+      if (item.denials.count > 0) keep(denied_event(item.denials, seq, kind));
+      if (event.type != EventType::kDenied && !would_deny) keep(public_event(event, item.cost, seq));
     }
     for (const RuledItem& item : event.ruled) {
       if (!item.born.empty()) names(item.id, item.born);
@@ -345,11 +349,16 @@ class Engine::History {
   }
 
   void take_pattern(const LogEvent& event, storage::Seq seq) {
+    names(event.pattern.id, event.pattern.name);
     if (event.pattern.name != key_) return;
-    if (event.pattern.deleted) return;
+    if (event.pattern.deleted) return id_.reset();
+    if (event.pattern.denials.count > 0) keep(denied_event(event.pattern.denials, seq));
     flint::Event configured = public_event(event, 0, seq);
     configured.kind = event.pattern.resets ? EventKind::kReset : EventKind::kConfigured;
-    if (!event.pattern.resets) configured.limit = event.pattern.limit;
+    if (!event.pattern.resets) {
+      configured.limit = event.pattern.limit;
+      configured.mode = event.pattern.mode;
+    }
     keep(configured);
   }
 

@@ -37,6 +37,7 @@ void Engine::find_rule(Item& item, const Limit* carried, Rulings& rulings, const
   if (is_pattern(item.key) || (item.entry == nullptr && !validate_key(item.key).ok())) return;
   Rule rule = rule_for(item, carried);
   if (!rule.is_set()) return;
+  item.mode = rule.mode();
   KeyEntry* const entry = item.entry;
   if (entry != nullptr) {
     entry->follow_patterns();
@@ -66,7 +67,9 @@ bool Engine::look_for_room(std::size_t keys, const Moment& at) {
 }
 
 void Engine::mark_full(std::span<Item> items) {
-  const auto is_new = [](const Item& item) { return item.entry == nullptr && item.ruling != nullptr; };
+  const auto is_new = [](const Item& item) {
+    return item.entry == nullptr && item.ruling != nullptr && item.mode != Mode::kBlock;
+  };
   const auto wanted = static_cast<std::size_t>(std::count_if(items.begin(), items.end(), is_new));
   if (wanted == 0 || has_room(wanted)) return;
   for (Item& item : items) {
@@ -201,6 +204,7 @@ ForgottenKey Engine::forgotten(KeyEntry& entry) const {
   ForgottenKey key{.id = entry.id, .why = ForgottenKey::Why::kForgottenCarried, .counters = entry.counters};
   key.denials = pending_.of(entry);
   key.counters.add_denied(key.denials);
+  key.counters.add_would_deny(pending_.would_deny_of(entry));
   if (entry.usage.rule.version() == 0) return key;
   if (const KeyEntry* pattern = state_.patterns.find(entry.key.view(), false)) {
     key.why = ForgottenKey::Why::kForgottenByPattern;

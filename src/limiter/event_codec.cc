@@ -58,7 +58,10 @@ bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {
 bool read_configured(base::Reader& in, LogEvent& event) {
   RecordedState& after = event.items.back().after;
   event.key = in.text();
-  return read_limit(in, after.algorithm, event.limit) && validate_key(event.key).ok() && read_state(in, after);
+  if (!read_limit(in, after.algorithm, event.limit) || !validate_key(event.key).ok() || !read_state(in, after)) {
+    return false;
+  }
+  return in.left() == 0 || (read_mode(in, event.mode) && event.mode != Mode::kEnforce);
 }
 
 bool read_item(base::Reader& in, LogEvent& event) {
@@ -73,7 +76,10 @@ bool read_item(base::Reader& in, LogEvent& event) {
     case EventType::kReset:
       return event.items.size() == 1;
     case EventType::kDenied:
+    case EventType::kWouldDeny:
       return item.denials.count > 0;
+    case EventType::kModeChanged:
+      return event.items.size() == 1 && read_mode(in, event.mode) && read_whole_limit(in, event.limit);
     case EventType::kTime:
     case EventType::kClock:
     case EventType::kAllowedByRules:
@@ -94,6 +100,11 @@ bool read_items(base::Reader& in, const Moment& at, std::vector<Item>& items, co
 }
 
 }  // namespace
+
+bool is_known_kind(storage::RecordKind kind) noexcept {
+  return kind >= static_cast<storage::RecordKind>(EventType::kConfigured) &&
+         kind <= static_cast<storage::RecordKind>(kLastEventType) && reserved_kind_name(kind).empty();
+}
 
 std::string_view reserved_kind_name(storage::RecordKind kind) noexcept {
   switch (static_cast<ReservedKind>(kind)) {
@@ -160,11 +171,19 @@ void EventWriter::allowed(const KeyEvent& item) noexcept {
 
 void EventWriter::denied(const KeyEvent& item) noexcept { head(item); }
 
-void EventWriter::configured(const KeyEvent& item, std::string_view key, const Limit& limit) noexcept {
+/// The mode follows only if it is not enforce, so that a record without it is one of 0.1.0.
+void EventWriter::configured(const KeyEvent& item, std::string_view key, const Limit& limit, Mode mode) noexcept {
   head(item);
   out_.text(key);
   write_limit(out_, limit);
   write_state(out_, item.after);
+  if (mode != Mode::kEnforce) out_.fixed(static_cast<std::uint8_t>(mode));
+}
+
+void EventWriter::mode_changed(const KeyEvent& item, const Limit& limit, Mode mode) noexcept {
+  head(item);
+  out_.fixed(static_cast<std::uint8_t>(mode));
+  write_whole_limit(out_, limit);
 }
 
 void EventWriter::reset(const KeyEvent& item) noexcept { head(item); }
@@ -180,12 +199,10 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   event.items.clear();
   event.key = {};
   event.limit = {};
+  event.mode = Mode::kEnforce;
   event.ruled.clear();
   event.forgotten.clear();
-  if (record.kind < static_cast<storage::RecordKind>(EventType::kConfigured) ||
-      record.kind > static_cast<storage::RecordKind>(kLastEventType)) {
-    return false;
-  }
+  if (!is_known_kind(record.kind)) return false;
   event.type = static_cast<EventType>(record.kind);
   base::Reader in(record.payload);
   if (!read_moment(in, event.at)) return false;

@@ -42,8 +42,12 @@ enum class EventType : storage::RecordKind {
   kForgotten = 8,
   /// A pattern is set, changed or deleted.
   kPattern = 9,
+  /// The mode of a key's limit alone.
+  kModeChanged = 14,
+  /// As kDenied, what limits in shadow mode would have denied.
+  kWouldDeny = 15,
 };
-inline constexpr EventType kLastEventType = EventType::kPattern;
+inline constexpr EventType kLastEventType = EventType::kWouldDeny;
 
 /// Kinds of later versions. Their numbers are fixed here, so that no version ever gives one of them another meaning.
 /// This version refuses a record of such a kind by name, and says that a newer version wrote it.
@@ -57,6 +61,8 @@ enum class ReservedKind : storage::RecordKind {
   kExpired = 13,
 };
 
+/// Whether this version reads it.
+[[nodiscard]] bool is_known_kind(storage::RecordKind kind) noexcept;
 /// `charged`, ..., `expired`; empty for a number that is not reserved. Static storage.
 [[nodiscard]] std::string_view reserved_kind_name(storage::RecordKind kind) noexcept;
 
@@ -76,9 +82,11 @@ struct LogEvent {
   std::vector<KeyEvent> items;
   /// kClock only.
   BootTime boot = {};
-  /// kConfigured only. `key` lives as long as the payload that was decoded.
+  /// kConfigured only; lives as long as the payload that was decoded.
   std::string_view key;
+  /// kConfigured and kModeChanged.
   Limit limit;
+  Mode mode = Mode::kEnforce;
   /// kAllowedByRules and kForgotten, in place of `items`; kPattern.
   std::vector<RuledItem> ruled = {};
   std::vector<ForgottenKey> forgotten = {};
@@ -89,7 +97,7 @@ struct LogEvent {
 inline constexpr std::size_t kMaxMomentBytes = 8 + 10;
 inline constexpr std::size_t kMaxItemBytes = 7 + 6 + 30 + 30;
 inline constexpr std::size_t kMaxEventBytes = 8 + 10 + kMaxCheckAllItems * kMaxItemBytes;
-static_assert(8 + 10 + kMaxItemBytes + 2 + kMaxKeyBytes + 3 * 10 < kMaxEventBytes);
+static_assert(8 + 10 + kMaxItemBytes + 2 + kMaxKeyBytes + 3 * 10 + 1 < kMaxEventBytes);
 static_assert(kMaxEventBytes <= storage::kMaxPayloadBytes);
 
 /// Builds one payload without allocating: construct, add, then written().
@@ -101,7 +109,8 @@ class EventWriter {
 
   void allowed(const KeyEvent& item) noexcept;
   void denied(const KeyEvent& item) noexcept;
-  void configured(const KeyEvent& item, std::string_view key, const Limit& limit) noexcept;
+  void configured(const KeyEvent& item, std::string_view key, const Limit& limit, Mode mode = Mode::kEnforce) noexcept;
+  void mode_changed(const KeyEvent& item, const Limit& limit, Mode mode) noexcept;
   void reset(const KeyEvent& item) noexcept;
   void clock(const BootTime& boot) noexcept;
   void allowed_by_rules(const RuledItem& item) noexcept { write_ruled_item(out_, item, wall_); }

@@ -27,10 +27,11 @@ using Payload = std::vector<std::byte>;
 Payload encode(const LogEvent& event) {
   EventWriter writer(event.type, event.at);
   for (const KeyEvent& item : event.items) {
-    if (event.type == EventType::kConfigured) writer.configured(item, event.key, event.limit);
+    if (event.type == EventType::kConfigured) writer.configured(item, event.key, event.limit, event.mode);
+    if (event.type == EventType::kModeChanged) writer.mode_changed(item, event.limit, event.mode);
     if (event.type == EventType::kAllowed) writer.allowed(item);
     if (event.type == EventType::kReset) writer.reset(item);
-    if (event.type == EventType::kDenied) writer.denied(item);
+    if (event.type == EventType::kDenied || event.type == EventType::kWouldDeny) writer.denied(item);
   }
   if (event.type == EventType::kClock) writer.clock(event.boot);
   return {writer.written().begin(), writer.written().end()};
@@ -155,6 +156,41 @@ TEST(EventCodec, GoldenResetDeniedAndTime) {
   EXPECT_EQ(
       hex(encode({.type = EventType::kTime, .at = {kAt.time, kAt.wall - 1h}, .items = {}, .key = {}, .limit = {}})),
       "1531423aa6bfea18ffb9b703");
+}
+
+TEST(EventCodec, GoldenModes) {
+  const Limit limit{.rate = 100, .per = 60s};
+  const KeyEvent item{.id = 5, .cost = 0, .denials = {}, .after = {Algorithm::kTokenBucket, 0, 0}};
+  EXPECT_EQ(hex(encode({.type = EventType::kConfigured,
+                        .at = kAt,
+                        .items = {item},
+                        .key = "k",
+                        .limit = limit,
+                        .mode = Mode::kBlock})),
+            "1531423aa6bfea18"
+            "00"
+            "29"          // id 5, no denials, token_bucket
+            "016b"        // key
+            "64e0d40300"  // rate, per, no burst
+            "0000"        // state
+            "02");        // block
+  EXPECT_EQ(hex(encode({.type = EventType::kModeChanged,
+                        .at = kAt,
+                        .items = {item},
+                        .key = {},
+                        .limit = limit,
+                        .mode = Mode::kShadow})),
+            "1531423aa6bfea18"
+            "00"
+            "29"              // id 5, no denials, token_bucket
+            "01"              // shadow
+            "0164e0d40300");  // the limit
+  const KeyEvent denied{.id = 5, .denials = {.count = 7, .cost = 200, .last = kAt.wall}, .after = item.after};
+  EXPECT_EQ(hex(encode({.type = EventType::kWouldDeny, .at = kAt, .items = {denied}, .key = {}, .limit = {}})),
+            "1531423aa6bfea18"
+            "00"
+            "2d"          // id 5, denials, token_bucket
+            "07c80100");  // 7 checks of 200 units, the last one now
 }
 
 TEST(EventCodec, GoldenClock) {
@@ -398,6 +434,13 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"two_resets", EventType::kReset, items(2, head(1))},
         Malformed{"two_configured", EventType::kConfigured,
                   joined({configured("k", 1, 1, 0), configured("l", 1, 1, 0)})},
+        Malformed{"mode_enforce_said", EventType::kConfigured, joined({configured("k", 1, 1, 0), varint(0)})},
+        Malformed{"mode_3", EventType::kConfigured, joined({configured("k", 1, 1, 0), varint(3)})},
+        Malformed{"mode_twice", EventType::kConfigured, joined({configured("k", 1, 1, 0), varint(1), varint(1)})},
+        Malformed{"changed_to_mode_3", EventType::kModeChanged,
+                  joined({kStart, head(1), varint(3), varint(1), varint(1), varint(1), varint(0)})},
+        Malformed{"changed_mode_of_no_limit", EventType::kModeChanged, joined({kStart, head(1), varint(1)})},
+        Malformed{"would_deny_nothing", EventType::kWouldDeny, joined({kStart, head(1)})},
         Malformed{"rate_0", EventType::kConfigured, configured("k", 0, 1, 0)},
         Malformed{"rate_too_high", EventType::kConfigured, configured("k", kMaxUnits + 1, 1, 0)},
         Malformed{"per_0", EventType::kConfigured, configured("k", 1, 0, 0)},

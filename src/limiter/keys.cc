@@ -54,7 +54,7 @@ void KeyEntry::follow_patterns() {
         each.state = algorithm::fresh(next.limit(), by.at);
         if (next.version() > last_reset) counters.last_reset_at = by.wall;
         last_reset = std::max(last_reset, next.version());
-      } else {
+      } else if (each.limit() != next.limit()) {
         each.state = algorithm::reconfigure(each.state, each.limit(), next.limit(), by.at);
       }
       each.rule = next;

@@ -59,7 +59,7 @@ Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq
 }
 
 Status LimiterState::replay(const storage::Record& record) {
-  if (record.kind > static_cast<storage::RecordKind>(kLastEventType)) {
+  if (!is_known_kind(record.kind)) {
     const std::string_view name = reserved_kind_name(record.kind);
     return newer(fmt::format("record {} is of kind {}{}", record.seq, record.kind,
                              name.empty() ? "" : fmt::format(" ({})", name)));
@@ -104,7 +104,7 @@ Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) 
   if (!algorithm::restore(entry->usage.state, item.after, event.limit, 0, event.at.time)) {
     return contradiction("leaves a key in a state that its limit does not allow", seq);
   }
-  entry->usage.rule = limits.rule(event.limit);
+  entry->usage.rule = limits.rule(event.limit, event.mode);
   entry->others.reset();
   keys.set_kind(*entry, KeyKind::kSet);
   entry->note_record(seq, item.denials);
@@ -133,6 +133,16 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
       entry->for_each_usage([&](Usage& usage) { usage.state = algorithm::fresh(usage.limit(), event.at.time); });
       entry->counters.last_reset_at = event.at.wall;
       break;
+    case EventType::kModeChanged:
+      if (entry->kind != KeyKind::kSet || entry->limit() != event.limit) {
+        return contradiction("changes the mode of another limit than the key has", seq);
+      }
+      entry->usage.rule = limits.rule(event.limit, event.mode);
+      break;
+    case EventType::kWouldDeny:
+      entry->counters.add_would_deny(item.denials);
+      entry->last_seq = seq;
+      return {};
     case EventType::kDenied:
     case EventType::kConfigured:
     case EventType::kTime:
@@ -230,6 +240,7 @@ Status LimiterState::replay_pattern(const LogEvent& event, storage::Seq seq) {
   Rule version = limits.version(seq, change.limit);
   if (!version.is_set()) return contradiction("makes a version of a pattern with another limit than a key has", seq);
   version.set_overrides(change.overrides);
+  version.set_mode(change.mode);
   if (replaced.is_set() && replaced.is_current()) {
     replaced.be_succeeded_by(version, {event.at.time, event.at.wall, change.resets});
   }

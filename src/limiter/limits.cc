@@ -12,22 +12,31 @@ namespace flint::limiter {
 
 /// Limits come from users, as keys do: a seed drawn at start keeps them from being chosen to collide.
 struct Rule::Table {
+  /// What a rule of a value is known by.
+  struct Value {
+    const Limit& limit;
+    Mode mode;
+  };
   struct Hash {
     using is_transparent = void;
     using is_avalanching = void;
     std::uint64_t seed;
-    std::size_t operator()(const Limit& limit) const noexcept {
+    std::size_t operator()(const Value& value) const noexcept {
+      const Limit& limit = value.limit;
       const std::array<std::uint64_t, 4> parts = {limit.rate, static_cast<std::uint64_t>(limit.per.count()),
                                                   static_cast<std::uint64_t>(limit.algorithm), limit.burst.value_or(0)};
-      return XXH3_64bits_withSeed(parts.data(), sizeof(parts), seed);
+      return XXH3_64bits_withSeed(parts.data(), sizeof(parts), seed + static_cast<std::uint64_t>(value.mode));
     }
-    std::size_t operator()(const Shared* shared) const noexcept { return (*this)(shared->limit); }
+    std::size_t operator()(const Shared* shared) const noexcept { return (*this)({shared->limit, shared->mode}); }
   };
   struct Equal {
     using is_transparent = void;
-    bool operator()(const Shared* a, const Shared* b) const noexcept { return a->limit == b->limit; }
-    bool operator()(const Limit& a, const Shared* b) const noexcept { return a == b->limit; }
-    bool operator()(const Shared* a, const Limit& b) const noexcept { return a->limit == b; }
+    static Value value_of(const Shared* shared) noexcept { return {shared->limit, shared->mode}; }
+    static Value value_of(const Value& value) noexcept { return value; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const noexcept {
+      return value_of(a).mode == value_of(b).mode && value_of(a).limit == value_of(b).limit;
+    }
   };
 
   boost::unordered_flat_set<Shared*, Hash, Equal> rules{0, Hash{std::random_device{}()}};
@@ -61,10 +70,10 @@ void Rule::end() noexcept { shared_->current = false; }
 
 Limits::Limits() : table_(std::make_shared<Rule::Table>()) {}
 
-Rule Limits::rule(const Limit& limit) {
-  const auto found = table_->rules.find(limit);
+Rule Limits::rule(const Limit& limit, Mode mode) {
+  const auto found = table_->rules.find(Rule::Table::Value{limit, mode});
   if (found != table_->rules.end()) return Rule(*found);
-  auto shared = std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .table = table_});
+  auto shared = std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .table = table_, .mode = mode});
   table_->rules.insert(shared.get());
   return Rule(shared.release());
 }

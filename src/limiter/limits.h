@@ -14,10 +14,10 @@ namespace flint::limiter {
 
 /// A limit by which keys are decided. As small as a pointer; it ends with the last of its copies.
 ///
-/// There are two kinds. That of a *value* is shared by all who have an equal limit, set for a key or carried by a
-/// check. That of a *pattern* is one version of it: when the pattern is changed, the version that was there knows its
-/// successor and since when, so that each of its keys can follow at its next use; when the pattern is deleted, it has
-/// ended.
+/// There are two kinds. That of a *value* is shared by all who have an equal limit in the same mode, set for a key or
+/// carried by a check. That of a *pattern* is one version of it: when the pattern is changed, the version that was
+/// there knows its successor and since when, so that each of its keys can follow at its next use; when the pattern is
+/// deleted, it has ended.
 ///
 /// Threads: guarded by the owner's mutex, as is the Limits that it came from.
 class Rule {
@@ -41,6 +41,9 @@ class Rule {
   /// Of a pattern: holds for its keys also where a check carries a limit.
   [[nodiscard]] bool overrides() const noexcept;
   void set_overrides(bool overrides) noexcept;
+  [[nodiscard]] Mode mode() const noexcept;
+  /// Of a version of a pattern; the rule of a value has it from the start.
+  void set_mode(Mode mode) noexcept;
   /// Neither succeeded nor ended.
   [[nodiscard]] bool is_current() const noexcept;
   [[nodiscard]] bool has_ended() const noexcept;
@@ -79,6 +82,7 @@ struct Rule::Shared {
   /// Kept by its rules too, so that keys and the Limits of their rules may end in any order.
   std::shared_ptr<Table> table;
   storage::Seq version = 0;
+  Mode mode = Mode::kEnforce;
   bool overrides = false;
   bool current = true;
   Rule successor = {};
@@ -89,6 +93,8 @@ inline const Limit& Rule::limit() const noexcept { return shared_->limit; }
 inline storage::Seq Rule::version() const noexcept { return shared_->version; }
 inline bool Rule::overrides() const noexcept { return shared_->overrides; }
 inline void Rule::set_overrides(bool overrides) noexcept { shared_->overrides = overrides; }
+inline Mode Rule::mode() const noexcept { return shared_->mode; }
+inline void Rule::set_mode(Mode mode) noexcept { shared_->mode = mode; }
 inline bool Rule::is_current() const noexcept { return shared_->current; }
 inline bool Rule::has_ended() const noexcept { return !shared_->current && !shared_->successor.is_set(); }
 inline const Rule& Rule::successor() const noexcept { return shared_->successor; }
@@ -102,8 +108,8 @@ class Limits {
  public:
   Limits();
 
-  /// The rule of `limit`, which is valid.
-  [[nodiscard]] Rule rule(const Limit& limit);
+  /// The rule of `limit`, which is valid, in this mode.
+  [[nodiscard]] Rule rule(const Limit& limit, Mode mode = Mode::kEnforce);
   /// The version of a pattern that the record `version` made, which may be there already: a snapshot can tell of it
   /// before the log does. None if it is there with another limit, which no limiter writes.
   [[nodiscard]] Rule version(storage::Seq version, const Limit& limit);

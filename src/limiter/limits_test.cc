@@ -37,6 +37,10 @@ TEST(Limits, EachFieldMakesAnotherRule) {
     EXPECT_EQ(rules.back().limit(), limit);
   }
   EXPECT_EQ(limits.size(), 5U);
+  rules.push_back(limits.rule(kLimit, Mode::kBlock));
+  EXPECT_EQ(rules.back().mode(), Mode::kBlock);
+  EXPECT_FALSE(rules.back() == rules.front());
+  EXPECT_EQ(limits.size(), 6U);
 }
 
 TEST(Limits, ARuleEndsWithItsLastUser) {

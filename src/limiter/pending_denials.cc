@@ -6,15 +6,28 @@
 
 namespace flint::limiter {
 
-void PendingDenials::add(KeyEntry& entry, Units cost, WallTime at) {
-  if (entry.pending_at == 0) {
-    items_.push_back({.entry = &entry, .denials = {}});
-    entry.pending_at = static_cast<std::uint32_t>(items_.size());
-  }
-  Denials& denials = items_[entry.pending_at - 1].denials;
+namespace {
+
+void count(Denials& denials, Units cost, WallTime at) noexcept {
   ++denials.count;
   denials.cost = base::saturating_add(denials.cost, cost);
   denials.last = at;
+}
+
+}  // namespace
+
+PendingDenials::Item& PendingDenials::item_of(KeyEntry& entry) {
+  if (entry.pending_at == 0) {
+    items_.push_back({.entry = &entry, .denials = {}, .would_deny = {}});
+    entry.pending_at = static_cast<std::uint32_t>(items_.size());
+  }
+  return items_[entry.pending_at - 1];
+}
+
+void PendingDenials::add(KeyEntry& entry, Units cost, WallTime at) { count(item_of(entry).denials, cost, at); }
+
+void PendingDenials::add_would_deny(KeyEntry& entry, Units cost, WallTime at) {
+  count(item_of(entry).would_deny, cost, at);
 }
 
 void PendingDenials::forget(KeyEntry& entry) noexcept {
@@ -28,8 +41,9 @@ void PendingDenials::forget(KeyEntry& entry) noexcept {
 void PendingDenials::drop_taken() {
   std::uint32_t kept = 0;
   for (const Item& item : items_) {
-    item.entry->pending_at = item.denials.count > 0 ? kept + 1 : 0;
-    if (item.denials.count > 0) items_[kept++] = item;
+    const bool has_some = item.denials.count > 0 || item.would_deny.count > 0;
+    item.entry->pending_at = has_some ? kept + 1 : 0;
+    if (has_some) items_[kept++] = item;
   }
   items_.resize(kept);
 }

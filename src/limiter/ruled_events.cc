@@ -14,6 +14,7 @@ constexpr unsigned kIdShift = 2;
 constexpr std::uint8_t kDeleted = 1;
 constexpr std::uint8_t kOverrides = 2;
 constexpr std::uint8_t kResets = 4;
+constexpr unsigned kModeShift = 3;
 
 void write_head(base::Writer& out, KeyId id, const Denials& denials, bool is_born, WallTime wall) noexcept {
   const bool has_denials = denials.count > 0;
@@ -57,6 +58,12 @@ bool read_state(base::Reader& in, RecordedState& after) {
   after.second = in.varint();
   if (after.algorithm == Algorithm::kSlidingWindowCounter) after.third = in.varint();
   return in.ok();
+}
+
+bool read_mode(base::Reader& in, Mode& mode) {
+  const auto value = in.fixed<std::uint8_t>();
+  mode = static_cast<Mode>(value);
+  return in.ok() && value <= static_cast<std::uint8_t>(Mode::kBlock);
 }
 
 void write_limit(base::Writer& out, const Limit& limit) noexcept {
@@ -142,7 +149,7 @@ void write_pattern(base::Writer& out, const PatternEvent& event, WallTime wall) 
   out.text(event.name);
   out.varint(event.replaces);
   out.fixed(static_cast<std::uint8_t>((event.deleted ? kDeleted : 0) | (event.overrides ? kOverrides : 0) |
-                                      (event.resets ? kResets : 0)));
+                                      (event.resets ? kResets : 0) | static_cast<unsigned>(event.mode) << kModeShift));
   if (!event.deleted) write_whole_limit(out, event.limit);
 }
 
@@ -156,12 +163,15 @@ bool read_pattern(base::Reader& in, const Moment& at, PatternEvent& event) {
   event.deleted = (flags & kDeleted) != 0;
   event.overrides = (flags & kOverrides) != 0;
   event.resets = (flags & kResets) != 0;
-  if (!in.ok() || flags > (kDeleted | kOverrides | kResets) || !validate_key(event.name).ok() ||
+  const unsigned mode = flags >> kModeShift;
+  event.mode = static_cast<Mode>(mode);
+  if (!in.ok() || mode > static_cast<unsigned>(Mode::kBlock) || !validate_key(event.name).ok() ||
       !is_pattern(event.name)) {
     return false;
   }
   if (event.deleted) return event.replaces != 0 && flags == kDeleted;
   if (event.resets && event.replaces == 0) return false;
+  if (event.mode != Mode::kEnforce && !event.overrides) return false;
   return read_whole_limit(in, event.limit);
 }
 

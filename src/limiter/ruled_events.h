@@ -63,6 +63,7 @@ struct PatternEvent {
   storage::Seq replaces = 0;
   bool deleted = false;
   bool overrides = false;
+  Mode mode = Mode::kEnforce;
   /// Its keys begin anew under this version.
   bool resets = false;
   /// Unless it is deleted.
@@ -96,6 +97,9 @@ inline void write_state(base::Writer& out, const RecordedState& after) noexcept 
   if (after.algorithm == Algorithm::kSlidingWindowCounter) out.varint(after.third);
 }
 [[nodiscard]] bool read_state(base::Reader& in, RecordedState& after);
+
+/// In 1 byte.
+[[nodiscard]] bool read_mode(base::Reader& in, Mode& mode);
 
 /// A limit as records and snapshots hold it, without its algorithm: varints rate, period in ms, burst (0: the rate).
 void write_limit(base::Writer& out, const Limit& limit) noexcept;

@@ -52,7 +52,7 @@ TEST(Rules, TheWordOfTheOperatorComesFirst) {
   EngineFixture engine;
   must(engine.limit("*", fixed_window(1, 1h)));
   must(engine.limit("a:*", fixed_window(2, 1h)));
-  must(engine.limit("a:b:*", fixed_window(3, 1h), true));
+  must(engine.limit("a:b:*", fixed_window(3, 1h), {.overrides = true}));
   must(engine.limit("a:b:c", fixed_window(4, 1h)));
   const Limit carried = fixed_window(9, 1h);
   const auto capacity = [&](std::string_view key, const std::optional<Limit>& limit = {}) {
@@ -63,7 +63,7 @@ TEST(Rules, TheWordOfTheOperatorComesFirst) {
   EXPECT_EQ(capacity("a:c", carried), 9U);
   EXPECT_EQ(capacity("a:d"), 2U) << "the longest pattern";
   EXPECT_EQ(capacity("b"), 1U);
-  must(engine.limit("a:*", fixed_window(2, 1h), true));
+  must(engine.limit("a:*", fixed_window(2, 1h), {.overrides = true}));
   must(engine.limit("a:b:*", fixed_window(3, 1h), false));
   EXPECT_EQ(capacity("a:b:e"), 2U) << "one that overrides comes before a longer one";
 }
@@ -258,7 +258,7 @@ TEST(Rules, WhatCannotBeIsRefusedAndChangesNothing) {
   EXPECT_THAT(engine.try_check("ip:*").status().message(), HasSubstr("name of a pattern"));
   EXPECT_THAT(engine.limit("ip:*:a", token_bucket(2, 1h)).message(), HasSubstr("not its last character"));
   EXPECT_EQ(engine.limit("ip:**", token_bucket(2, 1h)).code(), Code::kInvalidArgument);
-  EXPECT_EQ(engine.limit("ip:1", token_bucket(2, 1h), true).code(), Code::kInvalidArgument);
+  EXPECT_EQ(engine.limit("ip:1", token_bucket(2, 1h), {.overrides = true}).code(), Code::kInvalidArgument);
   EXPECT_EQ(engine.try_check("ip:1", 3).code(), Code::kInvalidArgument) << "above the capacity of the pattern";
   EXPECT_EQ(engine.try_check("user", 1, token_bucket(0, 1h)).code(), Code::kInvalidArgument);
   EXPECT_EQ(engine.try_check(std::string(513, 'x'), 1, token_bucket(1, 1h)).code(), Code::kInvalidArgument);

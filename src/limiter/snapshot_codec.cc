@@ -14,6 +14,10 @@ using algorithm::SlidingLog;
 constexpr std::size_t kRunsInEntry = 1024;
 static_assert(16 + kRunsInEntry * SlidingLog::kMaxRunBytes <= kMaxEntryBytes, "an entry of runs fits");
 
+// Of a pattern.
+constexpr std::uint8_t kOverrides = 1;
+constexpr unsigned kModeShift = 1;
+
 Time read_limiter_time(base::Reader& in) { return Time(Nanos(in.fixed<std::int64_t>())); }
 
 bool read_meta(base::Reader& in, SnapshotTime& time) {
@@ -45,8 +49,11 @@ bool read_key(base::Reader& in, const Loaded& loaded) {
   KeyEntry* entry = read_key_head(in, loaded);
   Limit limit;
   if (entry == nullptr || !read_whole_limit(in, limit) || !read_counters(in, entry->counters)) return false;
-  if (!algorithm::decode(in, limit, entry->usage.state) || !in.done()) return false;
-  entry->usage.rule = loaded.limits.rule(limit);
+  if (!algorithm::decode(in, limit, entry->usage.state)) return false;
+  Mode mode = Mode::kEnforce;
+  if (in.left() > 0 && !(read_mode(in, mode) && mode != Mode::kEnforce)) return false;
+  if (!in.done()) return false;
+  entry->usage.rule = loaded.limits.rule(limit, mode);
   loaded.time.newest = algorithm::seen(entry->usage.state, loaded.time.newest);
   return true;
 }
@@ -56,12 +63,16 @@ bool read_pattern(base::Reader& in, const Loaded& loaded) {
   if (entry == nullptr || !is_pattern(entry->key.view())) return false;
   loaded.keys.set_kind(*entry, KeyKind::kPattern);
   const std::uint64_t version = in.varint();
-  const auto overrides = in.fixed<std::uint8_t>();
+  const auto flags = in.fixed<std::uint8_t>();
+  const bool overrides = (flags & kOverrides) != 0;
+  const auto mode = static_cast<Mode>(flags >> kModeShift);
   Limit limit;
-  if (!in.ok() || version == 0 || overrides > 1 || !read_whole_limit(in, limit)) return false;
+  if (!in.ok() || version == 0 || mode > Mode::kBlock || (mode != Mode::kEnforce && !overrides)) return false;
+  if (!read_whole_limit(in, limit)) return false;
   entry->usage.rule = loaded.limits.version(version, limit);
   if (!entry->usage.rule.is_set() || !read_counters(in, entry->counters) || !in.done()) return false;
-  entry->usage.rule.set_overrides(overrides == 1);
+  entry->usage.rule.set_overrides(overrides);
+  entry->usage.rule.set_mode(mode);
   loaded.patterns.add(*entry);
   return true;
 }
@@ -134,12 +145,14 @@ void write_set(base::Writer& out, const KeyEntry& entry) {
   write_whole_limit(out, entry.limit());
   write_counters(out, entry.counters);
   algorithm::encode(out, entry.usage.state);
+  if (entry.usage.rule.mode() != Mode::kEnforce) out.fixed(static_cast<std::uint8_t>(entry.usage.rule.mode()));
 }
 
 void write_pattern(base::Writer& out, const KeyEntry& entry) {
   write_head(out, EntryType::kPattern, entry);
   out.varint(entry.usage.rule.version());
-  out.fixed(static_cast<std::uint8_t>(entry.usage.rule.overrides() ? 1 : 0));
+  out.fixed(static_cast<std::uint8_t>((entry.usage.rule.overrides() ? kOverrides : 0) |
+                                      static_cast<unsigned>(entry.usage.rule.mode()) << kModeShift));
   write_whole_limit(out, entry.limit());
   write_counters(out, entry.counters);
 }

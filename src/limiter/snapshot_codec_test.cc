@@ -149,6 +149,26 @@ TEST(SnapshotCodec, GoldenTokenBucket) {
             "1531423aa6bfea181ee807");
 }
 
+TEST(SnapshotCodec, AModeAndWhatAShadowWouldHaveDeniedComeBack) {
+  Keys keys;
+  Limits limits;
+  KeyEntry& shadow = add(keys, "shadow", {.rate = 100, .per = 60s});
+  shadow.usage.rule = limits.rule(shadow.limit(), Mode::kShadow);
+  shadow.counters.would_deny = 300;
+  add(keys, "block", {.rate = 100, .per = 60s}).usage.rule = limits.rule({.rate = 100, .per = 60s}, Mode::kBlock);
+  expect_round_trip(keys);
+  Keys got;
+  SnapshotTime time;
+  ASSERT_TRUE(load(encode(keys), got, time));
+  EXPECT_EQ(got.find("shadow")->usage.rule.mode(), Mode::kShadow);
+  EXPECT_EQ(got.find("block")->usage.rule.mode(), Mode::kBlock);
+  for (const int mode : {0, 3}) {
+    Entries entries = encode(keys);
+    entries.back().back() = static_cast<std::byte>(mode);
+    EXPECT_FALSE(loads(entries)) << mode;
+  }
+}
+
 TEST(SnapshotCodec, GoldenFixedWindow) {
   Keys keys;
   KeyEntry& entry = add(keys, "k", {.rate = 5, .per = 1s, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}});

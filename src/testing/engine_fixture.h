@@ -30,25 +30,28 @@ inline std::string to_text(const Limit& limit) {
 
 inline std::string to_text(const LimitStatus& status) {
   return status.key + ": " + to_text(status.limit) + " " + std::string(source_name(status.source)) +
-         (status.pattern.empty() ? "" : " " + status.pattern) + (status.overrides ? " overrides" : "") +
-         (status.keys ? " keys " + std::to_string(*status.keys) : "") + ", remaining " +
-         std::to_string(status.remaining) + ", reset at " + to_text(status.reset_at) + ", allowed " +
+         (status.pattern.empty() ? "" : " " + status.pattern) + (status.overrides ? " overrides" : "") + " " +
+         std::string(mode_name(status.mode)) + (status.keys ? " keys " + std::to_string(*status.keys) : "") +
+         ", remaining " + std::to_string(status.remaining) + ", reset at " + to_text(status.reset_at) + ", allowed " +
          std::to_string(status.total_allowed) + " (" + std::to_string(status.total_allowed_cost) + ") last " +
          to_text(status.last_allowed_at) + ", denied " + std::to_string(status.total_denied) + " (" +
-         std::to_string(status.total_denied_cost) + ") last " + to_text(status.last_denied_at) + ", reset " +
-         to_text(status.last_reset_at);
+         std::to_string(status.total_denied_cost) + ") last " + to_text(status.last_denied_at) + ", would deny " +
+         std::to_string(status.would_deny) + ", reset " + to_text(status.last_reset_at);
 }
 
 inline std::string to_text(const Event& event) {
   return std::string(event_kind_name(event.kind)) + " " + std::to_string(event.cost) + " x" +
-         std::to_string(event.count) + (event.limit ? " " + to_text(*event.limit) : "");
+         std::to_string(event.count) + (event.limit ? " " + to_text(*event.limit) : "") +
+         (event.mode == Mode::kEnforce ? "" : " " + std::string(mode_name(event.mode)));
 }
 
 inline std::string to_text(const Decision& decision) {
   return decision.key + (decision.allowed ? ": allowed " : ": denied ") + std::to_string(decision.cost) + " of " +
          std::to_string(decision.capacity) + ", remaining " + std::to_string(decision.remaining) + ", reset at " +
          to_text(decision.reset_at) + " in " + std::to_string(decision.reset_after_ms) + " ms, retry in " +
-         std::to_string(decision.retry_after_ms) + " ms, " + std::string(algorithm_name(decision.algorithm)) +
+         (decision.retry_after_ms ? std::to_string(*decision.retry_after_ms) : "no") + " ms, " +
+         std::string(algorithm_name(decision.algorithm)) +
+         (decision.would_deny ? *decision.would_deny ? ", would deny" : ", would allow" : "") +
          (decision.keys_full ? ", keys full" : "");
 }
 
@@ -118,8 +121,8 @@ class EngineFixture {
 
   // What flint::Limiter makes of the deferred calls.
 
-  Status limit(std::string_view key, const Limit& limit, bool overrides = false) {
-    return await(engine_->limit(key, limit, {.overrides = overrides}));
+  Status limit(std::string_view key, const Limit& limit, const LimitOptions& limit_options = {}) {
+    return await(engine_->limit(key, limit, limit_options));
   }
   Status reset(std::string_view key) { return await(engine_->reset(key)); }
   Status remove(std::string_view key) { return await(engine_->remove(key)); }

@@ -12,9 +12,9 @@ const std::string kRoute = "route " + std::string(450, 'r');
 
 class Builder {
  public:
-  void limit(const std::string& key, const Limit& limit, bool overrides = false) {
-    add([=](EngineFixture& engine) { return engine.limit(key, limit, overrides); },
-        [=](ReferenceLimiter& model) { model.limit(key, limit, overrides); }, Promise::kItsRecord);
+  void limit(const std::string& key, const Limit& limit, const LimitOptions& options = {}) {
+    add([=](EngineFixture& engine) { return engine.limit(key, limit, options); },
+        [=](ReferenceLimiter& model) { model.limit(key, limit, options); }, Promise::kItsRecord);
   }
   void check(const std::string& key, Units cost, const std::optional<Limit>& carried = {}) {
     add([=](EngineFixture& engine) { return engine.try_check(key, cost, carried).status(); },
@@ -56,14 +56,14 @@ class Builder {
         Promise::kNothing);
     steps.back().is_upkeep = true;
     steps.back().forgets = true;
-    steps.back().apply_first = kNoteJump;
+    steps.back().apply_first = kFirstRecords;
   }
   void flush() {
     add([](EngineFixture& engine) { return engine->flush(); }, [](ReferenceLimiter& model) { model.log_denials(); },
         Promise::kEverything);
     steps.back().is_upkeep = true;
     steps.back().forgets = true;
-    steps.back().apply_first = kNoteJump;
+    steps.back().apply_first = kFirstRecords;
   }
   void compact(const Builder& meanwhile = {}) {
     add([](EngineFixture& engine) { return engine->compact(); }, [](ReferenceLimiter&) {}, Promise::kNothing);
@@ -72,14 +72,15 @@ class Builder {
   void close() {
     add([](EngineFixture& engine) { return engine->close(); }, [](ReferenceLimiter& model) { model.log_denials(); },
         Promise::kEverything);
-    steps.back().apply_first = kNoteJump;
+    steps.back().apply_first = kFirstRecords;
   }
 
   std::vector<Step> steps;
 
  private:
-  /// A jump of the wall clock gets a record of its own.
-  static constexpr auto kNoteJump = [](ReferenceLimiter& model) { model.note_jump(); };
+  /// A jump of the wall clock gets a record of its own, and denials have one before what shadows would have denied.
+  inline static const std::vector<std::function<void(ReferenceLimiter&)>> kFirstRecords = {
+      [](ReferenceLimiter& model) { model.note_jump(); }, [](ReferenceLimiter& model) { model.log_denied(); }};
 
   void add(std::function<Status(EngineFixture&)> run, std::function<void(ReferenceLimiter&)> apply, Promise promise) {
     steps.push_back({.run = std::move(run), .apply = std::move(apply), .promise = promise});
@@ -103,8 +104,23 @@ void use_rules(Builder& life) {
   life.check("ip:2", 1, fixed_window(5, 1s));
   life.check("ip:1", 1, sliding_log(4, 1s));
   life.check_all({{"ip:3", 1}, {kOrg, 1}});
-  life.limit("ip:*", token_bucket(2, 1s), true);
+  life.limit("ip:*", token_bucket(2, 1s), {.overrides = true});
   life.check("ip:2", 1, fixed_window(5, 1s));
+}
+
+/// What is not enforced: changes of the mode, and what is counted at keys and at patterns.
+void use_modes(Builder& life) {
+  life.limit(kOrg, sliding_log(9, 1s), {.mode = Mode::kShadow});
+  life.check(kOrg, 9);
+  life.check(kOrg, 3);
+  life.limit("ip:*", token_bucket(2, 1s), {.mode = Mode::kBlock});
+  life.check("ip:8", 1);
+  life.check_all({{kOrg, 2}, {"ip:9", 1}});
+  life.tick();
+  life.limit("ip:*", token_bucket(2, 1s), {.mode = Mode::kShadow});
+  life.check_all({{"ip:9", 3}, {kUser, 1}});
+  life.limit(kOrg, sliding_log(9, 1s));
+  life.tick();
 }
 
 /// Statuses that are in one and not in the other, without what is long in their keys.
@@ -122,10 +138,13 @@ std::string differences(const std::vector<std::string>& found, const std::vector
   return text;
 }
 
-std::size_t events_in_the_log(EngineFixture& engine) {
+/// Of some keys: all of them, or of one kind.
+std::size_t events_in_the_log(EngineFixture& engine, std::optional<EventKind> kind = {}) {
   std::size_t events = 0;
   for (const std::string& key : {kUser, kOrg, kRoute}) {
-    if (engine->status(key).ok()) events += engine.history(key, 1'000).size();
+    if (!engine->status(key).ok()) continue;
+    for (const Event& event : must(engine->history(key, 1'000)))
+      events += kind.value_or(event.kind) == event.kind ? 1 : 0;
   }
   return events;
 }
@@ -181,6 +200,11 @@ std::vector<Step> crash_workload() {
   life.check("ip:7", 1, token_bucket(2, 1h));
   life.compact();
   use(life, 2);
+  life.limit("ip:*", token_bucket(2, 1s));
+  life.limit(kOrg, sliding_log(9, 1s));
+  use_modes(life);
+  life.compact();
+  use_modes(life);
   life.close();
   return life.steps;
 }
@@ -197,6 +221,7 @@ CrashRun::CrashRun(EngineFixture& engine, const std::vector<Step>& steps,
 
 bool CrashRun::perform(EngineFixture& engine, const Step& step) {
   const std::size_t events = engine.disk().died() ? 0 : events_in_the_log(engine);
+  const std::size_t would_deny = engine.disk().died() ? 0 : events_in_the_log(engine, EventKind::kWouldDeny);
   const storage::Seq last_seq = engine.last_seq();
   const std::size_t born = engine->stats().born_keys;
   bool goes_on = true;
@@ -213,11 +238,13 @@ bool CrashRun::perform(EngineFixture& engine, const Step& step) {
   if (!status.ok() && !died && engine->health().ok()) {
     const bool logged_something = done_meanwhile == 0 && events_in_the_log(engine) != events;
     EXPECT_TRUE(step.is_upkeep || !logged_something) << "refused, and in the log: " << status.message();
-    if (logged_something) step.apply(model_);
+    if (!logged_something) return true;
+    for (const auto& first : step.apply_first) first(model_);
+    if (step.apply_first.empty() || events_in_the_log(engine, EventKind::kWouldDeny) != would_deny) step.apply(model_);
     return true;
   }
-  if (step.apply_first) {
-    step.apply_first(model_);
+  for (const auto& first : step.apply_first) {
+    first(model_);
     states_.push_back(logged(model_));
   }
   step.apply(model_);

@@ -21,8 +21,8 @@ struct Step {
   std::function<Status(EngineFixture&)> run;
   std::function<void(ReferenceLimiter&)> apply;
   Promise promise = Promise::kNothing;
-  /// What it logs before the rest: it may be there alone.
-  std::function<void(ReferenceLimiter&)> apply_first = {};
+  /// What it logs before the rest, one record after the other: each may be the last that is there.
+  std::vector<std::function<void(ReferenceLimiter&)>> apply_first = {};
   /// Forgets keys at its end, where that can be logged; where not, nothing is said of it.
   bool forgets = false;
   /// Writes denials and more: when the rest fails, they may be in the log all the same.

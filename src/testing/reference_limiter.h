@@ -41,12 +41,8 @@ class ReferenceLimiter {
     if (const limiter::Moment at = now(); jumped(at)) note(at);
   }
   void kill() {
-    for (auto& [name, key] : keys_) {
-      key.status.total_denied -= key.pending.count;
-      key.status.total_denied_cost -= key.pending.cost;
-      if (key.pending.count > 0) key.status.last_denied_at = key.denied_before;
-      key.pending = {};
-    }
+    for (auto& [name, key] : keys_) lose(key.status, key.pending);
+    for (auto& [name, pattern] : patterns_) lose(pattern.forgotten, pattern.pending);
   }
 
   /// Denials reach the log, and keys whose quota is full again are forgotten.
@@ -55,10 +51,15 @@ class ReferenceLimiter {
     forget_fresh();
   }
   void log_denials() {
+    log_denied();
+    for (auto& [name, key] : keys_) log_would_deny(name, key.pending);
+    for (auto& [name, pattern] : patterns_) log_would_deny(name, pattern.pending);
+  }
+  /// What limits in shadow mode would have denied comes after this.
+  void log_denied() {
     note_jump();
-    for (auto& [name, key] : keys_) {
-      if (key.pending.count > 0) log(name, key, now(), std::nullopt);
-    }
+    for (auto& [name, key] : keys_) log_denied(name, key.pending);
+    for (auto& [name, pattern] : patterns_) log_denied(name, pattern.pending);
   }
   void forget_fresh() {
     const limiter::Moment at = now();
@@ -68,6 +69,7 @@ class ReferenceLimiter {
       const Usage& latest = entry->second.usages.front();
       const std::string pattern = pattern_of(entry->first, false);
       if (latest.pattern != 0 && !pattern.empty()) add(entry->second.status, patterns_.at(pattern).forgotten);
+      entry->second.pending.would_deny = {};
       log(entry->first, entry->second, at, std::nullopt);
       keys_.erase(entry);
     }
@@ -75,24 +77,26 @@ class ReferenceLimiter {
 
   // Operations; arguments are valid, and a limit holds for the key.
 
-  void limit(const std::string& name, const Limit& wanted, bool overrides = false) {
+  void limit(const std::string& name, const Limit& wanted, const LimitOptions& options = {}) {
     const limiter::Moment at = now();
     const Limit limit = normalized(wanted);
-    if (is_pattern(name)) return set_pattern(name, limit, overrides, at);
+    if (is_pattern(name)) return set_pattern(name, limit, options, at);
     const auto [entry, is_new] = keys_.try_emplace(name);
     Key& key = entry->second;
-    if (!is_new && key.set && key.limit() == limit) return;
+    const bool is_same_limit = !is_new && key.set && key.limit() == limit;
+    if (is_same_limit && key.mode == options.mode) return;
     if (is_new) {
       key.status.key = name;
       key.usages.push_back({limit, 0, {limit, at.time}});
-    } else {
+    } else if (!is_same_limit) {
       key.usages.resize(1, key.usages.front());
       key.usages.front().model.reconfigure(limit, at.time);
       key.usages.front().limit = limit;
       key.usages.front().pattern = 0;
     }
     key.set = true;
-    log(name, key, at, Event{.kind = EventKind::kConfigured, .at = at.wall, .limit = limit});
+    key.mode = options.mode;
+    log(name, key, at, configured(limit, options.mode, at));
   }
 
   Decision check(const std::string& name, Units cost, const std::optional<Limit>& carried = {}) {
@@ -107,24 +111,25 @@ class ReferenceLimiter {
     std::vector<Usage> usages;
     for (const CheckItem& item : items) {
       const std::string name(item.key);
-      usages.push_back(usage_for(name, item.limit == nullptr ? std::nullopt : std::optional(*item.limit), at));
-      const algorithm::Verdict verdict = usages.back().model.decide(item.cost, at.time);
-      if (!verdict.allowed) {
-        for (std::size_t i = 0; i < result.results.size(); ++i) {
-          const algorithm::View view = usages[i].model.view(at.time);
-          result.results[i] = decision(result.results[i].key, usages[i], result.results[i].cost,
-                                       {true, view.remaining, view.reset_after, Nanos(0)}, at);
-        }
-        result.denied_key = name;
-        result.results.push_back(decision(name, usages.back(), item.cost, verdict, at));
-        if (!dry_run) deny(keys_.at(name), item.cost, at);
-        return result;
-      }
-      result.results.push_back(decision(name, usages.back(), item.cost, verdict, at));
+      const std::optional<Limit> carried = item.limit == nullptr ? std::nullopt : std::optional(*item.limit);
+      usages.push_back(usage_for(name, carried, at));
+      result.results.push_back(decide(name, usages.back(), mode_for(name, carried), item.cost, at));
+      if (result.results.back().allowed) continue;
+      for (std::size_t i = 0; i + 1 < result.results.size(); ++i) show_unconsumed(result.results[i], usages[i], at);
+      result.denied_key = name;
+      if (!dry_run) deny(name, item.cost, at);
+      return result;
     }
     result.allowed = true;
     if (dry_run) return result;
-    for (std::size_t i = 0; i < items.size(); ++i) consume(std::string(items[i].key), usages[i], items[i].cost, at);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const std::string name(items[i].key);
+      if (result.results[i].would_deny.value_or(false)) {
+        would_deny(name, items[i].cost, at);
+      } else {
+        consume(name, usages[i], items[i].cost, at);
+      }
+    }
     if (births_ >= 16) {
       births_ = 0;
       forget_fresh();
@@ -169,6 +174,13 @@ class ReferenceLimiter {
   [[nodiscard]] Limit limit_of(const std::string& name, const std::optional<Limit>& carried = {}) {
     return patterns_.contains(name) ? patterns_.at(name).limit : usage_for(name, carried, now()).limit;
   }
+  /// Of that limit.
+  [[nodiscard]] Mode mode_for(const std::string& name, const std::optional<Limit>& carried) const {
+    const auto entry = keys_.find(name);
+    if (entry != keys_.end() && entry->second.set) return entry->second.mode;
+    const std::string pattern = pattern_of(name, carried.has_value());
+    return pattern.empty() ? Mode::kEnforce : patterns_.at(pattern).mode;
+  }
   [[nodiscard]] LimitStatus status(const std::string& name) {
     const limiter::Moment at = now();
     LimitStatus status;
@@ -178,6 +190,7 @@ class ReferenceLimiter {
       status = pattern.forgotten;
       status.limit = pattern.limit;
       status.overrides = pattern.overrides;
+      status.mode = pattern.mode;
       status.keys = 0;
       for (const auto& [key_name, key] : keys_) {
         if (key.set || key.usages.front().pattern == 0 || pattern_of(key_name, false) != name) continue;
@@ -194,12 +207,14 @@ class ReferenceLimiter {
       if (is_set || pattern.empty() || (last_carried && !patterns_.at(pattern).overrides)) {
         status.source = is_set ? Source::kSet : Source::kCarried;
         status.limit = key->second.limit();
+        if (is_set) status.mode = key->second.mode;
         view = key->second.usages.front().model.view(at.time);
       } else {
         const Usage usage = usage_for(name, {}, at);
         status.source = Source::kPattern;
         status.pattern = pattern;
         status.limit = usage.limit;
+        status.mode = patterns_.at(pattern).mode;
         view = usage.model.view(at.time);
       }
     }
@@ -233,24 +248,32 @@ class ReferenceLimiter {
     std::uint64_t pattern = 0;
     reference::Model model;
   };
+  /// What no record holds yet.
+  struct Pending {
+    limiter::Denials denied;
+    std::optional<WallTime> denied_before;
+    limiter::Denials would_deny;
+  };
   struct Key {
     /// Its counters.
     LimitStatus status;
     bool set = false;
+    Mode mode = Mode::kEnforce;
     /// That of the rule that decided last is first.
     std::vector<Usage> usages;
-    limiter::Denials pending;
-    std::optional<WallTime> denied_before;
+    Pending pending;
 
     [[nodiscard]] const Limit& limit() const { return usages.front().limit; }
   };
   struct Pattern {
     Limit limit;
     bool overrides = false;
+    Mode mode = Mode::kEnforce;
     /// No other pattern ever has it, also none of the same name.
     std::uint64_t number = 0;
-    /// The counters of the keys that are forgotten.
+    /// The counters of the keys that are forgotten, and of those that never came to life.
     LimitStatus forgotten;
+    Pending pending;
   };
 
   static Limit normalized(Limit limit) {
@@ -289,22 +312,29 @@ class ReferenceLimiter {
     return {limit, number, entry->second.usages.front().model.succeeded_by(limit, at.time)};
   }
 
-  void set_pattern(const std::string& name, const Limit& limit, bool overrides, const limiter::Moment& at) {
+  void set_pattern(const std::string& name, const Limit& limit, const LimitOptions& options,
+                   const limiter::Moment& at) {
     const auto [entry, is_new] = patterns_.try_emplace(name);
     Pattern& pattern = entry->second;
-    if (!is_new && pattern.limit == limit && pattern.overrides == overrides) return;
+    const bool overrides = options.overrides || options.mode != Mode::kEnforce;
+    if (!is_new && pattern.limit == limit && pattern.overrides == overrides && pattern.mode == options.mode) return;
     if (is_new) pattern.number = ++patterns_ever_;
-    pattern.limit = limit;
     pattern.overrides = overrides;
+    pattern.mode = options.mode;
     for (auto& [key_name, key] : keys_) {
       for (Usage& usage : key.usages) {
-        if (usage.pattern != pattern.number) continue;
+        if (usage.pattern != pattern.number || limit == pattern.limit) continue;
         usage.model.reconfigure(limit, at.time);
         usage.limit = limit;
       }
     }
-    events_[name].push_back({.kind = EventKind::kConfigured, .at = at.wall, .limit = limit});
+    pattern.limit = limit;
+    log_denied(name, pattern.pending);
+    events_[name].push_back(configured(limit, options.mode, at));
     note(at);
+  }
+  static Event configured(const Limit& limit, Mode mode, const limiter::Moment& at) {
+    return {.kind = EventKind::kConfigured, .at = at.wall, .limit = limit, .mode = mode};
   }
   void reset_pattern(const std::string& name, const limiter::Moment& at) {
     Pattern& pattern = patterns_.at(name);
@@ -316,6 +346,7 @@ class ReferenceLimiter {
         key.status.last_reset_at = at.wall;
       }
     }
+    log_denied(name, pattern.pending);
     events_[name].push_back({.kind = EventKind::kReset, .at = at.wall, .limit = {}});
     note(at);
   }
@@ -329,6 +360,7 @@ class ReferenceLimiter {
     to.total_denied += from.total_denied;
     to.total_allowed_cost += from.total_allowed_cost;
     to.total_denied_cost += from.total_denied_cost;
+    to.would_deny += from.would_deny;
     to.last_allowed_at = std::max(to.last_allowed_at, from.last_allowed_at);
     to.last_denied_at = std::max(to.last_denied_at, from.last_denied_at);
     to.last_reset_at = std::max(to.last_reset_at, from.last_reset_at);
@@ -344,17 +376,30 @@ class ReferenceLimiter {
   static std::uint64_t ms(Nanos time) {
     return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
   }
-  static Decision decision(const std::string& name, const Usage& usage, Units cost, const algorithm::Verdict& verdict,
-                           const limiter::Moment& at) {
+  static Decision decide(const std::string& name, const Usage& usage, Mode mode, Units cost,
+                         const limiter::Moment& at) {
+    const algorithm::View view = usage.model.view(at.time);
+    algorithm::Verdict verdict{false, view.remaining, view.reset_after, Nanos(0)};
+    if (mode != Mode::kBlock && cost <= usage.limit.capacity()) verdict = usage.model.decide(cost, at.time);
+    const bool fits = verdict.allowed;
+    const bool is_shadow = mode == Mode::kShadow;
+    const bool is_block = mode == Mode::kBlock;
     return {.key = name,
-            .allowed = verdict.allowed,
+            .allowed = fits || is_shadow,
             .cost = cost,
             .capacity = usage.limit.capacity(),
             .remaining = verdict.remaining,
             .reset_at = limiter::shown_reset(at, verdict.reset_after),
             .reset_after_ms = ms(verdict.reset_after),
-            .retry_after_ms = ms(verdict.retry_after),
-            .algorithm = usage.limit.algorithm};
+            .retry_after_ms = is_block ? std::nullopt : std::optional(is_shadow ? 0 : ms(verdict.retry_after)),
+            .algorithm = usage.limit.algorithm,
+            .would_deny = is_shadow ? std::optional(!fits) : std::nullopt};
+  }
+  static void show_unconsumed(Decision& decision, const Usage& usage, const limiter::Moment& at) {
+    const algorithm::View view = usage.model.view(at.time);
+    decision.remaining = view.remaining;
+    decision.reset_at = limiter::shown_reset(at, view.reset_after);
+    decision.reset_after_ms = ms(view.reset_after);
   }
 
   /// Every rule that the key was decided by of late sees all of its traffic.
@@ -376,25 +421,52 @@ class ReferenceLimiter {
     key.status.last_allowed_at = at.wall;
     log(name, key, at, Event{.kind = EventKind::kAllowed, .at = at.wall, .cost = cost, .limit = {}});
   }
-  void deny(Key& key, Units cost, const limiter::Moment& at) {
-    if (key.pending.count == 0) key.denied_before = key.status.last_denied_at;
-    key.pending = {.count = key.pending.count + 1, .cost = key.pending.cost + cost, .last = at.wall};
-    ++key.status.total_denied;
-    key.status.total_denied_cost += cost;
-    key.status.last_denied_at = at.wall;
+  /// Where it is counted: at the key, or at its pattern where the key never came to life.
+  std::pair<LimitStatus&, Pending&> counted(const std::string& name) {
+    if (keys_.contains(name)) return {keys_.at(name).status, keys_.at(name).pending};
+    Pattern& pattern = patterns_.at(pattern_of(name, false));
+    return {pattern.forgotten, pattern.pending};
+  }
+  void deny(const std::string& name, Units cost, const limiter::Moment& at) {
+    auto [status, pending] = counted(name);
+    if (pending.denied.count == 0) pending.denied_before = status.last_denied_at;
+    pending.denied = {.count = pending.denied.count + 1, .cost = pending.denied.cost + cost, .last = at.wall};
+    ++status.total_denied;
+    status.total_denied_cost += cost;
+    status.last_denied_at = at.wall;
+  }
+  void would_deny(const std::string& name, Units cost, const limiter::Moment& at) {
+    auto [status, pending] = counted(name);
+    limiter::Denials& would = pending.would_deny;
+    would = {.count = would.count + 1, .cost = would.cost + cost, .last = at.wall};
+    ++status.would_deny;
+  }
+  static void lose(LimitStatus& status, Pending& pending) {
+    status.total_denied -= pending.denied.count;
+    status.total_denied_cost -= pending.denied.cost;
+    status.would_deny -= pending.would_deny.count;
+    if (pending.denied.count > 0) status.last_denied_at = pending.denied_before;
+    pending = {};
   }
   void log(const std::string& name, Key& key, const limiter::Moment& at, const std::optional<Event>& event) {
-    std::vector<Event>& events = events_[name];
-    if (key.pending.count > 0) {
-      events.push_back({.kind = EventKind::kDenied,
-                        .at = key.pending.last,
-                        .cost = key.pending.cost,
-                        .count = key.pending.count,
-                        .limit = {}});
-    }
-    key.pending = {};
-    if (event) events.push_back(*event);
+    log_denied(name, key.pending);
+    if (event) events_[name].push_back(*event);
     note(at);
+  }
+  void log_denied(const std::string& name, Pending& pending) {
+    const limiter::Denials denied = std::exchange(pending.denied, {});
+    if (denied.count == 0) return;
+    events_[name].push_back(summed_up(EventKind::kDenied, denied));
+    note(now());
+  }
+  void log_would_deny(const std::string& name, Pending& pending) {
+    const limiter::Denials would = std::exchange(pending.would_deny, {});
+    if (would.count == 0) return;
+    events_[name].push_back(summed_up(EventKind::kWouldDeny, would));
+    note(now());
+  }
+  static Event summed_up(EventKind kind, const limiter::Denials& denials) {
+    return {.kind = kind, .at = denials.last, .cost = denials.cost, .count = denials.count, .limit = {}};
   }
 
   /// What an event lets a later open know of the time.

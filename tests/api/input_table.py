@@ -75,6 +75,14 @@ def json_rate_string():
     return found + other_kinds(("limit must be a string",), "text")
 
 
+def json_mode():
+    says = ("mode must be enforce, shadow or block",)
+    texts = ["", " ", "deny", "Block", "block ", " shadow", "block\x00", "bl\u00f6ck", "x" * 20_000]
+    found = cases(says, [quoted(text) for text in texts])
+    found += cases(("UTF-8",), [b'"' + text + b'"' for text in INVALID_UTF8], "invalid_json")
+    return found + other_kinds(("mode must be a string",), "text")
+
+
 def json_algorithm():
     says = ("algorithm must be token_bucket, sliding_window_log, fixed_window_counter or sliding_window_counter",)
     texts = ["", " ", "leaky", "TOKEN_BUCKET", "token-bucket", " token_bucket", "token_bucket ", "token_bucket\x00",
@@ -92,7 +100,7 @@ def json_key():
 
 
 JSON_KINDS = {"units": json_units(), "period": json_period(), "algorithm": json_algorithm(), "key": json_key(),
-              "rate string": json_rate_string()}
+              "rate string": json_rate_string(), "mode": json_mode()}
 
 # Bodies that are wrong whatever the endpoint.
 BODIES = [Case(repr(body)[:40], body, ("JSON",), "invalid_json") for body in (

@@ -14,10 +14,11 @@ from input_table import (BODIES, INVALID_UTF8, JSON_KINDS, MOST_UNITS, NOT_NUMBE
 BODY_FIELDS = {
     "/v1/check": {"key": (b'"k"', "key"), "cost": (b"1", "units")},
     "/v1/limits": {"key": (b'"k"', "key"), "rate": (b"7", "units"), "per": (b'"1s"', "period"),
-                   "algorithm": (b'"token_bucket"', "algorithm"), "burst": (b"9", "units")},
+                   "algorithm": (b'"token_bucket"', "algorithm"), "burst": (b"9", "units"),
+                   "mode": (b'"block"', "mode")},
     "/v1/reset": {"key": (b'"k"', "key")},
 }
-OPTIONAL = {"cost", "algorithm", "burst"}
+OPTIONAL = {"cost", "algorithm", "burst", "mode"}
 NO_BODY = ["/v1/log/flush", "/v1/log/compact"]
 
 # An item of check-all in each of its forms: where its fields stand, and what is sent around a value.
@@ -44,6 +45,7 @@ ARGUMENTS = [
     ([*ADD, "--rate=5", "--per=1s"], "algorithm",
      argument_choice("token_bucket, sliding_window_log, fixed_window_counter or"),
      "--algorithm={}"),
+    ([*ADD, "5/s"], "mode", argument_choice("enforce, shadow or block"), "--mode={}"),
     (ADD, "limit", argument_rate_string(), "--limit={}"),
     ([*ADD, "--"], "limit", argument_rate_string(), "{}"),
     (["limit", "check", "k"], "cost", UNITS, "--cost={}"),
@@ -190,7 +192,9 @@ class BodyTest(InputTest):
                 ("unknown field", b'{"key":"k","x":1}', "checks[1].x is not a field"),
                 ("repeated field", b'{"key":"k","key":"k"}', "checks[1].key appears more than once"),
                 ("flag", b'{"key":"k","dry_run":1}', "checks[1].dry_run must be true or false"),
-                ("limit", b'{"key":"k","limit":5}', "checks[1].limit must be a text")):
+                ("limit", b'{"key":"k","limit":5}', "checks[1].limit must be a text"),
+                ("mode", b'{"key":"k","limit":{"rate":1,"per":1,"mode":"block"}}',
+                 "checks[1].limit.mode cannot come with a check")):
             body = b'{"checks":[{"key":"a","dry_run":true},' + check + b"]}"
             self.fails_alone(Case(name, None, (says,)), "checks[1]", body)
         for name, checks, says in (
@@ -287,7 +291,7 @@ class CommandTest(InputTest):
                     self.assertLess(len(outcome.err), 400)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), self.files)
 
-    RIGHT = {"per": "1s", "algorithm": "token_bucket", "by": "denied", "--sync": "batch", "--log-level": "info",
+    RIGHT = {"per": "1s", "algorithm": "token_bucket", "mode": "block", "by": "denied", "--sync": "batch", "--log-level": "info",
              "--log-format": "text", "--bind": "127.0.0.1:1", "--timeout": "1s", "--lock-timeout": "1s"}
 
 
