@@ -41,6 +41,8 @@ void add_item(EventWriter& writer, const LogEvent& event, const KeyEvent& item) 
     case EventType::kAllowedByRules:
     case EventType::kForgotten:
     case EventType::kPattern:
+    case EventType::kAllowedOnce:
+    case EventType::kAllowedByRulesOnce:
       return;
   }
 }
@@ -50,6 +52,7 @@ void require_one_encoding(const flint::storage::Record& record) {
   if (!decode_event(record, event)) return;
   EventWriter writer(event.type, event.at, record.payload.size());
   if (event.type == EventType::kClock) writer.clock(event.boot);
+  if (event.request) writer.once(*event.request);
   for (const KeyEvent& item : event.items) add_item(writer, event, item);
   for (const RuledItem& item : event.ruled) writer.allowed_by_rules(item);
   for (const ForgottenKey& key : event.forgotten) writer.forgotten(key);

@@ -49,6 +49,8 @@ struct CheckOptions {
   std::optional<Limit> limit = std::nullopt;
   /// Answers what a check would be told, and consumes, counts and creates nothing.
   bool dry_run = false;
+  /// Names the request, so that it can be sent again; empty if it has no name. See Limiter::check().
+  std::string_view request_id = {};
 };
 
 /// One check of a batch: the arguments of Limiter::check().
@@ -58,10 +60,12 @@ struct BatchCheck {
   /// The limit that the check carries, which lives as long as the key does; null if it carries none.
   const Limit* limit = nullptr;
   bool dry_run = false;
+  std::string_view request_id = {};
 };
 
 struct CheckAllOptions {
   bool dry_run = false;
+  std::string_view request_id = {};
 };
 
 /// One decision over several keys: all of them are consumed, or none.

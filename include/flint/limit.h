@@ -20,6 +20,7 @@ inline constexpr Nanos kMaxPeriod = std::chrono::hours(24) * 366;
 inline constexpr std::size_t kMaxKeyBytes = 512;
 inline constexpr std::size_t kMaxCheckAllItems = 128;
 inline constexpr std::size_t kMaxBatchChecks = 1000;
+inline constexpr std::size_t kMaxRequestIdBytes = 64;
 
 /// The algorithm that enforces a limit. The values are stored on disk and never change meaning.
 enum class Algorithm : std::uint8_t {
@@ -85,6 +86,9 @@ Status validate_limit(const Limit& limit);
 /// Returns Ok if `key` is 1 to kMaxKeyBytes bytes of valid UTF-8, without control characters (C0, DEL, C1), and not all
 /// blank.
 Status validate_key(std::string_view key);
+
+/// Returns Ok if `id` is 1 to kMaxRequestIdBytes visible ASCII characters.
+Status validate_request_id(std::string_view id);
 
 /// Whether `key` is a pattern: its last character is `*`, and it names all keys that begin with what is before it.
 [[nodiscard]] constexpr bool is_pattern(std::string_view key) noexcept { return key.ends_with('*'); }

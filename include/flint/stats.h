@@ -43,6 +43,9 @@ struct Stats {
   std::uint64_t denied = 0;
   /// Checks that limits in mode kShadow allowed although they did not fit; not part of `allowed`.
   std::uint64_t would_deny = 0;
+  /// Requests that are remembered by their ids, and those that were forgotten before their time, for lack of room.
+  std::uint64_t request_ids = 0;
+  std::uint64_t request_ids_dropped = 0;
   std::uint64_t log_bytes = 0;
   std::uint64_t snapshot_bytes = 0;
   std::uint64_t last_seq = 0;

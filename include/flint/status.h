@@ -22,6 +22,8 @@ enum class [[nodiscard]] Code : std::uint8_t{
     kInvalidArgument,
     /// The key has no limit. Nothing changed.
     kLimitNotFound,
+    /// The request id came with another request within the last ten minutes. Nothing changed.
+    kRequestIdConflict,
     /// Another process (or another Limiter in this process) owns the data directory. The message names the owner.
     /// Nothing changed.
     kDataDirLocked,

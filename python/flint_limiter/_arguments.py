@@ -19,6 +19,7 @@ MAX_PERIOD_MS = 366 * 86_400_000
 MAX_KEY_BYTES = 512
 MAX_ITEMS = 128
 MAX_CHECKS = 1000
+MAX_REQUEST_ID_BYTES = 64
 MAX_LISTED = 1_000_000_000
 MAX_MAX_KEYS = 100_000_000
 #: Of history() and top(), whose answers a server makes in memory.
@@ -49,8 +50,8 @@ class Limit(NamedTuple):
 
 #: What check_all decides on: a key, a cost, and the limit that comes with them.
 Item = tuple[str, int, Union[Limit, None]]
-#: What check_batch decides on: the same, and whether it is a dry run.
-Check = tuple[str, int, Union[Limit, None], bool]
+#: What check_batch decides on: the same, whether it is a dry run, and the request's id.
+Check = tuple[str, int, Union[Limit, None], bool, Union[str, None]]
 
 
 def type_name(value: object) -> str:
@@ -139,6 +140,17 @@ def flag(value: object, name: str) -> bool:
     return value
 
 
+def request_id(value: object, dry_run: bool, name: str = "request_id") -> str | None:
+    if value is None:
+        return None
+    checked = text(value, name)
+    if not _TOKEN.fullmatch(checked) or len(checked) > MAX_REQUEST_ID_BYTES:
+        raise ValueError(f"{name} must be 1 to {MAX_REQUEST_ID_BYTES} visible ASCII characters without spaces.")
+    if dry_run:
+        raise ValueError(f"{name} cannot come with dry_run: a dry run has no effect that a repeat could double.")
+    return checked
+
+
 def mode(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"mode must be a str, not {type_name(value)}.")
@@ -182,18 +194,18 @@ def checks(value: object, read_limit: Callable[[object, str], Limit | None]) -> 
 
 
 _ITEM = ("key", "cost", "limit")
-_CHECK = (*_ITEM, "dry_run")
+_CHECK = (*_ITEM, "dry_run", "request_id")
 
 
 def _item(
     value: object, name: str, read_limit: Callable[[object, str], Limit | None], members: tuple[str, ...]
 ) -> Check:
     if isinstance(value, str):
-        return key(value, name), 1, None, False
+        return key(value, name), 1, None, False, None
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ValueError(f"{name} must be a key and a cost, not {len(value)} values.")
-        return key(value[0], f"{name}[0]"), units(value[1], f"{name}[1]"), None, False
+        return key(value[0], f"{name}[0]"), units(value[1], f"{name}[1]"), None, False, None
     if isinstance(value, Mapping):
         if value.keys() - set(members):
             raise ValueError(f"{name} must have no members but {', '.join(members[:-1])} and {members[-1]}.")
@@ -201,7 +213,8 @@ def _item(
             raise ValueError(f"{name}.key is missing.")
         limit = read_limit(value.get("limit"), f"{name}.limit")
         dry_run = flag(value.get("dry_run", False), f"{name}.dry_run")
-        return key(value["key"], f"{name}.key"), units(value.get("cost", 1), f"{name}.cost"), limit, dry_run
+        named = request_id(value.get("request_id"), dry_run, f"{name}.request_id")
+        return key(value["key"], f"{name}.key"), units(value.get("cost", 1), f"{name}.cost"), limit, dry_run, named
     raise TypeError(f"{name} must be a key, (key, cost) or a dict, not {type_name(value)}.")
 
 

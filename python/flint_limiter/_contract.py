@@ -82,7 +82,13 @@ class AbstractLimiter(ABC):
 
     @abstractmethod
     def check(
-        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+        self,
+        key: str,
+        cost: int = 1,
+        *,
+        limit: CarriedLimit | None = None,
+        dry_run: bool = False,
+        request_id: str | None = None,
     ) -> CheckResult:
         """Decide whether `cost` units of `key` may pass now and, if so, consume them. The result is true when allowed.
 
@@ -95,16 +101,22 @@ class AbstractLimiter(ABC):
 
         With `dry_run` the result is what a check would be told, and nothing is consumed, counted or created.
 
+        With a `request_id` (1 to 64 visible ASCII characters) a check can be made again: for ten minutes after it was
+        charged, also across restarts, a repeat consumes and counts nothing, and gets the first result. A denied check
+        is decided again. Another key, cost or `limit` with the same id raises ValueError, and so does `dry_run`.
+
         Raises LimitNotConfigured if no limit holds, and ValueError for a cost above the capacity (it could never pass)
         and for the name of a pattern.
         """
 
     @abstractmethod
-    def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
+    def check_all(
+        self, items: Items, *, dry_run: bool = False, request_id: str | None = None
+    ) -> CheckAllResult:
         """Make one decision over 1 to 128 distinct keys: consume from all of them, or from none.
 
-        An item is `"key"`, `("key", cost)` or `{"key": ..., "cost": ..., "limit": ...}`; `limit` and `dry_run` are as
-        in `check()`. Returns
+        An item is `"key"`, `("key", cost)` or `{"key": ..., "cost": ..., "limit": ...}`; `limit`, `dry_run` and
+        `request_id` are as in `check()`. Returns
         `{"allowed": bool, "denied_key": str | None, "results": [CheckResult, ...]}`: `denied_key` is the first key, in
         the given order, that denied, and its result is the last of `results`. If any item is in error, the whole call
         fails and nothing is consumed.
@@ -115,19 +127,27 @@ class AbstractLimiter(ABC):
         """Make up to 1,000 checks in one call, each decided by itself, in the given order. Their results are in the
         same order, and they share one wait for storage, or one request.
 
-        A check is `"key"`, `("key", cost)` or `{"key": ..., "cost": ..., "limit": ..., "dry_run": ...}`, as in
-        `check()`. One that `check()` would refuse, for a wrong value or a key without a limit, leaves the others as
-        they are: its result is a FailedCheck, which is false and has the exception as its `error`. The `error` of a
-        decision is None. A wrong type raises TypeError, and nothing is decided.
+        A check is `"key"`, `("key", cost)` or `{"key": ..., "cost": ..., "limit": ..., "dry_run": ...,
+        "request_id": ...}`, as in `check()`. One that `check()` would refuse, for a wrong value or a key without a
+        limit, leaves the others as they are: its result is a FailedCheck, which is false and has the exception as its
+        `error`. The `error` of a decision is None. A wrong type raises TypeError, and nothing is decided.
         """
 
-    def allow(self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False) -> bool:
+    def allow(
+        self,
+        key: str,
+        cost: int = 1,
+        *,
+        limit: CarriedLimit | None = None,
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> bool:
         """Return whether `check()` with these arguments is allowed."""
-        return self.check(key, cost, limit=limit, dry_run=dry_run).allowed
+        return self.check(key, cost, limit=limit, dry_run=dry_run, request_id=request_id).allowed
 
-    def allow_all(self, items: Items, *, dry_run: bool = False) -> bool:
+    def allow_all(self, items: Items, *, dry_run: bool = False, request_id: str | None = None) -> bool:
         """Return whether `check_all()` with these arguments is allowed."""
-        return self.check_all(items, dry_run=dry_run)["allowed"]
+        return self.check_all(items, dry_run=dry_run, request_id=request_id)["allowed"]
 
     @abstractmethod
     def reset(self, key: str) -> None:
@@ -234,12 +254,20 @@ class AbstractLimiter(ABC):
 
     @abstractmethod
     async def acheck(
-        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+        self,
+        key: str,
+        cost: int = 1,
+        *,
+        limit: CarriedLimit | None = None,
+        dry_run: bool = False,
+        request_id: str | None = None,
     ) -> CheckResult:
         """`check()` for asyncio."""
 
     @abstractmethod
-    async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
+    async def acheck_all(
+        self, items: Items, *, dry_run: bool = False, request_id: str | None = None
+    ) -> CheckAllResult:
         """`check_all()` for asyncio."""
 
     @abstractmethod
@@ -247,14 +275,20 @@ class AbstractLimiter(ABC):
         """`check_batch()` for asyncio."""
 
     async def aallow(
-        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+        self,
+        key: str,
+        cost: int = 1,
+        *,
+        limit: CarriedLimit | None = None,
+        dry_run: bool = False,
+        request_id: str | None = None,
     ) -> bool:
         """`allow()` for asyncio."""
-        return (await self.acheck(key, cost, limit=limit, dry_run=dry_run)).allowed
+        return (await self.acheck(key, cost, limit=limit, dry_run=dry_run, request_id=request_id)).allowed
 
-    async def aallow_all(self, items: Items, *, dry_run: bool = False) -> bool:
+    async def aallow_all(self, items: Items, *, dry_run: bool = False, request_id: str | None = None) -> bool:
         """`allow_all()` for asyncio."""
-        return (await self.acheck_all(items, dry_run=dry_run))["allowed"]
+        return (await self.acheck_all(items, dry_run=dry_run, request_id=request_id))["allowed"]
 
     @abstractmethod
     async def areset(self, key: str) -> None:

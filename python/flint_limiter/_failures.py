@@ -16,6 +16,7 @@ EXCEPTIONS: dict[str, type[Exception]] = {
     "invalid_argument": ValueError,
     "invalid_json": ValueError,
     "limit_not_found": LimitNotConfigured,
+    "request_id_conflict": ValueError,
     "data_dir_locked": DataDirLocked,
     "not_found": StorageError,
     "permission": StorageError,

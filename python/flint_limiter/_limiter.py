@@ -115,19 +115,37 @@ class Limiter(AbstractLimiter):
         self._handle.limit(name, rule, _arguments.flag(override, "override"), _arguments.mode(mode))
 
     def check(
-        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+        self,
+        key: str,
+        cost: int = 1,
+        *,
+        limit: CarriedLimit | None = None,
+        dry_run: bool = False,
+        request_id: str | None = None,
     ) -> CheckResult:
-        if limit is None and dry_run is False:
+        if limit is None and dry_run is False and request_id is None:
             return self._handle.check(key, cost)
-        return self._handle.check_with(key, cost, _limits.carried(limit), _arguments.flag(dry_run, "dry_run"))
+        carried, dry = _limits.carried(limit), _arguments.flag(dry_run, "dry_run")
+        return self._handle.check_with(key, cost, carried, dry, _arguments.request_id(request_id, dry))
 
-    def allow(self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False) -> bool:
-        if limit is None and dry_run is False:
+    def allow(
+        self,
+        key: str,
+        cost: int = 1,
+        *,
+        limit: CarriedLimit | None = None,
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> bool:
+        if limit is None and dry_run is False and request_id is None:
             return self._handle.check(key, cost).allowed
-        return self.check(key, cost, limit=limit, dry_run=dry_run).allowed
+        return self.check(key, cost, limit=limit, dry_run=dry_run, request_id=request_id).allowed
 
-    def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
-        return self._handle.check_all(_limits.items(items), _arguments.flag(dry_run, "dry_run"))
+    def check_all(
+        self, items: Items, *, dry_run: bool = False, request_id: str | None = None
+    ) -> CheckAllResult:
+        asked, dry = _limits.items(items), _arguments.flag(dry_run, "dry_run")
+        return self._handle.check_all(asked, dry, _arguments.request_id(request_id, dry))
 
     def check_batch(self, checks: Checks) -> BatchResults:
         asked = _limits.checks(checks)
@@ -193,20 +211,29 @@ class Limiter(AbstractLimiter):
         await self._durable(await self._of(name, self._handle.limit_deferred, rule, overrides, checked_mode))
 
     async def acheck(
-        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+        self,
+        key: str,
+        cost: int = 1,
+        *,
+        limit: CarriedLimit | None = None,
+        dry_run: bool = False,
+        request_id: str | None = None,
     ) -> CheckResult:
-        if limit is None and dry_run is False:
+        if limit is None and dry_run is False and request_id is None:
             result, ticket = self._handle.check_deferred(key, cost)
         else:
             carried, dry = _limits.carried(limit), _arguments.flag(dry_run, "dry_run")
-            result, ticket = self._handle.check_with_deferred(key, cost, carried, dry)
+            named = _arguments.request_id(request_id, dry)
+            result, ticket = self._handle.check_with_deferred(key, cost, carried, dry, named)
         if ticket:
             await self._commits.durable(self._handle, ticket)
         return result
 
-    async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
+    async def acheck_all(
+        self, items: Items, *, dry_run: bool = False, request_id: str | None = None
+    ) -> CheckAllResult:
         asked, dry = _limits.items(items), _arguments.flag(dry_run, "dry_run")
-        answer, ticket = self._handle.check_all_deferred(asked, dry)
+        answer, ticket = self._handle.check_all_deferred(asked, dry, _arguments.request_id(request_id, dry))
         await self._durable(ticket)
         return answer
 

@@ -63,25 +63,37 @@ def limit(key: str, limit: _arguments.Limit, override: bool, mode: str) -> Call[
     return Call(_post("/v1/limits", body, repeatable=True), _nothing)
 
 
-def check(key: str, cost: int, limit: _arguments.Limit | None = None, dry_run: bool = False) -> Call[CheckResult]:
-    body = _item(key, cost, limit)
-    if dry_run:
-        body["dry_run"] = True
-    return Call(_post("/v1/check", body, repeatable=dry_run), lambda document: _decision(document, key, cost))
+def check(
+    key: str,
+    cost: int,
+    limit: _arguments.Limit | None = None,
+    dry_run: bool = False,
+    request_id: str | None = None,
+) -> Call[CheckResult]:
+    options = _options(dry_run, request_id)
+    body = {**_item(key, cost, limit), **options}
+    return Call(_post("/v1/check", body, repeatable=bool(options)), lambda document: _decision(document, key, cost))
 
 
-def check_all(items: Sequence[_arguments.Item], dry_run: bool) -> Call[CheckAllResult]:
-    body: dict[str, Any] = {"items": [_item(*item) for item in items]}
-    if dry_run:
-        body["dry_run"] = True
-    return Call(_post("/v1/check-all", body, repeatable=dry_run), lambda document: _decisions(document, items))
+def check_all(items: Sequence[_arguments.Item], dry_run: bool, request_id: str | None) -> Call[CheckAllResult]:
+    options = _options(dry_run, request_id)
+    body = {"items": [_item(*item) for item in items], **options}
+    return Call(_post("/v1/check-all", body, repeatable=bool(options)), lambda document: _decisions(document, items))
+
+
+def _options(dry_run: bool, request_id: str | None) -> dict[str, Any]:
+    """What makes a check one that can be sent again; empty if it cannot."""
+    options: dict[str, Any] = {"dry_run": True} if dry_run else {}
+    if request_id is not None:
+        options["request_id"] = request_id
+    return options
 
 
 def check_batch(checks: Sequence[_arguments.Check]) -> Call[BatchResults]:
-    body = {"checks": [{**_item(*check[:3]), "dry_run": True} if check[3] else _item(*check[:3]) for check in checks]}
+    body = {"checks": [{**_item(*check[:3]), **_options(*check[3:])} for check in checks]}
     # As short as it gets: there is a limit to a body.
     encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    repeatable = all(check[3] for check in checks)
+    repeatable = all(_options(*check[3:]) for check in checks)
     request = Request("POST", "/v1/check-batch", encoded, repeatable, _BATCH)
     return Call(request, lambda document: _batch_results(document, checks))
 

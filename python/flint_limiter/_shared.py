@@ -43,8 +43,8 @@ class SharedLimiter(AbstractLimiter):
     `timeout` applies to a whole call, in seconds, connecting included (except the lookup of a host name in a
     synchronous call). `list` requests 10,000 keys at a time, and each request has that timeout. An answer longer than
     1 MiB, or 64 MiB if it lists something, is refused, and so is an answer about another key or cost. If the server
-    cannot be reached, or does not answer in time, calls raise FlintConnectionError. A check is never sent again if the
-    server may have received it; in that case, whether it was charged is unknown.
+    cannot be reached, or does not answer in time, calls raise FlintConnectionError. A check without a `request_id` is
+    never sent again if the server may have received it; in that case, whether it was charged is unknown.
 
     `on_error` defines the outcome of a check that gets no decision, because the server cannot be reached, or because
     the server or a proxy answers with something else (a status of 500 or above, an HTML page). `"raise"` raises;
@@ -124,9 +124,15 @@ class SharedLimiter(AbstractLimiter):
         await self._asend(_limit(key, limit, rate, per, algorithm, burst, override, mode))
 
     def check(
-        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+        self,
+        key: str,
+        cost: int = 1,
+        *,
+        limit: CarriedLimit | None = None,
+        dry_run: bool = False,
+        request_id: str | None = None,
     ) -> CheckResult:
-        call = _check(key, cost, limit, dry_run)
+        call = _check(key, cost, limit, dry_run, request_id)
         try:
             with self._outage.attempt():
                 return self._send(call)
@@ -134,28 +140,40 @@ class SharedLimiter(AbstractLimiter):
             return self._without_decision(error, *_arguments.check(key, cost))
 
     async def acheck(
-        self, key: str, cost: int = 1, *, limit: CarriedLimit | None = None, dry_run: bool = False
+        self,
+        key: str,
+        cost: int = 1,
+        *,
+        limit: CarriedLimit | None = None,
+        dry_run: bool = False,
+        request_id: str | None = None,
     ) -> CheckResult:
-        call = _check(key, cost, limit, dry_run)
+        call = _check(key, cost, limit, dry_run, request_id)
         try:
             with self._outage.attempt():
                 return await self._asend(call)
         except FlintError as error:
             return self._without_decision(error, *_arguments.check(key, cost))
 
-    def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
+    def check_all(
+        self, items: Items, *, dry_run: bool = False, request_id: str | None = None
+    ) -> CheckAllResult:
         asked, dry = _limits.items(items), _arguments.flag(dry_run, "dry_run")
+        call = _requests.check_all(asked, dry, _arguments.request_id(request_id, dry))
         try:
             with self._outage.attempt():
-                return self._send(_requests.check_all(asked, dry))
+                return self._send(call)
         except FlintError as error:
             return self._all_without_decision(error, asked)
 
-    async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
+    async def acheck_all(
+        self, items: Items, *, dry_run: bool = False, request_id: str | None = None
+    ) -> CheckAllResult:
         asked, dry = _limits.items(items), _arguments.flag(dry_run, "dry_run")
+        call = _requests.check_all(asked, dry, _arguments.request_id(request_id, dry))
         try:
             with self._outage.attempt():
-                return await self._asend(_requests.check_all(asked, dry))
+                return await self._asend(call)
         except FlintError as error:
             return self._all_without_decision(error, asked)
 
@@ -303,11 +321,11 @@ def _limit(
     return _requests.limit(name, rule, _arguments.flag(override, "override"), _arguments.mode(mode))
 
 
-def _check(key: object, cost: object, limit: object, dry_run: object) -> Call[CheckResult]:
-    if limit is None and dry_run is False:
+def _check(key: object, cost: object, limit: object, dry_run: object, request_id: object) -> Call[CheckResult]:
+    if limit is None and dry_run is False and request_id is None:
         return _requests.check(*_arguments.check(key, cost))
     carried, dry = _limits.carried(limit), _arguments.flag(dry_run, "dry_run")
-    return _requests.check(*_arguments.check(key, cost), carried, dry)
+    return _requests.check(*_arguments.check(key, cost), carried, dry, _arguments.request_id(request_id, dry))
 
 
 def _top(by: str, limit: int) -> Call[Statuses]:

@@ -58,6 +58,7 @@ Items = Iterable[Item]
 
 class CheckDict(ItemDict, total=False):
     dry_run: bool
+    request_id: str
 
 
 #: One check of a batch.

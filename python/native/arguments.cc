@@ -63,6 +63,7 @@ ReadChecks read_checks(const nb::list& checks) {
     const std::optional<Units> cost = read_units(check[1]);
     FLINT_ASSERT(key && cost);
     read.checks.push_back({.key = *key, .cost = *cost, .dry_run = nb::cast<bool>(check[3])});
+    if (!check[4].is_none()) read.checks.back().request_id = read_text(check[4]).value_or("");
     if (const std::optional<Limit> limit = read_limit(check[2])) {
       read.limits.reserve(checks.size());  // never moved again: the checks point into it
       read.checks.back().limit = &read.limits.emplace_back(*limit);

@@ -146,33 +146,36 @@ nb::tuple LimiterHandle::check_deferred(nb::object key, nb::handle cost) {
   return nb::make_tuple(result(std::move(key), decided.value), decided.ticket.seq);
 }
 
-nb::object LimiterHandle::check_with(nb::object key, nb::handle cost, nb::handle limit, bool dry_run) {
-  const CheckOptions options{.limit = read_limit(limit), .dry_run = dry_run};
+nb::object LimiterHandle::check_with(nb::object key, nb::handle cost, nb::handle limit, bool dry_run,
+                                     RequestId request_id) {
+  const CheckOptions options{.limit = read_limit(limit), .dry_run = dry_run, .request_id = request_id.value_or("")};
   const Deferred<Decision> decided = decide(key, cost, &options);
   await(decided.ticket);
   return result(std::move(key), decided.value);
 }
 
-nb::tuple LimiterHandle::check_with_deferred(nb::object key, nb::handle cost, nb::handle limit, bool dry_run) {
-  const CheckOptions options{.limit = read_limit(limit), .dry_run = dry_run};
+nb::tuple LimiterHandle::check_with_deferred(nb::object key, nb::handle cost, nb::handle limit, bool dry_run,
+                                             RequestId request_id) {
+  const CheckOptions options{.limit = read_limit(limit), .dry_run = dry_run, .request_id = request_id.value_or("")};
   const Deferred<Decision> decided = decide(key, cost, &options);
   return nb::make_tuple(result(std::move(key), decided.value), decided.ticket.seq);
 }
 
-nb::object LimiterHandle::check_all(const nb::list& items, bool dry_run) {
-  const Deferred<CheckAllResult> decided = decide_all(items, dry_run);
+nb::object LimiterHandle::check_all(const nb::list& items, bool dry_run, RequestId request_id) {
+  const Deferred<CheckAllResult> decided = decide_all(items, dry_run, request_id);
   await(decided.ticket);
   return results(items, decided.value);
 }
 
-nb::tuple LimiterHandle::check_all_deferred(const nb::list& items, bool dry_run) {
-  const Deferred<CheckAllResult> decided = decide_all(items, dry_run);
+nb::tuple LimiterHandle::check_all_deferred(const nb::list& items, bool dry_run, RequestId request_id) {
+  const Deferred<CheckAllResult> decided = decide_all(items, dry_run, request_id);
   return nb::make_tuple(results(items, decided.value), decided.ticket.seq);
 }
 
-Deferred<CheckAllResult> LimiterHandle::decide_all(const nb::list& items, bool dry_run) {
+Deferred<CheckAllResult> LimiterHandle::decide_all(const nb::list& items, bool dry_run, RequestId request_id) {
   const ReadItems read = read_items(items);
-  return value_or_raise(limiter_->check_all_deferred(read.items, {.dry_run = dry_run}));
+  return value_or_raise(
+      limiter_->check_all_deferred(read.items, {.dry_run = dry_run, .request_id = request_id.value_or("")}));
 }
 
 nb::object LimiterHandle::check_batch(const nb::list& checks) {
@@ -278,11 +281,12 @@ void LimiterHandle::define(nb::module_& module) {
       .def_static("in_memory", in_memory, "clock"_a, "max_keys"_a, "allow_on_full"_a)
       .def("check", &Handle::check, "key"_a.none(), "cost"_a.none())
       .def("check_deferred", &Handle::check_deferred, "key"_a.none(), "cost"_a.none())
-      .def("check_with", &Handle::check_with, "key"_a.none(), "cost"_a.none(), "limit"_a.none(), "dry_run"_a)
+      .def("check_with", &Handle::check_with, "key"_a.none(), "cost"_a.none(), "limit"_a.none(), "dry_run"_a,
+           "request_id"_a.none())
       .def("check_with_deferred", &Handle::check_with_deferred, "key"_a.none(), "cost"_a.none(), "limit"_a.none(),
-           "dry_run"_a)
-      .def("check_all", &Handle::check_all, "items"_a, "dry_run"_a)
-      .def("check_all_deferred", &Handle::check_all_deferred, "items"_a, "dry_run"_a)
+           "dry_run"_a, "request_id"_a.none())
+      .def("check_all", &Handle::check_all, "items"_a, "dry_run"_a, "request_id"_a.none())
+      .def("check_all_deferred", &Handle::check_all_deferred, "items"_a, "dry_run"_a, "request_id"_a.none())
       .def("check_batch", &Handle::check_batch, "checks"_a)
       .def("check_batch_deferred", &Handle::check_batch_deferred, "checks"_a)
       .def("limit", &Handle::limit, "key"_a, "limit"_a, "overrides"_a, "mode"_a)

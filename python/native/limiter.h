@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "commit_signal.h"
@@ -32,11 +33,13 @@ class LimiterHandle {
   // In pairs: the first waits until what it did is durable, the second one says from which ticket on it is (0: now).
   nanobind::object check(nanobind::object key, nanobind::handle cost);
   nanobind::tuple check_deferred(nanobind::object key, nanobind::handle cost);
-  nanobind::object check_with(nanobind::object key, nanobind::handle cost, nanobind::handle limit, bool dry_run);
-  nanobind::tuple check_with_deferred(nanobind::object key, nanobind::handle cost, nanobind::handle limit,
-                                      bool dry_run);
-  nanobind::object check_all(const nanobind::list& items, bool dry_run);
-  nanobind::tuple check_all_deferred(const nanobind::list& items, bool dry_run);
+  using RequestId = std::optional<std::string_view>;
+  nanobind::object check_with(nanobind::object key, nanobind::handle cost, nanobind::handle limit, bool dry_run,
+                              RequestId request_id);
+  nanobind::tuple check_with_deferred(nanobind::object key, nanobind::handle cost, nanobind::handle limit, bool dry_run,
+                                      RequestId request_id);
+  nanobind::object check_all(const nanobind::list& items, bool dry_run, RequestId request_id);
+  nanobind::tuple check_all_deferred(const nanobind::list& items, bool dry_run, RequestId request_id);
   nanobind::object check_batch(const nanobind::list& checks);
   nanobind::tuple check_batch_deferred(const nanobind::list& checks);
   void limit(std::string_view key, nanobind::handle limit, bool overrides, std::string_view mode);
@@ -60,7 +63,7 @@ class LimiterHandle {
   void await(Ticket ticket);
   Deferred<Decision> decide(nanobind::handle key, nanobind::handle cost, const CheckOptions* options = nullptr);
   Deferred<std::vector<Result<Decision>>> decide_batch(const nanobind::list& checks);
-  Deferred<CheckAllResult> decide_all(const nanobind::list& items, bool dry_run);
+  Deferred<CheckAllResult> decide_all(const nanobind::list& items, bool dry_run, RequestId request_id);
 
   std::shared_ptr<ManualClock> clock_;
   std::unique_ptr<Limiter> limiter_;

@@ -23,6 +23,8 @@ int http_status_of(Code code) noexcept {
       return 400;
     case Code::kLimitNotFound:
       return 404;
+    case Code::kRequestIdConflict:
+      return 409;
     // Nothing that a client sent is at fault, and sending it again to this process does not help either.
     case Code::kNotFound:
     case Code::kPermission:

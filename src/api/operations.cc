@@ -26,7 +26,8 @@ Status check(Reading& reading) {
   reading.asked = backend::Check{.key = request->key,
                                  .cost = request->cost,
                                  .limit = request->limit ? &reading.limits.front() : nullptr,
-                                 .dry_run = request->dry_run};
+                                 .dry_run = request->dry_run,
+                                 .request_id = request->request_id};
   return {};
 }
 
@@ -35,7 +36,8 @@ Status check_all(Reading& reading) {
   if (!request.ok()) return request.status();
   reading.items = std::move(request->items);
   reading.limits = std::move(request->limits);
-  reading.asked = backend::CheckAll{.items = reading.items, .dry_run = request->dry_run};
+  reading.asked =
+      backend::CheckAll{.items = reading.items, .dry_run = request->dry_run, .request_id = request->request_id};
   return {};
 }
 
@@ -142,9 +144,10 @@ constexpr bool kNeedsLimit = true;
 
 constexpr std::array<Argument, 0> kNothing;
 constexpr std::array kKey = std::to_array<Argument>({{"key", kPath, kRequired}});
-constexpr std::array kCheck =
-    std::to_array<Argument>({{"key", kBody, kRequired}, {"cost", kBody}, {"limit", kBody}, {"dry_run", kBody}});
-constexpr std::array kCheckAll = std::to_array<Argument>({{"items", kBody, kRequired}, {"dry_run", kBody}});
+constexpr std::array kCheck = std::to_array<Argument>(
+    {{"key", kBody, kRequired}, {"cost", kBody}, {"limit", kBody}, {"dry_run", kBody}, {"request_id", kBody}});
+constexpr std::array kCheckAll =
+    std::to_array<Argument>({{"items", kBody, kRequired}, {"dry_run", kBody}, {"request_id", kBody}});
 constexpr std::array kCheckBatch = std::to_array<Argument>({{"checks", kBody, kRequired}});
 constexpr std::array kReset = std::to_array<Argument>({{"key", kBody, kRequired}});
 constexpr std::array kResetPrefix = std::to_array<Argument>({{"prefix", kBody, kRequired}});

@@ -70,6 +70,13 @@ struct OperationRow {
 
   [[nodiscard]] constexpr bool takes_key() const { return path.ends_with('}'); }
   [[nodiscard]] constexpr bool takes_body() const { return takes(Argument::In::kBody); }
+  /// Whether a request can have an id, and so be refused because another one has it: 409.
+  [[nodiscard]] constexpr bool takes_request_id() const {
+    for (const Argument& argument : arguments) {
+      if (argument.name == "request_id") return true;
+    }
+    return false;
+  }
   [[nodiscard]] constexpr bool takes_query() const { return takes(Argument::In::kQuery); }
   /// The path up to the key.
   [[nodiscard]] constexpr std::string_view fixed_path() const { return path.substr(0, path.find('{')); }

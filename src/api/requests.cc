@@ -119,11 +119,22 @@ CheckRequest read_check_members(const JsonDocument& body, Members& members) {
   return request;
 }
 
+/// Empty where it is left out.
+std::string_view read_request_id(Members& members) {
+  if (!members.has("request_id")) return {};
+  const std::string_view id = members.text("request_id");
+  if (Status valid = validate_request_id(id); members.status().ok() && !valid.ok()) {
+    members.fail(valid.renamed(members.path_of("request_id")));
+  }
+  return id;
+}
+
 /// `path` is where it is, empty for the body itself.
 Result<CheckRequest> read_whole_check(const JsonDocument& body, const JsonNode& node, std::string_view path) {
-  Members members(body, node, path, {"key", "cost", "limit", "dry_run"});
+  Members members(body, node, path, {"key", "cost", "limit", "dry_run", "request_id"});
   CheckRequest request = read_check_members(body, members);
   if (members.status().ok()) request.dry_run = members.flag("dry_run");
+  if (members.status().ok()) request.request_id = read_request_id(members);
   if (!members.status().ok()) return members.status();
   return request;
 }
@@ -218,14 +229,17 @@ Result<CheckBatchRequest> read_check_batch(const JsonDocument& body) {
     }
     if (check->limit && request.limits.empty()) request.limits.reserve(array->size);  // checks point into it
     const Limit* limit = check->limit ? &request.limits.emplace_back(*check->limit) : nullptr;
-    request.checks.emplace_back(
-        BatchCheck{.key = check->key, .cost = check->cost, .limit = limit, .dry_run = check->dry_run});
+    request.checks.emplace_back(BatchCheck{.key = check->key,
+                                           .cost = check->cost,
+                                           .limit = limit,
+                                           .dry_run = check->dry_run,
+                                           .request_id = check->request_id});
   }
   return request;
 }
 
 Result<CheckAllRequest> read_check_all(const JsonDocument& body) {
-  Members members(body, body.root(), "", {"items", "dry_run"});
+  Members members(body, body.root(), "", {"items", "dry_run", "request_id"});
   if (!members.status().ok()) return members.status();
   const JsonNode* array = members.any("items");
   if (array == nullptr) return members.status();
@@ -238,6 +252,7 @@ Result<CheckAllRequest> read_check_all(const JsonDocument& body) {
   }
   CheckAllRequest request;
   request.dry_run = members.flag("dry_run");
+  request.request_id = read_request_id(members);
   if (!members.status().ok()) return members.status();
   request.items.reserve(array->size);
   const JsonNode* node = body.first_child(*array);

@@ -25,6 +25,8 @@ struct CheckRequest {
   /// The one that the check carries.
   std::optional<Limit> limit;
   bool dry_run = false;
+  /// Empty if it has none.
+  std::string_view request_id;
 };
 
 struct CheckAllRequest {
@@ -32,6 +34,7 @@ struct CheckAllRequest {
   /// Those that items carry, which point into it.
   std::vector<Limit> limits;
   bool dry_run = false;
+  std::string_view request_id;
 };
 
 struct CheckBatchRequest {
@@ -41,10 +44,11 @@ struct CheckBatchRequest {
   std::vector<Limit> limits;
 };
 
-/// `{"key","cost"?,"limit"?,"dry_run"?}`; `limit` is a rate string, or an object of what read_limit() takes in its
-/// place.
+/// `{"key","cost"?,"limit"?,"dry_run"?,"request_id"?}`; `limit` is a rate string, or an object of what read_limit()
+/// takes in its place.
 Result<CheckRequest> read_check(const JsonDocument& body);
-/// `{"items":[...],"dry_run"?}`, each item `{"key","cost"?,"limit"?}`, `"key"`, `["key"]` or `["key",cost]`.
+/// `{"items":[...],"dry_run"?,"request_id"?}`, each item `{"key","cost"?,"limit"?}`, `"key"`, `["key"]` or
+/// `["key",cost]`.
 Result<CheckAllRequest> read_check_all(const JsonDocument& body);
 /// `{"checks":[...]}`, each as read_check() takes it. Fails only where that is not so of the whole.
 Result<CheckBatchRequest> read_check_batch(const JsonDocument& body);

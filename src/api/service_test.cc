@@ -192,6 +192,24 @@ TEST_F(ServiceTest, ALimitThatIsNotEnforcedSaysSo) {
               HasSubstr("limit.mode cannot come with a check"));
 }
 
+TEST_F(ServiceTest, ARequestWithAnIdIsChargedOnce) {
+  add_limits();
+  const std::string body = R"({"key":"a","cost":2,"request_id":"order-7"})";
+  const Response first = post("/v1/check", body);
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(post("/v1/check", body).body, first.body);
+  EXPECT_THAT(get("/v1/limits/a").body, HasSubstr(R"("remaining":3,)"));
+  const Response other = post("/v1/check", R"({"key":"a","cost":1,"request_id":"order-7"})");
+  EXPECT_EQ(other.status, 409);
+  EXPECT_THAT(other.body, HasSubstr(R"("code":"request_id_conflict")"));
+  const std::string all = R"({"items":["a","b/c"],"request_id":"pair"})";
+  EXPECT_EQ(post("/v1/check-all", all).body, post("/v1/check-all", all).body);
+  EXPECT_EQ(post("/v1/check", R"({"key":"a","request_id":"x","dry_run":true})").status, 400);
+  EXPECT_THAT(post("/v1/check", R"({"key":"a","request_id":""})").body, HasSubstr("request_id must be 1 to 64"));
+  EXPECT_THAT(post("/v1/check-batch", R"({"checks":[{"key":"a","request_id":"a b"}]})").body,
+              HasSubstr("checks[0].request_id must be 1 to 64"));
+}
+
 TEST_F(ServiceTest, WhatIsNotConfiguredIsNotFound) {
   EXPECT_EQ(get("/v1/limits").body, "[]");
   EXPECT_EQ(get("/v1/top").body, "[]");

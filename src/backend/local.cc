@@ -40,13 +40,17 @@ class Decide {
   explicit Decide(Limiter& limiter) : limiter_(limiter) {}
 
   Decided operator()(const Check& check) const {
-    if (check.limit == nullptr && !check.dry_run) return decided(limiter_.check_deferred(check.key, check.cost));
+    if (check.limit == nullptr && !check.dry_run && check.request_id.empty()) {
+      return decided(limiter_.check_deferred(check.key, check.cost));
+    }
     const CheckOptions options{.limit = check.limit == nullptr ? std::nullopt : std::optional(*check.limit),
-                               .dry_run = check.dry_run};
+                               .dry_run = check.dry_run,
+                               .request_id = check.request_id};
     return decided(limiter_.check_deferred(check.key, check.cost, options));
   }
   Decided operator()(const CheckAll& check) const {
-    return decided(limiter_.check_all_deferred(check.items, {.dry_run = check.dry_run}));
+    return decided(
+        limiter_.check_all_deferred(check.items, {.dry_run = check.dry_run, .request_id = check.request_id}));
   }
 
   Decided operator()(const CheckBatch& batch) const {

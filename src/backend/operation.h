@@ -51,12 +51,15 @@ struct Check {
   /// The limit that it carries; null if it carries none.
   const Limit* limit = nullptr;
   bool dry_run = false;
+  /// Empty if it has none.
+  std::string_view request_id = {};
 };
 /// Answered by a CheckAllResult.
 struct CheckAll {
   static constexpr Effect kEffect = Effect::kDecides;
   std::span<const CheckItem> items;
   bool dry_run = false;
+  std::string_view request_id = {};
 };
 /// Answered by a BatchResult, in the same order.
 struct CheckBatch {

@@ -123,6 +123,13 @@ Status validate_limit(const Limit& limit) {
 
 // Every check comes through here, and nearly all keys are ASCII: one pass over words decides for them, and the walk
 // over code points is left to the rest.
+Status validate_request_id(std::string_view id) {
+  const auto is_visible = [](char c) { return c > ' ' && c <= '~'; };
+  if (!id.empty() && id.size() <= kMaxRequestIdBytes && std::all_of(id.begin(), id.end(), is_visible)) return {};
+  return Status::of_field(
+      "request_id", "must be 1 to " + std::to_string(kMaxRequestIdBytes) + " visible ASCII characters without spaces.");
+}
+
 Status validate_key(std::string_view key) {
   if (key.empty() || key.size() > kMaxKeyBytes) {
     return Status::of_field(

@@ -76,6 +76,8 @@ std::string_view code_name(Code code) noexcept {
       return "invalid_argument";
     case Code::kLimitNotFound:
       return "limit_not_found";
+    case Code::kRequestIdConflict:
+      return "request_id_conflict";
     case Code::kDataDirLocked:
       return "data_dir_locked";
     case Code::kNotFound:

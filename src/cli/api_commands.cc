@@ -149,6 +149,7 @@ Exit limit_check_all(Session& session, const Command& command, const Invocation&
   if (!items.ok()) return session.fail(items.status());
   json::object asked = {{"items", *std::move(items)}};
   if (invocation.has("--dry-run")) asked.emplace("dry_run", true);
+  if (const auto id = invocation.option("--request-id")) asked.emplace("request_id", *id);
   return session.ask(command.asks, asked);
 }
 

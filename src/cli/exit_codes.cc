@@ -8,6 +8,7 @@ Exit exit_of(Code code) noexcept {
       return Exit::kDone;
     case Code::kInvalidArgument:
     case Code::kLimitNotFound:
+    case Code::kRequestIdConflict:
       return Exit::kUsage;
     case Code::kDataDirLocked:
     case Code::kNotFound:

@@ -47,10 +47,13 @@ constexpr std::array kCheckOptions = std::to_array<OptionSpec>({
     {"--cost", "N", "units to take (default 1)"},
     {"--limit", "LIMIT", "the limit that the check carries, such as 100/m"},
     {"--dry-run", "", "say what a check would be told, and take and count nothing"},
+    {"--request-id", "ID", "names the check: a repeat with the same ID takes nothing again"},
 });
 
-constexpr std::array kCheckAllOptions =
-    std::to_array<OptionSpec>({{"--dry-run", "", "say what a check would be told, and take and count nothing"}});
+constexpr std::array kCheckAllOptions = std::to_array<OptionSpec>({
+    {"--dry-run", "", "say what a check would be told, and take and count nothing"},
+    {"--request-id", "ID", "names the check: a repeat with the same ID takes nothing again"},
+});
 
 constexpr std::array kCheckBatchOptions = std::to_array<OptionSpec>({
     {"--limit", "LIMIT", "the limit that each check carries, such as 100/m"},

@@ -46,6 +46,10 @@ void write_limiter(MetricsText& text, const Stats& stats) {
   text.family("flint_decisions_total", "counter", "Decisions since the server started, by outcome.");
   text.sample("flint_decisions_total", "outcome=\"allowed\"", stats.allowed);
   text.sample("flint_decisions_total", "outcome=\"denied\"", stats.denied);
+  text.gauge("flint_request_ids", "Requests that are remembered by their ids.", stats.request_ids);
+  text.counter("flint_request_ids_dropped_total",
+               "Such requests that were forgotten before their ten minutes were over, for lack of room.",
+               stats.request_ids_dropped);
   text.counter("flint_would_deny_total", "Checks that limits in mode shadow allowed although they did not fit.",
                stats.would_deny);
   text.gauge("flint_keys", "Limits, patterns and keys.", stats.keys);

@@ -28,19 +28,11 @@ storage::StoreOptions store_options(const Options& options, storage::StoreOption
   return tuning;
 }
 
-/// There was no room for a record, or no descriptor for a new segment: denials, and checks after it, may be answered.
-bool is_of_storage_now(Code code) noexcept { return code == Code::kDiskFull || code == Code::kIoError; }
-
-/// A failure that leaves the other checks of a batch as they are.
-bool concerns_one_check(Code code) noexcept {
-  return code == Code::kInvalidArgument || code == Code::kLimitNotFound || is_of_storage_now(code);
-}
+}  // namespace
 
 std::uint64_t ceil_ms(Nanos time) noexcept {
   return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
 }
-
-}  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<io::Directory> directory, const Options& options,
                                              const storage::StoreOptions& tuning) {
@@ -143,27 +135,45 @@ Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
   base::MutexLock lock(mutex_);
   Item item = find_item(key, cost);
   const Moment at = clock_->now();
-  if (item.limit == nullptr) return check_by_rules(item, nullptr, false, at);
+  if (item.limit == nullptr) return check_by_rules(item, nullptr, false, at, nullptr);
   if (!could_pass(item)) return why_not(item);
   const bool allowed = decide({&item, 1}, at);
-  const Result<Ticket> ticket = settle({&item, 1}, true, allowed, at);
+  const Result<Ticket> ticket = settle({&item, 1}, true, allowed, at, nullptr);
   if (!ticket.ok()) return ticket.status();
   return Deferred<Decision>{decision(item, at), *ticket};
 }
 
 Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost, const CheckOptions& options) {
   if (Status open = check_open(); !open.ok()) return open;
+  const BatchCheck one{.key = key,
+                       .cost = cost,
+                       .limit = options.limit ? &*options.limit : nullptr,
+                       .dry_run = options.dry_run,
+                       .request_id = options.request_id};
+  if (one.request_id.empty()) {
+    base::MutexLock lock(mutex_);
+    return check_one(one, nullptr);
+  }
+  Result<RememberedRequest> once = named(one);
+  if (!once.ok()) return once.status();
   base::MutexLock lock(mutex_);
-  return check_one(
-      {.key = key, .cost = cost, .limit = options.limit ? &*options.limit : nullptr, .dry_run = options.dry_run});
+  return check_one(one, &*once);
 }
 
-Result<Deferred<Decision>> Engine::check_one(const BatchCheck& one) {
+Result<Deferred<Decision>> Engine::check_one(const BatchCheck& one, RememberedRequest* once) {
   if (one.limit != nullptr) {
     if (Status valid = validate_limit(*one.limit); !valid.ok()) return valid;
   }
+  const Moment at = clock_->now();
+  if (once != nullptr) {
+    const Result<const RememberedRequest*> first = first_of(*once, at);
+    if (!first.ok()) return first.status();
+    if (*first != nullptr) {
+      return Deferred<Decision>{first_decision(**first, 0, one.key, one.cost), ticket((*first)->seq, at)};
+    }
+  }
   Item item = find_item(one.key, one.cost);
-  return check_by_rules(item, one.limit, one.dry_run, clock_->now());
+  return check_by_rules(item, one.limit, one.dry_run, at, once);
 }
 
 Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wanted, const CheckAllOptions& options) {
@@ -176,10 +186,21 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
     if (one.limit == nullptr) continue;
     if (Status valid = validate_limit(*one.limit); !valid.ok()) return valid;
   }
+  std::optional<RememberedRequest> once;
+  if (!options.request_id.empty()) {
+    Result<RememberedRequest> request = named(options.request_id, options.dry_run, Asked::kCheckAll, wanted);
+    if (!request.ok()) return request.status();
+    once = std::move(*request);
+  }
   boost::container::static_vector<Item, kMaxCheckAllItems> items;
   base::MutexLock lock(mutex_);
   Rulings rulings;  // its rules are let go of under the mutex
   const Moment at = clock_->now();
+  if (once) {
+    const Result<const RememberedRequest*> first = first_of(*once, at);
+    if (!first.ok()) return first.status();
+    if (*first != nullptr) return first_result(**first, wanted, ticket((*first)->seq, at));
+  }
   look_for_room(wanted.size(), at);
   for (const CheckItem& one : wanted) {
     Item& item = items.emplace_back(find_item(one.key, one.cost));
@@ -192,7 +213,8 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
   if (Status distinct = check_distinct(items); !distinct.ok()) return distinct;
   if (!rulings.empty()) mark_full(items);
   const bool allowed = decide(items, at);
-  Result<Ticket> ticket = options.dry_run ? Result<Ticket>(Ticket{}) : settle(items, rulings.empty(), allowed, at);
+  Result<Ticket> ticket =
+      options.dry_run ? Result<Ticket>(Ticket{}) : settle(items, rulings.empty(), allowed, at, once ? &*once : nullptr);
   if (!ticket.ok()) return ticket.status();
   if (options.dry_run && !allowed) unconsumed(items, at);
 
@@ -206,37 +228,6 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
     break;
   }
   pay_for_births();
-  return answer;
-}
-
-/// A hold of the mutex takes as long as that of the largest check_all, so that a batch of any size delays other callers
-/// no longer than a check_all does.
-Result<Deferred<std::vector<Result<Decision>>>> Engine::check_batch(std::span<const BatchCheck> checks) {
-  if (checks.size() > kMaxBatchChecks) {
-    return Status::of_field("checks", fmt::format("must be at most {}, not {}.", kMaxBatchChecks, checks.size()));
-  }
-  Deferred<std::vector<Result<Decision>>> answer{.value = {}, .ticket = {}};
-  answer.value.reserve(checks.size());
-  do {
-    if (Status open = check_open(); !open.ok()) return open;
-    const auto some = checks.first(std::min(checks.size(), kMaxCheckAllItems));
-    checks = checks.subspan(some.size());
-    base::MutexLock lock(mutex_);
-    for (const BatchCheck& one : some) {
-      Result<Deferred<Decision>> decided = check_one(one);
-      if (!decided.ok() && !concerns_one_check(decided.code())) return decided.status();
-      if (!decided.ok()) {
-        answer.value.emplace_back(decided.status());
-        continue;
-      }
-      answer.ticket.seq = std::max(answer.ticket.seq, decided->ticket.seq);
-      answer.value.emplace_back(std::move(decided->value));
-    }
-  } while (!checks.empty());
-  const auto failed = [](const Result<Decision>& one) { return is_of_storage_now(one.code()); };
-  if (!answer.value.empty() && std::all_of(answer.value.begin(), answer.value.end(), failed)) {
-    return answer.value.front().status();
-  }
   return answer;
 }
 
@@ -331,21 +322,24 @@ algorithm::Outcome Engine::beyond_most_keys(const Item& item) const {
           {}};
 }
 
-inline Result<Ticket> Engine::settle(std::span<Item> items, bool plain, bool allowed, const Moment& at) {
+inline Result<Ticket> Engine::settle(std::span<Item> items, bool plain, bool allowed, const Moment& at,
+                                     RememberedRequest* once) {
   if (!allowed) return deny(items, at);
+  if (once != nullptr) note_verdicts(*once, items);
   const auto does_not_fit = [](const Item& item) { return item.would_deny; };
   if (std::any_of(items.begin(), items.end(), does_not_fit)) [[unlikely]]
-    return grant_what_fits(items, plain, at);
-  return plain ? grant(items, at) : grant_by_rules(items, at);
+    return grant_what_fits(items, plain, at, once);
+  return plain ? grant(items, at, once) : grant_by_rules(items, at, once);
 }
 
-Result<Ticket> Engine::grant_what_fits(std::span<const Item> items, bool plain, const Moment& at) {
+Result<Ticket> Engine::grant_what_fits(std::span<const Item> items, bool plain, const Moment& at,
+                                       RememberedRequest* once) {
   if (Status accepted = check_writable(); !accepted.ok()) return accepted;
   boost::container::static_vector<Item, kMaxCheckAllItems> fitting;
   std::copy_if(items.begin(), items.end(), std::back_inserter(fitting),
                [](const Item& one) { return !one.would_deny; });
   Result<Ticket> granted = Ticket{};
-  if (!fitting.empty()) granted = plain ? grant(fitting, at) : grant_by_rules(fitting, at);
+  if (!fitting.empty()) granted = plain ? grant(fitting, at, once) : grant_by_rules(fitting, at, once);
   if (!granted.ok()) return granted;
   for (const Item& item : items) {
     if (!item.would_deny) continue;
@@ -360,7 +354,8 @@ KeyEntry* Engine::counted_at(const Item& item) {
   return state_.patterns.find(item.key, true);
 }
 
-Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const Limit* carried, bool dry_run, const Moment& at) {
+Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const Limit* carried, bool dry_run, const Moment& at,
+                                                  RememberedRequest* once) {
   Rulings rulings;
   if (item.limit == nullptr) {
     if (look_for_room(1, at)) item.entry = state_.keys.find(item.key);
@@ -370,15 +365,17 @@ Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const Limit* carri
   }
   if (!could_pass(item)) return why_not(item);
   const bool allowed = decide({&item, 1}, at);
-  const Result<Ticket> ticket = dry_run ? Result<Ticket>(Ticket{}) : settle({&item, 1}, rulings.empty(), allowed, at);
+  const Result<Ticket> ticket =
+      dry_run ? Result<Ticket>(Ticket{}) : settle({&item, 1}, rulings.empty(), allowed, at, once);
   if (!ticket.ok()) return ticket.status();
   Deferred<Decision> answer{decision(item, at), *ticket};
   pay_for_births();
   return answer;
 }
 
-Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
-  EventWriter event(EventType::kAllowed, at);
+Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at, RememberedRequest* once) {
+  EventWriter event(EventType::kAllowed, at, once == nullptr ? 0 : most_once_bytes(items.size(), *once));
+  if (once != nullptr) event.once(*once);
   for (const Item& item : items) {
     event.allowed(
         {.id = item.entry->id, .cost = item.cost, .denials = pending_.of(*item.entry), .after = item.outcome.after});
@@ -391,6 +388,7 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at) {
     note_record(entry, *seq);
     entry.counters.add_allowed(item.cost, at.wall);
   }
+  if (once != nullptr) remember(*once, *seq, at);
   allowed_ += items.size();
   return ticket(*seq, at);
 }
@@ -436,57 +434,8 @@ Status Engine::tick_state() {
   log_jump();
   Status logged = log_denials();
   if (logged.ok()) forget_some(kForgetAtTick);
+  state_.requests.forget_old(clock_->now().time, kForgetAtTick);
   return logged;
-}
-
-/// Denials reach the log here, at the next tick, unless another record of their key has taken them along. A client that
-/// is denied a million times between two ticks thus costs one record, and a crash loses counts but no usage. Keys whose
-/// denials another record has taken along are just let go.
-Status Engine::log_denials() {
-  pending_.drop_taken();
-  while (!pending_.empty()) {
-    const std::span<const PendingDenials::Item> group = pending_.some(kMaxCheckAllItems);
-    const Moment at = clock_->now();
-    EventWriter event(EventType::kDenied, at);
-    bool has_denials = false;
-    for (const PendingDenials::Item& item : group) {
-      if (item.denials.count == 0) continue;
-      has_denials = true;
-      event.denied(
-          {.id = item.entry->id, .denials = item.denials, .after = {.algorithm = item.entry->limit().algorithm}});
-    }
-    if (has_denials) {
-      const Result<storage::Seq> seq = append(event, at);
-      if (!seq.ok()) return seq.status();
-      for (const PendingDenials::Item& item : group) {
-        if (item.denials.count > 0) note_record(*item.entry, *seq);
-      }
-    }
-    if (Status logged = log_would_deny(group); !logged.ok()) return logged;
-    pending_.drop(group.size());
-  }
-  return {};
-}
-
-Status Engine::log_would_deny(std::span<const PendingDenials::Item> group) {
-  const Moment at = clock_->now();
-  EventWriter event(EventType::kWouldDeny, at);
-  bool is_empty = true;
-  for (const PendingDenials::Item& item : group) {
-    if (item.would_deny.count == 0) continue;
-    is_empty = false;
-    event.denied(
-        {.id = item.entry->id, .denials = item.would_deny, .after = {.algorithm = item.entry->limit().algorithm}});
-  }
-  if (is_empty) return {};
-  const Result<storage::Seq> seq = append(event, at);
-  if (!seq.ok()) return seq.status();
-  for (const PendingDenials::Item& item : group) {
-    if (item.would_deny.count == 0) continue;
-    item.entry->counters.add_would_deny(item.would_deny);
-    item.entry->last_seq = *seq;
-  }
-  return {};
 }
 
 }  // namespace flint::limiter

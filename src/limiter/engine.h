@@ -143,22 +143,45 @@ class Engine {
   /// theirs is the verdict of a denial without a reason. True if all are allowed.
   [[nodiscard]] bool decide(std::span<Item> items, const Moment& at) const;
   /// Logs and applies what was decided.
-  [[nodiscard]] Result<Ticket> settle(std::span<Item> items, bool plain, bool allowed, const Moment& at)
-      FLINT_REQUIRES(mutex_);
+  /// `once`, here and below: a request that came with an id; null for one without.
+  [[nodiscard]] Result<Ticket> settle(std::span<Item> items, bool plain, bool allowed, const Moment& at,
+                                      RememberedRequest* once) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Deferred<Decision>> check_by_rules(Item& item, const Limit* carried, bool dry_run,
-                                                          const Moment& at) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Deferred<Decision>> check_one(const BatchCheck& one) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+                                                          const Moment& at, RememberedRequest* once)
+      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Deferred<Decision>> check_one(const BatchCheck& one, RememberedRequest* once)
+      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> grant(std::span<const Item> items, const Moment& at, RememberedRequest* once)
+      FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> deny(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   /// Where items did not fit that are allowed all the same: consumes for the others.
-  [[nodiscard]] Result<Ticket> grant_what_fits(std::span<const Item> items, bool plain, const Moment& at)
-      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> grant_what_fits(std::span<const Item> items, bool plain, const Moment& at,
+                                               RememberedRequest* once) FLINT_REQUIRES(mutex_);
   /// Where it is counted that an item consumed nothing: its key, else its pattern; null if there is neither.
   [[nodiscard]] KeyEntry* counted_at(const Item& item) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Decision decision(const Item& item, const Moment& at) const;
 
   /// As grant(), where a key comes to life or has several usages.
-  [[nodiscard]] Result<Ticket> grant_by_rules(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> grant_by_rules(std::span<Item> items, const Moment& at, RememberedRequest* once)
+      FLINT_REQUIRES(mutex_);
+
+  /// A check, or a check over several keys: what has the same id must be the same request.
+  enum class Asked : char { kCheck = 'c', kCheckAll = 'a' };
+  /// What will be remembered of a request, but for its verdicts and its record. Says what is wrong with its id.
+  [[nodiscard]] static Result<RememberedRequest> named(std::string_view request_id, bool dry_run, Asked asked,
+                                                       std::span<const CheckItem> items);
+  [[nodiscard]] static Result<RememberedRequest> named(const BatchCheck& one);
+  /// Of each check; none at all if no check has an id.
+  [[nodiscard]] static std::vector<Result<RememberedRequest>> named(std::span<const BatchCheck> checks);
+  /// The same request as it was charged first; null if it is not remembered.
+  [[nodiscard]] Result<const RememberedRequest*> first_of(const RememberedRequest& once, const Moment& at)
+      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] static Decision first_decision(const RememberedRequest& first, std::size_t item, std::string_view key,
+                                               Units cost);
+  [[nodiscard]] static Deferred<CheckAllResult> first_result(const RememberedRequest& first,
+                                                             std::span<const CheckItem> items, Ticket ticket);
+  static void note_verdicts(RememberedRequest& once, std::span<const Item> items);
+  void remember(RememberedRequest& once, storage::Seq seq, const Moment& at) FLINT_REQUIRES(mutex_);
   /// What a granted item makes of a key's usages, the deciding one first.
   struct Charge {
     Rule rule;
@@ -253,6 +276,7 @@ class Engine {
 [[nodiscard]] Status no_limit(std::string_view key);
 /// A burst that says what is so anyway is left out, so that one rule has one form.
 [[nodiscard]] Limit normalized(Limit limit) noexcept;
+[[nodiscard]] std::uint64_t ceil_ms(Nanos time) noexcept;
 /// A reset_at as users see it.
 [[nodiscard]] WallTime shown_reset(const Moment& at, Nanos after) noexcept;
 

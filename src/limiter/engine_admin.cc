@@ -49,6 +49,8 @@ Stats Engine::stats() {
   stats.allowed = allowed_;
   stats.denied = denied_;
   stats.would_deny = would_deny_;
+  stats.request_ids = state_.requests.size();
+  stats.request_ids_dropped = state_.requests.dropped();
   stats.oldest_unsynced = unsynced_->age(store_->last_seq(), clock_->now().time);
   return stats;
 }
@@ -146,6 +148,56 @@ Status Engine::adopt(Keys keys) {
     if (Status compacted = store_->compact(); !compacted.ok()) return compacted;
   }
   return storage::end_import(*directory_);
+}
+
+/// Denials reach the log here, at the next tick, unless another record of their key has taken them along. A client that
+/// is denied a million times between two ticks thus costs one record, and a crash loses counts but no usage. Keys whose
+/// denials another record has taken along are just let go.
+Status Engine::log_denials() {
+  pending_.drop_taken();
+  while (!pending_.empty()) {
+    const std::span<const PendingDenials::Item> group = pending_.some(kMaxCheckAllItems);
+    const Moment at = clock_->now();
+    EventWriter event(EventType::kDenied, at);
+    bool has_denials = false;
+    for (const PendingDenials::Item& item : group) {
+      if (item.denials.count == 0) continue;
+      has_denials = true;
+      event.denied(
+          {.id = item.entry->id, .denials = item.denials, .after = {.algorithm = item.entry->limit().algorithm}});
+    }
+    if (has_denials) {
+      const Result<storage::Seq> seq = append(event, at);
+      if (!seq.ok()) return seq.status();
+      for (const PendingDenials::Item& item : group) {
+        if (item.denials.count > 0) note_record(*item.entry, *seq);
+      }
+    }
+    if (Status logged = log_would_deny(group); !logged.ok()) return logged;
+    pending_.drop(group.size());
+  }
+  return {};
+}
+
+Status Engine::log_would_deny(std::span<const PendingDenials::Item> group) {
+  const Moment at = clock_->now();
+  EventWriter event(EventType::kWouldDeny, at);
+  bool is_empty = true;
+  for (const PendingDenials::Item& item : group) {
+    if (item.would_deny.count == 0) continue;
+    is_empty = false;
+    event.denied(
+        {.id = item.entry->id, .denials = item.would_deny, .after = {.algorithm = item.entry->limit().algorithm}});
+  }
+  if (is_empty) return {};
+  const Result<storage::Seq> seq = append(event, at);
+  if (!seq.ok()) return seq.status();
+  for (const PendingDenials::Item& item : group) {
+    if (item.would_deny.count == 0) continue;
+    item.entry->counters.add_would_deny(item.would_deny);
+    item.entry->last_seq = *seq;
+  }
+  return {};
 }
 
 /// A jump that only this process saw would be news to each later one: every one of them would begin at the last

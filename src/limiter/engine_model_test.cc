@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "testing/reference_limiter.h"
 #include "testing/seed.h"
 
@@ -44,7 +46,7 @@ class Comparison {
 
  private:
   void step() {
-    switch (random_.pick(29)) {
+    switch (random_.pick(31)) {
       case 0:
       case 1:
         return limit();
@@ -72,6 +74,9 @@ class Comparison {
         return dry_run();
       case 16:
         return check_batch();
+      case 17:
+      case 18:
+        return check_once();
       default:
         return check();
     }
@@ -239,6 +244,45 @@ class Comparison {
     }
   }
 
+  /// With one of a few ids: what came with it before, or something else.
+  void check_once() {
+    const std::string id = "id" + std::to_string(random_.pick(5));
+    const auto before = asked_.find(id);
+    Asked asked;
+    if (before != asked_.end() && random_.one_in(2)) {
+      asked = before->second;
+    } else {
+      asked.is_check = random_.one_in(2);
+      for (std::uint64_t i = asked.is_check ? 1 : 1 + random_.pick(3); i > 0; --i) {
+        const std::string key = any_key();
+        const std::optional<Limit> carried = any_carried();
+        const auto is_same = [&](const Asked::One& one) { return one.key == key; };
+        if (std::any_of(asked.all.begin(), asked.all.end(), is_same)) continue;
+        if (carried || model_.holds_for(key)) asked.all.push_back({key, any_cost(key, carried), carried});
+      }
+    }
+    std::vector<CheckItem> items;
+    for (const Asked::One& one : asked.all) items.push_back({one.key, one.cost, one.carried ? &*one.carried : nullptr});
+    if (items.empty() || !is_answered(asked)) return;
+    asked_[id] = asked;
+    const std::optional<CheckAllResult> wanted = model_.check_once(id, items, asked.is_check);
+    if (asked.is_check) {
+      const auto got = engine_.try_check(items[0].key, items[0].cost, asked.all[0].carried, id);
+      ASSERT_EQ(got.ok(), wanted.has_value()) << got.status().message();
+      EXPECT_EQ(got.code(), wanted ? Code::kOk : Code::kRequestIdConflict);
+      EXPECT_EQ(got.ok() ? to_text(*got) : "", wanted ? to_text(wanted->results.front()) : "");
+    } else {
+      const auto got = engine_.try_check_all(items, id);
+      ASSERT_EQ(got.ok(), wanted.has_value()) << got.status().message();
+      EXPECT_EQ(got.code(), wanted ? Code::kOk : Code::kRequestIdConflict);
+      if (wanted) {
+        EXPECT_EQ(got->denied_key, wanted->denied_key);
+        EXPECT_EQ(to_texts(got->results), to_texts(wanted->results));
+      }
+    }
+    compare(asked.all.back().key);
+  }
+
   void status() {
     if (const auto key = any_known_key()) compare(*key);
   }
@@ -322,6 +366,25 @@ class Comparison {
   ReferenceLimiter model_;
   bool compacted_ = false;
   std::vector<Limit> carried_;
+  struct Asked {
+    struct One {
+      std::string key;
+      Units cost = 1;
+      std::optional<Limit> carried;
+    };
+    bool is_check = true;
+    std::vector<One> all;
+  };
+  /// Whether a limit holds for each key that the cost does not exceed: it may have changed since.
+  bool is_answered(const Asked& asked) {
+    return std::all_of(asked.all.begin(), asked.all.end(), [&](const Asked::One& one) {
+      if (!one.carried && !model_.holds_for(one.key)) return false;
+      return model_.mode_for(one.key, one.carried) != Mode::kEnforce ||
+             one.cost <= model_.limit_of(one.key, one.carried).capacity();
+    });
+  }
+  /// The latest request with each id.
+  std::map<std::string, Asked> asked_;
 };
 
 TEST(EngineModel, EveryDecisionAndStatusIsTheReferenceLimiters) {

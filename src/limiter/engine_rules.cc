@@ -117,14 +117,15 @@ void Engine::apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charg
 }
 
 /// New keys are in the table before their record is in the log, as in limit(): they have their ids from there.
-Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at) {
+Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at, RememberedRequest* once) {
   std::vector<std::vector<Charge>> charges;
-  std::size_t most_bytes = 0;
+  std::size_t most_bytes = once == nullptr ? 0 : most_request_bytes(once->verdicts.size());
   for (const Item& item : items) {
     charges.push_back(item.is_beyond_most_keys() ? std::vector<Charge>() : charges_of(item, at));
     most_bytes += most_ruled_bytes(item.key.size(), charges.back().size());
   }
   EventWriter event(EventType::kAllowedByRules, at, most_bytes);
+  if (once != nullptr) event.once(*once);
   std::vector<KeyEntry*> born;
   std::size_t granted = 0;
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -160,6 +161,7 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at) {
     note_record(entry, *seq);
     entry.counters.add_allowed(items[i].cost, at.wall);
   }
+  if (once != nullptr) remember(*once, *seq, at);
   for (const KeyEntry* entry : born) note_name(*entry, true);
   allowed_ += granted;
   births_ += static_cast<std::uint32_t>(born.size());

@@ -85,6 +85,8 @@ bool read_item(base::Reader& in, LogEvent& event) {
     case EventType::kAllowedByRules:
     case EventType::kForgotten:
     case EventType::kPattern:
+    case EventType::kAllowedOnce:
+    case EventType::kAllowedByRulesOnce:
       return false;
   }
   return false;
@@ -163,6 +165,11 @@ void EventWriter::head(const KeyEvent& item) noexcept {
   write_denials(out_, item.denials, wall_);
 }
 
+void EventWriter::once(const RememberedRequest& request) noexcept {
+  type_ = type_ == EventType::kAllowed ? EventType::kAllowedOnce : EventType::kAllowedByRulesOnce;
+  write_request(out_, request);
+}
+
 void EventWriter::allowed(const KeyEvent& item) noexcept {
   head(item);
   out_.varint(item.cost);
@@ -202,10 +209,17 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   event.mode = Mode::kEnforce;
   event.ruled.clear();
   event.forgotten.clear();
+  event.request.reset();
   if (!is_known_kind(record.kind)) return false;
   event.type = static_cast<EventType>(record.kind);
   base::Reader in(record.payload);
   if (!read_moment(in, event.at)) return false;
+  if (event.type == EventType::kAllowedOnce || event.type == EventType::kAllowedByRulesOnce) {
+    event.type = event.type == EventType::kAllowedOnce ? EventType::kAllowed : EventType::kAllowedByRules;
+    if (!read_request(in, event.request.emplace())) return false;
+    event.request->seq = record.seq;
+    event.request->at = event.at;
+  }
   if (event.type == EventType::kTime) return in.done();
   if (event.type == EventType::kClock) return read_boot_time(in, event.boot) && in.done();
   if (event.type == EventType::kAllowedByRules) return read_items(in, event.at, event.ruled, read_ruled_item);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "flint/time.h"
 #include "limiter/counters.h"
 #include "limiter/moment.h"
+#include "limiter/remembered_requests.h"
 #include "limiter/ruled_events.h"
 #include "storage/store.h"
 
@@ -46,8 +48,11 @@ enum class EventType : storage::RecordKind {
   kModeChanged = 14,
   /// As kDenied, what limits in shadow mode would have denied.
   kWouldDeny = 15,
+  /// As kAllowed and kAllowedByRules, of a request that is remembered by its id. Decoded as those.
+  kAllowedOnce = 16,
+  kAllowedByRulesOnce = 17,
 };
-inline constexpr EventType kLastEventType = EventType::kWouldDeny;
+inline constexpr EventType kLastEventType = EventType::kAllowedByRulesOnce;
 
 /// Kinds of later versions. Their numbers are fixed here, so that no version ever gives one of them another meaning.
 /// This version refuses a record of such a kind by name, and says that a newer version wrote it.
@@ -91,6 +96,8 @@ struct LogEvent {
   std::vector<RuledItem> ruled = {};
   std::vector<ForgottenKey> forgotten = {};
   PatternEvent pattern = {};
+  /// kAllowed and kAllowedByRules: what is remembered of the request, if it came with an id.
+  std::optional<RememberedRequest> request = {};
 };
 
 /// The most that one record holds: a check_all of kMaxCheckAllItems, or a configured key of kMaxKeyBytes.
@@ -100,6 +107,11 @@ inline constexpr std::size_t kMaxEventBytes = 8 + 10 + kMaxCheckAllItems * kMaxI
 static_assert(8 + 10 + kMaxItemBytes + 2 + kMaxKeyBytes + 3 * 10 + 1 < kMaxEventBytes);
 static_assert(kMaxEventBytes <= storage::kMaxPayloadBytes);
 
+/// The most that a record holds of so many items of a request that is remembered.
+[[nodiscard]] inline std::size_t most_once_bytes(std::size_t items, const RememberedRequest& request) noexcept {
+  return kMaxMomentBytes + items * kMaxItemBytes + most_request_bytes(request.verdicts.size());
+}
+
 /// Builds one payload without allocating: construct, add, then written().
 class EventWriter {
  public:
@@ -107,6 +119,8 @@ class EventWriter {
   /// For a record that may have more than kMaxEventBytes; written() then may fail.
   EventWriter(EventType type, const Moment& at, std::size_t most_bytes);
 
+  /// Before the items: the request came with an id.
+  void once(const RememberedRequest& request) noexcept;
   void allowed(const KeyEvent& item) noexcept;
   void denied(const KeyEvent& item) noexcept;
   void configured(const KeyEvent& item, std::string_view key, const Limit& limit, Mode mode = Mode::kEnforce) noexcept;

@@ -26,6 +26,7 @@ using Payload = std::vector<std::byte>;
 /// One after the other, as EventWriter wants them.
 Payload encode(const LogEvent& event) {
   EventWriter writer(event.type, event.at);
+  if (event.request) writer.once(*event.request);
   for (const KeyEvent& item : event.items) {
     if (event.type == EventType::kConfigured) writer.configured(item, event.key, event.limit, event.mode);
     if (event.type == EventType::kModeChanged) writer.mode_changed(item, event.limit, event.mode);
@@ -191,6 +192,45 @@ TEST(EventCodec, GoldenModes) {
             "00"
             "2d"          // id 5, denials, token_bucket
             "07c80100");  // 7 checks of 200 units, the last one now
+}
+
+TEST(EventCodec, GoldenAllowedOnce) {
+  const RememberedRequest request{.id = digest_of("order-7"),
+                                  .request = digest_of("something"),
+                                  .seq = 9,
+                                  .at = kAt,
+                                  .verdicts = {{.capacity = 100, .remaining = 70, .reset_after = 18s},
+                                               {.capacity = 1, .remaining = 1, .keys_full = true, .would_deny = true}}};
+  LogEvent event{.type = EventType::kAllowed,
+                 .at = kAt,
+                 .items = {token_bucket_item()},
+                 .key = {},
+                 .limit = {},
+                 .request = request};
+  const Payload payload = encode(event);
+  EXPECT_EQ(hex(payload),
+            "1531423aa6bfea18"
+            "00" +
+                hex(request.id) + hex(request.request) +
+                "02"            // two verdicts
+                "6446"          // capacity, remaining
+                "80e8eda643"    // reset after
+                "01"            // token_bucket
+                "01010071"      // one of a new key without room, in shadow mode
+                "29021ee807");  // as it is without an id
+  LogEvent decoded;
+  ASSERT_TRUE(decode(EventType::kAllowedOnce, payload, decoded));
+  EXPECT_EQ(decoded.type, EventType::kAllowed);
+  ASSERT_TRUE(decoded.request.has_value());
+  EXPECT_EQ(decoded.request->id, request.id);
+  EXPECT_EQ(decoded.request->request, request.request);
+  EXPECT_EQ(decoded.request->verdicts, request.verdicts);
+  EXPECT_EQ(decoded.items.size(), 1U);
+  for (std::size_t size = 0; size < payload.size(); ++size) {
+    EXPECT_FALSE(
+        decodes(EventType::kAllowedOnce, {payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(size)}));
+  }
+  EXPECT_FALSE(decodes(EventType::kAllowed, payload)) << "it says that there is no id";
 }
 
 TEST(EventCodec, GoldenClock) {

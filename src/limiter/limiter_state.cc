@@ -31,6 +31,7 @@ void LimiterState::clear() {
   patterns.clear();
   keys.clear();
   carried = {};
+  requests.clear();
   time = {};
   newest_loaded_ = Time{};
   gone_.clear();
@@ -41,7 +42,7 @@ Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq
     return newer(fmt::format("an entry of type {}", std::to_integer<unsigned>(entry.front())));
   }
   SnapshotTime loaded{time, newest_loaded_};
-  if (!load_entry(entry, {limits, keys, patterns, carried, loaded, gone_}))
+  if (!load_entry(entry, {limits, keys, patterns, carried, loaded, gone_, requests}))
     return {Code::kCorruption,
             "an entry of the snapshot cannot be read, or holds what no limiter writes (a key twice or out of "
             "order, a limit, count or time out of range, runs out of order)"};
@@ -52,6 +53,10 @@ Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq
       return {Code::kCorruption,
               fmt::format("the snapshot ends with record {}, and one of its keys with record {}", max_seq, last_seq)};
     }
+  }
+  if (requests.last_seq() > max_seq) {
+    return {Code::kCorruption, fmt::format("the snapshot ends with record {}, and one of its requests with record {}",
+                                           max_seq, requests.last_seq())};
   }
   time = loaded.at_position;
   newest_loaded_ = loaded.newest;
@@ -84,6 +89,15 @@ Status LimiterState::replay(const storage::Record& record) {
   for (const KeyEvent& item : event_.items) {
     if (Status applied = replay_item(event_, item, record.seq); !applied.ok()) return applied;
   }
+  return event_.request ? replay_request(*event_.request) : Status();
+}
+
+Status LimiterState::replay_request(RememberedRequest& request) {
+  if (request.seq <= requests.last_seq()) return {};
+  if (requests.find(request.id, request.at.time) != nullptr) {
+    return contradiction("charges for a request whose id is remembered", request.seq);
+  }
+  requests.remember(std::move(request));
   return {};
 }
 
@@ -150,6 +164,8 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
     case EventType::kAllowedByRules:
     case EventType::kForgotten:
     case EventType::kPattern:
+    case EventType::kAllowedOnce:
+    case EventType::kAllowedByRulesOnce:
       break;
   }
   entry->note_record(seq, item.denials);
@@ -277,6 +293,9 @@ void LimiterState::begin_snapshot() {
              .end = static_cast<KeyId>(keys.end_id()),
              .generation = keys.begin_generation(),
              .started = false,
+             .has_keys = true,
+             .requests_after = 0,
+             .last_request = requests.last_seq(),
              .copied = {},
              .gone = {}};
 }
@@ -329,6 +348,7 @@ bool LimiterState::copy_runs(const KeyEntry& entry, CopiedRuns& copied) {
 /// the records that replay starts with bring them. What takes long, encoding the runs of a long sliding log and handing
 /// the bytes out, is done without the mutex.
 bool LimiterState::next_entries(const std::function<void(std::span<const std::byte>)>& emit) {
+  if (!cursor_.has_keys) return next_requests(emit);
   EntryBuffer piece;
   if (!cursor_.started) {
     piece.add_time(cursor_.time);
@@ -360,6 +380,23 @@ bool LimiterState::next_entries(const std::function<void(std::span<const std::by
   if (ends_with_copied) piece.add_runs(last, kind, std::exchange(cursor_.copied, {}));
   piece.add_gone(gone);
   if (!more && cursor_.written < cursor_.end) piece.add_ids(cursor_.end);
+  piece.for_each(emit);
+  cursor_.has_keys = more;
+  return more || cursor_.last_request > 0;
+}
+
+/// Requests whose records are behind the position are left out: the records that replay starts with bring them.
+bool LimiterState::next_requests(const std::function<void(std::span<const std::byte>)>& emit) {
+  EntryBuffer piece;
+  bool more = false;
+  {
+    base::MutexLock lock(mutex_);
+    requests.for_each_after(cursor_.requests_after, kKeysAtOnce, [&](const RememberedRequest& request) {
+      cursor_.requests_after = request.seq;
+      more = request.seq < cursor_.last_request;
+      if (request.seq <= cursor_.last_request && !requests.is_too_old(request)) piece.add_request(request);
+    });
+  }
   piece.for_each(emit);
   return more;
 }

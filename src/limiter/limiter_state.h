@@ -9,6 +9,7 @@
 #include "limiter/keys.h"
 #include "limiter/patterns.h"
 #include "limiter/persisted_time.h"
+#include "limiter/remembered_requests.h"
 #include "limiter/snapshot_codec.h"
 #include "storage/store.h"
 
@@ -32,6 +33,7 @@ class LimiterState final : public storage::Owner {
   /// What is counted of keys that no pattern counts for any more: they lived by limits that checks carried.
   Counters carried;
   PersistedTime time;
+  RememberedRequests requests;
 
   /// The key is gone: takes it out of all tables.
   void remove(KeyEntry& entry);
@@ -52,11 +54,14 @@ class LimiterState final : public storage::Owner {
   /// The key, or more of the copy of its runs. True when it is done with, but for the runs that were copied.
   bool add_key(KeyEntry& entry, EntryBuffer& piece);
   [[nodiscard]] static bool copy_runs(const KeyEntry& entry, CopiedRuns& copied);
+  /// A piece of a snapshot, behind those of the keys. Whether more follow.
+  bool next_requests(const std::function<void(std::span<const std::byte>)>& emit);
   Status replay_configured(const LogEvent& event, storage::Seq seq);
   Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
   Status replay_ruled(const LogEvent& event, const RuledItem& item, storage::Seq seq);
   Status replay_usages(KeyEntry& entry, const RuledItem& item, const Moment& at, storage::Seq seq);
   Status replay_counters(const ForgottenKey& key, storage::Seq seq);
+  Status replay_request(RememberedRequest& request);
   Status replay_forgotten(const ForgottenKey& key, storage::Seq seq);
   Status replay_pattern(const LogEvent& event, storage::Seq seq);
   /// The key went while the snapshot was written that replay began with, and before it was written itself: records
@@ -79,6 +84,10 @@ class LimiterState final : public storage::Owner {
     /// Keys of this generation came to life after the position: the records that replay starts with bring them.
     std::uint32_t generation = 0;
     bool started = false;
+    bool has_keys = true;
+    /// Requests whose records are after this one, up to that one, are still to be written.
+    storage::Seq requests_after = 0;
+    storage::Seq last_request = 0;
     /// Of the next key: what is copied so far of its usages that are logs of many runs.
     CopiedRuns copied;
     /// Keys before `end` that are not in the snapshot, since they went before it came to them.

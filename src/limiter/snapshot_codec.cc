@@ -133,6 +133,22 @@ bool read_ids(base::Reader& in, Keys& keys) {
   return true;
 }
 
+/// The id is not remembered at the request's time, which is not before that of the request before.
+bool read_request_entry(base::Reader& in, const Loaded& loaded) {
+  RememberedRequest request;
+  request.seq = in.varint();
+  request.at.time = read_limiter_time(in);
+  request.at.wall = WallTime(Nanos(in.fixed<std::int64_t>()));
+  if (!in.ok() || request.seq <= loaded.requests.last_seq() || !algorithm::is_limiter_time(request.at.time) ||
+      request.at.time < loaded.requests.last_time() || !is_wall_time(request.at.wall) || !read_request(in, request) ||
+      !in.done() || loaded.requests.find(request.id, request.at.time) != nullptr) {
+    return false;
+  }
+  loaded.time.newest = std::max(loaded.time.newest, request.at.time);
+  loaded.requests.remember(std::move(request));
+  return true;
+}
+
 void write_head(base::Writer& out, EntryType type, const KeyEntry& entry) {
   out.fixed(static_cast<std::uint8_t>(type));
   out.varint(entry.id);
@@ -267,6 +283,18 @@ void EntryBuffer::add_ids(KeyId end) {
   add(out.written());
 }
 
+void EntryBuffer::add_request(const RememberedRequest& request) {
+  std::array<std::byte, 1 + 10 + 2 * 8 + most_request_bytes(kMaxCheckAllItems)> buffer;
+  base::Writer out(buffer);
+  out.fixed(static_cast<std::uint8_t>(EntryType::kRequest));
+  out.varint(request.seq);
+  out.fixed(request.at.time.time_since_epoch().count());
+  out.fixed(request.at.wall.time_since_epoch().count());
+  write_request(out, request);
+  FLINT_ASSERT(out.ok());
+  add(out.written());
+}
+
 bool load_entry(std::span<const std::byte> entry, const Loaded& loaded) {
   base::Reader in(entry);
   const bool is_head = loaded.keys.size() == 0;
@@ -289,6 +317,8 @@ bool load_entry(std::span<const std::byte> entry, const Loaded& loaded) {
       return read_gone(in, loaded);
     case EntryType::kIds:
       return read_ids(in, loaded.keys);
+    case EntryType::kRequest:
+      return read_request_entry(in, loaded);
     case EntryType::kTotals:
       return is_head && read_counters(in, loaded.carried) && in.done();
   }

@@ -9,12 +9,14 @@
 #include "limiter/keys.h"
 #include "limiter/patterns.h"
 #include "limiter/persisted_time.h"
+#include "limiter/remembered_requests.h"
 
 /// What the entries of a snapshot say. The layout is in docs/log_format.md ("Payloads of the limiter").
 ///
 /// First what there is one of: kMeta, kClock, kTotals. Then for each key, in the order of their ids, one entry,
 /// followed for a sliding log by as many entries of runs as it takes: none is longer than kMaxEntryBytes, however many
-/// runs there are. Last the keys that went in the meantime, and how many ids there are.
+/// runs there are. Then the keys that went in the meantime, and how many ids there are. Last the requests that are
+/// remembered, in the order of their records.
 namespace flint::limiter {
 
 enum class EntryType : std::uint8_t {
@@ -32,8 +34,10 @@ enum class EntryType : std::uint8_t {
   kTotals = 9,
   /// How many ids there are, where the last ones are free.
   kIds = 10,
+  /// A request that is remembered by its id.
+  kRequest = 11,
 };
-inline constexpr EntryType kLastEntryType = EntryType::kIds;
+inline constexpr EntryType kLastEntryType = EntryType::kRequest;
 
 inline constexpr std::size_t kMaxEntryBytes = 17 * 1024;
 
@@ -64,6 +68,7 @@ class EntryBuffer {
   void add_runs(KeyId id, KeyKind kind, const CopiedRuns& copied);
   void add_gone(std::span<const KeyId> ids);
   void add_ids(KeyId end);
+  void add_request(const RememberedRequest& request);
 
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
   /// Everything is encoded.
@@ -99,6 +104,7 @@ struct Loaded {
   Counters& carried;
   SnapshotTime& time;
   boost::unordered_flat_set<KeyId>& gone;
+  RememberedRequests& requests;
 };
 
 /// Applies one entry to `loaded`. False when it is not exactly what EntryBuffer writes, or does not

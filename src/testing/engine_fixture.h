@@ -126,14 +126,15 @@ class EngineFixture {
   }
   Status reset(std::string_view key) { return await(engine_->reset(key)); }
   Status remove(std::string_view key) { return await(engine_->remove(key)); }
-  Result<Decision> try_check(std::string_view key, Units cost = 1, const std::optional<Limit>& carried = {}) {
-    auto deferred = engine_->check(key, cost, {.limit = carried});
+  Result<Decision> try_check(std::string_view key, Units cost = 1, const std::optional<Limit>& carried = {},
+                             std::string_view request_id = {}) {
+    auto deferred = engine_->check(key, cost, {.limit = carried, .request_id = request_id});
     if (!deferred.ok()) return deferred.status();
     if (Status durable = engine_->wait(deferred->ticket); !durable.ok()) return durable;
     return std::move(deferred->value);
   }
-  Result<CheckAllResult> try_check_all(const std::vector<CheckItem>& items) {
-    auto deferred = engine_->check_all(items);
+  Result<CheckAllResult> try_check_all(const std::vector<CheckItem>& items, std::string_view request_id = {}) {
+    auto deferred = engine_->check_all(items, {.request_id = request_id});
     if (!deferred.ok()) return deferred.status();
     if (Status durable = engine_->wait(deferred->ticket); !durable.ok()) return durable;
     return std::move(deferred->value);

@@ -1,5 +1,7 @@
 #include "testing/engine_workload.h"
 
+#include <array>
+
 namespace flint::testing {
 namespace {
 
@@ -8,6 +10,8 @@ using namespace std::chrono_literals;
 // So long that a few configurations fill a segment.
 const std::string kUser = "user " + std::string(400, 'u');
 const std::string kOrg = "org";
+// Ids of requests for one unit of the user.
+constexpr std::array kIds = {"id-1", "id-2", "id-3"};
 const std::string kRoute = "route " + std::string(450, 'r');
 
 class Builder {
@@ -19,6 +23,13 @@ class Builder {
   void check(const std::string& key, Units cost, const std::optional<Limit>& carried = {}) {
     add([=](EngineFixture& engine) { return engine.try_check(key, cost, carried).status(); },
         [=](ReferenceLimiter& model) { static_cast<void>(model.check(key, cost, carried)); }, Promise::kItsRecord);
+  }
+  void check_once(const std::string& id, const std::string& key) {
+    add([=](EngineFixture& engine) { return engine.try_check(key, 1, {}, id).status(); },
+        [=](ReferenceLimiter& model) {
+          static_cast<void>(model.check_once(id, {{key, 1}}, true));
+        },
+        Promise::kItsRecord);
   }
   void remove(const std::string& key) {
     add([=](EngineFixture& engine) { return engine.remove(key); },
@@ -100,6 +111,7 @@ void use(Builder& life, int rounds) {
 /// Keys that come to life, live by several rules, and go: more than an id is used twice.
 void use_rules(Builder& life) {
   life.limit("ip:*", token_bucket(3, 1s));
+  life.check_once(kIds[0], kUser);
   life.check("ip:1", 2);
   life.check("ip:2", 1, fixed_window(5, 1s));
   life.check("ip:1", 1, sliding_log(4, 1s));
@@ -111,6 +123,7 @@ void use_rules(Builder& life) {
 /// What is not enforced: changes of the mode, and what is counted at keys and at patterns.
 void use_modes(Builder& life) {
   life.limit(kOrg, sliding_log(9, 1s), {.mode = Mode::kShadow});
+  life.check_once(kIds[2], kUser);
   life.check(kOrg, 9);
   life.check(kOrg, 3);
   life.limit("ip:*", token_bucket(2, 1s), {.mode = Mode::kBlock});
@@ -170,6 +183,7 @@ std::vector<Step> crash_workload() {
   Builder meanwhile;
   meanwhile.limit(kUser, sliding_log(9, 2s));
   use(meanwhile, 2);
+  meanwhile.check_once(kIds[1], kUser);
   meanwhile.reset(kRoute);
   meanwhile.limit("ip:*", token_bucket(4, 1s));
   meanwhile.remove("ip:2");
@@ -291,6 +305,11 @@ void expect_recovers(const FaultyDisk& disk, const EngineFixture& crashed, const
     for (int i = 0; i < 3; ++i) EXPECT_EQ(to_text(engine.check(key, 2)), to_text(model->check(key, 2)));
     engine.clock.advance(100ms);
     EXPECT_EQ(to_text(engine.check(key, 2)), to_text(model->check(key, 2)));
+  }
+  for (const char* id : kIds) {
+    if (!model->has(kUser)) break;
+    const auto wanted = model->check_once(id, {{kUser, 1}}, true);
+    EXPECT_EQ(to_text(must(engine.try_check(kUser, 1, {}, id))), to_text(wanted->results.front())) << id;
   }
   engine.close();
   model->close();

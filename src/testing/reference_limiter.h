@@ -8,6 +8,7 @@
 
 #include "testing/engine_fixture.h"
 #include "testing/reference_model.h"
+#include "testing/reference_time.h"
 
 /// What a limiter should do, written to be read: a map of keys, no log, no coalescing, no ids. A restart is a no-op but
 /// for the time line and, after a kill, for the denials that no record held yet.
@@ -15,30 +16,24 @@ namespace flint::testing {
 
 class ReferenceLimiter {
  public:
-  explicit ReferenceLimiter(const FakeClock& clock) : clock_(&clock) { open(); }
+  explicit ReferenceLimiter(const FakeClock& clock) : time_(clock) { open(); }
 
   // Restarts.
 
   /// From here on, `clock` is that of the machine.
   void open(const FakeClock& clock) {
-    clock_ = &clock;
+    time_.use(clock);
     open();
   }
   void open() {
-    const ClockReading reading = clock_->read();
-    boot_ = reading.boot;
-    origin_ = std::max(Time(reading.wall.time_since_epoch() + ahead_), persisted_);
-    if (anchor_ && anchor_->boot == clock_->boot_id() && anchor_->at_boot + reading.boot >= persisted_) {
-      origin_ = anchor_->at_boot + reading.boot;
-    }
-    time_ = origin_;
+    time_.open();
     births_ = 0;
     note_jump();
   }
   void close() { tick(); }
   /// A wall clock that jumps is an event.
   void note_jump() {
-    if (const limiter::Moment at = now(); jumped(at)) note(at);
+    if (const limiter::Moment at = now(); time_.jumped(at)) note(at);
   }
   void kill() {
     for (auto& [name, key] : keys_) lose(key.status, key.pending);
@@ -135,6 +130,26 @@ class ReferenceLimiter {
       forget_fresh();
     }
     return result;
+  }
+
+  /// With a request id. Nothing if another request has it.
+  std::optional<CheckAllResult> check_once(const std::string& id, const std::vector<CheckItem>& items, bool is_check) {
+    const limiter::Moment at = now();
+    std::string asked = is_check ? "check" : "check_all";
+    for (const CheckItem& item : items) {
+      asked += "|" + std::string(item.key) + "|" + std::to_string(item.cost) + "|" +
+               (item.limit == nullptr ? "" : to_text(normalized(*item.limit)));
+    }
+    const auto first = requests_.find(id);
+    if (first != requests_.end() && at.time - first->second.at < std::chrono::minutes(10)) {
+      return first->second.asked == asked ? std::optional(first->second.answer) : std::nullopt;
+    }
+    const CheckAllResult answer = check_all(items);
+    const auto is_charged = [](const Decision& one) { return !one.would_deny.value_or(false); };
+    if (answer.allowed && std::any_of(answer.results.begin(), answer.results.end(), is_charged)) {
+      requests_[id] = {asked, at.time, answer};
+    }
+    return answer;
   }
 
   void reset(const std::string& name) {
@@ -366,12 +381,8 @@ class ReferenceLimiter {
     to.last_reset_at = std::max(to.last_reset_at, from.last_reset_at);
   }
 
-  limiter::Moment now() {
-    const ClockReading reading = clock_->read();
-    time_ = std::max(time_, origin_ + (reading.boot - boot_));
-    const Nanos offset = reading.wall.time_since_epoch() - time_.time_since_epoch();
-    return {time_, WallTime(time_.time_since_epoch() + std::chrono::floor<std::chrono::milliseconds>(offset))};
-  }
+  limiter::Moment now() { return time_.now(); }
+  void note(const limiter::Moment& at) { time_.note(at); }
 
   static std::uint64_t ms(Nanos time) {
     return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
@@ -469,38 +480,20 @@ class ReferenceLimiter {
     return {.kind = kind, .at = denials.last, .cost = denials.cost, .count = denials.count, .limit = {}};
   }
 
-  /// What an event lets a later open know of the time.
-  void note(const limiter::Moment& at) {
-    persisted_ = at.time;
-    if (jumped(at)) ahead_ = ahead(at);
-    if (clock_->boot_id() != BootId{}) anchor_ = {clock_->boot_id(), origin_ - boot_};
-  }
-  static Nanos ahead(const limiter::Moment& at) {
-    return std::max(at.time.time_since_epoch() - at.wall.time_since_epoch() - std::chrono::milliseconds(1), Nanos(0));
-  }
-  [[nodiscard]] bool jumped(const limiter::Moment& at) const {
-    return std::chrono::abs(ahead(at) - ahead_) >= std::chrono::seconds(1);
-  }
-
-  const FakeClock* clock_;
+  ReferenceTime time_;
   std::map<std::string, Key> keys_;
   std::map<std::string, Pattern> patterns_;
+  /// A request that was charged under an id.
+  struct Request {
+    std::string asked;
+    Time at{};
+    CheckAllResult answer;
+  };
+  std::map<std::string, Request> requests_;
   std::map<std::string, std::vector<Event>> events_;
   std::uint64_t patterns_ever_ = 0;
   /// Since keys were last forgotten for the sake of births.
   std::size_t births_ = 0;
-  Time persisted_{};
-  /// How far the limiter's time is ahead of the wall clock, as far as the log knows.
-  Nanos ahead_{};
-  /// In this boot, time is `at_boot` plus what the boot-time clock says.
-  struct Anchor {
-    BootId boot;
-    Time at_boot;
-  };
-  std::optional<Anchor> anchor_;
-  Time origin_{};
-  Time time_{};
-  Nanos boot_{};
 };
 
 }  // namespace flint::testing

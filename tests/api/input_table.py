@@ -75,6 +75,14 @@ def json_rate_string():
     return found + other_kinds(("limit must be a string",), "text")
 
 
+def json_request_id():
+    says = ("request_id must be 1 to 64 visible ASCII characters",)
+    texts = ["", " ", "a b", "a\n", "\x00", "\x7f", "\u00e9", "x" * 65, "x" * 20_000]
+    found = cases(says, [quoted(text) for text in texts])
+    found += cases(("UTF-8",), [b'"' + text + b'"' for text in INVALID_UTF8], "invalid_json")
+    return found + other_kinds(("request_id must be a string",), "text")
+
+
 def json_mode():
     says = ("mode must be enforce, shadow or block",)
     texts = ["", " ", "deny", "Block", "block ", " shadow", "block\x00", "bl\u00f6ck", "x" * 20_000]
@@ -100,7 +108,8 @@ def json_key():
 
 
 JSON_KINDS = {"units": json_units(), "period": json_period(), "algorithm": json_algorithm(), "key": json_key(),
-              "rate string": json_rate_string(), "mode": json_mode()}
+              "rate string": json_rate_string(), "mode": json_mode(),
+              "request id": json_request_id()}
 
 # Bodies that are wrong whatever the endpoint.
 BODIES = [Case(repr(body)[:40], body, ("JSON",), "invalid_json") for body in (

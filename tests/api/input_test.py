@@ -12,13 +12,13 @@ from input_table import (BODIES, INVALID_UTF8, JSON_KINDS, MOST_UNITS, NOT_NUMBE
 
 # The fields of each body, in their right form, with their kinds.
 BODY_FIELDS = {
-    "/v1/check": {"key": (b'"k"', "key"), "cost": (b"1", "units")},
+    "/v1/check": {"key": (b'"k"', "key"), "cost": (b"1", "units"), "request_id": (b'"id"', "request id")},
     "/v1/limits": {"key": (b'"k"', "key"), "rate": (b"7", "units"), "per": (b'"1s"', "period"),
                    "algorithm": (b'"token_bucket"', "algorithm"), "burst": (b"9", "units"),
                    "mode": (b'"block"', "mode")},
     "/v1/reset": {"key": (b'"k"', "key")},
 }
-OPTIONAL = {"cost", "algorithm", "burst", "mode"}
+OPTIONAL = {"cost", "algorithm", "burst", "mode", "request_id"}
 NO_BODY = ["/v1/log/flush", "/v1/log/compact"]
 
 # An item of check-all in each of its forms: where its fields stand, and what is sent around a value.
@@ -36,6 +36,7 @@ NO_QUERY = ["/v1/limits/k", "/v1/doctor", "/v1/health", "/v1/openapi.json", "/me
 PATH_KEYS = ["/v1/limits/", "/v1/history/"]
 
 UNITS = argument_numbers(1, MOST_UNITS, f"must be an integer from 1 to {MOST_UNITS}")
+REQUEST_IDS = cases(("must be 1 to 64 visible ASCII characters",), ["", " ", "a b", "\u00e9", "x" * 65, "x" * 5000])
 ADD = ["limit", "add", "k"]
 # (arguments in front, the argument's name in the sentence, its wrong values, how one is given).
 ARGUMENTS = [
@@ -49,6 +50,9 @@ ARGUMENTS = [
     (ADD, "limit", argument_rate_string(), "--limit={}"),
     ([*ADD, "--"], "limit", argument_rate_string(), "{}"),
     (["limit", "check", "k"], "cost", UNITS, "--cost={}"),
+    (["limit", "check", "k"], "request_id", REQUEST_IDS, "--request-id={}"),
+    (["limit", "check-all", "k"], "request_id", REQUEST_IDS,
+     "--request-id={}"),
     # The command asks for page after page, so that its own --limit has no upper bound.
     (["limit", "list"], "limit", cases(("whole number in decimal digits",), NOT_NUMBERS), "--limit={}"),
     (["limit", "history", "k"], "limit", argument_numbers(1, 10_000, "must be an integer from 1 to 10000"),
@@ -177,6 +181,14 @@ class BodyTest(InputTest):
         self.refused(Case("repeated", None, ("items appears more than once",)), "items", "POST", "/v1/check-all",
                      b'{"items":["k"],"items":["k"]}')
 
+    def test_a_request_id_is_not_for_dry_runs(self):
+        for target, first in (("/v1/check", b'"key":"k"'), ("/v1/check-all", b'"items":["k"]')):
+            self.refused(Case("with dry_run", None, ("request_id cannot come with dry_run",)), "request_id", "POST",
+                         target, b"{" + first + b',"dry_run":true,"request_id":"id"}')
+            for case in JSON_KINDS["request id"]:
+                self.refused(case, "request_id", "POST", target, b"{" + first + b',"request_id":' + case.value + b"}",
+                             names=["request_id"])
+
     def test_checks(self):
         """A check that is wrong has the error of /v1/check, with its path, as its result; the others are decided."""
         for path, kind, form in (("checks[1].key", "key", b'{"key":%s,"cost":1}'),
@@ -291,8 +303,9 @@ class CommandTest(InputTest):
                     self.assertLess(len(outcome.err), 400)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), self.files)
 
-    RIGHT = {"per": "1s", "algorithm": "token_bucket", "mode": "block", "by": "denied", "--sync": "batch", "--log-level": "info",
-             "--log-format": "text", "--bind": "127.0.0.1:1", "--timeout": "1s", "--lock-timeout": "1s"}
+    RIGHT = {"per": "1s", "algorithm": "token_bucket", "mode": "block", "by": "denied", "--sync": "batch",
+             "--log-level": "info", "--log-format": "text", "--bind": "127.0.0.1:1", "--timeout": "1s",
+             "--lock-timeout": "1s"}
 
 
 if __name__ == "__main__":

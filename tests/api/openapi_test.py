@@ -69,6 +69,7 @@ PROVOKED = {
           lambda good: changed(good, "Content-Length: 2")],
     403: [lambda good: changed(good, "Origin: http://localhost", body=None)],
     404: [lambda good: request_bytes(*of_nobody(*good))],
+    409: [lambda good: changed(good, body={**good[2], "request_id": "used"})],
     411: [lambda good: changed(good, body=None)],
     413: [lambda good: changed(good, length=MOST_BODY.get(good[1], 256 * 1024) + 1)],
     414: [partial(changed, query="x" * 8192, body=None)],
@@ -244,6 +245,7 @@ class AnswersTest(LiveTest):
     def test_each_status_of_each_operation_is_answered_and_as_described(self):
         server = self.server("open", "--sync", "batch")
         client = self.filled(server)
+        self.assertEqual(client.call("POST", "/v1/check", {"key": "k5", "request_id": "used"}).status, 200)
         late = self.begin_late_requests(server)
         for operation in DOCUMENT.operations:
             for status in operation.statuses & PROVOKED.keys():
