@@ -1,7 +1,8 @@
 // What a call of flint::Limiter costs in the caller's own process, and how long a directory takes to open.
 //
 // `always/ratio_to_bare_log` alternates a check with the least that durability costs (bare_log.h) and reports the ratio
-// of the medians, so that it holds on a machine that is not idle. `open` reports the time of open() alone.
+// of the medians, so that it holds on a machine that is not idle. `check_two_windows` does so with a limit of two
+// windows and one of one. `open` reports the time of open() alone.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -106,6 +107,30 @@ void check_algorithm(benchmark::State& state, const Limit& limit) {
   Fixture fixture(SyncMode::kBatch, limit);
   std::size_t n = 0;
   for (auto _ : state) require_allowed(state, fixture.limiter().check(fixture.key(n++)), true);
+}
+
+Limit two_windows() {
+  Limit limit = kNearlyUnlimited;
+  limit.further = {kHours};
+  return limit;
+}
+
+/// A limit of two windows beside one of one, in turns: `ratio` is that of their times.
+void check_two_windows(benchmark::State& state) {
+  constexpr std::size_t kInTurn = 256;
+  Fixture one(SyncMode::kBatch);
+  Fixture two(SyncMode::kBatch, two_windows());
+  SteadyClock::duration took[2] = {};
+  std::size_t n = 0;
+  for (auto _ : state) {
+    const bool of_two = n / kInTurn % 2 == 1;
+    const auto start = SteadyClock::now();
+    for (std::size_t i = 0; i < kInTurn; ++i) {
+      require_allowed(state, (of_two ? two : one).limiter().check(one.key(n++)), true);
+    }
+    took[of_two ? 1 : 0] += SteadyClock::now() - start;
+  }
+  if (took[0].count() > 0) state.counters["ratio"] = static_cast<double>(took[1].count()) / took[0].count();
 }
 
 /// Of keys that nobody configured: by a pattern, or with a limit that each check carries.
@@ -240,6 +265,7 @@ BENCHMARK(check_unmapped)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, sliding_window_log, kSliding)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, fixed_window_counter, kWindow)->UseRealTime();
 BENCHMARK_CAPTURE(check_algorithm, sliding_window_counter, kFading)->UseRealTime();
+BENCHMARK(check_two_windows)->UseRealTime();
 BENCHMARK_CAPTURE(check_by_rule, pattern, false)->UseRealTime();
 BENCHMARK_CAPTURE(check_by_rule, carried, true)->UseRealTime();
 BENCHMARK(check_births)->UseRealTime();

@@ -9,13 +9,28 @@
 
 namespace flint {
 
+/// One of the windows of a limit that has several, in a decision or in a status.
+struct WindowStatus {
+  /// The window alone: `further` is empty.
+  Limit limit = {};
+  Units remaining = 0;
+  WallTime reset_at{};
+  std::uint64_t reset_after_ms = 0;
+  /// 0 if this window allows the cost, and in a status.
+  std::uint64_t retry_after_ms = 0;
+};
+
 /// The answer to a check. A denial is a value, never an error.
+///
+/// Of a limit with several windows, `capacity`, `remaining`, `reset_at`, `reset_after_ms`, `retry_after_ms` and
+/// `algorithm` are those of one of them: of the one with the longest wait among those that denied, else of the one with
+/// the least remaining; the first of equals.
 struct Decision {
   std::string key;
   bool allowed = false;
   /// Units that the check asked for; consumed only if `allowed`.
   Units cost = 0;
-  /// The capacity of the key's limit (Limit::capacity).
+  /// The capacity of the key's limit (Limit::capacity), or of one of its windows: see above.
   Units capacity = 0;
   /// Whole units left after the decision.
   Units remaining = 0;
@@ -34,6 +49,9 @@ struct Decision {
   bool keys_full = false;
   /// Only if the limit's mode is kShadow: whether it would have denied the check, which then consumed nothing.
   std::optional<bool> would_deny = std::nullopt;
+  /// Of a limit with several windows, each of them, in their order; else empty. If the check is denied, none of them
+  /// has consumed anything.
+  std::vector<WindowStatus> windows = {};
 };
 
 struct CheckItem {
@@ -106,8 +124,11 @@ struct LimitStatus {
   Mode mode = Mode::kEnforce;
   /// Of a pattern: how many keys live by it.
   std::optional<std::uint64_t> keys = std::nullopt;
+  /// Of a limit with several windows, those of the window with the least remaining, the first of equals.
   Units remaining = 0;
   WallTime reset_at{};
+  /// Of a limit with several windows, each of them, in their order; else empty.
+  std::vector<WindowStatus> windows = {};
   std::uint64_t total_allowed = 0;
   std::uint64_t total_denied = 0;
   std::uint64_t total_allowed_cost = 0;

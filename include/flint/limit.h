@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "flint/status.h"
 #include "flint/time.h"
@@ -21,6 +22,7 @@ inline constexpr std::size_t kMaxKeyBytes = 512;
 inline constexpr std::size_t kMaxCheckAllItems = 128;
 inline constexpr std::size_t kMaxBatchChecks = 1000;
 inline constexpr std::size_t kMaxRequestIdBytes = 64;
+inline constexpr std::size_t kMaxWindows = 8;
 
 /// The algorithm that enforces a limit. The values are stored on disk and never change meaning.
 enum class Algorithm : std::uint8_t {
@@ -48,7 +50,8 @@ inline constexpr std::array kAlgorithms = {Algorithm::kTokenBucket, Algorithm::k
 /// The algorithm with this name; nothing if `name` is none of the four names.
 [[nodiscard]] std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept;
 
-/// The rule for a key.
+/// The rule for a key: 1 to kMaxWindows *windows*, each one `rate` per `per`. All of them are decided and charged as
+/// one: a check passes if every window allows it, and then all of them count it; else none does.
 struct Limit {
   Units rate = 0;
   /// A whole number of milliseconds from kMinPeriod to kMaxPeriod.
@@ -56,9 +59,21 @@ struct Limit {
   Algorithm algorithm = Algorithm::kTokenBucket;
   /// Token bucket only: the capacity. If absent, the capacity is `rate`. A burst with another algorithm is an error.
   std::optional<Units> burst = std::nullopt;
+  /// The windows after the first one, which the members above are: each is a limit of one window. No two windows of a
+  /// limit have the same `per`.
+  std::vector<Limit> further = {};
 
-  /// The most units that can pass at once: for a token bucket `burst`, or `rate` without one; otherwise `rate`.
+  /// The most units that can pass the first window at once: for a token bucket `burst`, or `rate` without one;
+  /// otherwise `rate`.
   [[nodiscard]] constexpr Units capacity() const noexcept { return burst.value_or(rate); }
+  /// A higher cost can never pass: the lowest capacity of its windows.
+  [[nodiscard]] Units lowest_capacity() const noexcept;
+  [[nodiscard]] std::size_t window_count() const noexcept { return 1 + further.size(); }
+  /// `index` is below window_count(). The first one is the limit itself: of what this returns, `further` has no
+  /// meaning.
+  [[nodiscard]] const Limit& window(std::size_t index) const noexcept {
+    return index == 0 ? *this : further[index - 1];
+  }
   friend bool operator==(const Limit&, const Limit&) = default;
 };
 
@@ -79,8 +94,8 @@ enum class Mode : std::uint8_t {
 /// The mode with this name; nothing if `name` is none of the three names.
 [[nodiscard]] std::optional<Mode> parse_mode(std::string_view name) noexcept;
 
-/// Returns Ok, or kInvalidArgument with a sentence that names the field (`rate`, `per`, `burst`, `algorithm`) and the
-/// allowed values.
+/// Returns Ok, or kInvalidArgument with a sentence that names the field (`rate`, `per`, `burst`, `algorithm`, or
+/// `windows`) and the allowed values. Of a limit with several windows, the field is `windows[0].rate` and so on.
 Status validate_limit(const Limit& limit);
 
 /// Returns Ok if `key` is 1 to kMaxKeyBytes bytes of valid UTF-8, without control characters (C0, DEL, C1), and not all
@@ -97,9 +112,11 @@ Status validate_request_id(std::string_view id);
 /// kMinPeriod..kMaxPeriod.
 Result<Nanos> parse_period(std::string_view text);
 
-/// Reads a rate string: `100/m`, `100 per minute`, `5/15m`, `10/s burst 20`, `1000/day fixed_window_counter`.
+/// Reads a rate string: `100/m`, `100 per minute`, `5/15m`, `10/s burst 20`, `1000/day fixed_window_counter`, or
+/// several windows, `10/s burst 20, 1000/h`.
 ///
-///   limit = units ("/" | "per") [count] unit {"burst" units | algorithm}
+///   limit = window {"," window}
+///   window = units ("/" | "per") [count] unit {"burst" units | algorithm}
 ///
 /// `units` and `count` are decimal digits; a `_` may stand between two of them (`1_000_000/d`). Without `count`, the
 /// period is one `unit`: ms, s, m, h or d in lower case, or one of the words msec, millisecond, sec, second, min,
@@ -108,7 +125,7 @@ Result<Nanos> parse_period(std::string_view text);
 /// where a word is followed by another word or a number.
 ///
 /// Fails with kInvalidArgument of the field `limit`, in printable ASCII: for any other text, for a limit that
-/// validate_limit() refuses, for several rates with commas in between, and above 1,024 bytes.
+/// validate_limit() refuses, and above 1,024 bytes.
 Result<Limit> parse_limit(std::string_view text);
 
 /// The shortest rate string that parse_limit() reads as `limit`, which is valid.

@@ -27,7 +27,18 @@ from flint_limiter._header_fields import headers
 from flint_limiter._keys import valid_key
 from flint_limiter._result import CheckResult, FailedCheck
 from flint_limiter._shared import SharedLimiter
-from flint_limiter._types import Algorithm, Check, CheckAllResult, DoctorReport, Event, Item, LimitStatus, Mode, Period
+from flint_limiter._types import (
+    Algorithm,
+    Check,
+    CheckAllResult,
+    DoctorReport,
+    Event,
+    Item,
+    LimitStatus,
+    Mode,
+    Period,
+    WindowStatus,
+)
 
 if TYPE_CHECKING:
     from flint_limiter._limiter import Limiter
@@ -58,6 +69,7 @@ __all__ = [
     "RateLimitExceeded",
     "SharedLimiter",
     "StorageError",
+    "WindowStatus",
     "add_prometheus_route",
     "headers",
     "prometheus_collector",

@@ -30,7 +30,8 @@ class Outcome(NamedTuple):
     def never_passes(self) -> bool:
         """Whether there is no time at which it could pass: the cost is above the capacity, or the key is blocked."""
         result = self.result
-        return result.retry_after_ms is None or (result.cost > result.limit and not result.degraded)
+        capacity = min((window["limit"] for window in result.windows), default=result.limit)
+        return result.retry_after_ms is None or (result.cost > capacity and not result.degraded)
 
     @property
     def retry_after_ms(self) -> int | None:

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Union
 
 MAX_UNITS = 1 << 40
+MAX_WINDOWS = 8
 MAX_PERIOD_MS = 366 * 86_400_000
 MAX_KEY_BYTES = 512
 MAX_ITEMS = 128
@@ -42,16 +43,38 @@ class Limit(NamedTuple):
     per_millis: int
     algorithm: str
     burst: int | None
+    #: The windows after the first one, without further ones of their own.
+    further: tuple[Limit, ...] = ()
 
     @property
     def capacity(self) -> int:
-        return self.rate if self.burst is None else self.burst
+        """What no cost may exceed: the lowest one of its windows."""
+        own = self.rate if self.burst is None else self.burst
+        return min(own, *(window.capacity for window in self.further)) if self.further else own
+
+    @property
+    def windows(self) -> tuple[Limit, ...]:
+        """Each of them as a limit of one window."""
+        return (Limit(self.rate, self.per_millis, self.algorithm, self.burst), *self.further)
+
+
+def of_windows(windows: list[Limit]) -> Limit:
+    """One limit of all these, each of which has one window."""
+    first = windows[0]
+    return Limit(first.rate, first.per_millis, first.algorithm, first.burst, tuple(windows[1:]))
 
 
 #: What check_all decides on: a key, a cost, and the limit that comes with them.
 Item = tuple[str, int, Union[Limit, None]]
 #: What check_batch decides on: the same, whether it is a dry run, and the request's id.
 Check = tuple[str, int, Union[Limit, None], bool, Union[str, None]]
+
+
+def shown_period(millis: int) -> str:
+    """In the largest unit that divides it."""
+    units = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
+    name, length = next((name, length) for name, length in units if millis % length == 0)
+    return f"{millis // length}{name}"
 
 
 def type_name(value: object) -> str:

@@ -26,6 +26,7 @@ from flint_limiter._types import (
     Mode,
     Period,
     Statuses,
+    WindowDict,
 )
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -57,12 +58,15 @@ class AbstractLimiter(ABC):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        windows: list[WindowDict] | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
         """Set the limit of a key or of a pattern, given either as a rate string, such as `"100/m"`,
-        `"100 per minute"` or `"10/s burst 20"`, or as `rate` units per `per` (an int of seconds, a str like `"1m"`, or
-        a timedelta) with an `algorithm` (the default is `"token_bucket"`) and a `burst`.
+        `"100 per minute"`, `"10/s burst 20"` or `"10/s, 1000/h"`, or as `rate` units per `per` (an int of seconds, a
+        str like `"1m"`, or a timedelta) with an `algorithm` (the default is `"token_bucket"`) and a `burst`, or as
+        `windows`, a list of 1 to 8 dicts with these names. A check passes if every window allows it, and then all of
+        them count it.
 
         A name that ends in `*` is a pattern's: every key that begins with what is before the `*` has a usage of its
         own, from its first allowed check on, unless a limit was set for exactly this key. With `override` it holds also
@@ -247,6 +251,7 @@ class AbstractLimiter(ABC):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        windows: list[WindowDict] | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from flint_limiter._admission import Decision, Outcome
 if TYPE_CHECKING:
     from flint_limiter._arguments import Limit
     from flint_limiter._result import CheckResult
+    from flint_limiter._types import WindowStatus
 
 Fields = list[tuple[str, str]]
 
@@ -63,14 +65,29 @@ def retry_after_s(retry_after_ms: float) -> int:
 
 def _left(outcome: Outcome) -> str:
     result = outcome.result
+    if result.windows:
+        return ", ".join(_left_of_window(name, window) for name, window in _named(outcome.policy, result.windows))
     reset_s = -(-result.reset_after_ms // 1000)
     if not result.allowed:
         reset_s = max(reset_s, retry_after_s(outcome.retry_after_ms or 0))
     return f"{_quoted(outcome.policy)};r={result.remaining};t={reset_s}"
 
 
+def _named(policy: str, windows: Sequence[WindowStatus]) -> Iterator[tuple[str, WindowStatus]]:
+    """Each window of a limit that has several is a policy: `default-1` and so on."""
+    return ((_quoted(f"{policy}-{number}"), window) for number, window in enumerate(windows, start=1))
+
+
+def _left_of_window(name: str, window: WindowStatus) -> str:
+    reset_s = -(-max(window["reset_after_ms"], window["retry_after_ms"]) // 1000)
+    return f"{name};r={window['remaining']};t={reset_s}"
+
+
 def _policy(outcome: Outcome) -> str:
     result, limit = outcome.result, outcome.limit
+    if result.windows:
+        named = _named(outcome.policy, result.windows)
+        return ", ".join(_policy_of_window(name, window["rate"], window["per_millis"]) for name, window in named)
     if limit is not None and _holds(limit, result):
         return _policy_of_limit(outcome.policy, limit)
     return f"{_quoted(outcome.policy)};q={result.limit}"
@@ -83,9 +100,13 @@ def _holds(limit: Limit, result: CheckResult) -> bool:
 
 @lru_cache(maxsize=1024)
 def _policy_of_limit(name: str, limit: Limit) -> str:
-    seconds, rest = divmod(limit.per_millis, 1000)
-    # A window is told in whole seconds or not at all.
-    return f"{_quoted(name)};q={limit.rate}" + ("" if rest else f";w={seconds}")
+    return _policy_of_window(_quoted(name), limit.rate, limit.per_millis)
+
+
+def _policy_of_window(name: str, rate: int, per_millis: int) -> str:
+    seconds, rest = divmod(per_millis, 1000)
+    # A period is told in whole seconds or not at all.
+    return f"{name};q={rate}" + ("" if rest else f";w={seconds}")
 
 
 @lru_cache(maxsize=1024)

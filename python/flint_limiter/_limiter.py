@@ -26,6 +26,7 @@ from flint_limiter._types import (
     Mode,
     Period,
     Statuses,
+    WindowDict,
 )
 
 Answer = TypeVar("Answer")
@@ -108,10 +109,11 @@ class Limiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        windows: list[WindowDict] | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst)
+        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows)
         self._handle.limit(name, rule, _arguments.flag(override, "override"), _arguments.mode(mode))
 
     def check(
@@ -203,10 +205,11 @@ class Limiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        windows: list[WindowDict] | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst)
+        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows)
         overrides, checked_mode = _arguments.flag(override, "override"), _arguments.mode(mode)
         await self._durable(await self._of(name, self._handle.limit_deferred, rule, overrides, checked_mode))
 

@@ -9,14 +9,21 @@ from typing import Any, Union
 from flint_limiter import _arguments, _rate_string
 
 _MEMBERS = ("rate", "per", "algorithm", "burst")
+_PLACE_OF = "takes the place of rate, per, algorithm and burst: leave out"
 
 
-def limit(text: object, rate: object, per: object, algorithm: object, burst: object) -> _arguments.Limit:
+def limit(
+    text: object, rate: object, per: object, algorithm: object, burst: object, windows: object = None
+) -> _arguments.Limit:
     """Of limit() and rate_limit(); None is what was not given."""
     if text is not None:
-        if given := _given(rate=rate, per=per, algorithm=algorithm, burst=burst):
-            raise TypeError(f"limit takes the place of rate, per, algorithm and burst: leave out {given}, or limit.")
+        if given := _given(windows=windows, rate=rate, per=per, algorithm=algorithm, burst=burst):
+            raise TypeError(f"limit {_PLACE_OF} {given}, or limit.")
         return _rate_string.parse(_arguments.text(text, "limit"))
+    if windows is not None:
+        if given := _given(rate=rate, per=per, algorithm=algorithm, burst=burst):
+            raise TypeError(f"windows {_PLACE_OF} {given}, or windows.")
+        return _in_windows(windows, "windows")
     if rate is None and per is None:
         raise TypeError("limit must be given: a str such as '100/m', or both rate and per.")
     return _in_fields(rate, per, algorithm, burst)
@@ -79,6 +86,15 @@ def _carried(value: object, name: str) -> _arguments.Limit:
         raise TypeError(f"{name} must be a str such as '100/m' or a dict with rate and per, not {found}.")
     if "mode" in value:
         raise ValueError(f"{name}.mode cannot come with a check: set it with the limit of a key or of a pattern.")
+    if "windows" not in value:
+        return _in_dict(value, name)
+    if len(value) > 1:
+        raise ValueError(f"{name}.windows takes the place of all other members.")
+    return _in_windows(value["windows"], f"{name}.windows")
+
+
+def _in_dict(value: Mapping[str, object], name: str) -> _arguments.Limit:
+    """One window."""
     if value.keys() - set(_MEMBERS):
         raise ValueError(f"{name} must have no members but rate, per, algorithm and burst.")
     for member in ("rate", "per"):
@@ -86,6 +102,23 @@ def _carried(value: object, name: str) -> _arguments.Limit:
             raise ValueError(f"{name}.{member} is missing.")
     algorithm = value.get("algorithm", "token_bucket")
     return _arguments.limit(value["rate"], value["per"], algorithm, value.get("burst"), f"{name}.")
+
+
+def _in_windows(value: object, name: str) -> _arguments.Limit:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{name} must be a list of dicts with rate and per, not {_arguments.type_name(value)}.")
+    if not 1 <= len(value) <= _arguments.MAX_WINDOWS:
+        raise ValueError(f"{name} must be 1 to {_arguments.MAX_WINDOWS}, not {len(value)}.")
+    windows: list[_arguments.Limit] = []
+    for i, one in enumerate(value):
+        if not isinstance(one, Mapping):
+            raise TypeError(f"{name}[{i}] must be a dict with rate and per, not {_arguments.type_name(one)}.")
+        window = _in_dict(one, f"{name}[{i}]")
+        if any(window.per_millis == before.per_millis for before in windows):
+            period = _arguments.shown_period(window.per_millis)
+            raise ValueError(f"{name} must not have two windows of {period}: keep one of them.")
+        windows.append(window)
+    return _arguments.of_windows(windows)
 
 
 @lru_cache(maxsize=1024)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from flint_limiter._arguments import ALGORITHMS, MAX_PERIOD_MS, MAX_UNITS, Limit
+from flint_limiter._arguments import ALGORITHMS, MAX_PERIOD_MS, MAX_UNITS, MAX_WINDOWS, Limit, of_windows, shown_period
 
 _MAX_BYTES = 1024
-_MAX_WINDOWS = 8
 _LONGEST_SHOWN = 40
 
 _LIKE_THIS = "Write it like 100/m or 10/s burst 20."
@@ -39,12 +38,9 @@ _SEPARATORS = (";", "|", "&", "+", "and")
 def parse(text: str, name: str = "limit") -> Limit:
     """The limit that `text` says. Raises ValueError with a sentence that begins with `name` and says what to write."""
     try:
-        windows = _parse_windows(text)
-        if len(windows) > 1:
-            raise _refusal(f"must be one rate, not {len(windows)} with commas in between.")
+        return _parse(text)
     except _Refusal as refusal:
         raise ValueError(f"{name} {refusal}") from None
-    return windows[0]
 
 
 class _Refusal(Exception):
@@ -52,14 +48,13 @@ class _Refusal(Exception):
 
 
 @lru_cache(maxsize=1024)
-def _parse_windows(text: str) -> tuple[Limit, ...]:
-    """The rates of `text`, with commas in between; each one is valid by itself."""
+def _parse(text: str) -> Limit:
     size = len(text.encode())
     if size > _MAX_BYTES:
         raise _refusal(f"must be at most {_MAX_BYTES} bytes, not {size}.")
     if odd := _NOT_PRINTABLE.search(text):
         raise _refusal(f"must be printable ASCII: the byte at offset {odd.start()} is not.")
-    return _Parser(text).windows()
+    return _Parser(text).limit()
 
 
 def _refusal(problem: str, advice: str = _LIKE_THIS) -> _Refusal:
@@ -92,17 +87,20 @@ class _Parser:
         self._next = match[0] if match else ""
         self._begin, self._end = match.span() if match else (len(self._text), len(self._text))
 
-    def windows(self) -> tuple[Limit, ...]:
+    def limit(self) -> Limit:
         if not self._next:
             raise _refusal("must not be empty.")
-        windows: list[Limit] = []
-        while True:
-            if len(windows) == _MAX_WINDOWS:
-                raise _refusal(f"must have at most {_MAX_WINDOWS} rates.", "Leave out some.")
-            windows.append(self._window())
-            if not self._next:
-                return tuple(windows)
+        windows = [self._window()]
+        while self._next:
+            if len(windows) == MAX_WINDOWS:
+                raise _refusal(f"must have at most {MAX_WINDOWS} rates.", "Leave out some.")
             self._take()  # the comma
+            window = self._window()
+            if any(window.per_millis == before.per_millis for before in windows):
+                period = shown_period(window.per_millis)
+                raise _refusal(f"must not have two rates per {period}.", "Keep one of them.")
+            windows.append(window)
+        return of_windows(windows)
 
     def _window(self) -> Limit:
         text = self._next

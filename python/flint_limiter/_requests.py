@@ -14,7 +14,16 @@ from flint_limiter._errors import LimitNotConfigured
 from flint_limiter._failures import exception_from_server, not_from_flint
 from flint_limiter._http import Endpoint, Request, Response
 from flint_limiter._result import CheckResult, FailedCheck
-from flint_limiter._types import BatchResults, CheckAllResult, DoctorReport, Event, Events, LimitStatus, Statuses
+from flint_limiter._types import (
+    BatchResults,
+    CheckAllResult,
+    DoctorReport,
+    Event,
+    Events,
+    LimitStatus,
+    Statuses,
+    WindowStatus,
+)
 
 Answer = TypeVar("Answer")
 
@@ -105,6 +114,8 @@ def _item(key: str, cost: int, limit: _arguments.Limit | None) -> dict[str, Any]
 
 
 def _rule(limit: _arguments.Limit) -> dict[str, Any]:
+    if limit.further:
+        return {"windows": [_rule(window) for window in limit.windows]}
     rule: dict[str, Any] = {"rate": limit.rate, "per": f"{limit.per_millis}ms", "algorithm": limit.algorithm}
     if limit.burst is not None:
         rule["burst"] = limit.burst
@@ -305,6 +316,10 @@ _DECISION: _Fields = {
     "retry_after_ms": _is_count_or_null,
     "algorithm": _is_text,
 }
+_WINDOW: _Fields = {
+    **_RULE,
+    **dict.fromkeys(("limit", "remaining", "reset_after_ms", "retry_after_ms"), _is_count),
+}
 _KEYS_FULL = "keys_full"
 # What a single check is answered with, where that is not the caller's fault.
 _STATUS_OF_ENTRY = {"disk_full": 507, "io_error": 500}
@@ -358,7 +373,19 @@ def _decision(document: Any, key: str, cost: int) -> CheckResult:
         document["algorithm"],
         document.get("code") == _KEYS_FULL,
         would_deny,
+        _windows(document),
     )
+
+
+def _windows(document: Any) -> tuple[WindowStatus, ...]:
+    """Of a decision or a status; () where the limit has one window."""
+    windows = document.get("windows", [])
+    if type(windows) is not list:
+        raise TypeError
+    for window in windows:
+        _members(window, _WINDOW)
+        window["reset_at"] = _time(window["reset_at"])
+    return tuple(windows)
 
 
 def _decisions(document: Any, asked: Sequence[_arguments.Item]) -> CheckAllResult:
@@ -402,6 +429,7 @@ def _status(document: Any) -> LimitStatus:
         if document[name] is not None:
             document[name] = _time(document[name])
     _members(document, {name: fits for name, fits in _STATUS_AT_TIMES.items() if name in document})
+    _windows(document)
     status: LimitStatus = document
     return status
 
@@ -410,6 +438,8 @@ def _event(document: Any) -> Event:
     _members(document, _EVENT)
     if document["kind"] == "configured":
         _members(document, {**_RULE, "mode": _is_text})
+        for window in document.get("windows", []):
+            _members(window, _RULE)
     document["at"] = _time(document["at"])
     event: Event = document
     return event

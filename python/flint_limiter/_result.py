@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    from flint_limiter._windows import WindowStatus
 
 # The members of the API's decision, which are the attributes.
 _MEMBERS = {
@@ -19,6 +22,11 @@ _MEMBERS = {
     "retry_after_ms": Optional[int],
     "algorithm": str,
 }
+
+
+def _in_utc(time: datetime) -> str:
+    """RFC 3339."""
+    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,10 @@ class PythonCheckResult:
     keys_full: bool = False
     #: None unless the limit is in mode "shadow": whether it would have denied the check, which then consumed nothing.
     would_deny: bool | None = None
+    #: Of a limit that has several windows: a dict for each, with `rate`, `per_millis`, `burst`, `algorithm`, `limit`,
+    #: `remaining`, `reset_at`, `reset_after_ms` and `retry_after_ms`; else (). The attributes above are those of the
+    #: window that denied with the longest wait, else of the one with the least remaining.
+    windows: tuple[WindowStatus, ...] = field(default=(), hash=False)
 
     @property
     def degraded(self) -> bool:
@@ -64,14 +76,15 @@ class PythonCheckResult:
         """What the HTTP API says of this decision, ready for JSON: `reset_at` is RFC 3339. Has `degraded` if true; with
         `keys_full`, it has that as `code`, and `degraded` always. Has `would_deny` unless that is None."""
         document = {name: getattr(self, name) for name in _MEMBERS}
-        in_utc = self.reset_at.astimezone(timezone.utc).isoformat(timespec="milliseconds")
-        document["reset_at"] = in_utc.replace("+00:00", "Z")
+        document["reset_at"] = _in_utc(self.reset_at)
         if self.keys_full:
             document["code"] = "keys_full"
         if self.degraded or self.keys_full:
             document["degraded"] = self.degraded
         if self.would_deny is not None:
             document["would_deny"] = self.would_deny
+        if self.windows:
+            document["windows"] = [{**window, "reset_at": _in_utc(window["reset_at"])} for window in self.windows]
         return document
 
     # With these two dict(result) is as_dict(), and so a route of FastAPI can return a result.
@@ -98,6 +111,9 @@ class PythonCheckResult:
         fields["code"] = core_schema.typed_dict_field(core_schema.str_schema(), required=False)
         for name in ("degraded", "would_deny"):
             fields[name] = core_schema.typed_dict_field(core_schema.bool_schema(), required=False)
+        fields["windows"] = core_schema.typed_dict_field(
+            core_schema.list_schema(core_schema.dict_schema(core_schema.str_schema())), required=False
+        )
         document = core_schema.typed_dict_schema(fields, cls_name="CheckResult")
         to_dict = core_schema.plain_serializer_function_ser_schema(cls.as_dict, return_schema=document)
         return core_schema.is_instance_schema(cls, serialization=to_dict)

@@ -25,6 +25,7 @@ from flint_limiter._types import (
     Mode,
     Period,
     Statuses,
+    WindowDict,
 )
 
 Answer = TypeVar("Answer")
@@ -104,10 +105,11 @@ class SharedLimiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        windows: list[WindowDict] | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        self._send(_limit(key, limit, rate, per, algorithm, burst, override, mode))
+        self._send(_limit(key, limit, rate, per, algorithm, burst, windows, override, mode))
 
     async def alimit(
         self,
@@ -118,10 +120,11 @@ class SharedLimiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
+        windows: list[WindowDict] | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        await self._asend(_limit(key, limit, rate, per, algorithm, burst, override, mode))
+        await self._asend(_limit(key, limit, rate, per, algorithm, burst, windows, override, mode))
 
     def check(
         self,
@@ -314,10 +317,11 @@ def _limit(
     per: object,
     algorithm: object,
     burst: object,
+    windows: object,
     override: object,
     mode: object,
 ) -> Call[None]:
-    name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst)
+    name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows)
     return _requests.limit(name, rule, _arguments.flag(override, "override"), _arguments.mode(mode))
 
 

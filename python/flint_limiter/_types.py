@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, Union
+from typing import Literal, Union
 
 from flint_limiter._result import CheckResult, FailedCheck
+from flint_limiter._windows import Algorithm, TypedDict, WindowRule, WindowStatus
 
-if TYPE_CHECKING or sys.version_info >= (3, 12):
-    from typing import TypedDict
-else:
-    try:
-        # Before Python 3.12, pydantic (and so FastAPI) accepts only these as the type of a response.
-        from typing_extensions import TypedDict
-    except ImportError:
-        from typing import TypedDict
-
-Algorithm = Literal["token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter"]
 #: What becomes of a check that a limit does not allow.
 Mode = Literal["enforce", "shadow", "block"]
 #: An int of seconds, a str such as `250ms`, `10s`, `1m`, `1h`, `1d`, or a timedelta.
@@ -34,8 +24,8 @@ class _RateAndPer(TypedDict):
     per: Period
 
 
-class LimitDict(_RateAndPer, total=False):
-    """A limit in fields, as a check carries it."""
+class WindowDict(_RateAndPer, total=False):
+    """One window of a limit in fields."""
 
     #: `token_bucket` if it is absent.
     algorithm: Algorithm
@@ -43,7 +33,15 @@ class LimitDict(_RateAndPer, total=False):
     burst: int
 
 
-#: A limit that comes with a check: a rate string such as `"100/m"`, or a dict.
+class WindowsDict(TypedDict):
+    """A limit of 1 to 8 windows in fields."""
+
+    windows: list[WindowDict]
+
+
+#: A limit in fields, as a check carries it.
+LimitDict = Union[WindowDict, WindowsDict]
+#: A limit that comes with a check: a rate string such as `"100/m"` or `"10/s, 1000/h"`, or a dict.
 CarriedLimit = Union[str, LimitDict]
 
 
@@ -109,6 +107,9 @@ class LimitStatus(_StatusAlways, total=False):
     override: bool
     #: Of a pattern only: how many keys live by it. Its totals and times sum up those and the forgotten ones.
     keys: int
+    #: Of a limit that has several windows: each of them. `rate`, `per_millis`, `burst` and `algorithm` are those of the
+    #: first one, `remaining` and `reset_at` those of the one with the least remaining.
+    windows: list[WindowStatus]
 
 
 class _EventAlways(TypedDict):
@@ -130,6 +131,8 @@ class Event(_EventAlways, total=False):
     per_millis: int
     burst: int | None
     algorithm: Algorithm
+    #: Of a limit that has several windows: each of them; the members above are those of the first one.
+    windows: list[WindowRule]
 
 
 class Finding(TypedDict):

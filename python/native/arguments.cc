@@ -74,16 +74,22 @@ ReadChecks read_checks(const nb::list& checks) {
 
 std::optional<Limit> read_limit(nb::handle limit) {
   if (limit.is_none()) return std::nullopt;
-  FLINT_ASSERT(PyTuple_Check(limit.ptr()) && PyTuple_GET_SIZE(limit.ptr()) == 4);
+  FLINT_ASSERT(PyTuple_Check(limit.ptr()) && PyTuple_GET_SIZE(limit.ptr()) == 5);
   const auto field = [limit](Py_ssize_t i) { return nb::handle(PyTuple_GET_ITEM(limit.ptr(), i)); };
   const std::optional<Units> rate = read_units(field(0));
   const std::optional<Units> per_millis = read_units(field(1));
   const std::optional<Algorithm> algorithm = parse_algorithm(read_text(field(2)).value_or(""));
   FLINT_ASSERT(rate && per_millis && algorithm);
-  return Limit{.rate = *rate,
-               .per = std::chrono::milliseconds(*per_millis),
-               .algorithm = *algorithm,
-               .burst = read_units(field(3))};
+  Limit read{.rate = *rate,
+             .per = std::chrono::milliseconds(*per_millis),
+             .algorithm = *algorithm,
+             .burst = read_units(field(3))};
+  const nb::handle further = field(4);
+  FLINT_ASSERT(PyTuple_Check(further.ptr()));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(further.ptr()); ++i) {
+    read.further.push_back(read_limit(PyTuple_GET_ITEM(further.ptr(), i)).value());
+  }
+  return read;
 }
 
 void refuse_check(nb::handle key, nb::handle cost) {

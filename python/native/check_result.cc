@@ -33,14 +33,17 @@ CheckResult::CheckResult(nb::object key, const Decision& decision)
       retry_after_ms_(decision.retry_after_ms),
       allowed_(decision.allowed),
       keys_full_(decision.keys_full),
-      would_deny_(decision.would_deny) {}
+      would_deny_(decision.would_deny) {
+  if (!decision.windows.empty()) windows_ = nb::tuple(python::windows(decision.windows));
+}
 
 CheckResult::CheckResult(nb::str key, bool allowed, Units cost, Units limit, Units remaining, nb::object reset_at,
                          std::uint64_t reset_after_ms, std::optional<std::uint64_t> retry_after_ms, nb::str algorithm,
-                         bool keys_full, std::optional<bool> would_deny)
+                         bool keys_full, std::optional<bool> would_deny, nb::tuple windows)
     : key_(std::move(key)),
       algorithm_(std::move(algorithm)),
       reset_at_(std::move(reset_at)),
+      windows_(std::move(windows)),
       cost_(cost),
       limit_(limit),
       remaining_(remaining),
@@ -55,17 +58,23 @@ nb::object CheckResult::reset_at() const {
   return reset_at_;
 }
 
+nb::object CheckResult::windows() const {
+  if (!windows_.is_valid()) windows_ = nb::make_tuple();
+  return windows_;
+}
+
 nb::tuple CheckResult::fields() const {
   return nb::make_tuple(key_, allowed_, cost_, limit_, remaining_, reset_at(), reset_after_ms_, retry_after_ms_,
-                        algorithm_, keys_full_, would_deny_);
+                        algorithm_, keys_full_, would_deny_, windows());
 }
 
 void CheckResult::define(nb::module_& module) {
   nb::class_<CheckResult> type(module, "CheckResult", nb::type_slots(slots));
   type.def(nb::init<nb::str, bool, Units, Units, Units, nb::object, std::uint64_t, std::optional<std::uint64_t>,
-                    nb::str, bool, std::optional<bool>>(),
+                    nb::str, bool, std::optional<bool>, nb::tuple>(),
            "key"_a, "allowed"_a, "cost"_a, "limit"_a, "remaining"_a, "reset_at"_a, "reset_after_ms"_a,
-           "retry_after_ms"_a.none(), "algorithm"_a, "keys_full"_a = false, "would_deny"_a.none() = nb::none())
+           "retry_after_ms"_a.none(), "algorithm"_a, "keys_full"_a = false, "would_deny"_a.none() = nb::none(),
+           "windows"_a = nb::make_tuple())
       .def_prop_ro("key", [](const CheckResult& self) { return self.key_; })
       .def_prop_ro("allowed", &CheckResult::allowed)
       .def_prop_ro("cost", [](const CheckResult& self) { return self.cost_; })
@@ -77,13 +86,15 @@ void CheckResult::define(nb::module_& module) {
       .def_prop_ro("algorithm", [](const CheckResult& self) { return self.algorithm_; })
       .def_prop_ro("keys_full", [](const CheckResult& self) { return self.keys_full_; })
       .def_prop_ro("would_deny", [](const CheckResult& self) { return self.would_deny_; })
+      .def_prop_ro("windows", &CheckResult::windows)
       .def("__eq__", equal, nb::arg().none())
-      .def("__hash__", [](const CheckResult& self) { return nb::hash(self.fields()); })
+      .def("__hash__", [](const CheckResult& self) { return nb::hash(self.fields()[nb::slice(0, -1)]); })
       .def("__repr__",
            [](const CheckResult& self) {
              return nb::str(
                         "CheckResult(key={!r}, allowed={!r}, cost={!r}, limit={!r}, remaining={!r}, reset_at={!r}, "
-                        "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r}, keys_full={!r}, would_deny={!r})")
+                         "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r}, keys_full={!r}, would_deny={!r}, "
+                         "windows={!r})")
                  .format(*self.fields());
            })
       .def("__reduce__",
@@ -91,7 +102,7 @@ void CheckResult::define(nb::module_& module) {
   type.attr("__module__") = "flint_limiter";
   type.attr("__match_args__") =
       nb::make_tuple("key", "allowed", "cost", "limit", "remaining", "reset_at", "reset_after_ms", "retry_after_ms",
-                     "algorithm", "keys_full", "would_deny");
+                     "algorithm", "keys_full", "would_deny", "windows");
 }
 
 }  // namespace flint::python

@@ -23,6 +23,12 @@ void put_limit(nb::dict& into, const Limit& limit) {
   into["algorithm"] = algorithm_text(limit.algorithm);
 }
 
+nb::dict window_rule(const Limit& window) {
+  nb::dict dict;
+  put_limit(dict, window);
+  return dict;
+}
+
 nb::object value(const Finding& finding) {
   nb::dict dict;
   dict["fatal"] = finding.fatal;
@@ -84,6 +90,20 @@ nb::object algorithm_text(Algorithm algorithm) {
   return nb::borrow(cached);
 }
 
+nb::list windows(const std::vector<WindowStatus>& windows) {
+  nb::list list;
+  for (const WindowStatus& window : windows) {
+    nb::dict dict = window_rule(window.limit);
+    dict["limit"] = window.limit.capacity();
+    dict["remaining"] = window.remaining;
+    dict["reset_at"] = datetime(window.reset_at);
+    dict["reset_after_ms"] = window.reset_after_ms;
+    dict["retry_after_ms"] = window.retry_after_ms;
+    list.append(dict);
+  }
+  return list;
+}
+
 nb::object value(const LimitStatus& status) {
   nb::dict dict;
   dict["key"] = text(status.key);
@@ -97,6 +117,7 @@ nb::object value(const LimitStatus& status) {
   }
   dict["remaining"] = status.remaining;
   dict["reset_at"] = datetime(status.reset_at);
+  if (!status.windows.empty()) dict["windows"] = windows(status.windows);
   dict["total_allowed"] = status.total_allowed;
   dict["total_denied"] = status.total_denied;
   dict["total_allowed_cost"] = status.total_allowed_cost;
@@ -118,6 +139,11 @@ nb::object value(const Event& event) {
   if (event.limit) {
     put_limit(dict, *event.limit);
     dict["mode"] = text(mode_name(event.mode));
+  }
+  if (event.limit && !event.limit->further.empty()) {
+    nb::list rules;
+    for (std::size_t i = 0; i < event.limit->window_count(); ++i) rules.append(window_rule(event.limit->window(i)));
+    dict["windows"] = rules;
   }
   return dict;
 }

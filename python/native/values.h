@@ -23,6 +23,8 @@ void import_datetime();
 [[nodiscard]] nanobind::object algorithm_text(Algorithm algorithm);
 
 [[nodiscard]] nanobind::object value(const LimitStatus& status);
+/// A list of dicts.
+[[nodiscard]] nanobind::list windows(const std::vector<WindowStatus>& windows);
 [[nodiscard]] nanobind::object value(const Event& event);
 [[nodiscard]] nanobind::object value(const DoctorReport& report);
 

@@ -89,8 +89,8 @@ def test_a_function_is_limited_by_a_text(flint_limiter: MemoryLimiter) -> None:
         flint_limiter.rate_limit("k", "1/h", per="1m")
     with pytest.raises(TypeError, match="limit must be given"):
         flint_limiter.rate_limit("k")
-    with pytest.raises(ValueError, match="limit must be one rate, not 2"):
-        flint_limiter.rate_limit("k", "1/h, 5/d")
+    with pytest.raises(ValueError, match="limit must not have two rates per 1h. Keep one of them"):
+        flint_limiter.rate_limit("k", "1/h, 5/60m")
 
 
 def asgi_answer(limiter: MemoryLimiter, **arguments: Any) -> Any:
@@ -120,12 +120,22 @@ def test_requests_are_limited_by_a_text(flint_limiter: MemoryLimiter, answer: Ca
 
 
 @pytest.mark.parametrize("answer", [asgi_answer, wsgi_answer])
+def test_requests_are_limited_by_several_windows(flint_limiter: MemoryLimiter, answer: Callable[..., Any]) -> None:
+    first, second, third = [answer(flint_limiter, rate="2/s, 9/h fixed_window_counter") for _ in range(3)]
+    assert (first.status, second.status, third.status) == (200, 200, 429)
+    assert first["x-ratelimit-limit"] == "2"
+    assert first["ratelimit-policy"] == '"default-1";q=2;w=1, "default-2";q=9;w=3600'
+    assert first["ratelimit"] == '"default-1";r=1;t=1, "default-2";r=8;t=3600'
+    assert third["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("answer", [asgi_answer, wsgi_answer])
 @pytest.mark.parametrize(
     ("arguments", "kind", "words"),
     [
         ({"rate": ""}, ValueError, r"rate must not be empty\. Write it like 100/m"),
         ({"rate": "5/M"}, ValueError, 'rate has an unknown unit of time, "M"'),
-        ({"rate": "5/s, 9/m"}, ValueError, "rate must be one rate, not 2"),
+        ({"rate": "5/s, 9/1000ms"}, ValueError, "rate must not have two rates per 1s"),
         ({"rate": "5/s\ud800"}, ValueError, "rate must be valid Unicode"),
         ({"rate": "5/s", "per": "1s"}, TypeError, "rate is a str, which takes the place .*: leave out per"),
         ({"rate": "5/s", "burst": 5}, TypeError, "leave out burst"),

@@ -53,7 +53,7 @@ def test_it_is_true_when_allowed(kind: Any) -> None:
 
 @both
 def test_it_shows_its_fields(kind: Any) -> None:
-    shown = {**FIELDS, "retry_after_ms": None, "keys_full": True, "would_deny": False}
+    shown = {**FIELDS, "retry_after_ms": None, "keys_full": True, "would_deny": False, "windows": ()}
     assert repr(kind(**shown)) == "CheckResult(" + ", ".join(f"{name}={shown[name]!r}" for name in shown) + ")"
 
 
@@ -74,6 +74,7 @@ def test_equality_is_that_of_all_fields(kind: Any) -> None:
         "algorithm": "sliding_window_log",
         "keys_full": True,
         "would_deny": False,
+        "windows": ({"rate": 3},),
     }
     for name, value in others.items():
         other = kind(**{**FIELDS, name: value})

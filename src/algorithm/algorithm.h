@@ -2,19 +2,19 @@
 
 #include <variant>
 
-#include "algorithm/fixed_window.h"
-#include "algorithm/sliding_counter.h"
-#include "algorithm/sliding_log.h"
-#include "algorithm/token_bucket.h"
+#include "algorithm/dispatch.h"
 #include "algorithm/verdict.h"
+#include "algorithm/windows.h"
 #include "base/coding.h"
 #include "flint/limit.h"
 
 /// The four algorithms as pure functions: (state, limit, cost, now) -> verdict and next state. No clock, no lock, no
 /// I/O; exact integers only, so the same events replay to the same bits on every machine.
 ///
-/// This is the one place that chooses among the algorithms. Each has its own file, which also says how its state is
-/// written to a record (describe, restore) and to a snapshot (encode, decode).
+/// Each algorithm has its own file, which also says how its state is written to a record (describe, restore) and to a
+/// snapshot (encode, decode); dispatch.h chooses among them, and windows.h makes several windows one state.
+///
+/// Where a limit may have several windows, an outcome refers to the WindowSpace that was given.
 ///
 /// A `now` before what the state has seen is taken as that time, also as the start of reset_after and retry_after:
 /// nothing is granted for time that runs backward.
@@ -22,23 +22,29 @@
 /// algorithm: anything else is a bug and stops.
 namespace flint::algorithm {
 
-using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter>;
+using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter, Windows>;
 
 /// Full quota.
 [[nodiscard]] State fresh(const Limit& limit, Time now);
 
+[[nodiscard]] Outcome decide(const State& state, const Limit& limit, Units cost, Time now, WindowSpace& space);
+/// The same for a limit with one window.
 [[nodiscard]] Outcome decide(const State& state, const Limit& limit, Units cost, Time now);
 
 /// What charging `cost` leads to, also beyond the limit: a debt, during which everything is denied. `cost` is at least
 /// 1, and at most most_charged() at this time.
-[[nodiscard]] Outcome charged(const State& state, const Limit& limit, Units cost, Time now);
-/// As much of `cost` as there is room for: no more than kMaxUnits are ever in use.
+[[nodiscard]] Outcome charged(const State& state, const Limit& limit, Units cost, Time now, WindowSpace& space);
+/// As much of `cost` as there is room for: no more than kMaxUnits are ever in use. Where there are several windows it
+/// is `cost`, of which each takes what it has room for.
 [[nodiscard]] Units most_charged(const State& state, const Limit& limit, Units cost, Time now);
 
 /// Takes `cost`. `allowed` is what decide() said of the same arguments, and it allowed the cost, or what charged() did.
 void consume(State& state, const Limit& limit, Units cost, Time now, const Outcome& allowed);
 
+/// Of several windows, that of the one with the least remaining.
 [[nodiscard]] View view(const State& state, const Limit& limit, Time now);
+/// The verdicts of several windows, as of a cost of 0; null if there is one.
+[[nodiscard]] const WindowOutcomes* view_windows(const State& state, const Limit& limit, Time now, WindowSpace& space);
 
 /// The state under a new limit: what was used stays used, up to the new capacity. The new remaining is the new capacity
 /// less what is in use at `now`, never below 0, and the full quota is back no later than the new limit takes from empty
@@ -49,10 +55,12 @@ void consume(State& state, const Limit& limit, Units cost, Time now, const Outco
 ///   units are dropped.
 /// - Else (another algorithm, or a window of another length): what is in use, in whole units, is one entry at `now`, so
 ///   that no window of the new length can forget it early.
+/// Of several windows, each one begins with the window of the same period before the change; where there was none, with
+/// the one in which the most is in use.
 [[nodiscard]] State reconfigure(const State& state, const Limit& from, const Limit& to, Time now);
 
 /// How a usage under `to` begins where the same traffic was counted by `from` until now: what is in use, in whole
-/// units and up to the new capacity, is one entry at `now`.
+/// units and up to the new capacity, is one entry at `now`. Windows begin with the same ones as in reconfigure().
 [[nodiscard]] State succeed(const State& state, const Limit& from, const Limit& to, Time now);
 
 /// Whether all of the quota is there: the state is then as good as a fresh one.
@@ -61,10 +69,11 @@ void consume(State& state, const Limit& limit, Units cost, Time now, const Outco
 /// Whether `state` is one that `limit` can lead to. What is read from disk must be checked before it is used.
 [[nodiscard]] bool is_valid(const State& state, const Limit& limit) noexcept;
 
-/// What a record at `now` holds of `next`, which fresh() returned, or reconfigure() for the same limits. `now` is not
-/// before what the state has seen.
-[[nodiscard]] RecordedState describe(const State& next, const Limit& limit, Time now);
-[[nodiscard]] RecordedState describe_reconfigured(const State& next, const Limit& from, const Limit& to, Time now);
+/// What a record at `now` holds of `next`, which fresh() returned, or reconfigure() of `before` for the same limits.
+/// `now` is not before what the state has seen.
+[[nodiscard]] RecordedState describe(const State& next, const Limit& limit, Time now, WindowSpace& space);
+[[nodiscard]] RecordedState describe_reconfigured(const State& next, const State& before, const Limit& from,
+                                                  const Limit& to, Time now, WindowSpace& space);
 
 /// Makes `state` what a record of an event at `at` says; `cost` is what the event consumed. Live states come about by
 /// consume(), fresh() and reconfigure(): this arrives at the very same. False when the record contradicts the limit or
@@ -75,6 +84,10 @@ void consume(State& state, const Limit& limit, Units cost, Time now, const Outco
 /// The runs of a sliding log are apart (SlidingLog::encode_runs), since there may be many.
 void encode(base::Writer& out, const State& state);
 [[nodiscard]] bool decode(base::Reader& in, const Limit& limit, State& state);
+
+/// The sliding log of the window with this index; null if it has another algorithm.
+[[nodiscard]] SlidingLog* log_of(State& state, std::size_t window) noexcept;
+[[nodiscard]] const SlidingLog* log_of(const State& state, std::size_t window) noexcept;
 
 /// `now`, or what the state has seen if that is later.
 [[nodiscard]] Time seen(const State& state, Time now) noexcept;

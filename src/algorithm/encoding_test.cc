@@ -33,13 +33,15 @@ TEST(RecordedState, ReplayArrivesAtTheStatesThatWereLogged) {
     Limit limit = random_limit(random);
     State live = fresh(limit, now);
     State replayed;
-    ASSERT_TRUE(restore(replayed, describe(live, limit, now), limit, 0, now));
+    WindowSpace space;
+    ASSERT_TRUE(restore(replayed, describe(live, limit, now, space), limit, 0, now));
     for (int step = 0; step < 60; ++step) {
       now += Nanos(static_cast<std::int64_t>(random.any_up_to(2 * static_cast<std::uint64_t>(limit.per.count()))));
       if (random.one_in(6)) {
         const Limit to = random_limit(random);
-        live = reconfigure(live, limit, to, now);
-        const RecordedState after = describe_reconfigured(live, limit, to, now);
+        const State before = live;
+        live = reconfigure(before, limit, to, now);
+        const RecordedState after = describe_reconfigured(live, before, limit, to, now, space);
         limit = to;
         ASSERT_TRUE(restore(replayed, after, limit, 0, now));
       } else {

@@ -25,6 +25,8 @@ struct Verdict {
 /// holds it. The state comes with the verdict because both need the dearest step, bringing the state to the present.
 struct Outcome : Verdict {
   RecordedState after;
+  /// Of a limit with several windows; see WindowSpace. The verdict is then that of WindowOutcomes::shown.
+  const struct WindowOutcomes* windows = nullptr;
 };
 
 /// What a status shows.

@@ -21,6 +21,17 @@ void write_limit_members(JsonWriter& json, const Limit& limit) {
   json.member<"algorithm">(algorithm_name(limit.algorithm));
 }
 
+void write(JsonWriter& json, const WindowStatus& window) {
+  json.begin_object();
+  write_limit_members(json, window.limit);
+  json.member<"limit">(window.limit.capacity());
+  json.member<"remaining">(window.remaining);
+  json.member<"reset_at">(window.reset_at);
+  json.member<"reset_after_ms">(window.reset_after_ms);
+  json.member<"retry_after_ms">(window.retry_after_ms);
+  json.end_object();
+}
+
 void write(JsonWriter& json, const Finding& finding) {
   json.begin_object();
   json.member<"fatal">(finding.fatal);
@@ -42,6 +53,18 @@ void write(JsonWriter& json, const FileMap& file) {
 
 // Those of the header: the writer's own folder, where they would be looked for otherwise, knows none of them.
 using api::write;
+
+/// Of an event: the rules alone.
+void write_windows(JsonWriter& json, const Limit& limit) {
+  json.name<"windows">();
+  json.begin_array();
+  for (std::size_t i = 0; i < limit.window_count(); ++i) {
+    json.begin_object();
+    write_limit_members(json, limit.window(i));
+    json.end_object();
+  }
+  json.end_array();
+}
 
 template <base::MemberName kName, typename T>
 void write_array(JsonWriter& json, const std::vector<T>& values) {
@@ -69,6 +92,7 @@ void write(JsonWriter& json, const Decision& decision) {
     json.member<"degraded">(decision.allowed);
   }
   if (decision.would_deny) json.member<"would_deny">(*decision.would_deny);
+  if (!decision.windows.empty()) write_array<"windows">(json, decision.windows);
   json.end_object();
 }
 
@@ -108,6 +132,7 @@ void write(JsonWriter& json, const LimitStatus& status) {
   }
   json.member<"remaining">(status.remaining);
   json.member<"reset_at">(status.reset_at);
+  if (!status.windows.empty()) write_array<"windows">(json, status.windows);
   json.member<"total_allowed">(status.total_allowed);
   json.member<"total_denied">(status.total_denied);
   json.member<"total_allowed_cost">(status.total_allowed_cost);
@@ -129,6 +154,7 @@ void write(JsonWriter& json, const Event& event) {
   if (event.limit) {
     write_limit_members(json, *event.limit);
     json.member<"mode">(mode_name(event.mode));
+    if (!event.limit->further.empty()) write_windows(json, *event.limit);
   }
   json.end_object();
 }

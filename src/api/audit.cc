@@ -27,6 +27,9 @@ std::string quoted_key(std::string_view key) {
 /// Equal for limits that mean the same, and for no others.
 std::string limit_text(Limit limit) {
   if (limit.burst == limit.rate) limit.burst.reset();
+  for (Limit& window : limit.further) {
+    if (window.burst == window.rate) window.burst.reset();
+  }
   return format_limit(limit);
 }
 

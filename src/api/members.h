@@ -15,7 +15,7 @@ namespace flint::api {
 /// The first thing that is wrong is kept, named by its path (`items[3].cost`); after it, reads give nothing more.
 class Members {
  public:
-  /// `path` is where the object is, empty for the body itself. At most 8 names, which outlive this.
+  /// `path` is where the object is, empty for the body itself. At most 12 names, which outlive this.
   Members(const JsonDocument& document, const JsonNode& object, std::string_view path,
           std::initializer_list<std::string_view> names);
 
@@ -36,7 +36,7 @@ class Members {
   [[nodiscard]] const Status& status() const { return status_; }
 
  private:
-  static constexpr std::size_t kMostMembers = 8;
+  static constexpr std::size_t kMostMembers = 12;
   struct Member {
     std::string_view name;
     const JsonNode* node = nullptr;

@@ -154,6 +154,7 @@ constexpr std::array kResetPrefix = std::to_array<Argument>({{"prefix", kBody, k
 constexpr std::array kRemovePrefix = std::to_array<Argument>({{"prefix", kQuery, kRequired}});
 constexpr std::array kSetLimit = std::to_array<Argument>({{"key", kBody, kRequired},
                                                           {"limit", kBody},
+                                                          {"windows", kBody},
                                                           {"rate", kBody},
                                                           {"per", kBody},
                                                           {"algorithm", kBody},

@@ -17,15 +17,16 @@ Nanos read_period(Members& members) {
   if (node == nullptr) return {};
   const bool number = node->kind == JsonNode::Kind::kUnsigned || node->kind == JsonNode::Kind::kNumber;
   if (node->kind != JsonNode::Kind::kString && !number) {
-    members.fail({Code::kInvalidArgument, "per must be a duration such as \"1m\" or an integer of seconds, not " +
-                                              std::string(kind_name(*node)) + "."});
+    members.fail(Status::of_field(
+        members.path_of("per"),
+        "must be a duration such as \"1m\" or an integer of seconds, not " + std::string(kind_name(*node)) + "."));
     return {};
   }
   // A whole number of seconds may have been written as 60.0.
   const bool whole = node->kind == JsonNode::Kind::kUnsigned;
   Result<Nanos> period = whole ? parse_period(std::to_string(node->integer)) : parse_period(node->text);
   if (period.ok()) return *period;
-  members.fail(period.status());
+  members.fail(period.status().renamed(members.path_of("per")));
   return {};
 }
 
@@ -33,7 +34,7 @@ Algorithm read_algorithm(Members& members) {
   const std::string_view name = members.text("algorithm");
   const std::optional<Algorithm> algorithm = parse_algorithm(name);
   if (!algorithm) {
-    members.fail(base::unknown_algorithm());
+    members.fail(base::unknown_algorithm().renamed(members.path_of("algorithm")));
   }
   return algorithm.value_or(Algorithm::kTokenBucket);
 }
@@ -53,17 +54,48 @@ Limit read_rule(Members& members) {
   return limit;
 }
 
-/// `limit`, which says by itself all that the other fields could.
-Limit read_rate_string(Members& members) {
+/// `name` says by itself all that the other fields could.
+void refuse_others(Members& members, std::string_view name, std::initializer_list<std::string_view> names) {
   std::string others;
-  for (const std::string_view name : {"rate", "per", "algorithm", "burst"}) {
-    if (members.has(name)) others.append(others.empty() ? "" : ", ").append(name);
+  for (const std::string_view other : names) {
+    if (members.has(other)) others.append(others.empty() ? "" : ", ").append(other);
   }
-  if (!others.empty()) {
+  if (others.empty()) return;
+  members.fail(Status::of_field(members.path_of(name), "takes the place of rate, per, algorithm and burst: leave out " +
+                                                           others + ", or " + std::string(name) + "."));
+}
+
+Limit read_windows(const JsonDocument& body, Members& members) {
+  refuse_others(members, "windows", {"rate", "per", "algorithm", "burst"});
+  const JsonNode* array = members.status().ok() ? members.any("windows") : nullptr;
+  if (array == nullptr) return {};
+  const std::string path = members.path_of("windows");
+  if (array->kind != JsonNode::Kind::kArray || array->size < 1 || array->size > kMaxWindows) {
     members.fail(Status::of_field(
-        "limit", "takes the place of rate, per, algorithm and burst: leave out " + others + ", or limit."));
+        path, "must be an array of 1 to " + std::to_string(kMaxWindows) + " objects with rate and per."));
     return {};
   }
+  Limit limit;
+  const JsonNode* node = body.first_child(*array);
+  for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
+    Members parts(body, *node, path + "[" + std::to_string(i) + "]", {"rate", "per", "algorithm", "burst"});
+    Limit& window = i == 0 ? limit : limit.further.emplace_back();
+    if (parts.status().ok()) window = read_rule(parts);
+    if (parts.status().ok()) continue;
+    members.fail(parts.status());
+    return {};
+  }
+  return limit;
+}
+
+/// In fields: one window, or several.
+Limit read_parts(const JsonDocument& body, Members& members) {
+  return members.has("windows") ? read_windows(body, members) : read_rule(members);
+}
+
+Limit read_rate_string(Members& members) {
+  refuse_others(members, "limit", {"windows", "rate", "per", "algorithm", "burst"});
+  if (!members.status().ok()) return {};
   const std::string_view text = members.text("limit");
   if (!members.status().ok()) return {};
   const Result<Limit> limit = parse_limit(text);
@@ -73,9 +105,9 @@ Limit read_rate_string(Members& members) {
 }
 
 /// A limit by the members of an object: a rate string, or its parts.
-Limit read_limit_members(Members& members) {
+Limit read_limit_members(const JsonDocument& body, Members& members) {
   if (members.has("limit")) return read_rate_string(members);
-  if (members.has("rate") || members.has("per")) return read_rule(members);
+  if (members.has("windows") || members.has("rate") || members.has("per")) return read_parts(body, members);
   members.fail(Status::of_field("limit", "is missing: give limit, such as \"100/m\", or both rate and per."));
   return {};
 }
@@ -97,13 +129,13 @@ std::optional<Limit> read_carried(const JsonDocument& body, Members& members) {
                                               std::string(kind_name(*node)) + "."});
     return std::nullopt;
   }
-  Members parts(body, *node, members.path_of("limit"), {"rate", "per", "algorithm", "burst", "mode"});
+  Members parts(body, *node, members.path_of("limit"), {"rate", "per", "algorithm", "burst", "windows", "mode"});
   if (parts.has("mode")) {
     parts.fail(Status::of_field(parts.path_of("mode"),
                                 "cannot come with a check: set it with the limit of a key or of a pattern."));
   }
   Limit limit;
-  if (parts.status().ok()) limit = read_rule(parts);
+  if (parts.status().ok()) limit = read_parts(body, parts);
   if (parts.status().ok()) return limit;
   members.fail(parts.status());
   return std::nullopt;
@@ -265,11 +297,11 @@ Result<CheckAllRequest> read_check_all(const JsonDocument& body) {
 }
 
 Result<LimitRequest> read_limit(const JsonDocument& body) {
-  Members members(body, body.root(), "", {"key", "limit", "rate", "per", "algorithm", "burst", "override", "mode"});
+  Members members(body, body.root(), "", {"key", "limit", "windows", "rate", "per", "algorithm", "burst", "override", "mode"});
   if (!members.status().ok()) return members.status();
   LimitRequest request;
   request.key = members.text("key");
-  request.limit = read_limit_members(members);
+  request.limit = read_limit_members(body, members);
   request.options.overrides = members.flag("override");
   if (members.has("mode")) request.options.mode = read_mode(members);
   if (!members.status().ok()) return members.status();

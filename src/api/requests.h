@@ -53,7 +53,8 @@ Result<CheckAllRequest> read_check_all(const JsonDocument& body);
 /// `{"checks":[...]}`, each as read_check() takes it. Fails only where that is not so of the whole.
 Result<CheckBatchRequest> read_check_batch(const JsonDocument& body);
 /// `{"key","limit"}`, a rate string; or `{"key","rate","per","algorithm"?,"burst"?}`, where `per` is a duration as
-/// text, or an integer of seconds. And `"override"?,"mode"?`.
+/// text, or an integer of seconds; or `{"key","windows":[...]}` with 1 to kMaxWindows such objects without `key`. And
+/// `"override"?,"mode"?`.
 Result<LimitRequest> read_limit(const JsonDocument& body);
 /// `{"key"}`
 Result<std::string_view> read_reset(const JsonDocument& body);

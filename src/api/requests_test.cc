@@ -160,6 +160,29 @@ TEST(CheckAllRequest, NamesTheItemThatIsWrong) {
   EXPECT_EQ(Reading(many + "]}", read_check_all).message(), "items must contain 1 to 128 keys, not 129.");
 }
 
+TEST(LimitRequest, TakesSeveralWindows) {
+  using std::chrono::hours;
+  using std::chrono::seconds;
+  const Limit limit{10, seconds(1), Algorithm::kTokenBucket, 20, {{1000, hours(1), Algorithm::kFixedWindowCounter}}};
+  const char* windows =
+      R"([{"rate":10,"per":"1s","burst":20},{"rate":1000,"per":3600,"algorithm":"fixed_window_counter"}])";
+  const Reading array(std::string(R"({"key":"k","windows":)") + windows + "}", read_limit);
+  ASSERT_TRUE(array->ok()) << array.message();
+  EXPECT_EQ((**array).limit, limit);
+  const Reading text(R"({"key":"k","limit":"10/s burst 20, 1000/h fixed_window_counter"})", read_limit);
+  ASSERT_TRUE(text->ok()) << text.message();
+  EXPECT_EQ((**text).limit, limit);
+  const Reading carried(std::string(R"({"key":"k","limit":{"windows":)") + windows + "}}", read_check);
+  ASSERT_TRUE(carried->ok()) << carried.message();
+  EXPECT_EQ((**carried).limit, limit);
+  EXPECT_EQ(Reading(R"({"key":"k","limit":{"windows":[{"rate":1,"per":"1s"}],"rate":1}})", read_check).message(),
+            "limit.windows takes the place of rate, per, algorithm and burst: leave out rate, or windows.");
+  EXPECT_EQ(Reading(R"({"key":"k","windows":[{"rate":1,"per":"1s"},{"rate":1,"per":"x"}]})", read_limit)
+                .message()
+                .substr(0, 14),
+            "windows[1].per");
+}
+
 TEST(LimitRequest, TakesAPeriodAsTextOrInSeconds) {
   using std::chrono::minutes;
   const Reading text(R"({"key":"k","rate":10,"per":"1m","burst":20})", read_limit);

@@ -107,7 +107,9 @@ std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept {
   return std::nullopt;
 }
 
-Status validate_limit(const Limit& limit) {
+namespace {
+
+Status validate_window(const Limit& limit) {
   if (Status status = validate_units("rate", limit.rate); !status.ok()) return status;
   if (Status status = validate_period(limit.per); !status.ok()) return status;
   if (!is_known(limit.algorithm)) {
@@ -119,6 +121,40 @@ Status validate_limit(const Limit& limit) {
                                          std::string(algorithm_name(limit.algorithm)) + ".");
   }
   return validate_units("burst", *limit.burst);
+}
+
+Status validate_windows(const Limit& limit) {
+  if (limit.window_count() > kMaxWindows) {
+    return Status::of_field("windows", "must be 1 to " + std::to_string(kMaxWindows) + ", not " +
+                                           std::to_string(limit.window_count()) + ".");
+  }
+  for (std::size_t i = 0; i < limit.window_count(); ++i) {
+    const std::string path = "windows[" + std::to_string(i) + "]";
+    if (Status status = validate_window(limit.window(i)); !status.ok()) {
+      return status.renamed(path + "." + std::string(status.field()));
+    }
+    if (i > 0 && limit.window(i).window_count() > 1) {
+      return Status::of_field(path, "must be one window, without further ones.");
+    }
+    for (std::size_t before = 0; before < i; ++before) {
+      if (limit.window(before).per != limit.window(i).per) continue;
+      return Status::of_field("windows", "must not have two windows of " + base::format_period(limit.window(i).per) +
+                                             ": keep one of them.");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status validate_limit(const Limit& limit) {
+  return limit.further.empty() ? validate_window(limit) : validate_windows(limit);
+}
+
+Units Limit::lowest_capacity() const noexcept {
+  Units lowest = capacity();
+  for (const Limit& window : further) lowest = std::min(lowest, window.capacity());
+  return lowest;
 }
 
 // Every check comes through here, and nearly all keys are ASCII: one pass over words decides for them, and the walk

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/invalid.h"
 #include "base/period.h"
 #include "base/utf8.h"
+#include "flint/limit.h"
 
 namespace flint::base {
 namespace {
@@ -37,8 +39,8 @@ struct Unit {
 };
 
 // In lower case only: elsewhere, M is a month.
-constexpr std::array kSymbols = std::to_array<Unit>(
-    {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}});
+constexpr std::array kSymbols =
+    std::to_array<Unit>({{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}});
 // With or without an s at the end.
 constexpr std::array kUnitWords = std::to_array<Unit>({{"msec", 1},
                                                        {"millisecond", 1},
@@ -101,18 +103,23 @@ class Parser {
  public:
   explicit Parser(std::string_view text) : rest_(text), next_(take_token(rest_)) {}
 
-  Result<Windows> windows() {
+  Result<Limit> limit() {
     if (next_.kind == Token::Kind::kEnd) return refusal("must not be empty.");
-    Windows windows;
-    for (;;) {
-      if (windows.count == kMaxWindows) {
+    Limit limit;
+    if (Status status = window(limit); !status.ok()) return status;
+    while (next_.kind != Token::Kind::kEnd) {
+      if (limit.window_count() == kMaxWindows) {
         return refusal("must have at most " + std::to_string(kMaxWindows) + " rates.", " Leave out some.");
       }
-      if (Status status = window(windows.limits.at(windows.count)); !status.ok()) return status;
-      ++windows.count;
-      if (next_.kind == Token::Kind::kEnd) return windows;
       take();  // the comma
+      Limit another;
+      if (Status status = window(another); !status.ok()) return status;
+      for (std::size_t i = 0; i < limit.window_count(); ++i) {
+        if (limit.window(i).per == another.per) return repeated(another);
+      }
+      limit.further.push_back(std::move(another));
     }
+    return limit;
   }
 
  private:
@@ -129,6 +136,10 @@ class Parser {
     take();
     if (Status status = period(limit.per); !status.ok()) return status;
     return options(limit);
+  }
+
+  static Status repeated(const Limit& window) {
+    return refusal("must not have two rates per " + format_period(window.per) + ".", " Keep one of them.");
   }
 
   Status period(Nanos& per) {
@@ -187,8 +198,7 @@ class Parser {
     if (next_.kind != Kind::kNumber) return expected(what);
     const std::string_view text = next_.text;
     if (text.back() == '_' || text.find("__") != text.npos) {
-      return refusal("needs a digit on both sides of each \"_\", not " + shown(text) + ".",
-                     " Write it like 1_000/h.");
+      return refusal("needs a digit on both sides of each \"_\", not " + shown(text) + ".", " Write it like 1_000/h.");
     }
     value = 0;
     for (const char c : text) {
@@ -230,38 +240,37 @@ class Parser {
   Token previous_;
 };
 
-}  // namespace
-
-Result<Windows> parse_windows(std::string_view text) {
-  if (text.size() > kMaxRateStringBytes) {
-    return refusal("must be at most " + std::to_string(kMaxRateStringBytes) + " bytes, not " +
-                   std::to_string(text.size()) + ".");
-  }
-  if (!is_printable_ascii(text)) {
-    const auto* at = std::find_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; });
-    return refusal("must be printable ASCII: the byte at offset " + std::to_string(at - text.begin()) + " is not.");
-  }
-  return Parser(text).windows();
+std::string format_window(const Limit& window) {
+  std::string period = format_period(window.per);
+  // One of a unit is written without the number.
+  if (period.size() > 1 && period[0] == '1' && !is_digit(period[1])) period.erase(0, 1);
+  std::string text = std::to_string(window.rate) + "/" + period;
+  if (window.burst) text += " burst " + std::to_string(*window.burst);
+  if (window.algorithm != Algorithm::kTokenBucket) text += " " + std::string(algorithm_name(window.algorithm));
+  return text;
 }
 
+}  // namespace
 }  // namespace flint::base
 
 namespace flint {
 
 Result<Limit> parse_limit(std::string_view text) {
-  const Result<base::Windows> windows = base::parse_windows(text);
-  if (!windows.ok()) return windows.status();
-  if (windows->count == 1) return windows->limits.front();
-  return base::refusal("must be one rate, not " + std::to_string(windows->count) + " with commas in between.");
+  if (text.size() > base::kMaxRateStringBytes) {
+    return base::refusal("must be at most " + std::to_string(base::kMaxRateStringBytes) + " bytes, not " +
+                         std::to_string(text.size()) + ".");
+  }
+  if (!base::is_printable_ascii(text)) {
+    const auto* at = std::find_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; });
+    return base::refusal("must be printable ASCII: the byte at offset " + std::to_string(at - text.begin()) +
+                         " is not.");
+  }
+  return base::Parser(text).limit();
 }
 
 std::string format_limit(const Limit& limit) {
-  std::string period = base::format_period(limit.per);
-  // One of a unit is written without the number.
-  if (period.size() > 1 && period[0] == '1' && !base::is_digit(period[1])) period.erase(0, 1);
-  std::string text = std::to_string(limit.rate) + "/" + period;
-  if (limit.burst) text += " burst " + std::to_string(*limit.burst);
-  if (limit.algorithm != Algorithm::kTokenBucket) text += " " + std::string(algorithm_name(limit.algorithm));
+  std::string text = base::format_window(limit);
+  for (const Limit& window : limit.further) text += ", " + base::format_window(window);
   return text;
 }
 

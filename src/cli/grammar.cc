@@ -105,6 +105,7 @@ constexpr std::array kCommands = std::to_array<Command>({
      .summary = "Set the limit of a key or a pattern",
      .details =
          "A LIMIT is written as 100/m, 100 per minute, 5/15m, 10/s burst 20 or 1000/d fixed_window_counter.\n"
+         "Several windows are separated by commas: 10/s burst 20, 1000/h.\n"
          "The options --rate, --per, --algorithm and --burst say the same. A call without --mode sets enforce.\n"
          "Creates the data directory if it is not there. Setting a limit again changes it; what was used\n"
          "stays used. A key is 1 to 512 bytes of UTF-8; one that starts with \"-\" goes after \"--\".\n"

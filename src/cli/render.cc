@@ -21,8 +21,8 @@ std::string wait_of(const json::value& millis) {
 
 bool is_true(const json::value& value) { return value.is_bool() && value.get_bool(); }
 
-/// The rate string of a status or an event, with the burst when it is not the rate: `100/m burst 150`.
-std::string rule_of(const json::value& status) {
+/// The rate string of one window.
+std::string window_rule_of(const json::value& status) {
   const auto rate = unsigned_of(member(status, "rate"));
   const auto millis = unsigned_of(member(status, "per_millis"));
   if (!rate || !millis || *millis > static_cast<std::uint64_t>(kMaxPeriod / std::chrono::milliseconds(1))) return "-";
@@ -35,6 +35,15 @@ std::string rule_of(const json::value& status) {
   const bool is_enforced = mode.is_null() || mode == "enforce";
   // A newer server may have more algorithms and modes.
   return format_limit(limit) + (known ? "" : " " + algorithm) + (is_enforced ? "" : ", " + shown(mode));
+}
+
+/// The rate string of a status or an event, with the burst when it is not the rate: `100/m burst 150, 2000/h`.
+std::string rule_of(const json::value& status) {
+  const json::array& windows = elements(member(status, "windows"));
+  if (windows.empty()) return window_rule_of(status);
+  std::string text;
+  for (const json::value& window : windows) text += (text.empty() ? "" : ", ") + window_rule_of(window);
+  return text;
 }
 
 struct Fact {
@@ -190,12 +199,19 @@ Shown render_check_batch(const json::value& answer, const json::object& asked, c
 }
 
 Shown render_status(const json::value& status, const json::object& /*asked*/, const Style& style) {
-  std::vector<Fact> facts = {{"limit", rule_of(status)}, {"algorithm", shown(member(status, "algorithm"))}};
+  std::vector<Fact> facts = {{"limit", rule_of(status)}};
+  const json::array& windows = elements(member(status, "windows"));
+  if (windows.empty()) facts.push_back({"algorithm", shown(member(status, "algorithm"))});
   const json::value& keys = member(status, "keys");
   if (const std::string source = source_of(status); !source.empty()) facts.push_back({"comes from", source});
   if (keys.is_null()) {
     facts.push_back({"remaining", shown(member(status, "remaining"))});
     facts.push_back({"full again at", shown(member(status, "reset_at"))});
+    for (const json::value& window : windows) {
+      facts.push_back({"window " + window_rule_of(window),
+                       shown(member(window, "remaining")) + " of " + shown(member(window, "limit")) +
+                           " remaining, full again at " + shown(member(window, "reset_at"))});
+    }
   } else {
     facts.push_back({"overrides", is_true(member(status, "override")) ? "limits that checks carry" : "nothing"});
     facts.push_back({"keys", shown(keys)});

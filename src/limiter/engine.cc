@@ -91,6 +91,21 @@ WallTime shown_reset(const Moment& at, Nanos after) noexcept {
   return std::chrono::ceil<milliseconds>(reset_at);
 }
 
+std::vector<WindowStatus> shown_windows(const Limit& limit, const algorithm::WindowOutcomes* each, const Moment& at) {
+  std::vector<WindowStatus> windows(limit.window_count());
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const Limit& window = limit.window(i);
+    const algorithm::Verdict verdict =
+        each != nullptr ? each->verdicts[i] : algorithm::Verdict{.allowed = true, .remaining = window.capacity()};
+    windows[i] = {.limit = {window.rate, window.per, window.algorithm, window.burst},
+                  .remaining = verdict.remaining,
+                  .reset_at = shown_reset(at, verdict.reset_after),
+                  .reset_after_ms = ceil_ms(verdict.reset_after),
+                  .retry_after_ms = ceil_ms(verdict.retry_after)};
+  }
+  return windows;
+}
+
 Status Engine::check_open() const {
   if (!is_ours()) [[unlikely]]
     return belongs_to_parent();
@@ -133,6 +148,7 @@ inline Engine::Item Engine::find_item(std::string_view key, Units cost) {
 Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
   if (Status open = check_open(); !open.ok()) return open;
   base::MutexLock lock(mutex_);
+  windows_.clear();
   Item item = find_item(key, cost);
   const Moment at = clock_->now();
   if (item.limit == nullptr) return check_by_rules(item, nullptr, false, at, nullptr);
@@ -164,6 +180,7 @@ Result<Deferred<Decision>> Engine::check_one(const BatchCheck& one, RememberedRe
   if (one.limit != nullptr) {
     if (Status valid = validate_limit(*one.limit); !valid.ok()) return valid;
   }
+  windows_.clear();
   const Moment at = clock_->now();
   if (once != nullptr) {
     const Result<const RememberedRequest*> first = first_of(*once, at);
@@ -194,6 +211,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
   }
   boost::container::static_vector<Item, kMaxCheckAllItems> items;
   base::MutexLock lock(mutex_);
+  windows_.clear();
   Rulings rulings;  // its rules are let go of under the mutex
   const Moment at = clock_->now();
   if (once) {
@@ -233,7 +251,9 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
 
 bool Engine::could_pass(const Item& item) noexcept {
   if (item.limit == nullptr || item.cost < 1) return false;
-  return item.cost <= item.limit->capacity() || (item.mode != Mode::kEnforce && item.cost <= kMaxUnits);
+  if (item.mode != Mode::kEnforce && item.cost <= kMaxUnits) return true;
+  return item.cost <= item.limit->capacity() &&
+         (item.limit->further.empty() || item.cost <= item.limit->lowest_capacity());
 }
 
 Status Engine::why_not(const Item& item) {
@@ -248,7 +268,7 @@ Status Engine::why_not(const Item& item) {
             fmt::format("cost must be a whole number from 1 to {}, not {}.", kMaxUnits, item.cost)};
   }
   return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass.",
-                                              item.cost, item.key, item.limit->capacity())};
+                                              item.cost, item.key, item.limit->lowest_capacity())};
 }
 
 /// Keys that are there are told apart by their entries, and only new ones by their names.
@@ -279,13 +299,14 @@ Status Engine::check_distinct(std::span<const Item> items) {
 /// never anything to undo. The record comes before the change because a state that the log does not hold would be
 /// granted again after a crash. Both happen under one hold of the mutex, so the log has the events in the order in
 /// which they were decided. Nothing waits here: the caller waits for the ticket once the mutex is released.
-bool Engine::decide(std::span<Item> items, const Moment& at) const {
+bool Engine::decide(std::span<Item> items, const Moment& at) {
   for (Item& item : items) {
     if (item.mode != Mode::kEnforce) [[unlikely]] {
       decide_otherwise(item, at);
     } else {
-      item.outcome = item.is_beyond_most_keys() ? beyond_most_keys(item)
-                                                : algorithm::decide(*item.state, *item.limit, item.cost, at.time);
+      item.outcome = item.is_beyond_most_keys()
+                         ? beyond_most_keys(item)
+                         : algorithm::decide(*item.state, *item.limit, item.cost, at.time, windows_);
     }
     if (!item.outcome.allowed) return false;
   }
@@ -294,12 +315,13 @@ bool Engine::decide(std::span<Item> items, const Moment& at) const {
 
 /// A shadow answers as if its limit were enforced, and lets pass what that would deny. So usage, and what is counted,
 /// are those of the enforced limit, which is what a shadow is for.
-void Engine::decide_otherwise(Item& item, const Moment& at) const {
-  if (item.mode == Mode::kBlock || item.cost > item.limit->capacity()) {
+void Engine::decide_otherwise(Item& item, const Moment& at) {
+  if (item.mode == Mode::kBlock || item.cost > item.limit->lowest_capacity()) {
     item.outcome = left(item, false, at);
   } else {
-    item.outcome = item.is_beyond_most_keys() ? beyond_most_keys(item)
-                                              : algorithm::decide(*item.state, *item.limit, item.cost, at.time);
+    item.outcome = item.is_beyond_most_keys()
+                       ? beyond_most_keys(item)
+                       : algorithm::decide(*item.state, *item.limit, item.cost, at.time, windows_);
   }
   if (item.mode != Mode::kShadow) return;
   item.would_deny = !item.outcome.allowed;
@@ -308,18 +330,30 @@ void Engine::decide_otherwise(Item& item, const Moment& at) const {
 }
 
 algorithm::Outcome Engine::left(const Item& item, bool allowed, const Moment& at) {
+  if (const algorithm::WindowOutcomes* each = algorithm::view_windows(*item.state, *item.limit, at.time, windows_)) {
+    algorithm::Verdict verdict = each->verdicts[each->shown];
+    verdict.allowed = allowed;
+    return {verdict, {}, each};
+  }
   const algorithm::View view = algorithm::view(*item.state, *item.limit, at.time);
   return {{.allowed = allowed, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}}, {}};
 }
 
 /// Nothing is known of such a key, so its quota is full and stays so.
-algorithm::Outcome Engine::beyond_most_keys(const Item& item) const {
+algorithm::Outcome Engine::beyond_most_keys(const Item& item) {
   const bool allowed = options_.on_full == OnFull::kAllow;
-  return {{.allowed = allowed,
-           .remaining = item.limit->capacity(),
-           .reset_after = {},
-           .retry_after = allowed ? Nanos(0) : Nanos(std::chrono::seconds(1))},
-          {}};
+  algorithm::Verdict verdict{.allowed = allowed,
+                             .remaining = item.limit->lowest_capacity(),
+                             .reset_after = {},
+                             .retry_after = allowed ? Nanos(0) : Nanos(std::chrono::seconds(1))};
+  if (item.limit->further.empty()) return {verdict, {}};
+  algorithm::WindowOutcomes& each = windows_.add();
+  for (std::size_t i = 0; i < item.limit->window_count(); ++i) {
+    each.verdicts[i] = verdict;
+    each.verdicts[i].remaining = item.limit->window(i).capacity();
+    if (verdict.remaining == each.verdicts[i].remaining) each.shown = static_cast<std::uint8_t>(i);
+  }
+  return {verdict, {}, &each};
 }
 
 inline Result<Ticket> Engine::settle(std::span<Item> items, bool plain, bool allowed, const Moment& at,
@@ -374,7 +408,8 @@ Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const Limit* carri
 }
 
 Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at, RememberedRequest* once) {
-  EventWriter event(EventType::kAllowed, at, once == nullptr ? 0 : most_once_bytes(items.size(), *once));
+  const std::size_t most_bytes = items.size() * kMaxItemBytes + windows_.size() * kMaxWindowsBytes;
+  EventWriter event(EventType::kAllowed, at, once == nullptr ? most_bytes : most_bytes + most_once_bytes(*once));
   if (once != nullptr) event.once(*once);
   for (const Item& item : items) {
     event.allowed(
@@ -414,17 +449,20 @@ inline const Engine::Item& Engine::unconsumed(std::span<Item> items, const Momen
 }
 
 inline Decision Engine::decision(const Item& item, const Moment& at) const {
+  const algorithm::WindowOutcomes* const each = item.outcome.windows;
+  const Limit& shown = each == nullptr ? *item.limit : item.limit->window(each->shown);
   return {.key = std::string(item.key),
           .allowed = item.outcome.allowed,
           .cost = item.cost,
-          .capacity = item.limit->capacity(),
+          .capacity = shown.capacity(),
           .remaining = item.outcome.remaining,
           .reset_at = shown_reset(at, item.outcome.reset_after),
           .reset_after_ms = ceil_ms(item.outcome.reset_after),
           .retry_after_ms = item.mode == Mode::kBlock ? std::nullopt : std::optional(ceil_ms(item.outcome.retry_after)),
-          .algorithm = item.limit->algorithm,
+          .algorithm = shown.algorithm,
           .keys_full = item.is_beyond_most_keys(),
-          .would_deny = item.mode == Mode::kShadow ? std::optional(item.would_deny) : std::nullopt};
+          .would_deny = item.mode == Mode::kShadow ? std::optional(item.would_deny) : std::nullopt,
+          .windows = each == nullptr ? std::vector<WindowStatus>() : shown_windows(*item.limit, each, at)};
 }
 
 void Engine::note_record(KeyEntry& entry, storage::Seq seq) { entry.note_record(seq, pending_.take(entry)); }

@@ -129,19 +129,19 @@ class Engine {
   /// Says of the new keys among the items that there is no room for them, if there is none.
   void mark_full(std::span<Item> items) FLINT_REQUIRES(mutex_);
   void pay_for_births() FLINT_REQUIRES(mutex_);
-  [[nodiscard]] algorithm::Outcome beyond_most_keys(const Item& item) const;
+  [[nodiscard]] algorithm::Outcome beyond_most_keys(const Item& item) FLINT_REQUIRES(mutex_);
   /// Of a limit that is not enforced.
-  void decide_otherwise(Item& item, const Moment& at) const;
+  void decide_otherwise(Item& item, const Moment& at) FLINT_REQUIRES(mutex_);
   /// What is left, where nothing is consumed.
-  [[nodiscard]] static algorithm::Outcome left(const Item& item, bool allowed, const Moment& at);
+  [[nodiscard]] algorithm::Outcome left(const Item& item, bool allowed, const Moment& at) FLINT_REQUIRES(mutex_);
   /// Where nothing was consumed: the items before the one that denied, which is returned, say what remains now.
-  static const Item& unconsumed(std::span<Item> items, const Moment& at);
+  const Item& unconsumed(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] static bool could_pass(const Item& item) noexcept;
   [[nodiscard]] static Status why_not(const Item& item);
   [[nodiscard]] static Status check_distinct(std::span<const Item> items);
   /// Decides the items in their order, up to the first one that denies. The items after that one are not decided:
   /// theirs is the verdict of a denial without a reason. True if all are allowed.
-  [[nodiscard]] bool decide(std::span<Item> items, const Moment& at) const;
+  [[nodiscard]] bool decide(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
   /// Logs and applies what was decided.
   /// `once`, here and below: a request that came with an id; null for one without.
   [[nodiscard]] Result<Ticket> settle(std::span<Item> items, bool plain, bool allowed, const Moment& at,
@@ -190,7 +190,7 @@ class Engine {
     Units cost = 0;
     algorithm::Outcome outcome;
   };
-  [[nodiscard]] static std::vector<Charge> charges_of(const Item& item, const Moment& at);
+  [[nodiscard]] std::vector<Charge> charges_of(const Item& item, const Moment& at) FLINT_REQUIRES(mutex_);
   static void apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charges, const Moment& at);
 
   /// Forgets the keys among some of the next ones that are as good as new; at most so many, in one record.
@@ -218,8 +218,7 @@ class Engine {
   void report_slow_disk(DoctorReport& report) FLINT_REQUIRES(mutex_);
   /// Of a pattern, without the sums of its keys.
   [[nodiscard]] LimitStatus describe(KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] algorithm::View describe_born(KeyEntry& entry, LimitStatus& status, const Moment& at)
-      FLINT_REQUIRES(mutex_);
+  void describe_born(KeyEntry& entry, LimitStatus& status, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] static LimitStatus describe_unborn(std::string_view key, const KeyEntry& pattern, const Moment& at);
   /// Adds the sums of its keys.
   Status sum_up(LimitStatus& pattern);
@@ -248,6 +247,8 @@ class Engine {
   std::optional<LimiterClock> clock_ FLINT_GUARDED_BY(mutex_);
   std::atomic<bool> closed_ = false;
 
+  /// What the call in progress decides of limits with several windows.
+  algorithm::WindowSpace windows_ FLINT_GUARDED_BY(mutex_);
   PendingDenials pending_ FLINT_GUARDED_BY(mutex_);
   std::uint64_t allowed_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t denied_ FLINT_GUARDED_BY(mutex_) = 0;
@@ -279,5 +280,8 @@ class Engine {
 [[nodiscard]] std::uint64_t ceil_ms(Nanos time) noexcept;
 /// A reset_at as users see it.
 [[nodiscard]] WallTime shown_reset(const Moment& at, Nanos after) noexcept;
+/// Each window of a limit that has several, as users see it; `each` is null where nothing is in use.
+[[nodiscard]] std::vector<WindowStatus> shown_windows(const Limit& limit, const algorithm::WindowOutcomes* each,
+                                                      const Moment& at);
 
 }  // namespace flint::limiter

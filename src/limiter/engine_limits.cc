@@ -28,6 +28,9 @@ Status misplaced_star(std::string_view key) {
 
 Limit normalized(Limit limit) noexcept {
   if (limit.burst == limit.rate) limit.burst.reset();
+  for (Limit& window : limit.further) {
+    if (window.burst == window.rate) window.burst.reset();
+  }
   return limit;
 }
 
@@ -64,13 +67,15 @@ Result<Ticket> Engine::configure(KeyEntry& entry, bool is_new, const Limit& limi
   if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
   algorithm::State next =
       is_new ? algorithm::fresh(limit, at.time) : algorithm::reconfigure(usage.state, usage.limit(), limit, at.time);
+  windows_.clear();
   EventWriter event(EventType::kConfigured, at);
-  event.configured({.id = entry.id,
-                    .cost = 0,
-                    .denials = pending_.of(entry),
-                    .after = is_new ? algorithm::describe(next, limit, at.time)
-                                    : algorithm::describe_reconfigured(next, usage.limit(), limit, at.time)},
-                   entry.key, limit, mode);
+  event.configured(
+      {.id = entry.id,
+       .cost = 0,
+       .denials = pending_.of(entry),
+       .after = is_new ? algorithm::describe(next, limit, at.time, windows_)
+                       : algorithm::describe_reconfigured(next, usage.state, usage.limit(), limit, at.time, windows_)},
+      entry.key, limit, mode);
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
   const bool was_born = entry.kind == KeyKind::kBorn;

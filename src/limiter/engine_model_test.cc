@@ -101,7 +101,7 @@ class Comparison {
     return random_.one_in(2) ? Mode::kShadow : Mode::kBlock;
   }
   Units any_cost(const std::string& key, const std::optional<Limit>& carried = {}) {
-    const Units capacity = model_.limit_of(key, carried).capacity();
+    const Units capacity = model_.limit_of(key, carried).lowest_capacity();
     const Units remaining = carried ? random_.pick(4) : model_.status(key).remaining;
     const std::array<Units, 5> costs = {random_.any_of(kCosts), remaining, remaining + 1, capacity,
                                         1 + random_.any_up_to(capacity - 1)};
@@ -111,6 +111,18 @@ class Comparison {
   }
 
   Limit any_limit() {
+    Limit limit = any_window();
+    for (std::uint64_t more = random_.one_in(3) ? 1 + random_.pick(3) : 0; more > 0; --more) {
+      const Limit window = any_window();
+      const bool is_new =
+          window.per != limit.per && std::none_of(limit.further.begin(), limit.further.end(),
+                                                  [&](const Limit& other) { return other.per == window.per; });
+      if (is_new) limit.further.push_back(window);
+    }
+    return limit;
+  }
+
+  Limit any_window() {
     Limit limit{
         .rate = 1 + random_.any_up_to(random_.one_in(6) ? kMaxUnits - 1 : 30),
         .per = std::chrono::milliseconds(1 + random_.any_up_to(random_.one_in(6) ? kMaxPeriod / 1ms - 1 : 5'000)),
@@ -123,12 +135,34 @@ class Comparison {
   void limit() {
     const std::string key = any_key();
     Limit limit = any_limit();
-    if (model_.holds_for(key) && random_.one_in(4)) limit.per = model_.limit_of(key).per;
+    if (model_.holds_for(key) && random_.one_in(4)) limit = neighbour_of(model_.limit_of(key));
     if (model_.holds_for(key) && random_.one_in(4)) limit = model_.limit_of(key);
     const LimitOptions options{.mode = any_mode()};
     must(engine_.limit(key, limit, options));
     model_.limit(key, limit, options);
     compare(key);
+  }
+
+  /// The same windows but for some: one more or less, in another order, or with other numbers.
+  Limit neighbour_of(const Limit& limit) {
+    std::vector<Limit> windows;
+    for (std::size_t i = 0; i < limit.window_count(); ++i) {
+      windows.push_back(limit.window(i));
+      windows.back().further.clear();
+    }
+    for (Limit& window : windows) {
+      if (random_.one_in(2)) window.rate = 1 + random_.any_up_to(30);
+      if (!random_.one_in(4)) continue;
+      window.algorithm = random_.any_of(kAlgorithms);
+      window.burst.reset();
+    }
+    std::rotate(windows.begin(), windows.begin() + static_cast<std::ptrdiff_t>(random_.pick(windows.size())),
+                windows.end());
+    if (windows.size() > 1 && random_.one_in(3)) windows.pop_back();
+    Limit next = windows.front();
+    next.further.assign(windows.begin() + 1, windows.end());
+    if (validate_limit(next).ok()) return next;
+    return limit;
   }
 
   void limit_pattern() {

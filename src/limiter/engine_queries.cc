@@ -48,6 +48,24 @@ void add(const Counters& counters, LimitStatus& sum) {
   later(sum.last_reset_at, counters.last_reset_at);
 }
 
+/// How much of the status's limit is left: `state` is that of its usage.
+void show_usage(LimitStatus& status, const algorithm::State& state, const Moment& at) {
+  algorithm::WindowSpace space;
+  const algorithm::WindowOutcomes* each = algorithm::view_windows(state, status.limit, at.time, space);
+  if (each != nullptr) status.windows = shown_windows(status.limit, each, at);
+  const algorithm::View view =
+      each == nullptr ? algorithm::view(state, status.limit, at.time)
+                      : algorithm::View{each->verdicts[each->shown].remaining, each->verdicts[each->shown].reset_after};
+  status.remaining = view.remaining;
+  status.reset_at = shown_reset(at, view.reset_after);
+}
+
+void show_unused(LimitStatus& status, const Moment& at) {
+  if (!status.limit.further.empty()) status.windows = shown_windows(status.limit, nullptr, at);
+  status.remaining = status.limit.lowest_capacity();
+  status.reset_at = shown_reset(at, Nanos(0));
+}
+
 }  // namespace
 
 /// A key may have no usage under the rule that holds for it now; its next check would begin one.
@@ -66,45 +84,42 @@ LimitStatus Engine::describe(KeyEntry& entry, const Moment& at) {
                      .last_denied_at = entry.counters.last_denied_at,
                      .last_reset_at = entry.counters.last_reset_at};
   if (pending.count > 0) status.last_denied_at = pending.last;
-  algorithm::View view{.remaining = entry.limit().capacity(), .reset_after = Nanos(0)};
   if (entry.kind == KeyKind::kPattern) {
     status.overrides = entry.usage.rule.overrides();
     status.keys = 0;
+    show_unused(status, at);
   } else if (entry.kind == KeyKind::kSet) {
-    view = algorithm::view(entry.usage.state, entry.limit(), at.time);
+    show_usage(status, entry.usage.state, at);
   } else {
-    view = describe_born(entry, status, at);
+    describe_born(entry, status, at);
   }
-  status.remaining = view.remaining;
-  status.reset_at = shown_reset(at, view.reset_after);
   return status;
 }
 
-algorithm::View Engine::describe_born(KeyEntry& entry, LimitStatus& status, const Moment& at) {
+void Engine::describe_born(KeyEntry& entry, LimitStatus& status, const Moment& at) {
   const KeyEntry* pattern = state_.patterns.find(entry.key.view(), false);
   if (pattern == nullptr || (entry.usage.rule.version() == 0 && !pattern->usage.rule.overrides())) {
     status.source = Source::kCarried;
-    return algorithm::view(entry.usage.state, entry.limit(), at.time);
+    return show_usage(status, entry.usage.state, at);
   }
   const Rule& rule = pattern->usage.rule;
   status.source = Source::kPattern;
   status.pattern = pattern->key.view();
   status.limit = rule.limit();
   status.mode = rule.mode();
-  if (const Usage* usage = entry.find_usage(rule)) return algorithm::view(usage->state, rule.limit(), at.time);
-  return algorithm::view(algorithm::succeed(entry.usage.state, entry.limit(), rule.limit(), at.time), rule.limit(),
-                         at.time);
+  if (const Usage* usage = entry.find_usage(rule)) return show_usage(status, usage->state, at);
+  show_usage(status, algorithm::succeed(entry.usage.state, entry.limit(), rule.limit(), at.time), at);
 }
 
 /// Of a key that a pattern matches and that is not there: as good as new.
 LimitStatus Engine::describe_unborn(std::string_view key, const KeyEntry& pattern, const Moment& at) {
-  return {.key = std::string(key),
-          .limit = pattern.limit(),
-          .source = Source::kPattern,
-          .pattern = std::string(pattern.key.view()),
-          .mode = pattern.usage.rule.mode(),
-          .remaining = pattern.limit().capacity(),
-          .reset_at = shown_reset(at, Nanos(0))};
+  LimitStatus status{.key = std::string(key),
+                     .limit = pattern.limit(),
+                     .source = Source::kPattern,
+                     .pattern = std::string(pattern.key.view()),
+                     .mode = pattern.usage.rule.mode()};
+  show_unused(status, at);
+  return status;
 }
 
 Status Engine::describe(std::span<const std::string> names, std::vector<LimitStatus>& statuses) {

@@ -127,10 +127,12 @@ Deferred<CheckAllResult> Engine::first_result(const RememberedRequest& first, st
 
 void Engine::note_verdicts(RememberedRequest& once, std::span<const Item> items) {
   for (const Item& item : items) {
-    once.verdicts.push_back({.capacity = item.limit->capacity(),
+    const algorithm::WindowOutcomes* const each = item.outcome.windows;
+    const Limit& shown = each == nullptr ? *item.limit : item.limit->window(each->shown);
+    once.verdicts.push_back({.capacity = shown.capacity(),
                              .remaining = item.outcome.remaining,
                              .reset_after = item.outcome.reset_after,
-                             .algorithm = item.limit->algorithm,
+                             .algorithm = shown.algorithm,
                              .keys_full = item.is_beyond_most_keys(),
                              .would_deny = item.mode == Mode::kShadow ? std::optional(item.would_deny) : std::nullopt});
   }

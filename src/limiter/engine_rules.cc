@@ -18,7 +18,8 @@ constexpr std::size_t kLookForRoom = 128;
 
 Status too_large() {
   return {Code::kInvalidArgument,
-          "the names of the new keys in this check are too long for one record: check fewer of them at once."};
+          "the names of the new keys in this check, and what their limits count, are too long for one record: check "
+          "fewer keys at once."};
 }
 
 }  // namespace
@@ -95,13 +96,14 @@ std::vector<Engine::Charge> Engine::charges_of(const Item& item, const Moment& a
     // All of it is new, and may be one run of a sliding log: the record holds it as it will be.
     algorithm::State next = item.ruling->draft.state;
     algorithm::consume(next, *item.limit, item.cost, at.time, item.outcome);
-    charges.back().outcome.after = algorithm::describe(next, *item.limit, at.time);
+    charges.back().outcome.after = algorithm::describe(next, *item.limit, at.time, windows_);
   }
   if (item.entry == nullptr) return charges;
   item.entry->for_each_usage([&](const Usage& usage) {
     if (&usage == deciding || usage.rule.has_ended() || charges.size() == kMaxUsages) return;
     const Units cost = algorithm::most_charged(usage.state, usage.limit(), item.cost, at.time);
-    charges.push_back({usage.rule, &usage, cost, algorithm::charged(usage.state, usage.limit(), cost, at.time)});
+    charges.push_back(
+        {usage.rule, &usage, cost, algorithm::charged(usage.state, usage.limit(), cost, at.time, windows_)});
   });
   return charges;
 }
@@ -122,7 +124,9 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at, R
   std::size_t most_bytes = once == nullptr ? 0 : most_request_bytes(once->verdicts.size());
   for (const Item& item : items) {
     charges.push_back(item.is_beyond_most_keys() ? std::vector<Charge>() : charges_of(item, at));
-    most_bytes += most_ruled_bytes(item.key.size(), charges.back().size());
+    std::size_t windows = 0;
+    for (const Charge& charge : charges.back()) windows += charge.rule.limit().window_count();
+    most_bytes += most_ruled_bytes(item.key.size(), windows);
   }
   EventWriter event(EventType::kAllowedByRules, at, most_bytes);
   if (once != nullptr) event.once(*once);

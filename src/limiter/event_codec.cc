@@ -27,10 +27,8 @@ std::uint64_t algorithm_bits(Algorithm algorithm) noexcept {
   return value <= kAlgorithmMask ? value : kLaterAlgorithm;
 }
 
-bool read_later_algorithm(base::Reader& in, Algorithm& algorithm) {
-  const auto value = in.fixed<std::uint8_t>();
-  algorithm = static_cast<Algorithm>(value);
-  return in.ok() && value > kAlgorithmMask && value <= static_cast<std::uint8_t>(kAlgorithms.back());
+bool is_later_algorithm(std::uint8_t value) noexcept {
+  return value > kAlgorithmMask && value <= static_cast<std::uint8_t>(kAlgorithms.back());
 }
 
 bool read_moment(base::Reader& in, Moment& at) {
@@ -45,41 +43,50 @@ bool read_moment(base::Reader& in, Moment& at) {
   return wall && is_wall_time(at.wall);
 }
 
-bool read_head(base::Reader& in, const Moment& at, KeyEvent& item) {
+/// `windows`: their number, where the item has the form of several.
+bool read_head(base::Reader& in, const Moment& at, KeyEvent& item, std::size_t& windows) {
   const std::uint64_t head = in.varint();
   const std::uint64_t id = head >> kIdShift;
   if (!in.ok() || id > UINT32_MAX) return false;
   item.id = static_cast<KeyId>(id);
   item.after.algorithm = static_cast<Algorithm>(head & kAlgorithmMask);
-  if ((head & kAlgorithmMask) == kLaterAlgorithm && !read_later_algorithm(in, item.after.algorithm)) return false;
+  if ((head & kAlgorithmMask) == kLaterAlgorithm) {
+    const auto form = in.fixed<std::uint8_t>();
+    if (!in.ok() || (form < kSeveralWindows && !is_later_algorithm(form))) return false;
+    windows = form < kSeveralWindows ? 0 : form - kSeveralWindows;
+    if (windows > kMaxWindows || (form >= kSeveralWindows && windows == 0)) return false;
+    item.after.algorithm = windows == 0 ? static_cast<Algorithm>(form) : Algorithm::kTokenBucket;
+  }
   return (head & kHasDenials) == 0 || read_denials(in, at, item.denials);
 }
 
-bool read_configured(base::Reader& in, LogEvent& event) {
+bool read_configured(base::Reader& in, LogEvent& event, std::size_t windows) {
   RecordedState& after = event.items.back().after;
   event.key = in.text();
-  if (!read_limit(in, after.algorithm, event.limit) || !validate_key(event.key).ok() || !read_state(in, after)) {
-    return false;
-  }
+  const bool is_read = windows > 0 ? read_windows(in, windows, event.limit) && read_states(in, windows, after, event.windows)
+                                   : read_limit(in, after.algorithm, event.limit) && read_state(in, after);
+  if (!is_read || !validate_key(event.key).ok()) return false;
   return in.left() == 0 || (read_mode(in, event.mode) && event.mode != Mode::kEnforce);
 }
 
 bool read_item(base::Reader& in, LogEvent& event) {
   KeyEvent& item = event.items.emplace_back();
-  if (!read_head(in, event.at, item)) return false;
+  std::size_t windows = 0;
+  if (!read_head(in, event.at, item, windows)) return false;
   switch (event.type) {
     case EventType::kConfigured:
-      return event.items.size() == 1 && read_configured(in, event);
+      return event.items.size() == 1 && read_configured(in, event, windows);
     case EventType::kAllowed:
       item.cost = in.varint();
-      return item.cost >= 1 && item.cost <= kMaxUnits && read_state(in, item.after);
+      if (item.cost < 1 || item.cost > kMaxUnits || windows == 1) return false;
+      return windows == 0 ? read_state(in, item.after) : read_states(in, windows, item.after, event.windows);
     case EventType::kReset:
-      return event.items.size() == 1;
+      return event.items.size() == 1 && windows == 0;
     case EventType::kDenied:
     case EventType::kWouldDeny:
-      return item.denials.count > 0;
+      return item.denials.count > 0 && windows == 0;
     case EventType::kModeChanged:
-      return event.items.size() == 1 && read_mode(in, event.mode) && read_whole_limit(in, event.limit);
+      return event.items.size() == 1 && windows == 0 && read_mode(in, event.mode) && read_whole_limit(in, event.limit);
     case EventType::kTime:
     case EventType::kClock:
     case EventType::kAllowedByRules:
@@ -156,9 +163,12 @@ EventWriter::EventWriter(EventType type, const Moment& at, std::size_t most_byte
 
 void EventWriter::head(const KeyEvent& item) noexcept {
   const bool has_denials = item.denials.count > 0;
-  out_.varint(std::uint64_t{item.id} << kIdShift | (has_denials ? kHasDenials : 0) |
-              algorithm_bits(item.after.algorithm));
-  if (algorithm_bits(item.after.algorithm) == kLaterAlgorithm) {
+  const bool has_windows = item.after.windows != nullptr;
+  const std::uint64_t bits = has_windows ? kLaterAlgorithm : algorithm_bits(item.after.algorithm);
+  out_.varint(std::uint64_t{item.id} << kIdShift | (has_denials ? kHasDenials : 0) | bits);
+  if (has_windows) {
+    out_.fixed(static_cast<std::uint8_t>(kSeveralWindows | item.after.windows->count));
+  } else if (bits == kLaterAlgorithm) {
     out_.fixed(static_cast<std::uint8_t>(item.after.algorithm));
   }
   if (!has_denials) return;
@@ -182,7 +192,7 @@ void EventWriter::denied(const KeyEvent& item) noexcept { head(item); }
 void EventWriter::configured(const KeyEvent& item, std::string_view key, const Limit& limit, Mode mode) noexcept {
   head(item);
   out_.text(key);
-  write_limit(out_, limit);
+  item.after.windows == nullptr ? write_limit(out_, limit) : write_windows(out_, limit);
   write_state(out_, item.after);
   if (mode != Mode::kEnforce) out_.fixed(static_cast<std::uint8_t>(mode));
 }
@@ -209,6 +219,7 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   event.mode = Mode::kEnforce;
   event.ruled.clear();
   event.forgotten.clear();
+  event.windows.clear();
   event.request.reset();
   if (!is_known_kind(record.kind)) return false;
   event.type = static_cast<EventType>(record.kind);
@@ -222,7 +233,11 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   }
   if (event.type == EventType::kTime) return in.done();
   if (event.type == EventType::kClock) return read_boot_time(in, event.boot) && in.done();
-  if (event.type == EventType::kAllowedByRules) return read_items(in, event.at, event.ruled, read_ruled_item);
+  if (event.type == EventType::kAllowedByRules) {
+    return read_items(in, event.at, event.ruled, [&](base::Reader& from, const Moment& at, RuledItem& item) {
+      return read_ruled_item(from, at, item, event.windows);
+    });
+  }
   if (event.type == EventType::kForgotten) return read_items(in, event.at, event.forgotten, read_forgotten);
   if (event.type == EventType::kPattern) return read_pattern(in, event.at, event.pattern) && in.done();
   do {

@@ -98,18 +98,24 @@ struct LogEvent {
   PatternEvent pattern = {};
   /// kAllowed and kAllowedByRules: what is remembered of the request, if it came with an id.
   std::optional<RememberedRequest> request = {};
+  /// Of limits that have several windows, the states that the items refer to.
+  algorithm::WindowSpace windows = {};
 };
 
 /// The most that one record holds: a check_all of kMaxCheckAllItems, or a configured key of kMaxKeyBytes.
 inline constexpr std::size_t kMaxMomentBytes = 8 + 10;
 inline constexpr std::size_t kMaxItemBytes = 7 + 6 + 30 + 30;
 inline constexpr std::size_t kMaxEventBytes = 8 + 10 + kMaxCheckAllItems * kMaxItemBytes;
-static_assert(8 + 10 + kMaxItemBytes + 2 + kMaxKeyBytes + 3 * 10 + 1 < kMaxEventBytes);
+/// More where a key has several windows.
+inline constexpr std::size_t kMaxWindowsBytes = kMaxWindows * kMaxStateBytes;
+static_assert(8 + 10 + kMaxItemBytes + 2 + kMaxKeyBytes + kMaxWindows * kMaxLimitBytes + kMaxWindowsBytes + 1 <
+              kMaxEventBytes);
+static_assert(kMaxEventBytes + kMaxCheckAllItems * kMaxWindowsBytes <= storage::kMaxPayloadBytes);
 static_assert(kMaxEventBytes <= storage::kMaxPayloadBytes);
 
-/// The most that a record holds of so many items of a request that is remembered.
-[[nodiscard]] inline std::size_t most_once_bytes(std::size_t items, const RememberedRequest& request) noexcept {
-  return kMaxMomentBytes + items * kMaxItemBytes + most_request_bytes(request.verdicts.size());
+/// The most that a record holds of a request that is remembered, beside its moment and its items.
+[[nodiscard]] inline std::size_t most_once_bytes(const RememberedRequest& request) noexcept {
+  return most_request_bytes(request.verdicts.size());
 }
 
 /// Builds one payload without allocating: construct, add, then written().

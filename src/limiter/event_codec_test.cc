@@ -144,6 +144,86 @@ TEST(EventCodec, GoldenConfigured) {
             "0000");                    // used, fraction
 }
 
+algorithm::RecordedWindows two_windows() {
+  algorithm::RecordedWindows windows{.count = 2, .states = {}, .sources = {}};
+  windows.states[0] = {Algorithm::kTokenBucket, 30, 1000};
+  windows.states[1] = {Algorithm::kSlidingWindowLog, 10, 0};
+  return windows;
+}
+
+TEST(EventCodec, GoldenAllowedBySeveralWindows) {
+  const algorithm::RecordedWindows windows = two_windows();
+  const LogEvent event{.type = EventType::kAllowed,
+                       .at = kAt,
+                       .items = {{.id = 5, .cost = 2, .denials = {}, .after = {.windows = &windows}}},
+                       .key = {},
+                       .limit = {}};
+  const Payload payload = encode(event);
+  EXPECT_EQ(hex(payload),
+            "1531423aa6bfea18"
+            "00"
+            "2882"      // id 5, no denials, 2 windows
+            "02"        // cost
+            "011ee807"  // token_bucket: used, fraction
+            "020a00");  // sliding_window_log: spent, the runs stay
+  LogEvent decoded;
+  ASSERT_TRUE(decode(EventType::kAllowed, payload, decoded));
+  EXPECT_EQ(decoded.items.front().after, event.items.front().after);
+}
+
+TEST(EventCodec, GoldenConfiguredWithSeveralWindows) {
+  algorithm::RecordedWindows windows = two_windows();
+  windows.sources[1] = 1;
+  const LogEvent event{.type = EventType::kConfigured,
+                       .at = kAt,
+                       .items = {{.id = 1, .cost = 0, .denials = {}, .after = {.windows = &windows}}},
+                       .key = "k",
+                       .limit = {.rate = 100,
+                                 .per = 60s,
+                                 .burst = 150,
+                                 .further = {{.rate = 9, .per = 1s, .algorithm = Algorithm::kSlidingWindowLog}}}};
+  const Payload payload = encode(event);
+  EXPECT_EQ(hex(payload),
+            "1531423aa6bfea18"
+            "00"
+            "0882"            // id 1, no denials, 2 windows
+            "016b"            // the key
+            "0164e0d4039601"  // token_bucket: rate, per in ms, burst
+            "0209e80700"      // sliding_window_log
+            "011ee807"        // token_bucket: used, fraction
+            "120a00");        // sliding_window_log, whose runs are those of window 0 before: units, the runs stay
+  LogEvent decoded;
+  ASSERT_TRUE(decode(EventType::kConfigured, payload, decoded));
+  EXPECT_EQ(decoded.items.front().after, event.items.front().after);
+  EXPECT_EQ(decoded.limit, event.limit);
+}
+
+TEST(EventCodec, RefusesWindowsThatNoLimiterWrites) {
+  const auto allowed = [](std::uint8_t form, const Payload& states) {
+    return decodes(EventType::kAllowed, joined({moment(1), varint(5 << 3), {std::byte{form}}, varint(2), states}));
+  };
+  const Payload bucket = joined({varint(1), varint(30), varint(7)});
+  EXPECT_TRUE(allowed(0x82, joined({bucket, bucket})));
+  EXPECT_FALSE(allowed(0x81, bucket)) << "one window has the form of one";
+  EXPECT_FALSE(allowed(0x80, {}));
+  EXPECT_FALSE(allowed(0x89, joined({bucket, bucket, bucket, bucket, bucket, bucket, bucket, bucket, bucket})));
+  EXPECT_FALSE(allowed(0x83, joined({bucket, bucket})));
+  EXPECT_FALSE(allowed(0x82, joined({bucket, varint(0x91), varint(30), varint(7)}))) << "a source beyond the windows";
+  const auto of_type = [&](EventType type) {
+    return decodes(type, joined({moment(1), varint(5 << 3), {std::byte{0x82}}, bucket, bucket}));
+  };
+  EXPECT_FALSE(of_type(EventType::kReset));
+  EXPECT_FALSE(of_type(EventType::kDenied));
+  const auto configured = [&](const Payload& windows) {
+    return decodes(EventType::kConfigured,
+                   joined({moment(1), varint(5 << 3), {std::byte{0x82}}, text("k"), windows, bucket, bucket}));
+  };
+  const Payload minute = joined({varint(1), varint(9), varint(60'000), varint(0)});
+  const Payload second = joined({varint(1), varint(9), varint(1'000), varint(0)});
+  EXPECT_TRUE(configured(joined({minute, second})));
+  EXPECT_FALSE(configured(joined({minute, minute}))) << "a period twice";
+}
+
 TEST(EventCodec, GoldenResetDeniedAndTime) {
   const KeyEvent reset{.id = 2, .cost = 0, .denials = {}, .after = {.algorithm = Algorithm::kFixedWindowCounter}};
   EXPECT_EQ(hex(encode({.type = EventType::kReset, .at = kAt, .items = {reset}, .key = {}, .limit = {}})),

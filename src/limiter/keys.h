@@ -90,6 +90,15 @@ struct KeyEntry {
   void for_each_usage(const Visit& visit) const {
     const_cast<KeyEntry*>(this)->for_each_usage([&](const Usage& each) { visit(each); });
   }
+  /// Calls `visit` with each usage, its number and the index of each of its windows.
+  template <typename Visit>
+  void for_each_window(const Visit& visit) const {
+    std::size_t at = 0;
+    for_each_usage([&](const Usage& each) {
+      for (std::size_t window = 0; window < each.limit().window_count(); ++window) visit(each, at, window);
+      ++at;
+    });
+  }
   [[nodiscard]] std::size_t usages() const noexcept { return 1 + (others == nullptr ? 0 : others->size()); }
   /// Makes these, the latest first, all of its usages; at least one.
   void set_usages(std::vector<Usage> usages);

@@ -311,8 +311,8 @@ KeyEntry* LimiterState::next_key(std::size_t& looks) {
 bool LimiterState::add_key(KeyEntry& entry, EntryBuffer& piece) {
   if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
   bool is_long = false;
-  entry.for_each_usage([&](const Usage& usage) {
-    const auto* log = std::get_if<algorithm::SlidingLog>(&usage.state);
+  entry.for_each_window([&](const Usage& usage, std::size_t, std::size_t window) {
+    const algorithm::SlidingLog* log = algorithm::log_of(usage.state, window);
     is_long = is_long || (log != nullptr && log->size() > kRunsEncodedAtOnce);
   });
   if (!is_long) {
@@ -326,19 +326,21 @@ bool LimiterState::add_key(KeyEntry& entry, EntryBuffer& piece) {
   return true;
 }
 
-/// More of the runs of all usages; true once they are as the key is now.
+/// More of the runs of all windows of all usages; true once they are as the key is now.
 bool LimiterState::copy_runs(const KeyEntry& entry, CopiedRuns& copied) {
-  copied.logs.resize(entry.usages());
   bool is_complete = true;
   std::size_t at = 0;
-  entry.for_each_usage([&](const Usage& usage) {
+  entry.for_each_window([&](const Usage& usage, std::size_t number, std::size_t window) {
+    if (at == copied.logs.size()) copied.logs.emplace_back();
     CopiedRuns::Log& copy = copied.logs[at++];
-    if (copy.version != usage.rule.version() || copy.limit != usage.limit()) {
-      copy = {.version = usage.rule.version(), .limit = usage.limit(), .runs = {}};
+    if (copy.version != usage.rule.version() || copy.limit != usage.limit() || copy.window != window) {
+      copy = {.version = usage.rule.version(), .limit = usage.limit(), .window = window, .runs = {}};
     }
-    const auto* log = std::get_if<algorithm::SlidingLog>(&usage.state);
+    copy.usage = number;
+    const algorithm::SlidingLog* log = algorithm::log_of(usage.state, window);
     if (log != nullptr && !log->copy_more(copy.runs, kRunsCopiedAtOnce)) is_complete = false;
   });
+  copied.logs.resize(at);
   return is_complete;
 }
 

@@ -22,10 +22,15 @@ struct Rule::Table {
     using is_avalanching = void;
     std::uint64_t seed;
     std::size_t operator()(const Value& value) const noexcept {
-      const Limit& limit = value.limit;
-      const std::array<std::uint64_t, 4> parts = {limit.rate, static_cast<std::uint64_t>(limit.per.count()),
-                                                  static_cast<std::uint64_t>(limit.algorithm), limit.burst.value_or(0)};
-      return XXH3_64bits_withSeed(parts.data(), sizeof(parts), seed + static_cast<std::uint64_t>(value.mode));
+      std::uint64_t hash = seed + static_cast<std::uint64_t>(value.mode);
+      for (std::size_t i = 0; i < value.limit.window_count(); ++i) {
+        const Limit& window = value.limit.window(i);
+        const std::array<std::uint64_t, 4> parts = {window.rate, static_cast<std::uint64_t>(window.per.count()),
+                                                    static_cast<std::uint64_t>(window.algorithm),
+                                                    window.burst.value_or(0)};
+        hash = XXH3_64bits_withSeed(parts.data(), sizeof(parts), hash);
+      }
+      return hash;
     }
     std::size_t operator()(const Shared* shared) const noexcept { return (*this)({shared->limit, shared->mode}); }
   };

@@ -30,9 +30,10 @@ bool read_head(base::Reader& in, const Moment& at, KeyId& id, Denials& denials, 
   return (head & kHasDenials) == 0 || read_denials(in, at, denials);
 }
 
-bool read_usage(base::Reader& in, RecordedUsage& usage) {
+bool read_usage(base::Reader& in, RecordedUsage& usage, algorithm::WindowSpace& space) {
   usage.version = in.varint();
   if (!in.ok() || !read_whole_limit(in, usage.limit)) return false;
+  if (!usage.limit.further.empty()) return read_states(in, usage.limit.window_count(), usage.after, space);
   usage.after.algorithm = usage.limit.algorithm;
   return read_state(in, usage.after);
 }
@@ -66,6 +67,34 @@ bool read_mode(base::Reader& in, Mode& mode) {
   return in.ok() && value <= static_cast<std::uint8_t>(Mode::kBlock);
 }
 
+namespace {
+constexpr unsigned kSourceShift = 4;
+constexpr std::uint8_t kAlgorithmMask = 15;
+static_assert(static_cast<std::uint8_t>(kAlgorithms.back()) <= kAlgorithmMask && kMaxWindows <= kAlgorithmMask);
+}  // namespace
+
+void write_states(base::Writer& out, const algorithm::RecordedWindows& after) noexcept {
+  for (std::uint8_t i = 0; i < after.count; ++i) {
+    const RecordedState& state = after.states[i];
+    out.fixed(static_cast<std::uint8_t>(after.sources[i] << kSourceShift | static_cast<std::uint8_t>(state.algorithm)));
+    write_state(out, state);
+  }
+}
+
+bool read_states(base::Reader& in, std::size_t count, RecordedState& after, algorithm::WindowSpace& space) {
+  if (count < 1 || count > kMaxWindows) return false;
+  algorithm::RecordedWindows& windows = space.add().after;
+  windows.count = static_cast<std::uint8_t>(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto head = in.fixed<std::uint8_t>();
+    windows.sources[i] = head >> kSourceShift;
+    windows.states[i] = {.algorithm = static_cast<Algorithm>(head & kAlgorithmMask)};
+    if (!in.ok() || windows.sources[i] > kMaxWindows || !read_state(in, windows.states[i])) return false;
+  }
+  after.windows = &windows;
+  return true;
+}
+
 void write_limit(base::Writer& out, const Limit& limit) noexcept {
   out.varint(limit.rate);
   out.varint(static_cast<std::uint64_t>(limit.per / milliseconds(1)));
@@ -84,13 +113,32 @@ bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit) {
 }
 
 void write_whole_limit(base::Writer& out, const Limit& limit) noexcept {
-  out.fixed(static_cast<std::uint8_t>(limit.algorithm));
-  write_limit(out, limit);
+  if (!limit.further.empty()) out.fixed(static_cast<std::uint8_t>(kSeveralWindows | limit.window_count()));
+  write_windows(out, limit);
 }
 
 bool read_whole_limit(base::Reader& in, Limit& limit) {
-  const auto algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
-  return in.ok() && read_limit(in, algorithm, limit);
+  const auto first = in.fixed<std::uint8_t>();
+  if (!in.ok()) return false;
+  if (first < kSeveralWindows) return read_limit(in, static_cast<Algorithm>(first), limit);
+  const std::size_t count = first - kSeveralWindows;
+  return count > 1 && read_windows(in, count, limit);
+}
+
+void write_windows(base::Writer& out, const Limit& limit) noexcept {
+  for (std::size_t i = 0; i < limit.window_count(); ++i) {
+    out.fixed(static_cast<std::uint8_t>(limit.window(i).algorithm));
+    write_limit(out, limit.window(i));
+  }
+}
+
+bool read_windows(base::Reader& in, std::size_t count, Limit& limit) {
+  if (count < 1 || count > kMaxWindows) return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
+    if (!in.ok() || !read_limit(in, algorithm, i == 0 ? limit : limit.further.emplace_back())) return false;
+  }
+  return validate_limit(limit).ok();
 }
 
 void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) noexcept {
@@ -105,7 +153,7 @@ void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) n
   }
 }
 
-bool read_ruled_item(base::Reader& in, const Moment& at, RuledItem& item) {
+bool read_ruled_item(base::Reader& in, const Moment& at, RuledItem& item, algorithm::WindowSpace& space) {
   bool is_born = false;
   if (!read_head(in, at, item.id, item.denials, is_born)) return false;
   if (is_born) {
@@ -116,7 +164,7 @@ bool read_ruled_item(base::Reader& in, const Moment& at, RuledItem& item) {
   const auto usages = in.fixed<std::uint8_t>();
   if (!in.ok() || item.cost < 1 || item.cost > kMaxUnits || usages < 1 || usages > kMaxUsages) return false;
   for (std::uint8_t i = 0; i < usages; ++i) {
-    if (!read_usage(in, item.usages.emplace_back())) return false;
+    if (!read_usage(in, item.usages.emplace_back(), space)) return false;
   }
   return true;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "algorithm/recorded_state.h"
+#include "algorithm/windows.h"
 #include "base/coding.h"
 #include "flint/limit.h"
 #include "limiter/counters.h"
@@ -71,9 +72,12 @@ struct PatternEvent {
 };
 
 /// The most bytes of each.
-inline constexpr std::size_t kMaxUsageBytes = 10 + 1 + 3 * 10 + 3 * 10;
-[[nodiscard]] constexpr std::size_t most_ruled_bytes(std::size_t name_bytes, std::size_t usages) noexcept {
-  return 10 + 30 + 2 + name_bytes + 10 + 1 + usages * kMaxUsageBytes;
+inline constexpr std::size_t kMaxLimitBytes = 1 + 3 * 10;
+inline constexpr std::size_t kMaxStateBytes = 1 + 3 * 10;
+inline constexpr std::size_t kMaxUsageBytes = 10 + 1 + kMaxWindows * (kMaxLimitBytes + kMaxStateBytes);
+/// `windows`: those of all usages.
+[[nodiscard]] constexpr std::size_t most_ruled_bytes(std::size_t name_bytes, std::size_t windows) noexcept {
+  return 10 + 30 + 2 + name_bytes + 10 + 1 + windows * (10 + 1 + kMaxLimitBytes + kMaxStateBytes);
 }
 inline constexpr std::size_t kMaxForgottenBytes = 10 + 30 + 1 + 5 + kMaxCountersBytes;
 
@@ -81,8 +85,9 @@ void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) n
 void write_forgotten(base::Writer& out, const ForgottenKey& key, WallTime wall) noexcept;
 void write_pattern(base::Writer& out, const PatternEvent& event, WallTime wall) noexcept;
 
-/// False for what no limiter writes. Names live as long as what is read.
-[[nodiscard]] bool read_ruled_item(base::Reader& in, const Moment& at, RuledItem& item);
+/// False for what no limiter writes. Names live as long as what is read, and the states of several windows as long as
+/// `space`.
+[[nodiscard]] bool read_ruled_item(base::Reader& in, const Moment& at, RuledItem& item, algorithm::WindowSpace& space);
 [[nodiscard]] bool read_forgotten(base::Reader& in, const Moment& at, ForgottenKey& key);
 [[nodiscard]] bool read_pattern(base::Reader& in, const Moment& at, PatternEvent& event);
 
@@ -90,8 +95,19 @@ void write_pattern(base::Writer& out, const PatternEvent& event, WallTime wall) 
 void write_denials(base::Writer& out, const Denials& denials, WallTime wall) noexcept;
 [[nodiscard]] bool read_denials(base::Reader& in, const Moment& at, Denials& denials);
 
-/// What follows an algorithm: two varints, or three.
+/// In place of an algorithm, where there are several windows: this and their number.
+inline constexpr std::uint8_t kSeveralWindows = 0x80;
+
+/// For each window: 1 byte algorithm + 16 * source, and a state.
+void write_states(base::Writer& out, const algorithm::RecordedWindows& after) noexcept;
+/// So many windows, for which `after` gets a place in `space`.
+[[nodiscard]] bool read_states(base::Reader& in, std::size_t count, RecordedState& after,
+                               algorithm::WindowSpace& space);
+
+/// What follows an algorithm: two varints, or three. Or the states of several windows.
 inline void write_state(base::Writer& out, const RecordedState& after) noexcept {
+  if (after.windows != nullptr) [[unlikely]]
+    return write_states(out, *after.windows);
   out.varint(after.first);
   out.varint(after.second);
   if (after.algorithm == Algorithm::kSlidingWindowCounter) out.varint(after.third);
@@ -101,12 +117,17 @@ inline void write_state(base::Writer& out, const RecordedState& after) noexcept 
 /// In 1 byte.
 [[nodiscard]] bool read_mode(base::Reader& in, Mode& mode);
 
-/// A limit as records and snapshots hold it, without its algorithm: varints rate, period in ms, burst (0: the rate).
+/// A limit of one window as records and snapshots hold it, without its algorithm: varints rate, period in ms, burst (0:
+/// the rate).
 void write_limit(base::Writer& out, const Limit& limit) noexcept;
 /// False for what is no valid limit of this algorithm.
 [[nodiscard]] bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit);
-/// The same with its algorithm, in 1 byte, before it.
+/// The same with its algorithm, in 1 byte, before it. Of several windows: 1 byte kSeveralWindows + their number, and
+/// each of them so.
 void write_whole_limit(base::Writer& out, const Limit& limit) noexcept;
 [[nodiscard]] bool read_whole_limit(base::Reader& in, Limit& limit);
+/// The windows alone.
+void write_windows(base::Writer& out, const Limit& limit) noexcept;
+[[nodiscard]] bool read_windows(base::Reader& in, std::size_t count, Limit& limit);
 
 }  // namespace flint::limiter

@@ -102,17 +102,22 @@ bool read_born(base::Reader& in, const Loaded& loaded) {
   return in.done();
 }
 
-bool read_runs(base::Reader& in, const Loaded& loaded, KeyKind kind) {
+/// `numbered`: the entry says of which usage and of which window.
+bool read_runs(base::Reader& in, const Loaded& loaded, bool numbered) {
   const std::uint64_t id = in.varint();
   if (!in.ok() || loaded.keys.end_id() == 0 || id != loaded.keys.end_id() - 1) return false;
   KeyEntry* const last = loaded.keys.find(static_cast<KeyId>(id));
   if (last == nullptr) return false;
   KeyEntry& entry = *last;
-  const std::size_t at = kind == KeyKind::kBorn ? in.fixed<std::uint8_t>() : 0;
-  if (!in.ok() || entry.kind != kind || at >= entry.usages()) return false;
+  const std::size_t number = numbered ? in.fixed<std::uint8_t>() : 0;
+  const std::size_t at = number % kMaxUsages;
+  const std::size_t window = number / kMaxUsages;
+  if (!in.ok() || entry.kind == KeyKind::kPattern || at >= entry.usages()) return false;
   Usage& usage = at == 0 ? entry.usage : (*entry.others)[at - 1];
-  auto* log = std::get_if<SlidingLog>(&usage.state);
-  if (log == nullptr || !log->decode_runs(in, usage.limit().per)) return false;
+  const bool is_numbered = entry.kind == KeyKind::kBorn || !usage.limit().further.empty();
+  if (numbered != is_numbered || window >= usage.limit().window_count()) return false;
+  SlidingLog* log = algorithm::log_of(usage.state, window);
+  if (log == nullptr || !log->decode_runs(in, usage.limit().window(window).per)) return false;
   loaded.time.newest = log->seen(loaded.time.newest);
   return true;
 }
@@ -223,15 +228,15 @@ void EntryBuffer::add_totals(const Counters& carried) {
 
 void EntryBuffer::add_key(const KeyEntry& entry) {
   add_key_alone(entry);
-  std::size_t at = 0;
-  entry.for_each_usage([&](const Usage& usage) {
-    if (const auto* log = std::get_if<SlidingLog>(&usage.state)) add_runs(entry.id, entry.kind, at, *log);
-    ++at;
+  entry.for_each_window([&](const Usage& usage, std::size_t at, std::size_t window) {
+    const SlidingLog* log = algorithm::log_of(usage.state, window);
+    if (log != nullptr) add_runs({entry.id, entry.kind, usage.limit().window_count(), at, window}, *log);
   });
 }
 
 void EntryBuffer::add_key_alone(const KeyEntry& entry) {
-  std::array<std::byte, 2048> buffer;
+  std::array<std::byte, 4096> buffer;
+  static_assert(2 + kMaxKeyBytes + 32 + kMaxCountersBytes + kMaxUsages * (1 + kMaxUsageBytes) < sizeof(buffer));
   base::Writer out(buffer);
   switch (entry.kind) {
     case KeyKind::kSet:
@@ -248,16 +253,19 @@ void EntryBuffer::add_key_alone(const KeyEntry& entry) {
 }
 
 void EntryBuffer::add_runs(KeyId id, KeyKind kind, const CopiedRuns& copied) {
-  for (std::size_t at = 0; at < copied.logs.size(); ++at) add_runs(id, kind, at, copied.logs[at].runs);
+  for (const CopiedRuns::Log& log : copied.logs) {
+    add_runs({id, kind, log.limit.window_count(), log.usage, log.window}, log.runs);
+  }
 }
 
-void EntryBuffer::add_runs(KeyId id, KeyKind kind, std::size_t usage, const SlidingLog& log) {
+void EntryBuffer::add_runs(const RunsOf& of, const SlidingLog& log) {
+  const bool numbered = of.kind == KeyKind::kBorn || of.windows > 1;
   std::array<std::byte, kMaxEntryBytes> buffer;
   for (std::size_t begin = 0; begin < log.size(); begin += kRunsInEntry) {
     base::Writer out(buffer);
-    out.fixed(static_cast<std::uint8_t>(kind == KeyKind::kBorn ? EntryType::kUsageRuns : EntryType::kRuns));
-    out.varint(id);
-    if (kind == KeyKind::kBorn) out.fixed(static_cast<std::uint8_t>(usage));
+    out.fixed(static_cast<std::uint8_t>(numbered ? EntryType::kUsageRuns : EntryType::kRuns));
+    out.varint(of.id);
+    if (numbered) out.fixed(static_cast<std::uint8_t>(of.window * kMaxUsages + of.usage));
     log.encode_runs(out, begin, std::min(begin + kRunsInEntry, log.size()));
     FLINT_ASSERT(out.ok());
     add(out.written());
@@ -304,7 +312,7 @@ bool load_entry(std::span<const std::byte> entry, const Loaded& loaded) {
     case EntryType::kKey:
       return read_key(in, loaded);
     case EntryType::kRuns:
-      return read_runs(in, loaded, KeyKind::kSet);
+      return read_runs(in, loaded, false);
     case EntryType::kClock:
       return is_head && read_clock(in, loaded.time.at_position) && in.done();
     case EntryType::kPattern:
@@ -312,7 +320,7 @@ bool load_entry(std::span<const std::byte> entry, const Loaded& loaded) {
     case EntryType::kBorn:
       return read_born(in, loaded);
     case EntryType::kUsageRuns:
-      return read_runs(in, loaded, KeyKind::kBorn);
+      return read_runs(in, loaded, true);
     case EntryType::kGone:
       return read_gone(in, loaded);
     case EntryType::kIds:

@@ -28,7 +28,7 @@ enum class EntryType : std::uint8_t {
   kClock = 4,
   kPattern = 5,
   kBorn = 6,
-  /// Of one of the usages of a born key.
+  /// Of one of the usages of a born key, or of one of several windows.
   kUsageRuns = 7,
   kGone = 8,
   kTotals = 9,
@@ -46,9 +46,11 @@ struct CopiedRuns {
   struct Log {
     storage::Seq version = 0;
     Limit limit;
+    std::size_t usage = 0;
+    std::size_t window = 0;
     algorithm::SlidingLog runs;
   };
-  /// One for each usage of the key, in their order; empty for one that has no runs.
+  /// One for each window of each usage of the key, in their order; empty for one that has no runs.
   std::vector<Log> logs;
 
   [[nodiscard]] bool empty() const noexcept { return logs.empty(); }
@@ -83,7 +85,14 @@ class EntryBuffer {
 
  private:
   void add(std::span<const std::byte> entry);
-  void add_runs(KeyId id, KeyKind kind, std::size_t usage, const algorithm::SlidingLog& log);
+  struct RunsOf {
+    KeyId id = 0;
+    KeyKind kind = KeyKind::kSet;
+    std::size_t windows = 1;
+    std::size_t usage = 0;
+    std::size_t window = 0;
+  };
+  void add_runs(const RunsOf& of, const algorithm::SlidingLog& log);
 
   std::vector<std::byte> bytes_;
   std::vector<std::size_t> ends_;

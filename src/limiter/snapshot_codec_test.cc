@@ -188,6 +188,54 @@ TEST(SnapshotCodec, GoldenSlidingLog) {
   EXPECT_EQ(hex(entries[2]), "03001531423aa6bfea1801ac02c801");
 }
 
+TEST(SnapshotCodec, GoldenSeveralWindows) {
+  Keys keys;
+  Limit limit{.rate = 10, .per = 1s};
+  limit.further = {{.rate = 5, .per = 60s, .algorithm = Algorithm::kSlidingWindowLog}};
+  KeyEntry& entry = add(keys, "w", limit);
+  algorithm::WindowSpace space;
+  const algorithm::Outcome allowed = algorithm::decide(entry.usage.state, limit, 3, kNow, space);
+  algorithm::consume(entry.usage.state, limit, 3, kNow, allowed);
+  const Entries entries = encode(keys);
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(hex(entries[1]),
+            "02000001"
+            "77"                      // the key
+            "82"                      // 2 windows
+            "010ae80700"              // token_bucket: rate, per in ms, burst
+            "0205e0d40300"            // sliding_window_log
+            "0000000000"              // counters
+            "1531423aa6bfea180300");  // token_bucket: refilled until, used, fraction
+  EXPECT_EQ(hex(entries[2]),
+            "0700"                  // runs of the key with id 0
+            "04"                    // usage 0, window 1
+            "1531423aa6bfea1803");  // time, units
+  expect_round_trip(keys);
+}
+
+TEST(SnapshotCodec, RunsOfAWindowThatIsNotThereAreRefused) {
+  Keys keys;
+  Limit limit{.rate = 10, .per = 1s};
+  limit.further = {{.rate = 5, .per = 60s, .algorithm = Algorithm::kSlidingWindowLog}};
+  add(keys, "w", limit);
+  Entries entries = encode(keys);
+  const auto with_runs = [&](std::initializer_list<int> head) {
+    std::vector<std::byte> runs;
+    for (const int byte : head) runs.push_back(static_cast<std::byte>(byte));
+    runs.resize(runs.size() + 8);
+    base::store_fixed(runs.data() + head.size(), kNow.time_since_epoch().count());
+    runs.push_back(std::byte{3});
+    Entries all = entries;
+    all.push_back(runs);
+    return loads(all);
+  };
+  EXPECT_TRUE(with_runs({7, 0, 4}));
+  EXPECT_FALSE(with_runs({7, 0, 0})) << "a window without runs";
+  EXPECT_FALSE(with_runs({7, 0, 8})) << "a window too many";
+  EXPECT_FALSE(with_runs({7, 0, 5})) << "a usage too many";
+  EXPECT_FALSE(with_runs({3, 0})) << "the form of one window";
+}
+
 TEST(SnapshotCodec, EveryAlgorithmComesBackAsItWas) {
   Keys keys;
   add(keys, "bucket", {.rate = 10, .per = 1s, .burst = 3}).usage.state = algorithm::TokenBucket{kNow, 2, 999'999'999};

@@ -173,7 +173,7 @@ class Differential {
 
   void charge(Units wanted) {
     const Units cost = algorithm::most_charged(state_, limit_, wanted, now_);
-    const algorithm::Outcome after = algorithm::charged(state_, limit_, cost, now_);
+    const algorithm::Outcome after = algorithm::charged(state_, limit_, cost, now_, space_);
     algorithm::consume(state_, limit_, cost, now_, after);
     model_.charge(wanted, now_);
     expect(algorithm::is_valid(state_, limit_), "state after a charge");
@@ -236,6 +236,7 @@ class Differential {
   reference::Model model_;
   algorithm::Outcome last_;
   std::vector<Grant> grants_;
+  algorithm::WindowSpace space_;
   std::string failure_;
 };
 

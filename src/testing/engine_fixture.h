@@ -23,9 +23,21 @@ namespace flint::testing {
 inline std::string to_text(const std::optional<WallTime>& time) { return time ? base::format_rfc3339(*time) : "never"; }
 
 inline std::string to_text(const Limit& limit) {
-  return std::to_string(limit.rate) + "/" + std::to_string(limit.per / std::chrono::milliseconds(1)) + "ms" +
-         (limit.burst ? " burst " + std::to_string(*limit.burst) : "") + " " +
-         std::string(algorithm_name(limit.algorithm));
+  std::string text = std::to_string(limit.rate) + "/" + std::to_string(limit.per / std::chrono::milliseconds(1)) +
+                     "ms" + (limit.burst ? " burst " + std::to_string(*limit.burst) : "") + " " +
+                     std::string(algorithm_name(limit.algorithm));
+  for (const Limit& window : limit.further) text += " and " + to_text(window);
+  return text;
+}
+
+inline std::string to_text(const std::vector<WindowStatus>& windows) {
+  std::string text;
+  for (const WindowStatus& window : windows) {
+    text += ", window " + to_text(window.limit) + " remaining " + std::to_string(window.remaining) + ", reset at " +
+            to_text(window.reset_at) + " in " + std::to_string(window.reset_after_ms) + " ms, retry in " +
+            std::to_string(window.retry_after_ms) + " ms";
+  }
+  return text;
 }
 
 inline std::string to_text(const LimitStatus& status) {
@@ -36,7 +48,7 @@ inline std::string to_text(const LimitStatus& status) {
          std::to_string(status.total_allowed) + " (" + std::to_string(status.total_allowed_cost) + ") last " +
          to_text(status.last_allowed_at) + ", denied " + std::to_string(status.total_denied) + " (" +
          std::to_string(status.total_denied_cost) + ") last " + to_text(status.last_denied_at) + ", would deny " +
-         std::to_string(status.would_deny) + ", reset " + to_text(status.last_reset_at);
+         std::to_string(status.would_deny) + ", reset " + to_text(status.last_reset_at) + to_text(status.windows);
 }
 
 inline std::string to_text(const Event& event) {
@@ -52,7 +64,7 @@ inline std::string to_text(const Decision& decision) {
          (decision.retry_after_ms ? std::to_string(*decision.retry_after_ms) : "no") + " ms, " +
          std::string(algorithm_name(decision.algorithm)) +
          (decision.would_deny ? *decision.would_deny ? ", would deny" : ", would allow" : "") +
-         (decision.keys_full ? ", keys full" : "");
+         (decision.keys_full ? ", keys full" : "") + to_text(decision.windows);
 }
 
 template <typename T>
@@ -166,6 +178,12 @@ inline Limit token_bucket(Units rate, Nanos per, std::optional<Units> burst = {}
 }
 inline Limit sliding_log(Units rate, Nanos per) {
   return {.rate = rate, .per = per, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
+}
+/// One limit of these windows.
+inline Limit several(std::vector<Limit> windows) {
+  Limit limit = windows.front();
+  limit.further.assign(windows.begin() + 1, windows.end());
+  return limit;
 }
 inline Limit fixed_window(Units rate, Nanos per) {
   return {.rate = rate, .per = per, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}};

@@ -136,6 +136,27 @@ void use_modes(Builder& life) {
   life.tick();
 }
 
+/// Limits of several windows, set, carried and of a pattern, that change among each other and into one window.
+void use_windows(Builder& life) {
+  const Limit two = several({token_bucket(3, 1s), sliding_log(9, 1min)});
+  life.limit("two", two);
+  life.check_all({{"two", 2}, {kOrg, 1}});
+  life.check("two", 2);
+  life.check("carried", 1, two);
+  life.check("carried", 2, fixed_window(5, 1s));
+  life.limit("w:*", several({fixed_window(4, 2s), sliding_log(5, 1min)}));
+  life.check("w:1", 3);
+  life.limit("w:*", several({sliding_log(6, 1min), token_bucket(2, 500ms)}));
+  life.check("w:1", 1);
+  life.limit("two", several({sliding_log(8, 1min), fixed_window(3, 2s), token_bucket(2, 1s)}));
+  life.check("two", 1);
+  life.limit("two", sliding_log(7, 1min));
+  life.check("two", 1);
+  life.limit("two", two);
+  life.reset("w:1");
+  life.check("two", 1);
+}
+
 /// Statuses that are in one and not in the other, without what is long in their keys.
 std::string differences(const std::vector<std::string>& found, const std::vector<std::string>& wanted) {
   std::string text;
@@ -178,6 +199,7 @@ std::vector<Step> crash_workload() {
   use(life, 3);
   life.tick();
   use_rules(life);
+  use_windows(life);
   life.limit(kUser, sliding_log(8, 2s));
   life.check(kUser, 8);
   Builder meanwhile;

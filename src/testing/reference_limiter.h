@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "testing/engine_fixture.h"
-#include "testing/reference_model.h"
 #include "testing/reference_time.h"
+#include "testing/reference_windows.h"
 
 /// What a limiter should do, written to be read: a map of keys, no log, no coalescing, no ids. A restart is a no-op but
 /// for the time line and, after a kill, for the denials that no record held yet.
@@ -147,7 +147,8 @@ class ReferenceLimiter {
     const CheckAllResult answer = check_all(items);
     const auto is_charged = [](const Decision& one) { return !one.would_deny.value_or(false); };
     if (answer.allowed && std::any_of(answer.results.begin(), answer.results.end(), is_charged)) {
-      requests_[id] = {asked, at.time, answer};
+      Request& remembered = requests_[id] = {asked, at.time, answer};
+      for (Decision& one : remembered.answer.results) one.windows.clear();
     }
     return answer;
   }
@@ -157,7 +158,7 @@ class ReferenceLimiter {
     if (is_pattern(name)) return reset_pattern(name, at);
     const auto entry = keys_.find(name);
     if (entry == keys_.end()) return;
-    for (Usage& usage : entry->second.usages) usage.model = reference::Model(usage.limit, at.time);
+    for (Usage& usage : entry->second.usages) usage.model = reference::LimitModel(usage.limit, at.time);
     entry->second.status.last_reset_at = at.wall;
     log(name, entry->second, at, Event{.kind = EventKind::kReset, .at = at.wall, .limit = {}});
   }
@@ -199,7 +200,7 @@ class ReferenceLimiter {
   [[nodiscard]] LimitStatus status(const std::string& name) {
     const limiter::Moment at = now();
     LimitStatus status;
-    algorithm::View view;
+    std::vector<algorithm::Verdict> verdicts;
     if (patterns_.contains(name)) {
       const Pattern& pattern = patterns_.at(name);
       status = pattern.forgotten;
@@ -212,7 +213,7 @@ class ReferenceLimiter {
         ++*status.keys;
         add(key.status, status);
       }
-      view = reference::Model(pattern.limit, at.time).view(at.time);
+      verdicts = reference::LimitModel(pattern.limit, at.time).view_each(at.time);
     } else {
       const auto key = keys_.find(name);
       if (key != keys_.end()) status = key->second.status;
@@ -223,19 +224,21 @@ class ReferenceLimiter {
         status.source = is_set ? Source::kSet : Source::kCarried;
         status.limit = key->second.limit();
         if (is_set) status.mode = key->second.mode;
-        view = key->second.usages.front().model.view(at.time);
+        verdicts = key->second.usages.front().model.view_each(at.time);
       } else {
         const Usage usage = usage_for(name, {}, at);
         status.source = Source::kPattern;
         status.pattern = pattern;
         status.limit = usage.limit;
         status.mode = patterns_.at(pattern).mode;
-        view = usage.model.view(at.time);
+        verdicts = usage.model.view_each(at.time);
       }
     }
     status.key = name;
-    status.remaining = view.remaining;
-    status.reset_at = limiter::shown_reset(at, view.reset_after);
+    const algorithm::Verdict& shown = verdicts[reference::LimitModel::shown(verdicts)];
+    status.remaining = shown.remaining;
+    status.reset_at = limiter::shown_reset(at, shown.reset_after);
+    status.windows = windows(status.limit, verdicts, at);
     return status;
   }
   [[nodiscard]] std::vector<std::string> statuses() {
@@ -261,7 +264,7 @@ class ReferenceLimiter {
   struct Usage {
     Limit limit;
     std::uint64_t pattern = 0;
-    reference::Model model;
+    reference::LimitModel model;
   };
   /// What no record holds yet.
   struct Pending {
@@ -293,6 +296,7 @@ class ReferenceLimiter {
 
   static Limit normalized(Limit limit) {
     if (limit.burst == limit.rate) limit.burst.reset();
+    for (Limit& window : limit.further) window = normalized(window);
     return limit;
   }
 
@@ -357,7 +361,7 @@ class ReferenceLimiter {
     for (auto& [key_name, key] : keys_) {
       for (Usage& usage : key.usages) {
         if (usage.pattern != pattern.number) continue;
-        usage.model = reference::Model(usage.limit, at.time);
+        usage.model = reference::LimitModel(usage.limit, at.time);
         key.status.last_reset_at = at.wall;
       }
     }
@@ -389,28 +393,50 @@ class ReferenceLimiter {
   }
   static Decision decide(const std::string& name, const Usage& usage, Mode mode, Units cost,
                          const limiter::Moment& at) {
-    const algorithm::View view = usage.model.view(at.time);
-    algorithm::Verdict verdict{false, view.remaining, view.reset_after, Nanos(0)};
-    if (mode != Mode::kBlock && cost <= usage.limit.capacity()) verdict = usage.model.decide(cost, at.time);
-    const bool fits = verdict.allowed;
-    const bool is_shadow = mode == Mode::kShadow;
-    const bool is_block = mode == Mode::kBlock;
+    const bool could_fit = mode != Mode::kBlock && cost <= usage.limit.lowest_capacity();
+    const auto verdicts = could_fit ? usage.model.decide_each(cost, at.time) : usage.model.view_each(at.time);
+    const auto allows = [](const algorithm::Verdict& each) { return each.allowed; };
+    const bool fits = could_fit && std::all_of(verdicts.begin(), verdicts.end(), allows);
+    Decision decision = shown(name, usage, cost, verdicts, at);
+    decision.allowed = fits || mode == Mode::kShadow;
+    if (mode == Mode::kShadow) decision.retry_after_ms = 0;
+    if (mode == Mode::kShadow) decision.would_deny = !fits;
+    if (mode == Mode::kBlock) decision.retry_after_ms = std::nullopt;
+    return decision;
+  }
+  static void show_unconsumed(Decision& decision, const Usage& usage, const limiter::Moment& at) {
+    const std::optional<bool> would_deny = decision.would_deny;
+    decision = shown(decision.key, usage, decision.cost, usage.model.view_each(at.time), at);
+    decision.would_deny = would_deny;
+  }
+  static std::vector<WindowStatus> windows(const Limit& limit, const std::vector<algorithm::Verdict>& verdicts,
+                                           const limiter::Moment& at) {
+    std::vector<WindowStatus> windows;
+    for (std::size_t i = 0; limit.window_count() > 1 && i < limit.window_count(); ++i) {
+      windows.push_back({.limit = limit.window(i),
+                         .remaining = verdicts[i].remaining,
+                         .reset_at = limiter::shown_reset(at, verdicts[i].reset_after),
+                         .reset_after_ms = ms(verdicts[i].reset_after),
+                         .retry_after_ms = ms(verdicts[i].retry_after)});
+      windows.back().limit.further.clear();
+    }
+    return windows;
+  }
+  static Decision shown(const std::string& name, const Usage& usage, Units cost,
+                        const std::vector<algorithm::Verdict>& verdicts, const limiter::Moment& at) {
+    const std::size_t window = reference::LimitModel::shown(verdicts);
+    const algorithm::Verdict& verdict = verdicts[window];
     return {.key = name,
-            .allowed = fits || is_shadow,
+            .allowed = verdict.allowed,
             .cost = cost,
-            .capacity = usage.limit.capacity(),
+            .capacity = usage.limit.window(window).capacity(),
             .remaining = verdict.remaining,
             .reset_at = limiter::shown_reset(at, verdict.reset_after),
             .reset_after_ms = ms(verdict.reset_after),
-            .retry_after_ms = is_block ? std::nullopt : std::optional(is_shadow ? 0 : ms(verdict.retry_after)),
-            .algorithm = usage.limit.algorithm,
-            .would_deny = is_shadow ? std::optional(!fits) : std::nullopt};
-  }
-  static void show_unconsumed(Decision& decision, const Usage& usage, const limiter::Moment& at) {
-    const algorithm::View view = usage.model.view(at.time);
-    decision.remaining = view.remaining;
-    decision.reset_at = limiter::shown_reset(at, view.reset_after);
-    decision.reset_after_ms = ms(view.reset_after);
+            .retry_after_ms = ms(verdict.retry_after),
+            .algorithm = usage.limit.window(window).algorithm,
+            .keys_full = false,
+            .windows = windows(usage.limit, verdicts, at)};
   }
 
   /// Every rule that the key was decided by of late sees all of its traffic.

@@ -65,7 +65,8 @@ RATE_STRINGS = ["", " ", "5", "m", "5/", "/m", "5 m", "five/m", "5/M", "5/week",
                 "1,000/m", "1__0/m", "10_/m", f"{MOST_UNITS + 1}/m", f"{2**64 + 1}/m", "9" * 400 + "/m", "5/m burst",
                 "5/m burst 0", "5/m burst -1", "5/m burst 1.5", "5/m burst=9", f"5/m burst {MOST_UNITS + 1}",
                 "5/m burst 9 burst 9", "5/m burst 9 sliding_window_log", "5/m leaky", "5/m token_bucket token_bucket",
-                "5/m,", ",5/m", "5/m, 50/h", "5/m; 50/h", ", ".join(["5/m"] * 9), "5/m" + " " * 1100, "x" * 20_000]
+                "5/m,", ",5/m", "5/m, 50/60s", "5/m; 50/h", ", ".join(f"5/{n}m" for n in range(1, 10)),
+                "5/m" + " " * 1100, "x" * 20_000]
 
 
 def json_rate_string():

@@ -141,7 +141,8 @@ class BodyTest(InputTest):
                          body_of([*right, ("colour", b"1")]))
 
     def test_the_two_forms_of_a_limit(self):
-        others = [("rate", b"7"), ("per", b'"1s"'), ("algorithm", b'"token_bucket"'), ("burst", b"9")]
+        others = [("windows", b'[{"rate":7,"per":"1s"}]'), ("rate", b"7"), ("per", b'"1s"'),
+                  ("algorithm", b'"token_bucket"'), ("burst", b"9")]
         key, limit = ("key", b'"k"'), ("limit", b'"7/s"')
         for case in JSON_KINDS["rate string"]:
             self.refused(case, "limit", "POST", "/v1/limits", body_of([key, ("limit", case.value)]), names=["limit"])
@@ -149,12 +150,43 @@ class BodyTest(InputTest):
             for pairs in ([key, limit, (name, value)], [(name, value), limit, key]):
                 self.refused(Case(f"with {name}", None, ("limit takes the place of", f"leave out {name}, or limit")),
                              "limit", "POST", "/v1/limits", body_of(pairs))
-        self.refused(Case("with all", None, ("leave out rate, per, algorithm, burst, or limit",)), "limit", "POST",
-                     "/v1/limits", body_of([key, *others, limit]))
+        self.refused(Case("with all", None, ("leave out windows, rate, per, algorithm, burst, or limit",)), "limit",
+                     "POST", "/v1/limits", body_of([key, *others, limit]))
         self.refused(Case("neither", None, ("limit is missing", "rate and per")), "limit", "POST", "/v1/limits",
                      body_of([key]))
         self.refused(Case("twice", None, ("limit appears more than once",)), "limit", "POST", "/v1/limits",
                      body_of([key, limit, limit]))
+
+    def test_windows(self):
+        def body(windows, carried):
+            limit = b'"windows":' + windows
+            return b'{"key":"k","limit":{' + limit + b"}}" if carried else b'{"key":"k",' + limit + b"}"
+
+        right = b'{"rate":7,"per":"1s"}'
+        for target, carried, path in (("/v1/limits", False, "windows"), ("/v1/check", True, "limit.windows")):
+            for value in (b"[]", b"null", b"{}", b'"7/s"', b"1", b"[" + b",".join([right] * 9) + b"]"):
+                says = (f"{path} must be an array of 1 to 8 objects with rate and per",)
+                self.refused(Case(value.decode(), None, says), path, "POST", target, body(value, carried))
+            for field, kind in {"rate": "units", "per": "period", "burst": "units", "algorithm": "algorithm"}.items():
+                without = [pair for pair in (("rate", b"7"), ("per", b'"1s"')) if pair[0] != field]
+                for case in JSON_KINDS[kind]:
+                    wrong = b"[" + right + b"," + body_of([*without, (field, case.value)]) + b"]"
+                    self.refused(case, field, "POST", target, body(wrong, carried))
+            for one, says in ((b"1", "must be an object"), (b"[]", "must be an object"), (b"{}", "rate is missing"),
+                              (b'{"rate":7}', "per is missing"), (b'{"rate":7,"per":"1s","x":1}', "x is not a field"),
+                              (b'{"rate":7,"rate":7,"per":"1s"}', "rate appears more than once"),
+                              (b'{"windows":[]}', "windows is not a field")):
+                self.refused(Case(one.decode(), None, (f"{path}[1]", says)), path, "POST", target,
+                             body(b"[" + right + b"," + one + b"]", carried))
+            self.refused(Case("twice", None, ("must not have two windows of 1s",)), path, "POST", target,
+                         body(b"[" + right + b',{"rate":9,"per":1}]', carried))
+            burst = b'{"rate":9,"per":2,"burst":9,"algorithm":"sliding_window_log"}'
+            self.refused(Case("a burst", None, ("windows[1].burst is for token_bucket only",)), path, "POST", target,
+                         body(b"[" + right + b"," + burst + b"]", carried))
+        for name, value in (("rate", b"7"), ("per", b'"1s"'), ("burst", b"9")):
+            both = body_of([("key", b'"k"'), ("windows", b"[" + right + b"]"), (name, value)])
+            self.refused(Case(name, None, ("windows takes the place of", f"leave out {name}, or windows")), "windows",
+                         "POST", "/v1/limits", both)
 
     def test_items(self):
         for path, kind, form in ITEM_FORMS:

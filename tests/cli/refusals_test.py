@@ -6,7 +6,7 @@ from harness import FAILED, USAGE, FlintTest, Server, comparable, flint
 
 NOT_DIGITS = ["", " 5", "5 ", "+5", "-5", "1.5", "1e3", "0x10", "five", "1,000"]
 RATE_STRINGS = ["", " ", "5", "5/", "/m", "five/m", "5/M", "5/week", "5/60", "0/m", "-5/m", "1.5/m", "5/m burst",
-                "5/m burst 0", "5/m leaky", "5/m, 50/h", "1,000/h", "5/m;", "5\n/m", "5/\x1b[31m", "٥/m",
+                "5/m burst 0", "5/m leaky", "5/m, 50/60s", "1,000/h", "5/m;", "5\n/m", "5/\x1b[31m", "٥/m",
                 "1" * 5000 + "/m"]
 OUT_OF_RANGE = ["0", str(2**40 + 1), str(2**63), str(2**64 - 1), str(2**64), str(10**30)]
 

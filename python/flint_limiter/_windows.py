@@ -1,0 +1,42 @@
+"""The windows of a limit that has several, in decisions, statuses and events."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING or sys.version_info >= (3, 12):
+    from typing import TypedDict
+else:
+    try:
+        # Before Python 3.12, pydantic (and so FastAPI) accepts only these as the type of a response.
+        from typing_extensions import TypedDict
+    except ImportError:
+        from typing import TypedDict
+
+Algorithm = Literal["token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter"]
+
+__all__ = ["Algorithm", "TypedDict", "WindowRule", "WindowStatus"]
+
+
+class WindowRule(TypedDict):
+    """One window of a limit that has several."""
+
+    rate: int
+    per_millis: int
+    #: The capacity of a token bucket; None for the other algorithms.
+    burst: int | None
+    algorithm: Algorithm
+
+
+class WindowStatus(WindowRule):
+    """One window of a limit that has several, in a decision or in a status."""
+
+    #: The capacity: `burst` (or `rate`) of a token bucket, else `rate`.
+    limit: int
+    remaining: int
+    reset_at: datetime
+    reset_after_ms: int
+    #: 0 if this window allows the cost, and in a status.
+    retry_after_ms: int
