@@ -2,6 +2,7 @@
 find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(fmt 9 REQUIRED)
+find_package(date 3 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
 
 if(FLINT_TESTS)

@@ -15,7 +15,7 @@ target_include_directories(flint-limiter INTERFACE
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/flint-limiter>")
 target_compile_features(flint-limiter INTERFACE cxx_std_20)
 # Needed to link the layers' objects, never to compile against the headers, which name no third-party type.
-target_link_libraries(flint-limiter PRIVATE Threads::Threads fmt::fmt)
+target_link_libraries(flint-limiter PRIVATE Threads::Threads fmt::fmt date::date-tz)
 set_target_properties(flint-limiter PROPERTIES
   LINKER_LANGUAGE CXX
   EXPORT_NAME limiter
@@ -70,7 +70,7 @@ string(REGEX REPLACE "/$" "" flint_pc_to_prefix "${flint_pc_to_prefix}")
 if(BUILD_SHARED_LIBS)
   set(flint_pc_scope ".private")
 else()
-  set(flint_pc_libs " -pthread")
+  set(flint_pc_libs " -ldate-tz -pthread")
 endif()
 configure_file(cmake/flint-limiter.pc.in "${CMAKE_BINARY_DIR}/flint-limiter.pc" @ONLY)
 install(FILES "${CMAKE_BINARY_DIR}/flint-limiter.pc" DESTINATION "${flint_pc_dir}" COMPONENT development)

@@ -28,7 +28,7 @@ what was used stays used when the process is killed or the machine stops.
 This package holds the flint command and a systemd service, which does not
 start by itself.")
 # adduser: its postinst.
-set(CPACK_DEBIAN_COMMAND_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_COMMAND_PACKAGE_DEPENDS "adduser, tzdata")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_CONTROL_EXTRA
   "${flint_debian_dir}/postinst;${flint_debian_dir}/prerm;${flint_debian_dir}/postrm")
@@ -42,6 +42,6 @@ what was used stays used when the process is killed or the machine stops.
 This package holds the headers, the library, and its files for CMake and
 pkg-config.")
 # What a program links that links the static library.
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS libfmt-dev)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libhowardhinnant-date-dev")
 
 include(CPack)

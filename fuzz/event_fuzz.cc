@@ -85,10 +85,11 @@ void require_keys_work(LimiterState& state) {
   for (KeyEntry* entry = state.keys.next(0); entry != nullptr; entry = state.keys.next(entry->id + 1)) {
     if (entry->kind == KeyKind::kPattern) continue;
     entry->follow_patterns();
+    flint::algorithm::WindowSpace space;
     entry->for_each_usage([&](const Usage& usage) {
       const auto view = flint::algorithm::view(usage.state, usage.limit(), state.time.last);
-      require(view.remaining <= usage.limit().capacity(), "more remains than there is");
-      static_cast<void>(flint::algorithm::decide(usage.state, usage.limit(), 1, state.time.last));
+      require(view.remaining <= usage.limit().lowest_capacity(), "more remains than there is");
+      static_cast<void>(flint::algorithm::decide(usage.state, usage.limit(), 1, state.time.last, space));
     });
   }
 }

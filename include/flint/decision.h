@@ -49,6 +49,9 @@ struct Decision {
   bool keys_full = false;
   /// Only if the limit's mode is kShadow: whether it would have denied the check, which then consumed nothing.
   std::optional<bool> would_deny = std::nullopt;
+  /// The limit goes by the calendar of this time zone, which the machine does not know (any more): where a new window
+  /// would begin, everything is denied. Empty otherwise.
+  std::string unknown_timezone = {};
   /// Of a limit with several windows, each of them, in their order; else empty. If the check is denied, none of them
   /// has consumed anything.
   std::vector<WindowStatus> windows = {};

@@ -50,18 +50,38 @@ inline constexpr std::array kAlgorithms = {Algorithm::kTokenBucket, Algorithm::k
 /// The algorithm with this name; nothing if `name` is none of the four names.
 [[nodiscard]] std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept;
 
+/// The unit of a calendar window. The values are stored on disk and never change meaning.
+enum class Align : std::uint8_t {
+  /// It is none: a window begins with a check, and lasts `per`.
+  kNone = 0,
+  kDay = 1,
+  /// From Monday on.
+  kWeek = 2,
+  kMonth = 3,
+  kYear = 4,
+};
+
+/// `day`, `week`, `month` or `year`; empty for kNone. Static storage.
+[[nodiscard]] std::string_view align_name(Align align) noexcept;
+/// The unit with this name; nothing if `name` is none of the four names.
+[[nodiscard]] std::optional<Align> parse_align(std::string_view name) noexcept;
+
 /// The rule for a key: 1 to kMaxWindows *windows*, each one `rate` per `per`. All of them are decided and charged as
 /// one: a check passes if every window allows it, and then all of them count it; else none does.
 struct Limit {
   Units rate = 0;
-  /// A whole number of milliseconds from kMinPeriod to kMaxPeriod.
+  /// A whole number of milliseconds from kMinPeriod to kMaxPeriod; zero for a calendar window.
   Nanos per{};
   Algorithm algorithm = Algorithm::kTokenBucket;
   /// Token bucket only: the capacity. If absent, the capacity is `rate`. A burst with another algorithm is an error.
   std::optional<Units> burst = std::nullopt;
   /// The windows after the first one, which the members above are: each is a limit of one window. No two windows of a
-  /// limit have the same `per`.
+  /// limit have the same `per` or the same `align`.
   std::vector<Limit> further = {};
+  /// kFixedWindowCounter only: a calendar window, which is a day, week, month or year of `timezone`.
+  Align align = Align::kNone;
+  /// The IANA name of its time zone, such as `Europe/Berlin`; empty: UTC. Only with `align`.
+  std::string timezone = {};
 
   /// The most units that can pass the first window at once: for a token bucket `burst`, or `rate` without one;
   /// otherwise `rate`.
@@ -94,8 +114,9 @@ enum class Mode : std::uint8_t {
 /// The mode with this name; nothing if `name` is none of the three names.
 [[nodiscard]] std::optional<Mode> parse_mode(std::string_view name) noexcept;
 
-/// Returns Ok, or kInvalidArgument with a sentence that names the field (`rate`, `per`, `burst`, `algorithm`, or
-/// `windows`) and the allowed values. Of a limit with several windows, the field is `windows[0].rate` and so on.
+/// Returns Ok, or kInvalidArgument with a sentence that names the field (`rate`, `per`, `burst`, `algorithm`, `align`,
+/// `timezone` or `windows`) and the allowed values. Of a limit with several windows, the field is `windows[0].rate` and
+/// so on. Which time zones there are is what the machine knows.
 Status validate_limit(const Limit& limit);
 
 /// Returns Ok if `key` is 1 to kMaxKeyBytes bytes of valid UTF-8, without control characters (C0, DEL, C1), and not all
@@ -113,10 +134,12 @@ Status validate_request_id(std::string_view id);
 Result<Nanos> parse_period(std::string_view text);
 
 /// Reads a rate string: `100/m`, `100 per minute`, `5/15m`, `10/s burst 20`, `1000/day fixed_window_counter`, or
-/// several windows, `10/s burst 20, 1000/h`.
+/// several windows, `10/s burst 20, 1000/h`. Or with calendar windows, `1000 per calendar month in Europe/Berlin`.
 ///
 ///   limit = window {"," window}
-///   window = units ("/" | "per") [count] unit {"burst" units | algorithm}
+///   window = plain | calendar
+///   calendar = units ("/" | "per") "calendar" ("day" | "week" | "month" | "year") ["in" zone] ["fixed_window_counter"]
+///   plain = units ("/" | "per") [count] unit {"burst" units | algorithm}
 ///
 /// `units` and `count` are decimal digits; a `_` may stand between two of them (`1_000_000/d`). Without `count`, the
 /// period is one `unit`: ms, s, m, h or d in lower case, or one of the words msec, millisecond, sec, second, min,

@@ -4,6 +4,7 @@
 # The values of an option $1 that takes one of a few words.
 _flint_words_of() {
   case $1 in
+    --align) echo day week month year ;;
     --algorithm) echo token_bucket sliding_window_log fixed_window_counter sliding_window_counter ;;
     --by) echo denied allowed ;;
     --log-format) echo auto text json ;;

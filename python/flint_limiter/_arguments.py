@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, Union
 
 MAX_UNITS = 1 << 40
 MAX_WINDOWS = 8
+ALIGNS = ("day", "week", "month", "year")
+TIMEZONE = re.compile("[A-Za-z0-9/_+-]{1,64}")
 MAX_PERIOD_MS = 366 * 86_400_000
 MAX_KEY_BYTES = 512
 MAX_ITEMS = 128
@@ -45,6 +47,9 @@ class Limit(NamedTuple):
     burst: int | None
     #: The windows after the first one, without further ones of their own.
     further: tuple[Limit, ...] = ()
+    #: A calendar window: `day`, `week`, `month` or `year` of a time zone (`""`: UTC), with a per_millis of 0.
+    align: str = ""
+    timezone: str = ""
 
     @property
     def capacity(self) -> int:
@@ -55,13 +60,24 @@ class Limit(NamedTuple):
     @property
     def windows(self) -> tuple[Limit, ...]:
         """Each of them as a limit of one window."""
-        return (Limit(self.rate, self.per_millis, self.algorithm, self.burst), *self.further)
+        first = Limit(self.rate, self.per_millis, self.algorithm, self.burst, (), self.align, self.timezone)
+        return (first, *self.further)
+
+    def is_same_window(self, other: Limit) -> bool:
+        return (self.per_millis, self.align) == (other.per_millis, other.align)
+
+    @property
+    def length(self) -> str:
+        """For messages."""
+        return f"calendar {self.align}" if self.align else shown_period(self.per_millis)
 
 
 def of_windows(windows: list[Limit]) -> Limit:
     """One limit of all these, each of which has one window."""
     first = windows[0]
-    return Limit(first.rate, first.per_millis, first.algorithm, first.burst, tuple(windows[1:]))
+    return Limit(
+        first.rate, first.per_millis, first.algorithm, first.burst, tuple(windows[1:]), first.align, first.timezone
+    )
 
 
 #: What check_all decides on: a key, a cost, and the limit that comes with them.
@@ -155,6 +171,22 @@ def limit(rate: object, per: object, algorithm: object, burst: object, within: s
     if algorithm != "token_bucket":
         raise ValueError(f"{within}burst is for token_bucket only: leave it out for {str.__str__(algorithm)}.")
     return Limit(checked_rate, millis, str.__str__(algorithm), checked_burst)
+
+
+def calendar(rate: object, align: object, timezone: object, algorithm: object, within: str = "") -> Limit:
+    """A calendar window. Whether the machine knows the time zone is the engine's to say."""
+    checked_rate = units(rate, f"{within}rate")
+    if not isinstance(align, str):
+        raise TypeError(f"{within}align must be a str, not {type_name(align)}.")
+    if align not in ALIGNS:
+        raise ValueError(f"{within}align must be day, week, month or year.")
+    if algorithm is not None and algorithm != "fixed_window_counter":
+        raise ValueError(f"{within}align is for fixed_window_counter only.")
+    zone = "" if timezone is None else text(timezone, f"{within}timezone")
+    if timezone is not None and not TIMEZONE.fullmatch(zone):
+        raise ValueError(f"{within}timezone must be the IANA name of a time zone, such as Europe/Berlin.")
+    unit = str.__str__(align)
+    return Limit(checked_rate, 0, "fixed_window_counter", None, (), unit, "" if zone == "UTC" else zone)
 
 
 def flag(value: object, name: str) -> bool:

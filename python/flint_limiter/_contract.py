@@ -15,6 +15,7 @@ from flint_limiter._keyed_limit import limits_of_calls
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
+    Align,
     BatchResults,
     CarriedLimit,
     CheckAllResult,
@@ -59,6 +60,8 @@ class AbstractLimiter(ABC):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         windows: list[WindowDict] | None = None,
+        align: Align | None = None,
+        timezone: str | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
@@ -66,7 +69,9 @@ class AbstractLimiter(ABC):
         `"100 per minute"`, `"10/s burst 20"` or `"10/s, 1000/h"`, or as `rate` units per `per` (an int of seconds, a
         str like `"1m"`, or a timedelta) with an `algorithm` (the default is `"token_bucket"`) and a `burst`, or as
         `windows`, a list of 1 to 8 dicts with these names. A check passes if every window allows it, and then all of
-        them count it.
+        them count it. `align` in place of `per` makes the window a `"day"`, `"week"` (from Monday on), `"month"` or
+        `"year"` of the calendar, in UTC or in the `timezone` with an IANA name; the algorithm is then
+        `"fixed_window_counter"`.
 
         A name that ends in `*` is a pattern's: every key that begins with what is before the `*` has a usage of its
         own, from its first allowed check on, unless a limit was set for exactly this key. With `override` it holds also
@@ -252,6 +257,8 @@ class AbstractLimiter(ABC):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         windows: list[WindowDict] | None = None,
+        align: Align | None = None,
+        timezone: str | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:

@@ -103,10 +103,11 @@ def _policy_of_limit(name: str, limit: Limit) -> str:
     return _policy_of_window(_quoted(name), limit.rate, limit.per_millis)
 
 
-def _policy_of_window(name: str, rate: int, per_millis: int) -> str:
-    seconds, rest = divmod(per_millis, 1000)
+def _policy_of_window(name: str, rate: int, per_millis: int | None) -> str:
+    """Of a calendar window, whose length is not always the same, the period is left out."""
+    seconds, rest = divmod(per_millis or 0, 1000)
     # A period is told in whole seconds or not at all.
-    return f"{name};q={rate}" + ("" if rest else f";w={seconds}")
+    return f"{name};q={rate}" + (f";w={seconds}" if seconds and not rest else "")
 
 
 @lru_cache(maxsize=1024)

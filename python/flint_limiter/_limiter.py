@@ -15,6 +15,7 @@ from flint_limiter._native import LimiterHandle
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
+    Align,
     BatchResults,
     CarriedLimit,
     CheckAllResult,
@@ -110,10 +111,12 @@ class Limiter(AbstractLimiter):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         windows: list[WindowDict] | None = None,
+        align: Align | None = None,
+        timezone: str | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows)
+        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows, align, timezone)
         self._handle.limit(name, rule, _arguments.flag(override, "override"), _arguments.mode(mode))
 
     def check(
@@ -206,10 +209,12 @@ class Limiter(AbstractLimiter):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         windows: list[WindowDict] | None = None,
+        align: Align | None = None,
+        timezone: str | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows)
+        name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows, align, timezone)
         overrides, checked_mode = _arguments.flag(override, "override"), _arguments.mode(mode)
         await self._durable(await self._of(name, self._handle.limit_deferred, rule, overrides, checked_mode))
 

@@ -8,24 +8,36 @@ from typing import Any, Union
 
 from flint_limiter import _arguments, _rate_string
 
-_MEMBERS = ("rate", "per", "algorithm", "burst")
+_MEMBERS = ("rate", "per", "algorithm", "burst", "align", "timezone")
 _PLACE_OF = "takes the place of rate, per, algorithm and burst: leave out"
 
 
 def limit(
-    text: object, rate: object, per: object, algorithm: object, burst: object, windows: object = None
+    text: object,
+    rate: object,
+    per: object,
+    algorithm: object,
+    burst: object,
+    windows: object = None,
+    align: object = None,
+    timezone: object = None,
 ) -> _arguments.Limit:
     """Of limit() and rate_limit(); None is what was not given."""
     if text is not None:
-        if given := _given(windows=windows, rate=rate, per=per, algorithm=algorithm, burst=burst):
+        if given := _given(
+            windows=windows, rate=rate, per=per, algorithm=algorithm, burst=burst, align=align, timezone=timezone
+        ):
             raise TypeError(f"limit {_PLACE_OF} {given}, or limit.")
         return _rate_string.parse(_arguments.text(text, "limit"))
     if windows is not None:
-        if given := _given(rate=rate, per=per, algorithm=algorithm, burst=burst):
+        if given := _given(rate=rate, per=per, algorithm=algorithm, burst=burst, align=align, timezone=timezone):
             raise TypeError(f"windows {_PLACE_OF} {given}, or windows.")
         return _in_windows(windows, "windows")
-    if rate is None and per is None:
+    if rate is None and per is None and align is None:
         raise TypeError("limit must be given: a str such as '100/m', or both rate and per.")
+    if align is not None or timezone is not None:
+        given = {"per": per, "algorithm": algorithm, "burst": burst, "align": align, "timezone": timezone}
+        return _in_calendar({"rate": rate, **{name: value for name, value in given.items() if value is not None}}, "")
     return _in_fields(rate, per, algorithm, burst)
 
 
@@ -96,12 +108,24 @@ def _carried(value: object, name: str) -> _arguments.Limit:
 def _in_dict(value: Mapping[str, object], name: str) -> _arguments.Limit:
     """One window."""
     if value.keys() - set(_MEMBERS):
-        raise ValueError(f"{name} must have no members but rate, per, algorithm and burst.")
+        raise ValueError(f"{name} must have no members but rate, per, algorithm, burst, align and timezone.")
+    if "align" in value or "timezone" in value:
+        return _in_calendar(value, f"{name}.")
     for member in ("rate", "per"):
         if member not in value:
             raise ValueError(f"{name}.{member} is missing.")
     algorithm = value.get("algorithm", "token_bucket")
     return _arguments.limit(value["rate"], value["per"], algorithm, value.get("burst"), f"{name}.")
+
+
+def _in_calendar(value: Mapping[str, object], within: str) -> _arguments.Limit:
+    for member in ("align", "rate"):
+        if member not in value:
+            raise ValueError(f"{within}{member} is missing: timezone and align go with it.")
+    for member in ("per", "burst"):
+        if member in value:
+            raise ValueError(f"{within}{member} must be left out with align.")
+    return _arguments.calendar(value["rate"], value["align"], value.get("timezone"), value.get("algorithm"), within)
 
 
 def _in_windows(value: object, name: str) -> _arguments.Limit:
@@ -114,9 +138,9 @@ def _in_windows(value: object, name: str) -> _arguments.Limit:
         if not isinstance(one, Mapping):
             raise TypeError(f"{name}[{i}] must be a dict with rate and per, not {_arguments.type_name(one)}.")
         window = _in_dict(one, f"{name}[{i}]")
-        if any(window.per_millis == before.per_millis for before in windows):
-            period = _arguments.shown_period(window.per_millis)
-            raise ValueError(f"{name} must not have two windows of {period}: keep one of them.")
+        if any(window.is_same_window(before) for before in windows):
+            length = f"a {window.length}" if window.align else window.length
+            raise ValueError(f"{name} must not have two windows of {length}: keep one of them.")
         windows.append(window)
     return _arguments.of_windows(windows)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from flint_limiter._arguments import ALGORITHMS, MAX_PERIOD_MS, MAX_UNITS, MAX_WINDOWS, Limit, of_windows, shown_period
+from flint_limiter._arguments import (
+    ALGORITHMS,
+    ALIGNS,
+    MAX_PERIOD_MS,
+    MAX_UNITS,
+    MAX_WINDOWS,
+    TIMEZONE,
+    Limit,
+    of_windows,
+)
 
 _MAX_BYTES = 1024
 _LONGEST_SHOWN = 40
@@ -14,6 +23,8 @@ _LIKE_THIS = "Write it like 100/m or 10/s burst 20."
 _COMMAS = "Separate rates with commas, like 10/s, 1000/h."
 _NO_COMMAS = "Write numbers without commas, like 1000/h or 1_000/h."
 _UNIT = "Write ms, s, m, h or d in lower case, or a word such as minute."
+_CALENDAR_LIKE = "Write it like 1000 per calendar month in Europe/Berlin."
+_UP_TO_SPACE_OR_COMMA = re.compile(" *([^ ,]*)")
 _WHOLE = "Write whole numbers: 1/2s for 0.5/s, 90m for 1.5h."
 _OPTIONS = f"After the period, write burst 20 or {', '.join(ALGORITHMS[:-1])} or {ALGORITHMS[-1]}."
 
@@ -96,9 +107,8 @@ class _Parser:
                 raise _refusal(f"must have at most {MAX_WINDOWS} rates.", "Leave out some.")
             self._take()  # the comma
             window = self._window()
-            if any(window.per_millis == before.per_millis for before in windows):
-                period = shown_period(window.per_millis)
-                raise _refusal(f"must not have two rates per {period}.", "Keep one of them.")
+            if any(window.is_same_window(before) for before in windows):
+                raise _refusal(f"must not have two rates per {window.length}.", "Keep one of them.")
             windows.append(window)
         return of_windows(windows)
 
@@ -109,11 +119,38 @@ class _Parser:
             raise self._expected('"/" or "per"', _NO_COMMAS if self._next == "," else _LIKE_THIS)
         _check_range("rate", text, rate)
         self._take()
+        if self._next.lower() == "calendar":
+            return self._calendar(rate)
         millis = self._period()
         burst, algorithm = self._options()
         if burst is not None and algorithm not in (None, "token_bucket"):
             raise _refusal(f"must not have a burst with {algorithm}.", "Leave out the burst, or choose token_bucket.")
         return Limit(rate, millis, algorithm or "token_bucket", burst)
+
+    def _calendar(self, rate: int) -> Limit:
+        self._take()
+        align = self._next.lower()
+        if align not in ALIGNS:
+            raise self._expected("day, week, month or year", _CALENDAR_LIKE)
+        self._take()
+        timezone = ""
+        if self._next.lower() == "in":
+            timezone = self._timezone()
+        if self._next.lower() == "fixed_window_counter":
+            self._take()
+        if self._next not in ("", ","):
+            raise _refusal(f"cannot continue with {_shown(self._next)}.", _CALENDAR_LIKE)
+        return Limit(rate, 0, "fixed_window_counter", None, (), align, timezone)
+
+    def _timezone(self) -> str:
+        """Its name is all up to the next space or comma. Whether the machine knows it is the engine's to say."""
+        match = _UP_TO_SPACE_OR_COMMA.match(self._text, self._end)
+        assert match is not None
+        if not TIMEZONE.fullmatch(match[1]):
+            raise _refusal(f"has an unknown time zone, {_shown(match[1])}.", _CALENDAR_LIKE)
+        self._end = match.end()
+        self._take()
+        return "" if match[1] == "UTC" else match[1]
 
     def _period(self) -> int:
         begin = self._begin
@@ -125,7 +162,7 @@ class _Parser:
             calendar = _CALENDAR.fullmatch(self._next.lower())
             raise _refusal(
                 f"has an unknown unit of time, {_shown(self._next)}.",
-                "Write days, such as 7d or 30d." if calendar else _UNIT,
+                "Write days, such as 7d or 30d, or calendar month." if calendar else _UNIT,
             )
         text = self._text[begin : self._end]
         self._take()

@@ -116,6 +116,8 @@ def _item(key: str, cost: int, limit: _arguments.Limit | None) -> dict[str, Any]
 def _rule(limit: _arguments.Limit) -> dict[str, Any]:
     if limit.further:
         return {"windows": [_rule(window) for window in limit.windows]}
+    if limit.align:
+        return {"rate": limit.rate, "align": limit.align, **({"timezone": limit.timezone} if limit.timezone else {})}
     rule: dict[str, Any] = {"rate": limit.rate, "per": f"{limit.per_millis}ms", "algorithm": limit.algorithm}
     if limit.burst is not None:
         rule["burst"] = limit.burst

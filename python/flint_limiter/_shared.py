@@ -14,6 +14,7 @@ from flint_limiter._requests import Call
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
+    Align,
     BatchResults,
     CarriedLimit,
     CheckAllResult,
@@ -106,10 +107,12 @@ class SharedLimiter(AbstractLimiter):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         windows: list[WindowDict] | None = None,
+        align: Align | None = None,
+        timezone: str | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        self._send(_limit(key, limit, rate, per, algorithm, burst, windows, override, mode))
+        self._send(_limit(key, limit, rate, per, algorithm, burst, windows, align, timezone, override, mode))
 
     async def alimit(
         self,
@@ -121,10 +124,12 @@ class SharedLimiter(AbstractLimiter):
         algorithm: Algorithm | None = None,
         burst: int | None = None,
         windows: list[WindowDict] | None = None,
+        align: Align | None = None,
+        timezone: str | None = None,
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        await self._asend(_limit(key, limit, rate, per, algorithm, burst, windows, override, mode))
+        await self._asend(_limit(key, limit, rate, per, algorithm, burst, windows, align, timezone, override, mode))
 
     def check(
         self,
@@ -318,10 +323,12 @@ def _limit(
     algorithm: object,
     burst: object,
     windows: object,
+    align: object,
+    timezone: object,
     override: object,
     mode: object,
 ) -> Call[None]:
-    name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows)
+    name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows, align, timezone)
     return _requests.limit(name, rule, _arguments.flag(override, "override"), _arguments.mode(mode))
 
 

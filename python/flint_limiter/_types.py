@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Union
 
 from flint_limiter._result import CheckResult, FailedCheck
-from flint_limiter._windows import Algorithm, TypedDict, WindowRule, WindowStatus
+from flint_limiter._windows import Algorithm, Align, TypedDict, WindowRule, WindowStatus
 
 #: What becomes of a check that a limit does not allow.
 Mode = Literal["enforce", "shadow", "block"]
@@ -19,18 +19,21 @@ class _ItemKey(TypedDict):
     key: str
 
 
-class _RateAndPer(TypedDict):
+class _Rate(TypedDict):
     rate: int
+
+
+class WindowDict(_Rate, total=False):
+    """One window of a limit in fields: with `per`, or with `align`."""
+
     per: Period
-
-
-class WindowDict(_RateAndPer, total=False):
-    """One window of a limit in fields."""
-
     #: `token_bucket` if it is absent.
     algorithm: Algorithm
     #: The capacity of a token bucket; `rate` if it is absent.
     burst: int
+    align: Align
+    #: With `align`: the IANA name of a time zone; UTC if it is absent.
+    timezone: str
 
 
 class WindowsDict(TypedDict):
@@ -78,7 +81,8 @@ class _StatusAlways(TypedDict):
 
     key: str
     rate: int
-    per_millis: int
+    #: None for a calendar window.
+    per_millis: int | None
     #: The capacity of a token bucket; None for the other algorithms.
     burst: int | None
     algorithm: Algorithm
@@ -101,6 +105,9 @@ class _StatusAlways(TypedDict):
 class LimitStatus(_StatusAlways, total=False):
     """The status of a key or of a pattern. A time is None until its event has happened."""
 
+    #: Of a calendar window: its unit, and its time zone.
+    align: Align
+    timezone: str
     #: The name of the pattern, if it is the source.
     pattern: str
     #: Of a pattern only: whether it holds also where a check carries a limit.
@@ -128,9 +135,11 @@ class Event(_EventAlways, total=False):
     mode: Mode
 
     rate: int
-    per_millis: int
+    per_millis: int | None
     burst: int | None
     algorithm: Algorithm
+    align: Align
+    timezone: str
     #: Of a limit that has several windows: each of them; the members above are those of the first one.
     windows: list[WindowRule]
 

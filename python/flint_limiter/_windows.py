@@ -17,17 +17,26 @@ else:
 
 Algorithm = Literal["token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter"]
 
-__all__ = ["Algorithm", "TypedDict", "WindowRule", "WindowStatus"]
+Align = Literal["day", "week", "month", "year"]
+
+__all__ = ["Algorithm", "Align", "TypedDict", "WindowRule", "WindowStatus"]
 
 
-class WindowRule(TypedDict):
-    """One window of a limit that has several."""
-
+class _WindowRule(TypedDict):
     rate: int
-    per_millis: int
+    #: None for a calendar window.
+    per_millis: int | None
     #: The capacity of a token bucket; None for the other algorithms.
     burst: int | None
     algorithm: Algorithm
+
+
+class WindowRule(_WindowRule, total=False):
+    """One window of a limit that has several."""
+
+    #: Of a calendar window: its unit, and its time zone.
+    align: Align
+    timezone: str
 
 
 class WindowStatus(WindowRule):

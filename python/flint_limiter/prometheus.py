@@ -64,7 +64,7 @@ def _add(one: int, other: int) -> int:
 _METRICS = (
     _Metric("limit_info", "gauge", "Limits, one each.", lambda s: 1, _add),
     _Metric("limit_rate", "gauge", "Units per period.", lambda s: s["rate"], _add),
-    _Metric("limit_per_millis", "gauge", "Period of the rate, in milliseconds.", lambda s: s["per_millis"], max),
+    _Metric("limit_per_millis", "gauge", "Period of the rate, in milliseconds.", lambda s: s["per_millis"] or 0, max),
     _Metric("limit_remaining", "gauge", "Whole units left.", lambda s: s["remaining"], _add),
     _Metric(
         "limit_reset_at_seconds",

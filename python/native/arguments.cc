@@ -74,16 +74,19 @@ ReadChecks read_checks(const nb::list& checks) {
 
 std::optional<Limit> read_limit(nb::handle limit) {
   if (limit.is_none()) return std::nullopt;
-  FLINT_ASSERT(PyTuple_Check(limit.ptr()) && PyTuple_GET_SIZE(limit.ptr()) == 5);
+  FLINT_ASSERT(PyTuple_Check(limit.ptr()) && PyTuple_GET_SIZE(limit.ptr()) == 7);
   const auto field = [limit](Py_ssize_t i) { return nb::handle(PyTuple_GET_ITEM(limit.ptr(), i)); };
   const std::optional<Units> rate = read_units(field(0));
-  const std::optional<Units> per_millis = read_units(field(1));
+  const std::string_view align = read_text(field(5)).value_or("");
+  const std::optional<Units> per_millis = align.empty() ? read_units(field(1)) : 0;
   const std::optional<Algorithm> algorithm = parse_algorithm(read_text(field(2)).value_or(""));
   FLINT_ASSERT(rate && per_millis && algorithm);
   Limit read{.rate = *rate,
              .per = std::chrono::milliseconds(*per_millis),
              .algorithm = *algorithm,
              .burst = read_units(field(3))};
+  read.align = parse_align(align).value_or(Align::kNone);
+  read.timezone = read_text(field(6)).value_or("");
   const nb::handle further = field(4);
   FLINT_ASSERT(PyTuple_Check(further.ptr()));
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(further.ptr()); ++i) {

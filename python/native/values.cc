@@ -18,7 +18,13 @@ nb::object optional_datetime(const std::optional<WallTime>& time) { return time 
 /// What is enforced: a token bucket without a burst of its own has its rate as burst, the other algorithms have none.
 void put_limit(nb::dict& into, const Limit& limit) {
   into["rate"] = limit.rate;
-  into["per_millis"] = millis(limit.per);
+  if (limit.align == Align::kNone) {
+    into["per_millis"] = millis(limit.per);
+  } else {
+    into["per_millis"] = nb::none();
+    into["align"] = text(align_name(limit.align));
+    into["timezone"] = text(limit.timezone.empty() ? "UTC" : limit.timezone);
+  }
   into["burst"] = limit.algorithm == Algorithm::kTokenBucket ? nb::cast(limit.capacity()) : nb::none();
   into["algorithm"] = algorithm_text(limit.algorithm);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/calendar.h"
 
 namespace flint::algorithm {
 namespace {
@@ -29,7 +30,7 @@ auto with_window(const State& state, const Limit& limit, std::size_t index, cons
 [[nodiscard]] std::size_t source_of(const State& state, const Limit& from, const Limit& to, Time now) {
   std::size_t most = 0;
   for (std::size_t i = 0; i < from.window_count(); ++i) {
-    if (from.window(i).per == to.per) return i;
+    if (base::is_same_window(from.window(i), to)) return i;
     if (i > 0 && in_use(state, from, i, now).cost > in_use(state, from, most, now).cost) most = i;
   }
   return most;
@@ -98,17 +99,17 @@ State fresh(const Limit& limit, Time now) {
   return make_state(limit, [&](const Limit& window) { return holding({now, 0}, window); });
 }
 
-Outcome decide(const State& state, const Limit& limit, Units cost, Time now, WindowSpace& space) {
+Outcome decide(const State& state, const Limit& limit, Units cost, Now now, WindowSpace& space) {
   if (const auto* windows = std::get_if<Windows>(&state)) [[unlikely]]
     return windows->decide(limit, cost, now, space);
   return decide(state, limit, cost, now);
 }
 
-Outcome decide(const State& state, const Limit& limit, Units cost, Time now) {
+Outcome decide(const State& state, const Limit& limit, Units cost, Now now) {
   return with_state(state, limit, [&](const auto& s) { return s.decide(limit, cost, now); });
 }
 
-Outcome charged(const State& state, const Limit& limit, Units cost, Time now, WindowSpace& space) {
+Outcome charged(const State& state, const Limit& limit, Units cost, Now now, WindowSpace& space) {
   if (const auto* windows = std::get_if<Windows>(&state)) return windows->charged(limit, cost, now, space);
   return with_state(state, limit, [&](const auto& s) { return s.charged(limit, cost, now); });
 }
@@ -119,13 +120,13 @@ Units most_charged(const State& state, const Limit& limit, Units cost, Time now)
   return std::min(cost, kMaxUnits - std::min(kMaxUnits, used));
 }
 
-void consume(State& state, const Limit& limit, Units cost, Time now, const Outcome& allowed) {
+void consume(State& state, const Limit& limit, Units cost, Now now, const Outcome& allowed) {
   if (auto* windows = std::get_if<Windows>(&state)) [[unlikely]]
     return windows->consume(limit, now, allowed);
   with_state(state, limit, [&](auto& s) { s.consume(limit, cost, now, allowed); });
 }
 
-View view(const State& state, const Limit& limit, Time now) {
+View view(const State& state, const Limit& limit, Now now) {
   if (const auto* windows = std::get_if<Windows>(&state)) {
     WindowSpace space;
     const WindowOutcomes& each = windows->view(limit, now, space);
@@ -134,7 +135,7 @@ View view(const State& state, const Limit& limit, Time now) {
   return with_state(state, limit, [&](const auto& s) { return s.view(limit, now); });
 }
 
-const WindowOutcomes* view_windows(const State& state, const Limit& limit, Time now, WindowSpace& space) {
+const WindowOutcomes* view_windows(const State& state, const Limit& limit, Now now, WindowSpace& space) {
   const auto* windows = std::get_if<Windows>(&state);
   return windows == nullptr ? nullptr : &windows->view(limit, now, space);
 }
@@ -147,7 +148,7 @@ State succeed(const State& state, const Limit& from, const Limit& to, Time now) 
   return make_state(to, [&](const Limit& window) { return succeed_window(state, from, window, now); });
 }
 
-bool is_fresh(const State& state, const Limit& limit, Time now) {
+bool is_fresh(const State& state, const Limit& limit, Now now) {
   if (const auto* windows = std::get_if<Windows>(&state)) return windows->is_fresh(limit, now);
   return view(state, limit, now).reset_after == Nanos::zero();
 }
@@ -157,7 +158,7 @@ bool is_valid(const State& state, const Limit& limit) noexcept {
     const auto* windows = std::get_if<Windows>(&state);
     return windows != nullptr && windows->is_valid(limit);
   }
-  return with_type_of(limit.algorithm, [&]<typename Type>(std::type_identity<Type>) {
+  return with_type_of(limit, [&]<typename Type>(std::type_identity<Type>) {
     const Type* matching = std::get_if<Type>(&state);
     return matching != nullptr && matching->is_valid(limit);
   });
@@ -196,7 +197,7 @@ void encode(base::Writer& out, const State& state) {
 
 bool decode(base::Reader& in, const Limit& limit, State& state) {
   if (!limit.further.empty()) return state.emplace<Windows>().decode(in, limit);
-  return with_type_of(limit.algorithm,
+  return with_type_of(limit,
                       [&]<typename Type>(std::type_identity<Type>) { return state.emplace<Type>().decode(in, limit); });
 }
 

@@ -22,29 +22,29 @@
 /// algorithm: anything else is a bug and stops.
 namespace flint::algorithm {
 
-using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter, Windows>;
+using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter, CalendarWindow, Windows>;
 
 /// Full quota.
 [[nodiscard]] State fresh(const Limit& limit, Time now);
 
-[[nodiscard]] Outcome decide(const State& state, const Limit& limit, Units cost, Time now, WindowSpace& space);
+[[nodiscard]] Outcome decide(const State& state, const Limit& limit, Units cost, Now now, WindowSpace& space);
 /// The same for a limit with one window.
-[[nodiscard]] Outcome decide(const State& state, const Limit& limit, Units cost, Time now);
+[[nodiscard]] Outcome decide(const State& state, const Limit& limit, Units cost, Now now);
 
 /// What charging `cost` leads to, also beyond the limit: a debt, during which everything is denied. `cost` is at least
 /// 1, and at most most_charged() at this time.
-[[nodiscard]] Outcome charged(const State& state, const Limit& limit, Units cost, Time now, WindowSpace& space);
+[[nodiscard]] Outcome charged(const State& state, const Limit& limit, Units cost, Now now, WindowSpace& space);
 /// As much of `cost` as there is room for: no more than kMaxUnits are ever in use. Where there are several windows it
 /// is `cost`, of which each takes what it has room for.
 [[nodiscard]] Units most_charged(const State& state, const Limit& limit, Units cost, Time now);
 
 /// Takes `cost`. `allowed` is what decide() said of the same arguments, and it allowed the cost, or what charged() did.
-void consume(State& state, const Limit& limit, Units cost, Time now, const Outcome& allowed);
+void consume(State& state, const Limit& limit, Units cost, Now now, const Outcome& allowed);
 
 /// Of several windows, that of the one with the least remaining.
-[[nodiscard]] View view(const State& state, const Limit& limit, Time now);
+[[nodiscard]] View view(const State& state, const Limit& limit, Now now);
 /// The verdicts of several windows, as of a cost of 0; null if there is one.
-[[nodiscard]] const WindowOutcomes* view_windows(const State& state, const Limit& limit, Time now, WindowSpace& space);
+[[nodiscard]] const WindowOutcomes* view_windows(const State& state, const Limit& limit, Now now, WindowSpace& space);
 
 /// The state under a new limit: what was used stays used, up to the new capacity. The new remaining is the new capacity
 /// less what is in use at `now`, never below 0, and the full quota is back no later than the new limit takes from empty
@@ -64,7 +64,7 @@ void consume(State& state, const Limit& limit, Units cost, Time now, const Outco
 [[nodiscard]] State succeed(const State& state, const Limit& from, const Limit& to, Time now);
 
 /// Whether all of the quota is there: the state is then as good as a fresh one.
-[[nodiscard]] bool is_fresh(const State& state, const Limit& limit, Time now);
+[[nodiscard]] bool is_fresh(const State& state, const Limit& limit, Now now);
 
 /// Whether `state` is one that `limit` can lead to. What is read from disk must be checked before it is used.
 [[nodiscard]] bool is_valid(const State& state, const Limit& limit) noexcept;

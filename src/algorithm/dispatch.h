@@ -3,6 +3,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "algorithm/calendar_window.h"
 #include "algorithm/fixed_window.h"
 #include "algorithm/sliding_counter.h"
 #include "algorithm/sliding_log.h"
@@ -14,17 +15,19 @@
 namespace flint::algorithm {
 
 /// The state of one window: that of its algorithm.
-using WindowState = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter>;
+using WindowState = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter, CalendarWindow>;
 
-/// Calls `visit` with the type of the algorithm's states.
+/// Calls `visit` with the type of the window's states.
 template <typename Visit>
-[[nodiscard]] auto with_type_of(Algorithm algorithm, const Visit& visit) {
-  switch (algorithm) {
+[[nodiscard]] auto with_type_of(const Limit& window, const Visit& visit) {
+  switch (window.algorithm) {
     case Algorithm::kTokenBucket:
       return visit(std::type_identity<TokenBucket>());
     case Algorithm::kSlidingWindowLog:
       return visit(std::type_identity<SlidingLog>());
     case Algorithm::kFixedWindowCounter:
+      if (window.align != Align::kNone) [[unlikely]]
+        return visit(std::type_identity<CalendarWindow>());
       return visit(std::type_identity<FixedWindow>());
     case Algorithm::kSlidingWindowCounter:
       return visit(std::type_identity<SlidingCounter>());
@@ -35,7 +38,7 @@ template <typename Visit>
 /// Calls `visit` with the state itself, which is one of the window's algorithm.
 template <typename AnyState, typename Visit>
 auto with_state(AnyState& state, const Limit& window, const Visit& visit) {
-  return with_type_of(window.algorithm, [&]<typename Type>(std::type_identity<Type>) {
+  return with_type_of(window, [&]<typename Type>(std::type_identity<Type>) {
     auto* const matches = std::get_if<Type>(&state);
     FLINT_ASSERT(matches != nullptr);
     return visit(*matches);
@@ -44,9 +47,13 @@ auto with_state(AnyState& state, const Limit& window, const Visit& visit) {
 
 /// A state in which just `run` is in use.
 [[nodiscard]] inline WindowState holding(Run run, const Limit& window) {
-  return with_type_of(window.algorithm, [&]<typename Type>(std::type_identity<Type>) -> WindowState {
-    return Type::holding(run, window);
-  });
+  return with_type_of(
+      window, [&]<typename Type>(std::type_identity<Type>) -> WindowState { return Type::holding(run, window); });
+}
+
+/// What a record has for the algorithm of a window.
+[[nodiscard]] inline Algorithm recorded_algorithm(const Limit& window) noexcept {
+  return window.align == Align::kNone ? window.algorithm : kCalendarWindow;
 }
 
 /// Makes `state` what a record says of one window. Only the runs of a sliding log are made from the state before: every
@@ -54,8 +61,8 @@ auto with_state(AnyState& state, const Limit& window, const Visit& visit) {
 template <typename AnyState>
 [[nodiscard]] bool restore_window(AnyState& state, const RecordedState& after, const Limit& window, Units cost,
                                   Time at) {
-  if (after.algorithm != window.algorithm) return false;
-  return with_type_of(window.algorithm, [&]<typename Type>(std::type_identity<Type>) {
+  if (after.algorithm != recorded_algorithm(window)) return false;
+  return with_type_of(window, [&]<typename Type>(std::type_identity<Type>) {
     auto* before = std::get_if<Type>(&state);
     if (before == nullptr && std::is_same_v<Type, SlidingLog> && after.second != 1) return false;
     return (before != nullptr ? *before : state.template emplace<Type>()).restore(after, window, cost, at);

@@ -15,6 +15,9 @@ inline constexpr Time kMaxTime{Nanos((std::int64_t{1} << 62) + (std::int64_t{1} 
 /// Whether a record or a snapshot may hold `time`; what is read from disk may be anything.
 [[nodiscard]] constexpr bool is_limiter_time(Time time) noexcept { return time >= Time{} && time <= kMaxTime; }
 
+/// How a record tells a calendar window from a fixed_window_counter without a calendar. Stored on disk.
+inline constexpr auto kCalendarWindow = static_cast<Algorithm>(5);
+
 struct RecordedWindows;
 
 /// A key's state after an event, as a log record holds it: three numbers, whose meaning is that of the algorithm (see
@@ -23,7 +26,7 @@ struct RecordedState {
   Algorithm algorithm = Algorithm::kTokenBucket;
   std::uint64_t first = 0;
   std::uint64_t second = 0;
-  /// sliding_window_counter only; else 0.
+  /// sliding_window_counter and calendar windows only; else 0.
   std::uint64_t third = 0;
   /// Of a limit with several windows: the state of each, in place of the members above. It is not owned; see
   /// WindowSpace.

@@ -49,7 +49,7 @@ Windows Windows::fresh(const Limit& limit, Time now) {
   return windows;
 }
 
-Outcome Windows::decide(const Limit& limit, Units cost, Time now, WindowSpace& space) const {
+Outcome Windows::decide(const Limit& limit, Units cost, Now now, WindowSpace& space) const {
   WindowOutcomes& each = space.add();
   bool allowed = true;
   for_each_window(*this, limit, [&](const auto& state, const Limit& window, std::size_t i) {
@@ -68,7 +68,7 @@ Outcome Windows::decide(const Limit& limit, Units cost, Time now, WindowSpace& s
   return outcome_of(each, states.size(), false);
 }
 
-Outcome Windows::charged(const Limit& limit, Units cost, Time now, WindowSpace& space) const {
+Outcome Windows::charged(const Limit& limit, Units cost, Now now, WindowSpace& space) const {
   WindowOutcomes& each = space.add();
   for_each_window(*this, limit, [&](const auto& state, const Limit& window, std::size_t i) {
     each.costs[i] = std::min(cost, kMaxUnits - std::min(kMaxUnits, state.in_use(window, now).cost));
@@ -79,7 +79,7 @@ Outcome Windows::charged(const Limit& limit, Units cost, Time now, WindowSpace& 
   return outcome_of(each, states.size(), true);
 }
 
-void Windows::consume(const Limit& limit, Time now, const Outcome& allowed) {
+void Windows::consume(const Limit& limit, Now now, const Outcome& allowed) {
   FLINT_ASSERT(allowed.allowed && allowed.windows != nullptr);
   const WindowOutcomes& each = *allowed.windows;
   for_each_window(*this, limit, [&](auto& state, const Limit& window, std::size_t i) {
@@ -87,7 +87,7 @@ void Windows::consume(const Limit& limit, Time now, const Outcome& allowed) {
   });
 }
 
-const WindowOutcomes& Windows::view(const Limit& limit, Time now, WindowSpace& space) const {
+const WindowOutcomes& Windows::view(const Limit& limit, Now now, WindowSpace& space) const {
   WindowOutcomes& each = space.add();
   for_each_window(*this, limit, [&](const auto& state, const Limit& window, std::size_t i) {
     const View view = state.view(window, now);
@@ -97,7 +97,7 @@ const WindowOutcomes& Windows::view(const Limit& limit, Time now, WindowSpace& s
   return each;
 }
 
-bool Windows::is_fresh(const Limit& limit, Time now) const {
+bool Windows::is_fresh(const Limit& limit, Now now) const {
   bool fresh = true;
   for_each_window(*this, limit, [&](const auto& state, const Limit& window, std::size_t) {
     fresh = fresh && state.view(window, now).reset_after == Nanos::zero();
@@ -109,7 +109,7 @@ bool Windows::is_valid(const Limit& limit) const noexcept {
   if (states.size() != limit.window_count()) return false;
   for (std::size_t i = 0; i < states.size(); ++i) {
     const Limit& window = limit.window(i);
-    const bool valid = with_type_of(window.algorithm, [&]<typename Type>(std::type_identity<Type>) {
+    const bool valid = with_type_of(window, [&]<typename Type>(std::type_identity<Type>) {
       const auto* matching = std::get_if<Type>(&states[i]);
       return matching != nullptr && matching->is_valid(window);
     });
@@ -139,9 +139,8 @@ bool Windows::decode(base::Reader& in, const Limit& limit) {
   for (std::size_t i = 0; i < limit.window_count(); ++i) {
     const Limit& window = limit.window(i);
     WindowState& state = states.emplace_back();
-    const bool decoded = with_type_of(window.algorithm, [&]<typename Type>(std::type_identity<Type>) {
-      return state.emplace<Type>().decode(in, window);
-    });
+    const bool decoded = with_type_of(
+        window, [&]<typename Type>(std::type_identity<Type>) { return state.emplace<Type>().decode(in, window); });
     if (!decoded) return false;
   }
   return true;

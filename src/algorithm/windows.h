@@ -48,12 +48,12 @@ struct Windows {
 
   [[nodiscard]] static Windows fresh(const Limit& limit, Time now);
 
-  [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now, WindowSpace& space) const;
+  [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Now now, WindowSpace& space) const;
   /// Each window takes as much of `cost` as it has room for.
-  [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Time now, WindowSpace& space) const;
-  void consume(const Limit& limit, Time now, const Outcome& allowed);
-  [[nodiscard]] const WindowOutcomes& view(const Limit& limit, Time now, WindowSpace& space) const;
-  [[nodiscard]] bool is_fresh(const Limit& limit, Time now) const;
+  [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Now now, WindowSpace& space) const;
+  void consume(const Limit& limit, Now now, const Outcome& allowed);
+  [[nodiscard]] const WindowOutcomes& view(const Limit& limit, Now now, WindowSpace& space) const;
+  [[nodiscard]] bool is_fresh(const Limit& limit, Now now) const;
   [[nodiscard]] bool is_valid(const Limit& limit) const noexcept;
 
   [[nodiscard]] RecordedState describe(const Limit& limit, Time now, WindowSpace& space) const;

@@ -101,6 +101,11 @@ Limit any_limit(Random& random) {
     window.rate = 1 + random.any_up_to(random.one_in(4) ? kMaxUnits - 1 : 20);
     window.per = std::chrono::milliseconds(1 + random.any_up_to(random.one_in(6) ? kMaxPeriod / 1ms - 1 : 20));
     if (window.algorithm == Algorithm::kTokenBucket && random.one_in(2)) window.burst = 1 + random.any_up_to(30);
+    if (window.algorithm == Algorithm::kFixedWindowCounter && random.one_in(2)) {
+      window.per = Nanos(0);
+      window.align = static_cast<Align>(1 + random.pick(4));
+      window.timezone = random.any_of(std::array{"", "Pacific/Apia", "America/Sao_Paulo", "Asia/Kathmandu"});
+    }
     windows.push_back(window);
     Limit limit = windows.front();
     limit.further.assign(windows.begin() + 1, windows.end());
@@ -129,7 +134,8 @@ TEST(WindowsProperty, DecideAndReplayAsTheModelDoes) {
     ASSERT_TRUE(restore(replayed, describe(live, limit, now, space), limit, 0, now));
     for (int step = 0; step < 40; ++step) {
       space.clear();
-      const Nanos per = limit.window(random.pick(limit.window_count())).per;
+      const Limit& any = limit.window(random.pick(limit.window_count()));
+      const Nanos per = any.align == Align::kNone ? any.per : std::chrono::hours(random.one_in(4) ? 24 * 200 : 30);
       now += Nanos(static_cast<std::int64_t>(random.any_up_to(2 * static_cast<std::uint64_t>(per.count()))));
       if (random.one_in(6)) {
         const Limit to = any_limit(random);

@@ -12,7 +12,13 @@ std::uint64_t millis(Nanos duration) {
 /// What is enforced: a token bucket without a burst of its own has its rate as burst, the other algorithms have none.
 void write_limit_members(JsonWriter& json, const Limit& limit) {
   json.member<"rate">(limit.rate);
-  json.member<"per_millis">(millis(limit.per));
+  if (limit.align == Align::kNone) {
+    json.member<"per_millis">(millis(limit.per));
+  } else {
+    json.member<"per_millis">(std::nullopt);
+    json.member<"align">(align_name(limit.align));
+    json.member<"timezone">(limit.timezone.empty() ? std::string_view("UTC") : std::string_view(limit.timezone));
+  }
   if (limit.algorithm == Algorithm::kTokenBucket) {
     json.member<"burst">(limit.capacity());
   } else {
@@ -90,6 +96,12 @@ void write(JsonWriter& json, const Decision& decision) {
   if (decision.keys_full) {
     json.member<"code">("keys_full");
     json.member<"degraded">(decision.allowed);
+  } else if (!decision.unknown_timezone.empty()) {
+    json.member<"code">("unknown_timezone");
+    json.member<"message">(
+        "the time zone \"" + decision.unknown_timezone +
+        "\" of this limit is not known on this machine: install its zone data (tzdata), or change the "
+        "limit.");
   }
   if (decision.would_deny) json.member<"would_deny">(*decision.would_deny);
   if (!decision.windows.empty()) write_array<"windows">(json, decision.windows);

@@ -159,6 +159,8 @@ constexpr std::array kSetLimit = std::to_array<Argument>({{"key", kBody, kRequir
                                                           {"per", kBody},
                                                           {"algorithm", kBody},
                                                           {"burst", kBody},
+                                                          {"align", kBody},
+                                                          {"timezone", kBody},
                                                           {"override", kBody},
                                                           {"mode", kBody}});
 constexpr std::array kList =

@@ -45,10 +45,36 @@ Mode read_mode(Members& members) {
   return mode.value_or(Mode::kEnforce);
 }
 
+void read_calendar(Members& members, Limit& limit) {
+  const std::optional<Align> align = parse_align(members.text("align"));
+  if (!align) {
+    members.fail(Status::of_field(members.path_of("align"), "must be day, week, month or year."));
+    return;
+  }
+  limit.align = *align;
+  limit.algorithm = Algorithm::kFixedWindowCounter;
+  if (members.has("timezone")) limit.timezone = members.text("timezone");
+  if (members.has("timezone") && limit.timezone.empty()) {
+    members.fail(Status::of_field(members.path_of("timezone"), "must not be empty: leave it out for UTC."));
+  }
+  if (limit.timezone == "UTC") limit.timezone.clear();
+  if (members.has("per")) {
+    members.fail(
+        Status::of_field(members.path_of("per"), "must be left out with align, which says how long the window is."));
+  }
+}
+
 Limit read_rule(Members& members) {
   Limit limit;
   limit.rate = members.units("rate");
-  limit.per = read_period(members);
+  if (members.has("align")) {
+    read_calendar(members, limit);
+  } else {
+    limit.per = read_period(members);
+    if (members.has("timezone")) {
+      members.fail(Status::of_field(members.path_of("timezone"), "is for a limit with align: leave it out."));
+    }
+  }
   if (members.has("algorithm")) limit.algorithm = read_algorithm(members);
   if (members.has("burst")) limit.burst = members.units("burst");
   return limit;
@@ -66,7 +92,7 @@ void refuse_others(Members& members, std::string_view name, std::initializer_lis
 }
 
 Limit read_windows(const JsonDocument& body, Members& members) {
-  refuse_others(members, "windows", {"rate", "per", "algorithm", "burst"});
+  refuse_others(members, "windows", {"rate", "per", "algorithm", "burst", "align", "timezone"});
   const JsonNode* array = members.status().ok() ? members.any("windows") : nullptr;
   if (array == nullptr) return {};
   const std::string path = members.path_of("windows");
@@ -78,7 +104,8 @@ Limit read_windows(const JsonDocument& body, Members& members) {
   Limit limit;
   const JsonNode* node = body.first_child(*array);
   for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
-    Members parts(body, *node, path + "[" + std::to_string(i) + "]", {"rate", "per", "algorithm", "burst"});
+    Members parts(body, *node, path + "[" + std::to_string(i) + "]",
+                  {"rate", "per", "algorithm", "burst", "align", "timezone"});
     Limit& window = i == 0 ? limit : limit.further.emplace_back();
     if (parts.status().ok()) window = read_rule(parts);
     if (parts.status().ok()) continue;
@@ -94,7 +121,7 @@ Limit read_parts(const JsonDocument& body, Members& members) {
 }
 
 Limit read_rate_string(Members& members) {
-  refuse_others(members, "limit", {"windows", "rate", "per", "algorithm", "burst"});
+  refuse_others(members, "limit", {"windows", "rate", "per", "algorithm", "burst", "align", "timezone"});
   if (!members.status().ok()) return {};
   const std::string_view text = members.text("limit");
   if (!members.status().ok()) return {};
@@ -107,7 +134,8 @@ Limit read_rate_string(Members& members) {
 /// A limit by the members of an object: a rate string, or its parts.
 Limit read_limit_members(const JsonDocument& body, Members& members) {
   if (members.has("limit")) return read_rate_string(members);
-  if (members.has("windows") || members.has("rate") || members.has("per")) return read_parts(body, members);
+  if (members.has("windows") || members.has("rate") || members.has("per") || members.has("align"))
+    return read_parts(body, members);
   members.fail(Status::of_field("limit", "is missing: give limit, such as \"100/m\", or both rate and per."));
   return {};
 }
@@ -129,7 +157,8 @@ std::optional<Limit> read_carried(const JsonDocument& body, Members& members) {
                                               std::string(kind_name(*node)) + "."});
     return std::nullopt;
   }
-  Members parts(body, *node, members.path_of("limit"), {"rate", "per", "algorithm", "burst", "windows", "mode"});
+  Members parts(body, *node, members.path_of("limit"),
+                {"rate", "per", "algorithm", "burst", "align", "timezone", "windows", "mode"});
   if (parts.has("mode")) {
     parts.fail(Status::of_field(parts.path_of("mode"),
                                 "cannot come with a check: set it with the limit of a key or of a pattern."));
@@ -297,7 +326,9 @@ Result<CheckAllRequest> read_check_all(const JsonDocument& body) {
 }
 
 Result<LimitRequest> read_limit(const JsonDocument& body) {
-  Members members(body, body.root(), "", {"key", "limit", "windows", "rate", "per", "algorithm", "burst", "override", "mode"});
+  Members members(
+      body, body.root(), "",
+      {"key", "limit", "windows", "rate", "per", "algorithm", "burst", "align", "timezone", "override", "mode"});
   if (!members.status().ok()) return members.status();
   LimitRequest request;
   request.key = members.text("key");

@@ -1,11 +1,13 @@
 #include "flint/limit.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <initializer_list>
 #include <string>
 
 #include "base/assert.h"
+#include "base/calendar.h"
 #include "base/invalid.h"
 #include "base/period.h"
 #include "base/utf8.h"
@@ -43,6 +45,8 @@ Status not_a_period(std::string_view text) {
           std::string(kPeriodRange) + ", not " + shown(text) + ".");
 }
 
+constexpr std::array<std::string_view, 5> kAlignNames = {"", "day", "week", "month", "year"};
+
 /// 0 for what is no unit.
 Nanos unit_length(std::string_view unit) noexcept {
   if (unit.empty() || unit == "s") return std::chrono::seconds(1);
@@ -54,6 +58,14 @@ Nanos unit_length(std::string_view unit) noexcept {
 }
 
 }  // namespace
+
+bool base::is_timezone_name(std::string_view text) noexcept {
+  constexpr auto is_part = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '_' ||
+           c == '+' || c == '-';
+  };
+  return text.size() <= kMaxTimezoneBytes && std::all_of(text.begin(), text.end(), is_part);
+}
 
 std::string base::shown(std::string_view text) {
   constexpr std::size_t kLongest = 40;
@@ -109,8 +121,31 @@ std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept {
 
 namespace {
 
+Status not_a_timezone(std::string_view timezone) {
+  return Status::of_field("timezone",
+                          "must be the IANA name of a time zone that this machine knows, such as Europe/Berlin, not " +
+                              shown(timezone) + ".");
+}
+
+Status validate_calendar(const Limit& limit) {
+  if (limit.align > Align::kYear) return Status::of_field("align", "must be day, week, month or year.");
+  if (limit.algorithm != Algorithm::kFixedWindowCounter) {
+    return Status::of_field(
+        "align", "is for fixed_window_counter only, not for " +
+                     std::string(is_known(limit.algorithm) ? algorithm_name(limit.algorithm) : "another algorithm") +
+                     ".");
+  }
+  if (limit.per != Nanos::zero()) {
+    return Status::of_field("per", "must be left out with align, which says how long the window is.");
+  }
+  if (limit.burst) return Status::of_field("burst", "is for token_bucket only: leave it out with align.");
+  return base::is_timezone_name(limit.timezone) ? Status() : not_a_timezone(limit.timezone);
+}
+
 Status validate_window(const Limit& limit) {
   if (Status status = validate_units("rate", limit.rate); !status.ok()) return status;
+  if (limit.align != Align::kNone) return validate_calendar(limit);
+  if (!limit.timezone.empty()) return Status::of_field("timezone", "is for a limit with align: leave it out.");
   if (Status status = validate_period(limit.per); !status.ok()) return status;
   if (!is_known(limit.algorithm)) {
     return base::unknown_algorithm();
@@ -123,13 +158,15 @@ Status validate_window(const Limit& limit) {
   return validate_units("burst", *limit.burst);
 }
 
+std::string path_of(std::size_t window) { return "windows[" + std::to_string(window) + "]"; }
+
 Status validate_windows(const Limit& limit) {
   if (limit.window_count() > kMaxWindows) {
     return Status::of_field("windows", "must be 1 to " + std::to_string(kMaxWindows) + ", not " +
                                            std::to_string(limit.window_count()) + ".");
   }
   for (std::size_t i = 0; i < limit.window_count(); ++i) {
-    const std::string path = "windows[" + std::to_string(i) + "]";
+    const std::string path = path_of(i);
     if (Status status = validate_window(limit.window(i)); !status.ok()) {
       return status.renamed(path + "." + std::string(status.field()));
     }
@@ -137,9 +174,9 @@ Status validate_windows(const Limit& limit) {
       return Status::of_field(path, "must be one window, without further ones.");
     }
     for (std::size_t before = 0; before < i; ++before) {
-      if (limit.window(before).per != limit.window(i).per) continue;
-      return Status::of_field("windows", "must not have two windows of " + base::format_period(limit.window(i).per) +
-                                             ": keep one of them.");
+      if (!base::is_same_window(limit.window(before), limit.window(i))) continue;
+      return Status::of_field(
+          "windows", "must not have two windows of " + base::window_length(limit.window(i)) + ": keep one of them.");
     }
   }
   return {};
@@ -147,8 +184,38 @@ Status validate_windows(const Limit& limit) {
 
 }  // namespace
 
-Status validate_limit(const Limit& limit) {
+Status base::validate_stored(const Limit& limit) {
   return limit.further.empty() ? validate_window(limit) : validate_windows(limit);
+}
+
+Status validate_limit(const Limit& limit) {
+  if (Status status = base::validate_stored(limit); !status.ok()) return status;
+  for (std::size_t i = 0; i < limit.window_count(); ++i) {
+    const std::string& timezone = limit.window(i).timezone;
+    if (base::is_known_timezone(timezone)) continue;
+    const Status unknown = not_a_timezone(timezone);
+    return limit.further.empty() ? unknown : unknown.renamed(path_of(i) + ".timezone");
+  }
+  return {};
+}
+
+bool base::is_same_window(const Limit& a, const Limit& b) noexcept { return a.per == b.per && a.align == b.align; }
+
+std::string base::window_length(const Limit& window) {
+  return window.align == Align::kNone ? format_period(window.per)
+                                      : "a calendar " + std::string(align_name(window.align));
+}
+
+std::string_view align_name(Align align) noexcept {
+  const auto at = static_cast<std::size_t>(align);
+  return at < kAlignNames.size() ? kAlignNames[at] : std::string_view();
+}
+
+std::optional<Align> parse_align(std::string_view name) noexcept {
+  for (std::size_t at = 1; at < kAlignNames.size(); ++at) {
+    if (name == kAlignNames[at]) return static_cast<Align>(at);
+  }
+  return std::nullopt;
 }
 
 Units Limit::lowest_capacity() const noexcept {

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/calendar.h"
 #include "base/invalid.h"
 #include "base/period.h"
 #include "base/utf8.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::string_view kWriteLikeThis = " Write it like 100/m or 10/s burst 20.";
 constexpr std::string_view kWriteCommas = " Separate rates with commas, like 10/s, 1000/h.";
+constexpr std::string_view kWriteCalendar = " Write it like 1000 per calendar month in Europe/Berlin.";
 constexpr std::string_view kWriteUnit = " Write ms, s, m, h or d in lower case, or a word such as minute.";
 
 Status refusal(std::string_view problem, std::string_view advice = kWriteLikeThis) {
@@ -53,6 +55,8 @@ constexpr std::array kUnitWords = std::to_array<Unit>({{"msec", 1},
                                                        {"day", 86'400'000}});
 // Those longer than the longest unit, none of which has one length everywhere.
 constexpr std::array kCalendarWords = std::to_array<std::string_view>({"w", "week", "mo", "month", "y", "year"});
+
+constexpr std::array kCalendarUnits = std::to_array<std::string_view>({"day", "week", "month", "year"});
 
 bool is_word_or_plural(std::string_view text, std::string_view lower_case) noexcept {
   const bool plural = text.size() == lower_case.size() + 1 && is_word(text.substr(lower_case.size()), "s");
@@ -115,7 +119,7 @@ class Parser {
       Limit another;
       if (Status status = window(another); !status.ok()) return status;
       for (std::size_t i = 0; i < limit.window_count(); ++i) {
-        if (limit.window(i).per == another.per) return repeated(another);
+        if (is_same_window(limit.window(i), another)) return repeated(another);
       }
       limit.further.push_back(std::move(another));
     }
@@ -134,12 +138,44 @@ class Parser {
     }
     if (Status status = in_range("rate", rate, limit.rate); !status.ok()) return status;
     take();
+    if (is_word(next_.text, "calendar")) return calendar(limit);
     if (Status status = period(limit.per); !status.ok()) return status;
     return options(limit);
   }
 
+  Status calendar(Limit& limit) {
+    take();
+    const auto* name = std::find_if(kCalendarUnits.begin(), kCalendarUnits.end(),
+                                    [this](std::string_view unit) { return is_word(next_.text, unit); });
+    if (name == kCalendarUnits.end()) return expected("day, week, month or year", kWriteCalendar);
+    limit.align = parse_align(*name).value_or(Align::kNone);
+    limit.algorithm = Algorithm::kFixedWindowCounter;
+    take();
+    if (is_word(next_.text, "in")) {
+      if (Status status = timezone(limit.timezone); !status.ok()) return status;
+    }
+    if (algorithm_named(next_.text) == Algorithm::kFixedWindowCounter) take();
+    if (next_.kind == Kind::kEnd || next_is(",")) return {};
+    return refusal("cannot continue with " + shown(next_.text) + ".", kWriteCalendar);
+  }
+
+  /// Its name is all up to the next space or comma.
+  Status timezone(std::string& name) {
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
+    const std::string_view text = rest_.substr(0, rest_.find_first_of(" ,"));
+    rest_.remove_prefix(text.size());
+    if (text.empty() || !is_timezone_name(text) || !is_known_timezone(text)) {
+      return refusal("has an unknown time zone, " + shown(text) + ".", kWriteCalendar);
+    }
+    if (text != "UTC") name = text;
+    take();
+    return {};
+  }
+
   static Status repeated(const Limit& window) {
-    return refusal("must not have two rates per " + format_period(window.per) + ".", " Keep one of them.");
+    const std::string length = window.align == Align::kNone ? format_period(window.per)
+                                                            : "calendar " + std::string(align_name(window.align));
+    return refusal("must not have two rates per " + length + ".", " Keep one of them.");
   }
 
   Status period(Nanos& per) {
@@ -226,7 +262,7 @@ class Parser {
     const bool calendar = std::any_of(kCalendarWords.begin(), kCalendarWords.end(),
                                       [this](std::string_view word) { return is_word_or_plural(next_.text, word); });
     return refusal("has an unknown unit of time, " + shown(next_.text) + ".",
-                   calendar ? " Write days, such as 7d or 30d." : kWriteUnit);
+                   calendar ? " Write days, such as 7d or 30d, or calendar month." : kWriteUnit);
   }
 
   [[nodiscard]] Status unexpected() const {
@@ -241,6 +277,10 @@ class Parser {
 };
 
 std::string format_window(const Limit& window) {
+  if (window.align != Align::kNone) {
+    return std::to_string(window.rate) + "/calendar " + std::string(align_name(window.align)) +
+           (window.timezone.empty() ? "" : " in " + window.timezone);
+  }
   std::string period = format_period(window.per);
   // One of a unit is written without the number.
   if (period.size() > 1 && period[0] == '1' && !is_digit(period[1])) period.erase(0, 1);

@@ -86,7 +86,8 @@ TEST(RateString, KnowsEachNameOfAUnit) {
                                     "\". Write ms, s, m, h or d in lower case, or a word such as minute.");
   }
   for (const std::string name : {"w", "week", "weeks", "Month", "mo", "years", "y"}) {
-    EXPECT_EQ(why("3/" + name), "limit has an unknown unit of time, \"" + name + "\". Write days, such as 7d or 30d.");
+    EXPECT_EQ(why("3/" + name),
+              "limit has an unknown unit of time, \"" + name + "\". Write days, such as 7d or 30d, or calendar month.");
   }
 }
 
@@ -198,6 +199,44 @@ TEST(RateString, HasSeveralRatesBetweenCommas) {
   for (std::size_t count = 2; count <= kMaxWindows; ++count) text += ", 1/" + std::to_string(count) + "s";
   EXPECT_EQ(must(parse_limit(text)).window_count(), kMaxWindows);
   EXPECT_EQ(why(text + ", 9/9s"), "limit must have at most 8 rates. Leave out some.");
+}
+
+Limit calendar(Units rate, Align align, const char* timezone = "") {
+  Limit limit{.rate = rate, .algorithm = kFixed};
+  limit.align = align;
+  limit.timezone = timezone;
+  return limit;
+}
+
+TEST(RateString, HasCalendarWindows) {
+  const std::pair<const char*, Limit> cases[] = {
+      {"1000/calendar day", calendar(1000, Align::kDay)},
+      {"1_000 per Calendar WEEK in UTC", calendar(1000, Align::kWeek)},
+      {"7/calendar month in Europe/Berlin", calendar(7, Align::kMonth, "Europe/Berlin")},
+      {"7 per calendar year in Etc/GMT+12 fixed_window_counter", calendar(7, Align::kYear, "Etc/GMT+12")},
+  };
+  for (const auto& [text, limit] : cases) {
+    EXPECT_EQ(must(parse_limit(text)), limit) << text;
+    EXPECT_EQ(must(parse_limit(format_limit(limit))), limit) << text;
+  }
+  Limit several = must(parse_limit("10/s, 7/calendar month in Asia/Kathmandu,9/d"));
+  EXPECT_EQ(several.further[0], calendar(7, Align::kMonth, "Asia/Kathmandu"));
+  EXPECT_EQ(format_limit(several), "10/s, 7/calendar month in Asia/Kathmandu, 9/d");
+  const std::string like_this = " Write it like 1000 per calendar month in Europe/Berlin.";
+  EXPECT_EQ(why("7/calendar"), "limit needs day, week, month or year after \"calendar\"." + like_this);
+  EXPECT_EQ(why("7/calendar hour"),
+            "limit needs day, week, month or year after \"calendar\", not \"hour\"." + like_this);
+  EXPECT_EQ(why("7/calendar day in"), "limit has an unknown time zone, \"\"." + like_this);
+  EXPECT_EQ(why("7/calendar day in Nowhere/Land"), "limit has an unknown time zone, \"Nowhere/Land\"." + like_this);
+  EXPECT_EQ(why("7/calendar day in ../../etc/passwd"),
+            "limit has an unknown time zone, \"../../etc/passwd\"." + like_this);
+  EXPECT_EQ(why("7/calendar day burst 9"), "limit cannot continue with \"burst\"." + like_this);
+  EXPECT_EQ(why("7/calendar day token_bucket"), "limit cannot continue with \"token_bucket\"." + like_this);
+  EXPECT_EQ(why("7/calendar day, 9/calendar day in Europe/Berlin"),
+            "limit must not have two rates per calendar day. Keep one of them.");
+  EXPECT_EQ(why("7/2 calendar day"),
+            "limit has an unknown unit of time, \"calendar\". Write ms, s, m, h or d in lower "
+            "case, or a word such as minute.");
 }
 
 TEST(RateString, IsAsShortAsItCanBe) {

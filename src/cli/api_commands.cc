@@ -48,13 +48,16 @@ Status check_forms(const Invocation& invocation) {
   const bool has_option = invocation.has("--limit");
   const bool has_rate = invocation.has("--rate");
   const bool has_per = invocation.has("--per");
+  const bool has_align = invocation.has("--align");
   std::string problem;
   if (has_words && has_option) {
     problem = "The limit is given twice: " + quote_given(invocation.operands[1]) + " and --limit. Give it once.";
-  } else if (has_words || has_option || (has_rate && has_per)) {
+  } else if (has_words || has_option || (has_rate && (has_per || has_align))) {
     return {};
-  } else if (has_rate || has_per) {
-    problem = has_rate ? "--rate needs --per TIME as well." : "--per needs --rate N as well.";
+  } else if (has_rate || has_per || has_align) {
+    problem = has_rate    ? "--rate needs --per TIME or --align UNIT as well."
+              : has_align ? "--align needs --rate N as well."
+                          : "--per needs --rate N as well.";
   } else {
     problem = "The limit is missing: write it after the key, such as 100/m.";
   }

@@ -37,6 +37,8 @@ constexpr std::array kAddOptions = std::to_array<OptionSpec>({
      "token_bucket (default), sliding_window_log, fixed_window_counter\n"
      "or sliding_window_counter"},
     {"--burst", "N", "token_bucket: the most units at once (default: the rate)"},
+    {"--align", "UNIT", "instead of --per: day, week, month or year of the calendar"},
+    {"--timezone", "ZONE", "with --align: the IANA name of a time zone (default UTC)"},
     {"--override", "", "of a pattern: it holds also where a check carries a limit"},
     {"--mode", "MODE",
      "enforce (default), shadow: allow everything and count what would be\n"

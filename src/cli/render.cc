@@ -25,6 +25,11 @@ bool is_true(const json::value& value) { return value.is_bool() && value.get_boo
 std::string window_rule_of(const json::value& status) {
   const auto rate = unsigned_of(member(status, "rate"));
   const auto millis = unsigned_of(member(status, "per_millis"));
+  if (const auto align = parse_align(shown(member(status, "align"))); align && rate) {
+    Limit limit{.rate = *rate, .algorithm = Algorithm::kFixedWindowCounter, .align = *align};
+    if (const std::string timezone = shown(member(status, "timezone")); timezone != "UTC") limit.timezone = timezone;
+    return format_limit(limit);
+  }
   if (!rate || !millis || *millis > static_cast<std::uint64_t>(kMaxPeriod / std::chrono::milliseconds(1))) return "-";
   const std::string algorithm = shown(member(status, "algorithm"));
   const auto known = parse_algorithm(algorithm);
@@ -155,7 +160,10 @@ Shown render_decision(const json::value& decision, const json::object& /*asked*/
     return {style.green("Allowed") + ": " + what + remaining +
             (would_deny ? "The limit would deny it, but it is in mode shadow: nothing was taken.\n" : "")};
   }
-  return {style.red("Denied") + ": " + what + remaining + retry_sentence(wait_of(member(decision, "retry_after_ms"))),
+  const json::value& message = member(decision, "message");
+  const std::string why = message.is_null() ? "" : "flint: " + shown(message) + "\n";
+  return {why + style.red("Denied") + ": " + what + remaining +
+              retry_sentence(wait_of(member(decision, "retry_after_ms"))),
           Exit::kDenied};
 }
 

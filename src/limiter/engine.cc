@@ -8,6 +8,7 @@
 
 #include "base/arithmetic.h"
 #include "base/assert.h"
+#include "base/calendar.h"
 
 namespace flint::limiter {
 namespace {
@@ -91,13 +92,22 @@ WallTime shown_reset(const Moment& at, Nanos after) noexcept {
   return std::chrono::ceil<milliseconds>(reset_at);
 }
 
+std::string unknown_timezone(const Limit& limit) {
+  for (std::size_t i = 0; i < limit.window_count(); ++i) {
+    const std::string& timezone = limit.window(i).timezone;
+    if (!timezone.empty() && !base::is_known_timezone(timezone)) [[unlikely]]
+      return timezone;
+  }
+  return {};
+}
+
 std::vector<WindowStatus> shown_windows(const Limit& limit, const algorithm::WindowOutcomes* each, const Moment& at) {
   std::vector<WindowStatus> windows(limit.window_count());
   for (std::size_t i = 0; i < windows.size(); ++i) {
     const Limit& window = limit.window(i);
     const algorithm::Verdict verdict =
         each != nullptr ? each->verdicts[i] : algorithm::Verdict{.allowed = true, .remaining = window.capacity()};
-    windows[i] = {.limit = {window.rate, window.per, window.algorithm, window.burst},
+    windows[i] = {.limit = {window.rate, window.per, window.algorithm, window.burst, {}, window.align, window.timezone},
                   .remaining = verdict.remaining,
                   .reset_at = shown_reset(at, verdict.reset_after),
                   .reset_after_ms = ceil_ms(verdict.reset_after),
@@ -306,7 +316,7 @@ bool Engine::decide(std::span<Item> items, const Moment& at) {
     } else {
       item.outcome = item.is_beyond_most_keys()
                          ? beyond_most_keys(item)
-                         : algorithm::decide(*item.state, *item.limit, item.cost, at.time, windows_);
+                         : algorithm::decide(*item.state, *item.limit, item.cost, present(at), windows_);
     }
     if (!item.outcome.allowed) return false;
   }
@@ -321,7 +331,7 @@ void Engine::decide_otherwise(Item& item, const Moment& at) {
   } else {
     item.outcome = item.is_beyond_most_keys()
                        ? beyond_most_keys(item)
-                       : algorithm::decide(*item.state, *item.limit, item.cost, at.time, windows_);
+                       : algorithm::decide(*item.state, *item.limit, item.cost, present(at), windows_);
   }
   if (item.mode != Mode::kShadow) return;
   item.would_deny = !item.outcome.allowed;
@@ -330,12 +340,12 @@ void Engine::decide_otherwise(Item& item, const Moment& at) {
 }
 
 algorithm::Outcome Engine::left(const Item& item, bool allowed, const Moment& at) {
-  if (const algorithm::WindowOutcomes* each = algorithm::view_windows(*item.state, *item.limit, at.time, windows_)) {
+  if (const algorithm::WindowOutcomes* each = algorithm::view_windows(*item.state, *item.limit, present(at), windows_)) {
     algorithm::Verdict verdict = each->verdicts[each->shown];
     verdict.allowed = allowed;
     return {verdict, {}, each};
   }
-  const algorithm::View view = algorithm::view(*item.state, *item.limit, at.time);
+  const algorithm::View view = algorithm::view(*item.state, *item.limit, present(at));
   return {{.allowed = allowed, .remaining = view.remaining, .reset_after = view.reset_after, .retry_after = {}}, {}};
 }
 
@@ -419,7 +429,7 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at, Reme
   if (!seq.ok()) return seq.status();
   for (const Item& item : items) {
     KeyEntry& entry = *item.entry;
-    algorithm::consume(entry.usage.state, entry.limit(), item.cost, at.time, item.outcome);
+    algorithm::consume(entry.usage.state, entry.limit(), item.cost, present(at), item.outcome);
     note_record(entry, *seq);
     entry.counters.add_allowed(item.cost, at.wall);
   }
@@ -462,6 +472,7 @@ inline Decision Engine::decision(const Item& item, const Moment& at) const {
           .algorithm = shown.algorithm,
           .keys_full = item.is_beyond_most_keys(),
           .would_deny = item.mode == Mode::kShadow ? std::optional(item.would_deny) : std::nullopt,
+          .unknown_timezone = item.outcome.allowed ? std::string() : unknown_timezone(*item.limit),
           .windows = each == nullptr ? std::vector<WindowStatus>() : shown_windows(*item.limit, each, at)};
 }
 

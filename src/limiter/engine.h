@@ -216,6 +216,7 @@ class Engine {
   void log_clock(const Moment& at) FLINT_REQUIRES(mutex_);
   void map_files(DoctorReport& report);
   void report_slow_disk(DoctorReport& report) FLINT_REQUIRES(mutex_);
+  void report_unknown_timezones(DoctorReport& report) FLINT_REQUIRES(mutex_);
   /// Of a pattern, without the sums of its keys.
   [[nodiscard]] LimitStatus describe(KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_);
   void describe_born(KeyEntry& entry, LimitStatus& status, const Moment& at) FLINT_REQUIRES(mutex_);
@@ -280,6 +281,8 @@ class Engine {
 [[nodiscard]] std::uint64_t ceil_ms(Nanos time) noexcept;
 /// A reset_at as users see it.
 [[nodiscard]] WallTime shown_reset(const Moment& at, Nanos after) noexcept;
+/// The first time zone of a limit that this machine does not know; empty if there is none.
+[[nodiscard]] std::string unknown_timezone(const Limit& limit);
 /// Each window of a limit that has several, as users see it; `each` is null where nothing is in use.
 [[nodiscard]] std::vector<WindowStatus> shown_windows(const Limit& limit, const algorithm::WindowOutcomes* each,
                                                       const Moment& at);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/calendar.h"
 #include "base/period.h"
 #include "limiter/engine.h"
 #include "storage/import_mark.h"
@@ -75,6 +76,7 @@ DoctorReport Engine::doctor() {
     report.limits = state_.keys.size();
     for (Finding& finding : clock_->findings()) report.findings.push_back(std::move(finding));
     report_slow_disk(report);
+    report_unknown_timezones(report);
   } else {
     report.findings.push_back({false, open.message()});
   }
@@ -103,6 +105,17 @@ void Engine::report_slow_disk(DoctorReport& report) {
       {false, fmt::format("the disk does not keep up: the oldest event that is not on stable storage is {} old, and "
                           "changes wait. Look at what else uses the disk, and at the kernel's log.",
                           base::format_elapsed(age))});
+}
+
+void Engine::report_unknown_timezones(DoctorReport& report) {
+  for (const std::string& timezone : state_.limits.timezones()) {
+    if (base::is_known_timezone(timezone)) continue;
+    report.findings.push_back(
+        {false,
+         fmt::format("the time zone \"{}\" of a limit is not known on this machine, so the keys of that limit are "
+                     "denied: install its zone data (tzdata), or change the limit.",
+                     timezone)});
+  }
 }
 
 /// From the flag on, new calls are refused; those that run hold the mutex or have their record in the log already,

@@ -26,11 +26,16 @@ Status misplaced_star(std::string_view key) {
 
 }  // namespace
 
+namespace {
+void normalize_window(Limit& window) noexcept {
+  if (window.burst == window.rate) window.burst.reset();
+  if (window.timezone == "UTC") window.timezone.clear();
+}
+}  // namespace
+
 Limit normalized(Limit limit) noexcept {
-  if (limit.burst == limit.rate) limit.burst.reset();
-  for (Limit& window : limit.further) {
-    if (window.burst == window.rate) window.burst.reset();
-  }
+  normalize_window(limit);
+  for (Limit& window : limit.further) normalize_window(window);
   return limit;
 }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "base/calendar.h"
 #include "testing/reference_limiter.h"
 #include "testing/seed.h"
 
@@ -21,6 +22,7 @@ using testing::to_texts;
 
 constexpr std::array kNames = {"key ", "ip:", "ip:v6:", ""};
 constexpr std::array kPatterns = {"ip:*", "ip:v6:*", "*", "key 1*"};
+constexpr std::array kTimezones = {"", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"};
 constexpr std::array kCosts = {Units{1}, Units{2}, Units{3}};
 
 class Comparison {
@@ -114,9 +116,9 @@ class Comparison {
     Limit limit = any_window();
     for (std::uint64_t more = random_.one_in(3) ? 1 + random_.pick(3) : 0; more > 0; --more) {
       const Limit window = any_window();
-      const bool is_new =
-          window.per != limit.per && std::none_of(limit.further.begin(), limit.further.end(),
-                                                  [&](const Limit& other) { return other.per == window.per; });
+      const bool is_new = !base::is_same_window(window, limit) &&
+                          std::none_of(limit.further.begin(), limit.further.end(),
+                                       [&](const Limit& other) { return base::is_same_window(other, window); });
       if (is_new) limit.further.push_back(window);
     }
     return limit;
@@ -129,6 +131,11 @@ class Comparison {
         .algorithm = random_.any_of(kAlgorithms),
         .burst = {}};
     if (limit.algorithm == Algorithm::kTokenBucket && random_.one_in(2)) limit.burst = 1 + random_.any_up_to(40);
+    if (limit.algorithm == Algorithm::kFixedWindowCounter && random_.one_in(2)) {
+      limit.per = Nanos(0);
+      limit.align = static_cast<Align>(1 + random_.pick(4));
+      limit.timezone = random_.any_of(kTimezones);
+    }
     return limit;
   }
 
@@ -152,7 +159,7 @@ class Comparison {
     }
     for (Limit& window : windows) {
       if (random_.one_in(2)) window.rate = 1 + random_.any_up_to(30);
-      if (!random_.one_in(4)) continue;
+      if (!random_.one_in(4) || window.align != Align::kNone) continue;
       window.algorithm = random_.any_of(kAlgorithms);
       window.burst.reset();
     }

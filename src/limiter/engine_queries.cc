@@ -51,10 +51,10 @@ void add(const Counters& counters, LimitStatus& sum) {
 /// How much of the status's limit is left: `state` is that of its usage.
 void show_usage(LimitStatus& status, const algorithm::State& state, const Moment& at) {
   algorithm::WindowSpace space;
-  const algorithm::WindowOutcomes* each = algorithm::view_windows(state, status.limit, at.time, space);
+  const algorithm::WindowOutcomes* each = algorithm::view_windows(state, status.limit, present(at), space);
   if (each != nullptr) status.windows = shown_windows(status.limit, each, at);
   const algorithm::View view =
-      each == nullptr ? algorithm::view(state, status.limit, at.time)
+      each == nullptr ? algorithm::view(state, status.limit, present(at))
                       : algorithm::View{each->verdicts[each->shown].remaining, each->verdicts[each->shown].reset_after};
   status.remaining = view.remaining;
   status.reset_at = shown_reset(at, view.reset_after);

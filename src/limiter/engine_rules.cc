@@ -95,7 +95,7 @@ std::vector<Engine::Charge> Engine::charges_of(const Item& item, const Moment& a
   if (is_draft) {
     // All of it is new, and may be one run of a sliding log: the record holds it as it will be.
     algorithm::State next = item.ruling->draft.state;
-    algorithm::consume(next, *item.limit, item.cost, at.time, item.outcome);
+    algorithm::consume(next, *item.limit, item.cost, present(at), item.outcome);
     charges.back().outcome.after = algorithm::describe(next, *item.limit, at.time, windows_);
   }
   if (item.entry == nullptr) return charges;
@@ -103,7 +103,7 @@ std::vector<Engine::Charge> Engine::charges_of(const Item& item, const Moment& a
     if (&usage == deciding || usage.rule.has_ended() || charges.size() == kMaxUsages) return;
     const Units cost = algorithm::most_charged(usage.state, usage.limit(), item.cost, at.time);
     charges.push_back(
-        {usage.rule, &usage, cost, algorithm::charged(usage.state, usage.limit(), cost, at.time, windows_)});
+        {usage.rule, &usage, cost, algorithm::charged(usage.state, usage.limit(), cost, present(at), windows_)});
   });
   return charges;
 }
@@ -113,7 +113,7 @@ void Engine::apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charg
   for (const Charge& charge : charges) {
     Usage* const before = charge.usage == nullptr ? nullptr : entry.find_usage(charge.rule);
     usages.push_back({charge.rule, std::move(before == nullptr ? item.ruling->draft.state : before->state)});
-    algorithm::consume(usages.back().state, charge.rule.limit(), charge.cost, at.time, charge.outcome);
+    algorithm::consume(usages.back().state, charge.rule.limit(), charge.cost, present(at), charge.outcome);
   }
   entry.set_usages(std::move(usages));
 }
@@ -185,7 +185,7 @@ void Engine::forget_some(std::size_t keys_looked_at) {
     KeyEntry* const entry = state_.keys.find(forget_next_++);
     if (entry == nullptr || entry->kind != KeyKind::kBorn) continue;
     entry->follow_patterns();
-    if (!entry->is_fresh(at.time)) continue;
+    if (!entry->is_fresh(present(at))) continue;
     gone.push_back(forgotten(*entry));
   }
   if (gone.empty()) return;

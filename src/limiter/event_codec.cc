@@ -28,7 +28,7 @@ std::uint64_t algorithm_bits(Algorithm algorithm) noexcept {
 }
 
 bool is_later_algorithm(std::uint8_t value) noexcept {
-  return value > kAlgorithmMask && value <= static_cast<std::uint8_t>(kAlgorithms.back());
+  return value > kAlgorithmMask && value <= static_cast<std::uint8_t>(algorithm::kCalendarWindow);
 }
 
 bool read_moment(base::Reader& in, Moment& at) {

@@ -62,7 +62,7 @@ void KeyEntry::follow_patterns() {
   });
 }
 
-bool KeyEntry::is_fresh(Time now) const {
+bool KeyEntry::is_fresh(algorithm::Now now) const {
   bool fresh = true;
   for_each_usage([&](const Usage& each) { fresh = fresh && algorithm::is_fresh(each.state, each.limit(), now); });
   return fresh;

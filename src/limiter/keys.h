@@ -106,7 +106,7 @@ struct KeyEntry {
   /// since a state changes by events alone. So a change of a pattern is one record, however many keys it has.
   void follow_patterns();
   /// All usages are as good as those of a key that was never seen.
-  [[nodiscard]] bool is_fresh(Time now) const;
+  [[nodiscard]] bool is_fresh(algorithm::Now now) const;
 
   /// The record `seq` tells of this key, and of denials before it.
   void note_record(storage::Seq seq, const Denials& denials) noexcept;

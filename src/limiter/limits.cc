@@ -29,6 +29,9 @@ struct Rule::Table {
                                                     static_cast<std::uint64_t>(window.algorithm),
                                                     window.burst.value_or(0)};
         hash = XXH3_64bits_withSeed(parts.data(), sizeof(parts), hash);
+        if (window.align == Align::kNone) continue;
+        hash = XXH3_64bits_withSeed(window.timezone.data(), window.timezone.size(),
+                                    hash + static_cast<std::uint64_t>(window.align));
       }
       return hash;
     }
@@ -94,6 +97,18 @@ Rule Limits::version(storage::Seq version, const Limit& limit) {
 Rule Limits::find_version(storage::Seq version) const {
   const auto found = table_->versions.find(version);
   return found == table_->versions.end() ? Rule() : Rule(found->second);
+}
+
+std::set<std::string> Limits::timezones() const {
+  std::set<std::string> timezones;
+  const auto add = [&](const Limit& limit) {
+    for (std::size_t i = 0; i < limit.window_count(); ++i) {
+      if (!limit.window(i).timezone.empty()) timezones.insert(limit.window(i).timezone);
+    }
+  };
+  for (const Rule::Shared* rule : table_->rules) add(rule->limit);
+  for (const auto& [version, rule] : table_->versions) add(rule->limit);
+  return timezones;
 }
 
 std::size_t Limits::size() const noexcept { return table_->rules.size() + table_->versions.size(); }

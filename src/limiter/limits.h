@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "flint/limit.h"
@@ -115,6 +117,8 @@ class Limits {
   [[nodiscard]] Rule version(storage::Seq version, const Limit& limit);
   /// None if nobody has that version.
   [[nodiscard]] Rule find_version(storage::Seq version) const;
+  /// The time zones of those that go by a calendar, each once.
+  [[nodiscard]] std::set<std::string> timezones() const;
   /// How many different ones are in use.
   [[nodiscard]] std::size_t size() const noexcept;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "algorithm/now.h"
 #include "algorithm/recorded_state.h"
 #include "flint/time.h"
 
@@ -21,6 +22,9 @@ struct Moment {
   Time time{};
   WallTime wall{};
 };
+
+/// For the algorithms.
+[[nodiscard]] inline algorithm::Now present(const Moment& at) noexcept { return {at.time, at.wall}; }
 
 /// A reading of the boot-time clock, and the boot in which it was read.
 struct BootTime {

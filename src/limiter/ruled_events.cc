@@ -34,7 +34,7 @@ bool read_usage(base::Reader& in, RecordedUsage& usage, algorithm::WindowSpace& 
   usage.version = in.varint();
   if (!in.ok() || !read_whole_limit(in, usage.limit)) return false;
   if (!usage.limit.further.empty()) return read_states(in, usage.limit.window_count(), usage.after, space);
-  usage.after.algorithm = usage.limit.algorithm;
+  usage.after.algorithm = algorithm::recorded_algorithm(usage.limit);
   return read_state(in, usage.after);
 }
 
@@ -57,7 +57,7 @@ bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
 bool read_state(base::Reader& in, RecordedState& after) {
   after.first = in.varint();
   after.second = in.varint();
-  if (after.algorithm == Algorithm::kSlidingWindowCounter) after.third = in.varint();
+  if (has_third(after.algorithm)) after.third = in.varint();
   return in.ok();
 }
 
@@ -70,7 +70,7 @@ bool read_mode(base::Reader& in, Mode& mode) {
 namespace {
 constexpr unsigned kSourceShift = 4;
 constexpr std::uint8_t kAlgorithmMask = 15;
-static_assert(static_cast<std::uint8_t>(kAlgorithms.back()) <= kAlgorithmMask && kMaxWindows <= kAlgorithmMask);
+static_assert(static_cast<std::uint8_t>(algorithm::kCalendarWindow) <= kAlgorithmMask && kMaxWindows <= kAlgorithmMask);
 }  // namespace
 
 void write_states(base::Writer& out, const algorithm::RecordedWindows& after) noexcept {
@@ -97,11 +97,26 @@ bool read_states(base::Reader& in, std::size_t count, RecordedState& after, algo
 
 void write_limit(base::Writer& out, const Limit& limit) noexcept {
   out.varint(limit.rate);
+  if (limit.align != Align::kNone) {
+    out.fixed(static_cast<std::uint8_t>(limit.align));
+    return out.text(limit.timezone);
+  }
   out.varint(static_cast<std::uint64_t>(limit.per / milliseconds(1)));
   out.varint(limit.burst.value_or(0));
 }
 
+namespace {
+bool read_calendar(base::Reader& in, Limit& limit) {
+  limit.algorithm = Algorithm::kFixedWindowCounter;
+  limit.rate = in.varint();
+  limit.align = static_cast<Align>(in.fixed<std::uint8_t>());
+  limit.timezone = in.text();
+  return in.ok() && limit.align != Align::kNone && base::validate_stored(limit).ok();
+}
+}  // namespace
+
 bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit) {
+  if (algorithm == algorithm::kCalendarWindow) return read_calendar(in, limit);
   limit.algorithm = algorithm;
   limit.rate = in.varint();
   const std::uint64_t per_ms = in.varint();
@@ -109,7 +124,7 @@ bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit) {
   if (!in.ok() || per_ms > static_cast<std::uint64_t>(kMaxPeriod / milliseconds(1))) return false;
   limit.per = milliseconds(per_ms);
   if (burst != 0) limit.burst = burst;
-  return validate_limit(limit).ok();
+  return base::validate_stored(limit).ok();
 }
 
 void write_whole_limit(base::Writer& out, const Limit& limit) noexcept {
@@ -127,7 +142,7 @@ bool read_whole_limit(base::Reader& in, Limit& limit) {
 
 void write_windows(base::Writer& out, const Limit& limit) noexcept {
   for (std::size_t i = 0; i < limit.window_count(); ++i) {
-    out.fixed(static_cast<std::uint8_t>(limit.window(i).algorithm));
+    out.fixed(static_cast<std::uint8_t>(algorithm::recorded_algorithm(limit.window(i))));
     write_limit(out, limit.window(i));
   }
 }
@@ -138,7 +153,7 @@ bool read_windows(base::Reader& in, std::size_t count, Limit& limit) {
     const auto algorithm = static_cast<Algorithm>(in.fixed<std::uint8_t>());
     if (!in.ok() || !read_limit(in, algorithm, i == 0 ? limit : limit.further.emplace_back())) return false;
   }
-  return validate_limit(limit).ok();
+  return base::validate_stored(limit).ok();
 }
 
 void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) noexcept {

@@ -6,6 +6,7 @@
 
 #include "algorithm/recorded_state.h"
 #include "algorithm/windows.h"
+#include "base/calendar.h"
 #include "base/coding.h"
 #include "flint/limit.h"
 #include "limiter/counters.h"
@@ -72,7 +73,7 @@ struct PatternEvent {
 };
 
 /// The most bytes of each.
-inline constexpr std::size_t kMaxLimitBytes = 1 + 3 * 10;
+inline constexpr std::size_t kMaxLimitBytes = 1 + 10 + 1 + 1 + base::kMaxTimezoneBytes;
 inline constexpr std::size_t kMaxStateBytes = 1 + 3 * 10;
 inline constexpr std::size_t kMaxUsageBytes = 10 + 1 + kMaxWindows * (kMaxLimitBytes + kMaxStateBytes);
 /// `windows`: those of all usages.
@@ -95,6 +96,10 @@ void write_pattern(base::Writer& out, const PatternEvent& event, WallTime wall) 
 void write_denials(base::Writer& out, const Denials& denials, WallTime wall) noexcept;
 [[nodiscard]] bool read_denials(base::Reader& in, const Moment& at, Denials& denials);
 
+[[nodiscard]] inline bool has_third(Algorithm algorithm) noexcept {
+  return algorithm == Algorithm::kSlidingWindowCounter || algorithm == algorithm::kCalendarWindow;
+}
+
 /// In place of an algorithm, where there are several windows: this and their number.
 inline constexpr std::uint8_t kSeveralWindows = 0x80;
 
@@ -110,7 +115,7 @@ inline void write_state(base::Writer& out, const RecordedState& after) noexcept 
     return write_states(out, *after.windows);
   out.varint(after.first);
   out.varint(after.second);
-  if (after.algorithm == Algorithm::kSlidingWindowCounter) out.varint(after.third);
+  if (has_third(after.algorithm)) out.varint(after.third);
 }
 [[nodiscard]] bool read_state(base::Reader& in, RecordedState& after);
 
@@ -118,7 +123,7 @@ inline void write_state(base::Writer& out, const RecordedState& after) noexcept 
 [[nodiscard]] bool read_mode(base::Reader& in, Mode& mode);
 
 /// A limit of one window as records and snapshots hold it, without its algorithm: varints rate, period in ms, burst (0:
-/// the rate).
+/// the rate). A calendar window: varint rate, 1 byte unit, text time zone.
 void write_limit(base::Writer& out, const Limit& limit) noexcept;
 /// False for what is no valid limit of this algorithm.
 [[nodiscard]] bool read_limit(base::Reader& in, Algorithm algorithm, Limit& limit);

@@ -235,7 +235,7 @@ void EntryBuffer::add_key(const KeyEntry& entry) {
 }
 
 void EntryBuffer::add_key_alone(const KeyEntry& entry) {
-  std::array<std::byte, 4096> buffer;
+  std::array<std::byte, 8192> buffer;
   static_assert(2 + kMaxKeyBytes + 32 + kMaxCountersBytes + kMaxUsages * (1 + kMaxUsageBytes) < sizeof(buffer));
   base::Writer out(buffer);
   switch (entry.kind) {

@@ -466,8 +466,10 @@ TEST(SnapshotCodec, DamagedEntriesAreRefusedOrLoadAsStatesThatWork) {
     ++accepted;
     for (KeyId id = 0; id < keys.next_id(); ++id) {
       const KeyEntry& entry = *keys.find(id);
-      ASSERT_LE(algorithm::view(entry.usage.state, entry.limit(), time.newest).remaining, entry.limit().capacity());
-      static_cast<void>(algorithm::decide(entry.usage.state, entry.limit(), 1, time.newest));
+      ASSERT_LE(algorithm::view(entry.usage.state, entry.limit(), time.newest).remaining,
+                entry.limit().lowest_capacity());
+      algorithm::WindowSpace space;
+      static_cast<void>(algorithm::decide(entry.usage.state, entry.limit(), 1, time.newest, space));
     }
   }
   EXPECT_GT(accepted, 1000) << "the test lost its point";

@@ -23,9 +23,12 @@ namespace flint::testing {
 inline std::string to_text(const std::optional<WallTime>& time) { return time ? base::format_rfc3339(*time) : "never"; }
 
 inline std::string to_text(const Limit& limit) {
-  std::string text = std::to_string(limit.rate) + "/" + std::to_string(limit.per / std::chrono::milliseconds(1)) +
-                     "ms" + (limit.burst ? " burst " + std::to_string(*limit.burst) : "") + " " +
-                     std::string(algorithm_name(limit.algorithm));
+  std::string text =
+      std::to_string(limit.rate) + "/" + std::to_string(limit.per / std::chrono::milliseconds(1)) + "ms" +
+      (limit.burst ? " burst " + std::to_string(*limit.burst) : "") + " " +
+      std::string(algorithm_name(limit.algorithm)) +
+      (limit.align == Align::kNone ? ""
+                                   : " calendar " + std::string(align_name(limit.align)) + " in " + limit.timezone);
   for (const Limit& window : limit.further) text += " and " + to_text(window);
   return text;
 }
@@ -64,7 +67,7 @@ inline std::string to_text(const Decision& decision) {
          (decision.retry_after_ms ? std::to_string(*decision.retry_after_ms) : "no") + " ms, " +
          std::string(algorithm_name(decision.algorithm)) +
          (decision.would_deny ? *decision.would_deny ? ", would deny" : ", would allow" : "") +
-         (decision.keys_full ? ", keys full" : "") + to_text(decision.windows);
+         (decision.keys_full ? ", keys full" : "") + decision.unknown_timezone + to_text(decision.windows);
 }
 
 template <typename T>
@@ -178,6 +181,12 @@ inline Limit token_bucket(Units rate, Nanos per, std::optional<Units> burst = {}
 }
 inline Limit sliding_log(Units rate, Nanos per) {
   return {.rate = rate, .per = per, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
+}
+inline Limit calendar(Units rate, Align align, const std::string& timezone = "") {
+  Limit limit{.rate = rate, .algorithm = Algorithm::kFixedWindowCounter};
+  limit.align = align;
+  limit.timezone = timezone;
+  return limit;
 }
 /// One limit of these windows.
 inline Limit several(std::vector<Limit> windows) {

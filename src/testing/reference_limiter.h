@@ -213,7 +213,7 @@ class ReferenceLimiter {
         ++*status.keys;
         add(key.status, status);
       }
-      verdicts = reference::LimitModel(pattern.limit, at.time).view_each(at.time);
+      verdicts = reference::LimitModel(pattern.limit, at.time).view_each(limiter::present(at));
     } else {
       const auto key = keys_.find(name);
       if (key != keys_.end()) status = key->second.status;
@@ -224,14 +224,14 @@ class ReferenceLimiter {
         status.source = is_set ? Source::kSet : Source::kCarried;
         status.limit = key->second.limit();
         if (is_set) status.mode = key->second.mode;
-        verdicts = key->second.usages.front().model.view_each(at.time);
+        verdicts = key->second.usages.front().model.view_each(limiter::present(at));
       } else {
         const Usage usage = usage_for(name, {}, at);
         status.source = Source::kPattern;
         status.pattern = pattern;
         status.limit = usage.limit;
         status.mode = patterns_.at(pattern).mode;
-        verdicts = usage.model.view_each(at.time);
+        verdicts = usage.model.view_each(limiter::present(at));
       }
     }
     status.key = name;
@@ -296,6 +296,7 @@ class ReferenceLimiter {
 
   static Limit normalized(Limit limit) {
     if (limit.burst == limit.rate) limit.burst.reset();
+    if (limit.timezone == "UTC") limit.timezone.clear();
     for (Limit& window : limit.further) window = normalized(window);
     return limit;
   }
@@ -372,7 +373,7 @@ class ReferenceLimiter {
 
   [[nodiscard]] static bool is_fresh(const Key& key, const limiter::Moment& at) {
     return std::all_of(key.usages.begin(), key.usages.end(),
-                       [&](const Usage& usage) { return usage.model.is_fresh(at.time); });
+                       [&](const Usage& usage) { return usage.model.is_fresh(limiter::present(at)); });
   }
   static void add(const LimitStatus& from, LimitStatus& to) {
     to.total_allowed += from.total_allowed;
@@ -394,7 +395,7 @@ class ReferenceLimiter {
   static Decision decide(const std::string& name, const Usage& usage, Mode mode, Units cost,
                          const limiter::Moment& at) {
     const bool could_fit = mode != Mode::kBlock && cost <= usage.limit.lowest_capacity();
-    const auto verdicts = could_fit ? usage.model.decide_each(cost, at.time) : usage.model.view_each(at.time);
+    const auto verdicts = could_fit ? usage.model.decide_each(cost, limiter::present(at)) : usage.model.view_each(limiter::present(at));
     const auto allows = [](const algorithm::Verdict& each) { return each.allowed; };
     const bool fits = could_fit && std::all_of(verdicts.begin(), verdicts.end(), allows);
     Decision decision = shown(name, usage, cost, verdicts, at);
@@ -406,7 +407,7 @@ class ReferenceLimiter {
   }
   static void show_unconsumed(Decision& decision, const Usage& usage, const limiter::Moment& at) {
     const std::optional<bool> would_deny = decision.would_deny;
-    decision = shown(decision.key, usage, decision.cost, usage.model.view_each(at.time), at);
+    decision = shown(decision.key, usage, decision.cost, usage.model.view_each(limiter::present(at)), at);
     decision.would_deny = would_deny;
   }
   static std::vector<WindowStatus> windows(const Limit& limit, const std::vector<algorithm::Verdict>& verdicts,
@@ -444,12 +445,12 @@ class ReferenceLimiter {
     const auto [entry, is_new] = keys_.try_emplace(name);
     Key& key = entry->second;
     if (is_new) ++births_;
-    deciding.model.consume(cost, at.time);
+    deciding.model.consume(cost, limiter::present(at));
     std::vector<Usage> usages = {deciding};
     for (Usage& other : key.usages) {
       if (other.pattern == deciding.pattern && other.limit == deciding.limit) continue;
       if (is_deleted(other.pattern) || usages.size() == 4) continue;
-      other.model.charge(cost, at.time);
+      other.model.charge(cost, limiter::present(at));
       usages.push_back(other);
     }
     key.usages = usages;

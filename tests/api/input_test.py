@@ -38,6 +38,8 @@ PATH_KEYS = ["/v1/limits/", "/v1/history/"]
 UNITS = argument_numbers(1, MOST_UNITS, f"must be an integer from 1 to {MOST_UNITS}")
 REQUEST_IDS = cases(("must be 1 to 64 visible ASCII characters",), ["", " ", "a b", "\u00e9", "x" * 65, "x" * 5000])
 ADD = ["limit", "add", "k"]
+TIMEZONES = ["", " ", "Nowhere/Land", "../../etc/passwd", "/etc/localtime", "utc", "Europe", "x" * 5000,
+             "Europe/K\u00f6ln"]
 # (arguments in front, the argument's name in the sentence, its wrong values, how one is given).
 ARGUMENTS = [
     ([*ADD, "--per=1s"], "rate", UNITS, "--rate={}"),
@@ -47,6 +49,8 @@ ARGUMENTS = [
      argument_choice("token_bucket, sliding_window_log, fixed_window_counter or"),
      "--algorithm={}"),
     ([*ADD, "5/s"], "mode", argument_choice("enforce, shadow or block"), "--mode={}"),
+    ([*ADD, "--rate=5"], "align", argument_choice("must be day, week, month or year"), "--align={}"),
+    ([*ADD, "--rate=5", "--align=day"], "timezone", cases(("timezone must",), TIMEZONES), "--timezone={}"),
     (ADD, "limit", argument_rate_string(), "--limit={}"),
     ([*ADD, "--"], "limit", argument_rate_string(), "{}"),
     (["limit", "check", "k"], "cost", UNITS, "--cost={}"),
@@ -187,6 +191,35 @@ class BodyTest(InputTest):
             both = body_of([("key", b'"k"'), ("windows", b"[" + right + b"]"), (name, value)])
             self.refused(Case(name, None, ("windows takes the place of", f"leave out {name}, or windows")), "windows",
                          "POST", "/v1/limits", both)
+
+    def test_calendar(self):
+        def body(fields, carried):
+            return b'{"key":"k","limit":' + body_of(fields) + b"}" if carried else body_of([("key", b'"k"'), *fields])
+
+        rate, day = ("rate", b"7"), ("align", b'"day"')
+        for target, carried, path in (("/v1/limits", False, ""), ("/v1/check", True, "limit.")):
+            for value in (b'"hour"', b'""', b'"Day"', b'"days"', b'"none"', b'"day\\u0000"'):
+                self.refused(Case(value.decode(), None, (f"{path}align must be day, week, month or year",)), "align",
+                             "POST", target, body([rate, ("align", value)], carried))
+            for value in (b"1", b"null", b"[]", b"true"):
+                self.refused(Case(value.decode(), None, (f"{path}align must be a string",)), "align", "POST", target,
+                             body([rate, ("align", value)], carried))
+            for zone in TIMEZONES:
+                value = b'"' + zone.encode() + b'"'
+                self.refused(Case(zone[:40], None, ("timezone must",)), "timezone", "POST", target,
+                             body([rate, day, ("timezone", value)], carried))
+            for name, fields, says in (
+                    ("per", [rate, day, ("per", b'"1d"')], "per must be left out with align"),
+                    ("burst", [rate, day, ("burst", b"9")], "burst is for token_bucket only"),
+                    ("algorithm", [rate, day, ("algorithm", b'"token_bucket"')],
+                     "align is for fixed_window_counter only, not for token_bucket"),
+                    ("timezone", [rate, ("per", b'"1d"'), ("timezone", b'"UTC"')], "timezone is for a limit with"),
+                    ("rate", [day], "is missing")):
+                self.refused(Case(name, None, (says,)), name, "POST", target, body(fields, carried))
+        for text in ("7/calendar", "7/calendar hour", "7/calendar day in Nowhere/Land", "7/calendar day in",
+                     "7/calendar day burst 9", "7/calendar day, 8/calendar day in Europe/Berlin", "7/2 calendar day"):
+            self.refused(Case(text, None, ("limit ",)), "limit", "POST", "/v1/limits",
+                         body_of([("key", b'"k"'), ("limit", b'"' + text.encode() + b'"')]))
 
     def test_items(self):
         for path, kind, form in ITEM_FORMS:
