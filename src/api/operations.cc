@@ -168,43 +168,49 @@ constexpr std::array kList =
 constexpr std::array kHistory = std::to_array<Argument>({{"key", kPath, kRequired}, {"limit", kQuery}});
 constexpr std::array kTop = std::to_array<Argument>({{"by", kQuery}, {"limit", kQuery}});
 
+constexpr Roles kDecides{.check = true, .metrics = false};
+constexpr Roles kReads{.check = false, .metrics = true};
+constexpr Roles kBoth{.check = true, .metrics = true};
+constexpr Roles kAdmin{};
+
 template <typename Operation>
 constexpr Effect kEffectOf = Operation::kEffect;
 
 // clang-format off
 constexpr OperationRow kOperations[] = {
-    {"check", "/v1/check", Method::kPost, kEffectOf<backend::Check>, Needs::kRoom, kNeedsLimit, kCheck, "Decision",
-     check},
-    {"checkAll", "/v1/check-all", Method::kPost, kEffectOf<backend::CheckAll>, Needs::kRoom, kNeedsLimit, kCheckAll,
-     "CheckAllResult", check_all},
-    {"checkBatch", "/v1/check-batch", Method::kPost, kEffectOf<backend::CheckBatch>, Needs::kRoom, false, kCheckBatch,
-     "CheckBatchResult", check_batch, nullptr, kMaxBatchBodyBytes, kMaxBatchJsonValues},
-    {"reset", "/v1/reset", Method::kPost, kEffectOf<backend::Reset>, Needs::kRoom, kNeedsLimit, kReset, "Done", reset},
-    {"listLimits", "/v1/limits", Method::kGet, kEffectOf<backend::List>, Needs::kMemory, false, kList, "Status[]",
-     list},
-    {"setLimit", "/v1/limits", Method::kPost, kEffectOf<backend::SetLimit>, Needs::kRoom, false, kSetLimit, "Done",
-     set_limit},
-    {"getLimit", "/v1/limits/{key}", Method::kGet, kEffectOf<backend::ReadStatus>, Needs::kMemory, kNeedsLimit, kKey,
-     "Status", status},
-    {"deleteLimit", "/v1/limits/{key}", Method::kDelete, kEffectOf<backend::Remove>, Needs::kRoom, kNeedsLimit, kKey,
-     "Done", remove},
-    {"deleteLimits", "/v1/limits", Method::kDelete, kEffectOf<backend::RemovePrefix>, Needs::kRoom, false,
+    {"check", "/v1/check", Method::kPost, kDecides, kEffectOf<backend::Check>, Needs::kRoom, kNeedsLimit, kCheck,
+     "Decision", check},
+    {"checkAll", "/v1/check-all", Method::kPost, kDecides, kEffectOf<backend::CheckAll>, Needs::kRoom, kNeedsLimit,
+     kCheckAll, "CheckAllResult", check_all},
+    {"checkBatch", "/v1/check-batch", Method::kPost, kDecides, kEffectOf<backend::CheckBatch>, Needs::kRoom, false,
+     kCheckBatch, "CheckBatchResult", check_batch, nullptr, kMaxBatchBodyBytes, kMaxBatchJsonValues},
+    {"reset", "/v1/reset", Method::kPost, kAdmin, kEffectOf<backend::Reset>, Needs::kRoom, kNeedsLimit, kReset,
+     "Done", reset},
+    {"listLimits", "/v1/limits", Method::kGet, kReads, kEffectOf<backend::List>, Needs::kMemory, false, kList,
+     "Status[]", list},
+    {"setLimit", "/v1/limits", Method::kPost, kAdmin, kEffectOf<backend::SetLimit>, Needs::kRoom, false, kSetLimit,
+     "Done", set_limit},
+    {"getLimit", "/v1/limits/{key}", Method::kGet, kBoth, kEffectOf<backend::ReadStatus>, Needs::kMemory, kNeedsLimit,
+     kKey, "Status", status},
+    {"deleteLimit", "/v1/limits/{key}", Method::kDelete, kAdmin, kEffectOf<backend::Remove>, Needs::kRoom,
+     kNeedsLimit, kKey, "Done", remove},
+    {"deleteLimits", "/v1/limits", Method::kDelete, kAdmin, kEffectOf<backend::RemovePrefix>, Needs::kRoom, false,
      kRemovePrefix, "Deleted", remove_prefix},
-    {"resetPrefix", "/v1/reset-prefix", Method::kPost, kEffectOf<backend::ResetPrefix>, Needs::kRoom, false,
+    {"resetPrefix", "/v1/reset-prefix", Method::kPost, kAdmin, kEffectOf<backend::ResetPrefix>, Needs::kRoom, false,
      kResetPrefix, "ResetCount", reset_prefix},
-    {"history", "/v1/history/{key}", Method::kGet, kEffectOf<backend::ReadHistory>, Needs::kFiles, kNeedsLimit,
-     kHistory, "Event[]", history},
-    {"top", "/v1/top", Method::kGet, kEffectOf<backend::Top>, Needs::kMemory, false, kTop, "Status[]", top},
-    {"flush", "/v1/log/flush", Method::kPost, kEffectOf<backend::Flush>, Needs::kRoom, false, kNothing, "Done",
-     without_arguments<backend::Flush>},
-    {"compact", "/v1/log/compact", Method::kPost, kEffectOf<backend::Compact>, Needs::kRoom, false, kNothing, "Done",
-     without_arguments<backend::Compact>},
-    {"doctor", "/v1/doctor", Method::kGet, kEffectOf<backend::Examine>, Needs::kMemory, false, kNothing,
+    {"history", "/v1/history/{key}", Method::kGet, kReads, kEffectOf<backend::ReadHistory>, Needs::kFiles,
+     kNeedsLimit, kHistory, "Event[]", history},
+    {"top", "/v1/top", Method::kGet, kReads, kEffectOf<backend::Top>, Needs::kMemory, false, kTop, "Status[]", top},
+    {"flush", "/v1/log/flush", Method::kPost, kAdmin, kEffectOf<backend::Flush>, Needs::kRoom, false, kNothing,
+     "Done", without_arguments<backend::Flush>},
+    {"compact", "/v1/log/compact", Method::kPost, kAdmin, kEffectOf<backend::Compact>, Needs::kRoom, false, kNothing,
+     "Done", without_arguments<backend::Compact>},
+    {"doctor", "/v1/doctor", Method::kGet, kReads, kEffectOf<backend::Examine>, Needs::kMemory, false, kNothing,
      "DoctorReport", without_arguments<backend::Examine>},
-    {"health", "/v1/health", Method::kGet, kEffectOf<backend::ReadHealth>, Needs::kMemory, false, kNothing, "Health",
-     without_arguments<backend::ReadHealth>, write_health},
-    {"openapi", "/v1/openapi.json", Method::kGet, Effect::kReads, Needs::kMemory, false, kNothing, "object", nullptr,
-     write_openapi},
+    {"health", "/v1/health", Method::kGet, kBoth, kEffectOf<backend::ReadHealth>, Needs::kMemory, false, kNothing,
+     "Health", without_arguments<backend::ReadHealth>, write_health},
+    {"openapi", "/v1/openapi.json", Method::kGet, kBoth, Effect::kReads, Needs::kMemory, false, kNothing, "object",
+     nullptr, write_openapi},
 };
 // clang-format on
 

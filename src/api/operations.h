@@ -8,6 +8,7 @@
 
 #include "api/exchange.h"
 #include "api/json_document.h"
+#include "api/tokens.h"
 #include "api/url.h"
 #include "backend/operation.h"
 
@@ -53,6 +54,7 @@ struct OperationRow {
   /// Ends with `{key}` where a key follows.
   std::string_view path;
   Method method;
+  Roles roles;
   Effect effect;
   Needs needs;
   /// Whether a key without a limit is 404.

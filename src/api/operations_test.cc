@@ -44,8 +44,10 @@ class OperationsTest : public ::testing::Test {
   [[nodiscard]] std::string skeleton(const OperationRow& row) const {
     std::string yaml = "  " + std::string(row.path) + ":\n";
     if (row.takes_key()) yaml += "    parameters:\n      - { $ref: '#/components/parameters/Key' }\n";
-    yaml += "    " + std::string(method_of(row)) + ":\n      operationId: " + std::string(row.name) +
-            "\n      tags: []\n      summary:\n";
+    yaml +=
+        "    " + std::string(method_of(row)) + ":\n      operationId: " + std::string(row.name) + "\n      x-roles: [";
+    for (const std::string& role : roles(row)) yaml += (yaml.ends_with('[') ? "" : ", ") + role;
+    yaml += "]\n      tags: []\n      summary:\n";
     std::string parameters;
     for (const Argument& argument : row.arguments) {
       if (argument.in != Argument::In::kQuery) continue;
@@ -63,6 +65,13 @@ class OperationsTest : public ::testing::Test {
       yaml += "        '" + status + "': { $ref: '" + reference_of(status) + "' }\n";
     }
     return yaml;
+  }
+  [[nodiscard]] static std::set<std::string> roles(const OperationRow& row) {
+    std::set<std::string> names;
+    for (const Role role : {Role::kCheck, Role::kMetrics}) {
+      if (row.roles.admit(role)) names.emplace(name_of(role));
+    }
+    return names;
   }
   [[nodiscard]] static std::set<std::string> statuses(const OperationRow& row) {
     // What any request may meet: the framing, the token, the page that it came from, the method, the drain.
@@ -125,6 +134,7 @@ TEST_F(OperationsTest, HaveASkeletonForANewDescription) {
   constexpr OperationRow kPing{.name = "ping",
                                .path = "/v1/ping",
                                .method = Method::kGet,
+                               .roles = {.check = true, .metrics = false},
                                .effect = Effect::kReads,
                                .needs = Needs::kMemory,
                                .needs_limit = true,
@@ -132,8 +142,19 @@ TEST_F(OperationsTest, HaveASkeletonForANewDescription) {
                                .answer = "Done",
                                .read = nullptr};
   EXPECT_FALSE(is_described(kPing));
-  EXPECT_THAT(skeleton(kPing), StartsWith("  /v1/ping:\n    get:\n      operationId: ping\n"));
+  EXPECT_THAT(skeleton(kPing), StartsWith("  /v1/ping:\n    get:\n      operationId: ping\n      x-roles: [check]\n"));
   EXPECT_THAT(skeleton(kPing), HasSubstr("\n        '404': { $ref: '#/components/responses/LimitNotFound' }\n"));
+}
+
+TEST_F(OperationsTest, AreForTheDescribedRoles) {
+  for (const OperationRow& row : operations()) {
+    SCOPED_TRACE(row.name);
+    std::set<std::string> described_roles;
+    for (const json::value& role : described(row).at("x-roles").as_array()) described_roles.emplace(role.as_string());
+    EXPECT_EQ(described_roles, roles(row));
+    EXPECT_FALSE(row.roles.metrics && appends(row.effect)) << "who only reads must change nothing";
+    EXPECT_FALSE(row.roles.check && row.effect == Effect::kChanges) << "limits are the administrator's";
+  }
 }
 
 TEST_F(OperationsTest, TakeTheDescribedArguments) {

@@ -227,6 +227,7 @@ Service::Route Service::route(Method method, std::string_view path) {
   }
   route.takes_body = match.operation->takes_body();
   route.most_body_bytes = match.operation->most_body_bytes;
+  route.roles = match.operation->roles;
   // To sum a pattern up takes as long as it has keys.
   const bool sums_up = match.operation->effect == Effect::kReads && match.operation->takes_key() && names_pattern(path);
   route.effect = sums_up ? Effect::kScans : match.operation->effect;

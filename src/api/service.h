@@ -29,6 +29,8 @@ class Service {
     Response error;
     bool takes_body = false;
     std::size_t most_body_bytes = kMaxBodyBytes;
+    /// Who may have it, besides admin.
+    Roles roles;
     Effect effect = Effect::kReads;
     /// Static storage; null when `error` says why there is no operation.
     const OperationRow* operation = nullptr;

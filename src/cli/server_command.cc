@@ -71,8 +71,8 @@ Status read_on_full(const Invocation& invocation, OnFull& to) {
   return {};
 }
 
-/// If other users can read the token file, the token does not keep them out; if they can write it, they choose the
-/// token. A warning only, so that a server does not refuse to start because of a mode.
+/// If other users can read the token file, its tokens do not keep them out; if they can write it, they choose the
+/// tokens. A warning only, so that a server does not refuse to start because of a mode.
 void report_token_file(const std::string& file, std::vector<Finding>& findings) {
   constexpr mode_t kOthers = 0066;
   struct stat status {};
@@ -80,13 +80,13 @@ void report_token_file(const std::string& file, std::vector<Finding>& findings) 
   if (!S_ISREG(status.st_mode) || (status.st_mode & kOthers) == 0) return;
   findings.push_back({.fatal = false,
                       .message = "other users can read or write the token file " + quote(file) +
-                                 ". Set its mode to 600, and choose another token."});
+                                 ". Set its mode to 600, and choose other tokens."});
 }
 
 Result<server::ServerOptions> server_options(const Target& target, const Invocation& invocation) {
   server::ServerOptions options;
   options.data_dir = target.data_dir;
-  options.token = target.http.token;
+  options.tokens = target.tokens;
   options.bind = invocation.option("--bind").value_or(options.bind);
   auto flush_every_ms = options.limiter.flush_every.count();
   auto max_unsynced_ms = options.limiter.max_unsynced.count();
@@ -110,9 +110,9 @@ Result<server::ServerOptions> server_options(const Target& target, const Invocat
   if (const auto given = invocation.option("--token-file")) {
     const std::string file(*given);
     report_token_file(file, options.limiter.findings);
-    options.read_token_again = [file](std::vector<Finding>& findings) {
+    options.read_tokens_again = [file](std::vector<Finding>& findings) {
       report_token_file(file, findings);
-      return read_token_again(file);
+      return read_tokens_again(file);
     };
   }
   options.limiter.max_unsynced = std::chrono::milliseconds(max_unsynced_ms);

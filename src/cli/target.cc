@@ -26,8 +26,8 @@ constexpr std::string_view kDefaultDataDir = ".flint";
 
 /// The file may be a pipe: a shell makes one of `<(pass show flint)`. It is read once and not measured first, with a
 /// bound, because a device or a log given by mistake has no end.
-Result<std::string> read_token_file(const std::string& path, int flags = 0) {
-  constexpr std::size_t kMostBytes = 4096;
+Result<api::Tokens> read_token_file(const std::string& path, int flags = 0) {
+  constexpr std::size_t kMostBytes = 65536;  // of kMaxTokens at their longest, and some comments
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(descriptor < 0 ? nullptr : ::fdopen(descriptor, "rb"),
                                                              std::fclose);
@@ -37,26 +37,28 @@ Result<std::string> read_token_file(const std::string& path, int flags = 0) {
                    " is not a regular file, so it can be read only once. Give --token-file a regular file, or start "
                    "the server again.");
   }
-  std::string token(kMostBytes + 1, '\0');
-  if (file != nullptr) token.resize(std::fread(token.data(), 1, token.size(), file.get()));
+  std::string text(kMostBytes + 1, '\0');
+  if (file != nullptr) text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (file == nullptr || std::ferror(file.get()) != 0) {
     const std::string why = std::generic_category().message(errno);
     return invalid("Cannot read the token file " + quote(path) + ": " + why + ". Check --token-file.");
   }
-  if (token.size() > kMostBytes) {
+  if (text.size() > kMostBytes) {
     return invalid("The token file " + quote(path) + " contains more than " + std::to_string(kMostBytes) +
-                   " bytes, so it does not hold a token. Check --token-file.");
+                   " bytes, so it does not hold tokens. Check --token-file.");
   }
-  while (token.ends_with('\n') || token.ends_with('\r')) token.pop_back();
-  return token;
+  Result<api::Tokens> tokens = api::Tokens::parse(text);
+  if (tokens.ok()) return tokens;
+  return invalid("The token file " + quote(path) + " cannot be used. " + tokens.status().message());
 }
 
-/// What may stand in a header field as one word.
-Status check_token(std::string_view token, std::string_view source) {
+/// One token alone, which may stand in a header field as one word.
+Result<api::Tokens> single_token(std::string_view token, std::string_view source) {
   const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (!token.empty() && visible) return {};
-  return invalid("The token from " + std::string(source) +
-                 " must be one or more visible ASCII characters without spaces. Give the one that the server uses.");
+  if (visible && !token.empty() && token.size() <= api::kMaxTokenBytes && token != "#")
+    return api::Tokens::parse(token);
+  return invalid("The token from " + std::string(source) + " must be 1 to " + std::to_string(api::kMaxTokenBytes) +
+                 " visible ASCII characters without spaces. Give one that the server uses.");
 }
 
 Result<std::chrono::milliseconds> choose_timeout(const Invocation& invocation) {
@@ -84,36 +86,19 @@ Result<std::chrono::milliseconds> choose_lock_timeout(const Invocation& invocati
 
 }  // namespace
 
-Result<std::string> read_token_again(const std::string& path) {
+Result<api::Tokens> read_tokens_again(const std::string& path) {
   // Not blocking: opening a pipe would wait for a writer, and the server would stop serving.
-  Result<std::string> token = read_token_file(path, O_NONBLOCK);
-  if (!token.ok()) return token;
-  if (Status status = check_token(*token, "--token-file"); !status.ok()) return status;
-  return token;
+  return read_token_file(path, O_NONBLOCK);
 }
 
-Result<std::string> choose_token(const Invocation& invocation, const Environment& environment) {
+Result<api::Tokens> choose_tokens(const Invocation& invocation, const Environment& environment) {
   const auto direct = invocation.option("--token");
   const auto file = invocation.option("--token-file");
   if (direct && file) return invalid("--token and --token-file are given together. Give one of them.");
-  std::string token;
-  std::string_view source;
-  if (direct) {
-    token = *direct;
-    source = "--token";
-  } else if (file) {
-    Result<std::string> read = read_token_file(std::string(*file));
-    if (!read.ok()) return read;
-    token = std::move(*read);
-    source = "--token-file";
-  } else if (auto variable = environment("FLINT_SERVER_TOKEN")) {
-    token = std::move(*variable);
-    source = "FLINT_SERVER_TOKEN";
-  } else {
-    return std::string();
-  }
-  if (Status status = check_token(token, source); !status.ok()) return status;
-  return token;
+  if (direct) return single_token(*direct, "--token");
+  if (file) return read_token_file(std::string(*file));
+  if (const auto variable = environment("FLINT_SERVER_TOKEN")) return single_token(*variable, "FLINT_SERVER_TOKEN");
+  return api::Tokens();
 }
 
 Result<Target> choose_target(const Invocation& invocation, const Environment& environment) {
@@ -142,9 +127,10 @@ Result<Target> choose_target(const Invocation& invocation, const Environment& en
   }
   target.data_dir = data_dir.value_or(std::string(kDefaultDataDir));
 
-  Result<std::string> token = choose_token(invocation, environment);
-  if (!token.ok()) return token.status();
-  target.http.token = std::move(*token);
+  Result<api::Tokens> tokens = choose_tokens(invocation, environment);
+  if (!tokens.ok()) return tokens.status();
+  target.tokens = std::move(*tokens);
+  if (!target.tokens.empty()) target.http.token = target.tokens.most_able();
   Result<std::chrono::milliseconds> timeout = choose_timeout(invocation);
   if (!timeout.ok()) return timeout.status();
   target.http.timeout = *timeout;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/tokens.h"
 #include "cli/caller.h"
 #include "cli/command.h"
 #include "cli/endpoint.h"
@@ -21,6 +22,8 @@ struct Target {
   /// If absent, the data directory is used.
   std::optional<Endpoint> server;
   std::string data_dir;
+  /// Those of a server that is started; a client sends `http.token`, which is one of them.
+  api::Tokens tokens;
   HttpOptions http;
   /// How long a command waits for a data directory that another process holds.
   std::chrono::milliseconds lock_timeout{10'000};
@@ -30,11 +33,11 @@ struct Target {
 /// from the environment.
 Result<Target> choose_target(const Invocation& invocation, const Environment& environment);
 
-/// Reads the token of --token-file again. Fails with kInvalidArgument if it is not a regular file.
-Result<std::string> read_token_again(const std::string& path);
+/// Reads the tokens of --token-file again. Fails with kInvalidArgument if it is not a regular file.
+Result<api::Tokens> read_tokens_again(const std::string& path);
 
-/// From --token or --token-file, else FLINT_SERVER_TOKEN, else empty.
-Result<std::string> choose_token(const Invocation& invocation, const Environment& environment);
+/// From --token or --token-file, else FLINT_SERVER_TOKEN, else none.
+Result<api::Tokens> choose_tokens(const Invocation& invocation, const Environment& environment);
 
 using OpenDirectory = std::function<Result<std::unique_ptr<Caller>>(std::string_view data_dir, Access access)>;
 using ConnectServer =

@@ -10,7 +10,9 @@
 namespace flint::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Variables = std::map<std::string, std::string, std::less<>>;
 
 Environment environment_of(Variables variables) {
@@ -74,20 +76,34 @@ TEST(ChooseToken, FromTheOptionTheFileOrTheEnvironment) {
   EXPECT_THAT(choose({{"--token-file", file + ".absent"}}).status().message(), HasSubstr("Cannot read the token file"));
 }
 
+TEST(ChooseToken, OfAFileWithSeveralTheServerTakesAllAndAClientTheMostAble) {
+  const testing::TemporaryDirectory folder;
+  const std::string file = folder.path_of("tokens");
+  std::ofstream(file) << "# of the web service\ncheck one\nadmin two\n";
+  const Result<Target> target = choose({{"--token-file", file}});
+  ASSERT_TRUE(target.ok()) << target.status().message();
+  EXPECT_EQ(target->tokens.role_of("one"), api::Role::kCheck);
+  EXPECT_EQ(target->tokens.size(), 2U);
+  EXPECT_EQ(target->http.token, "two");
+  std::ofstream(file) << "check one\nreader two\n";
+  EXPECT_THAT(choose({{"--token-file", file}}).status().message(),
+              AllOf(HasSubstr("tokens\" cannot be used. Line 2 of the tokens"), Not(HasSubstr("two"))));
+}
+
 TEST(ChooseToken, WhatCannotStandInAHeaderIsRefusedWithoutBeingShown) {
   for (const char* token : {"", "two words", "a\r\nX-Evil: 1", "caf\xc3\xa9"}) {
     const auto target = choose({{"--token", token}});
     ASSERT_FALSE(target.ok()) << token;
     EXPECT_EQ(target.status().message(),
-              "The token from --token must be one or more visible ASCII characters without spaces. Give the one that "
-              "the server uses.");
+              "The token from --token must be 1 to 512 visible ASCII characters without spaces. Give one that the "
+              "server uses.");
   }
 }
 
 // Symptom: `--token-file .` ended the process by an exception, and `--token-file /dev/zero` filled the memory.
 TEST(ChooseToken, AFileThatIsNoneOrHasNoEndIsRefused) {
   EXPECT_THAT(choose({{"--token-file", ::testing::TempDir()}}).status().message(), HasSubstr("Is a directory"));
-  EXPECT_THAT(choose({{"--token-file", "/dev/zero"}}).status().message(), HasSubstr("more than 4096 bytes"));
+  EXPECT_THAT(choose({{"--token-file", "/dev/zero"}}).status().message(), HasSubstr("more than 65536 bytes"));
 }
 
 class NamedCaller final : public Caller {

@@ -41,13 +41,22 @@ std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules
   return std::nullopt;
 }
 
-std::optional<Refusal> refuse_without_token(const RequestHead& head, const AccessRules& rules, std::string_view token) {
-  if (!rules.asks_for_token || Monitor::is_public(head.path)) return std::nullopt;
-  if (head.authorization && same_secret(bearer_token(*head.authorization), token)) return std::nullopt;
+Refusal without_token() {
   Refusal unauthorized =
       refusal(401, "unauthorized", "The request needs the server's token: send it as \"Authorization: Bearer TOKEN\".");
   unauthorized.ask_for_token = true;
   return unauthorized;
+}
+
+/// What the sender may do; nothing if it has to prove it first. Where no token is asked for, it may do everything.
+std::optional<api::Role> role_of(const RequestHead& head, const AccessRules& rules, const api::Tokens& tokens) {
+  if (!rules.asks_for_token || Monitor::is_public(head.path)) return api::Role::kAdmin;
+  return head.authorization ? tokens.role_of(bearer_token(*head.authorization)) : std::nullopt;
+}
+
+Refusal not_for(api::Role role) {
+  return refusal(403, "role_refused",
+                 "The role of the token, " + std::string(api::name_of(role)) + ", does not allow this request.");
 }
 
 /// `application/json`, in UTF-8 if it says which.
@@ -105,27 +114,20 @@ AccessRules unix_rules(bool asks_for_token) { return {.asks_for_token = asks_for
 
 AccessRules owner_rules() { return {.asks_for_token = false, .keep_browsers_out = false, .is_owners = true}; }
 
-/// Without an early return, so that the time does not show how many characters are right. The length of the secret does
-/// not show either: the loop runs over what was given.
-bool same_secret(std::string_view given, std::string_view secret) noexcept {
-  if (secret.empty()) return false;
-  unsigned difference = given.size() == secret.size() ? 0 : 1;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    difference |= static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(secret[i % secret.size()]);
-  }
-  return difference == 0;
-}
-
 Refusal refusal_of(const BadRequest& bad) { return closing(refusal(bad.status, bad.code, bad.message)); }
 
 /// The order keeps strangers from learning anything: whoever fails a check of identity (Host, Origin, token) gets the
 /// same answer for every path and method, and only then is it said what exists. Within that, the cheapest reason that
 /// makes the rest pointless comes first. A refusal closes the connection when bytes of a body may still be on their
 /// way, because they would be read as the next request.
-std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, std::string_view token,
+std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, const api::Tokens& tokens,
                               const Routes& routes, api::Service::Route& route) {
   std::optional<Refusal> refused = refuse_browser(head, rules);
-  if (!refused) refused = refuse_without_token(head, rules, token);
+  std::optional<api::Role> role;
+  if (!refused) {
+    role = role_of(head, rules, tokens);
+    if (!role) refused = without_token();
+  }
   if (!refused && !head.implemented) {
     refused = closing(refusal(501, "method_not_implemented", "The server does not know this method."));
   }
@@ -135,6 +137,8 @@ std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,
       refused = never_served(route);
     } else if (route.error.status != 200) {
       refused = Refusal{std::move(route.error), false, false};
+    } else if (!route.roles.admit(*role)) {
+      refused = not_for(*role);
     }
   }
   if (!refused) refused = refuse_body(head, route);

@@ -6,6 +6,7 @@
 
 #include "api/exchange.h"
 #include "api/service.h"
+#include "api/tokens.h"
 #include "http/request_head.h"
 #include "http/routes.h"
 
@@ -14,7 +15,7 @@ namespace flint::http {
 
 /// The access rules of a connection, which depend on the socket that accepted it.
 struct AccessRules {
-  /// Requests need the token that refuse() gets.
+  /// Requests need one of the tokens that refuse() gets.
   bool asks_for_token = false;
   /// Refuse the requests that a web page can make a browser send: a Host that is not a loopback name, any Origin, and
   /// requests from pages of other sites. Answers say that no page may embed or frame them.
@@ -38,15 +39,13 @@ struct Refusal {
   bool ask_for_token = false;
 };
 
-/// Checks, in this order: Host, Origin and site, token (except for Monitor::is_public paths), method, route, content
-/// type, length. `token` is the server's. The route is looked up only if the checks before it pass; `route` is set if
-/// nothing is refused.
-[[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules, std::string_view token,
-                                            const Routes& routes, api::Service::Route& route);
+/// Checks, in this order: Host, Origin and site, token (except for Monitor::is_public paths), method, route, role of
+/// the token, content type, length. `tokens` are the server's. The route is looked up only if the checks before it
+/// pass; `route` is set if nothing is refused.
+[[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,
+                                            const api::Tokens& tokens, const Routes& routes,
+                                            api::Service::Route& route);
 
 [[nodiscard]] Refusal refusal_of(const BadRequest& bad);
-
-/// Compares in a time that depends only on the length of `given`.
-[[nodiscard]] bool same_secret(std::string_view given, std::string_view secret) noexcept;
 
 }  // namespace flint::http

@@ -29,12 +29,6 @@ TEST(Authority, IsLoopbackByNamesThatNoNameServerDecides) {
   }
 }
 
-TEST(Secret, IsEqualOrNot) {
-  EXPECT_TRUE(same_secret("abc", "abc"));
-  for (const char* given : {"", "a", "ab", "abd", "abcd", "abcabc", "Abc"}) EXPECT_FALSE(same_secret(given, "abc"));
-  EXPECT_FALSE(same_secret("", "")) << "no secret lets nobody in";
-}
-
 TEST(FieldLists, AreTakenApartAtCommas) {
   std::string_view list = " a ,\tb,,c";
   EXPECT_EQ(next_element(list), "a");

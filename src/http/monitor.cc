@@ -85,6 +85,7 @@ bool Monitor::is_public(std::string_view path) noexcept { return path == kLivePa
 
 api::Service::Route Monitor::route(api::Method method) {
   api::Service::Route route;
+  route.roles = {.check = false, .metrics = true};
   if (method == api::Method::kGet) return route;
   route.error = api::error_response(405, "method_not_allowed", "This path does not accept this method.");
   route.error.allow = "GET, HEAD";

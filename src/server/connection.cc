@@ -202,7 +202,7 @@ void Connection::admit() {
   const bool probes = http::Monitor::is_public(head.path);
   std::optional<http::Refusal> refused = for_probes_ && !probes
                                              ? http::refusal_of(no_room())
-                                             : http::refuse(head, rules_, host_.token(), host_.core().routes, route_);
+                                             : http::refuse(head, rules_, host_.tokens(), host_.core().routes, route_);
   if (refused) {
     answer(std::move(refused->response), refused->close, refused->ask_for_token);
     if (serving_ != Serving::kNothing) reader_.skip_body();

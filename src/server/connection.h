@@ -36,7 +36,7 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   void start() override { pump(); }
   /// Closes, unless a request on this connection has passed the access rules.
   void give_way() override;
-  /// The token has changed.
+  /// The tokens have changed.
   void doubt() override;
   void enforce_deadlines() override;
   void drain() override;

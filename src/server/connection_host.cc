@@ -27,9 +27,9 @@ std::string date_now() {
 
 }  // namespace
 
-ConnectionHost::ConnectionHost(ServerCore& core, std::string token, net::EventLog& log)
+ConnectionHost::ConnectionHost(ServerCore& core, api::Tokens tokens, net::EventLog& log)
     : core_(core),
-      token_(std::move(token)),
+      tokens_(std::move(tokens)),
       traffic_(core.monitor.add_loop()),
       log_(log),
       disk_full_(log, "disk_full", "Requests were answered with 507 and had no effect: the disk is full"),
@@ -40,9 +40,9 @@ ConnectionHost::ConnectionHost(ServerCore& core, std::string token, net::EventLo
           {.batch_begins = [this] { net::asio::post(loop_.context(), [this] { queue_->end_batch(); }); },
            .wake = [this] { net::asio::post(loop_.context(), [this] { deliver(); }); }})) {}
 
-void ConnectionHost::set_token(std::string token, std::function<void()> done) {
-  net::asio::post(loop_.context(), [this, token = std::move(token), done = std::move(done)]() mutable {
-    token_ = std::move(token);
+void ConnectionHost::set_tokens(api::Tokens tokens, std::function<void()> done) {
+  net::asio::post(loop_.context(), [this, tokens = std::move(tokens), done = std::move(done)]() mutable {
+    tokens_ = std::move(tokens);
     for (const std::shared_ptr<net::Stream>& stream : loop_.streams()) stream->doubt();
     done();
   });

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/tokens.h"
 #include "backend/backend.h"
 #include "http/traffic.h"
 #include "net/event_log.h"
@@ -29,7 +30,7 @@ class Hosted {
   ~Hosted() = default;
 };
 
-/// What the connections of one loop share: the loop, the token, the date, the counters, the loop's queue to the
+/// What the connections of one loop share: the loop, the tokens, the date, the counters, the loop's queue to the
 /// backend, and the connections that wait for the queue or for the storage gate. It never waits for storage. Answers
 /// that must not leave before the log is durable stay with their connections until the backend wakes the loop, once for
 /// all of them: so every request that comes during one group commit shares the next. Threads: the loop's, unless a
@@ -37,22 +38,22 @@ class Hosted {
 class ConnectionHost {
  public:
   /// The references outlive it.
-  ConnectionHost(ServerCore& core, std::string token, net::EventLog& log);
+  ConnectionHost(ServerCore& core, api::Tokens tokens, net::EventLog& log);
   ~ConnectionHost() { loop_.join(); }
   ConnectionHost(const ConnectionHost&) = delete;
   ConnectionHost& operator=(const ConnectionHost&) = delete;
 
   /// Threads: any.
   [[nodiscard]] net::Loop& loop() { return loop_; }
-  /// Replaces the token of a loop that was started. Calls `done` on its thread once no request is judged by the former
-  /// token, not even on connections that are open. Threads: any.
-  void set_token(std::string token, std::function<void()> done);
+  /// Replaces the tokens of a loop that was started. Calls `done` on its thread once no request is judged by the former
+  /// ones, not even on connections that are open. Threads: any.
+  void set_tokens(api::Tokens tokens, std::function<void()> done);
 
   [[nodiscard]] ServerCore& core() { return core_; }
   [[nodiscard]] const std::string& date() const { return date_; }
-  /// The token that requests need where the rules ask for one. Each host has its own copy, so that reading it needs no
+  /// Of which requests need one where the rules ask for it. Each host has its own copy, so that reading it needs no
   /// lock.
-  [[nodiscard]] const std::string& token() const { return token_; }
+  [[nodiscard]] const api::Tokens& tokens() const { return tokens_; }
   [[nodiscard]] http::Traffic& traffic() { return traffic_; }
   [[nodiscard]] backend::Queue& queue() { return *queue_; }
   void note_full_disk() { disk_full_.happened(); }
@@ -71,7 +72,7 @@ class ConnectionHost {
   void resume_stalled();
 
   ServerCore& core_;
-  std::string token_;
+  api::Tokens tokens_;
   http::Traffic& traffic_;
   net::EventLog& log_;
   net::RepeatedWarning disk_full_;

@@ -19,8 +19,8 @@ struct HttpSettings {
   std::size_t max_blocking = 1024;
   unsigned threads = 1;
   net::ConnectionPlaces places{.places = kMaxConnections, .spare = net::ConnectionTable::kSpare};
-  /// The token that requests need on sockets that ask for one.
-  std::string token;
+  /// Of which requests need one on sockets that ask for it.
+  api::Tokens tokens;
   Deadlines deadlines;
 };
 
@@ -38,8 +38,8 @@ class HttpServer {
   void add(net::ListenSocket socket, http::AccessRules rules);
   Status start();
 
-  /// Between start() and stop(). When it returns, only this token is valid, even on open connections.
-  void set_token(const std::string& token);
+  /// Between start() and stop(). When it returns, only these tokens are valid, even on open connections.
+  void set_tokens(const api::Tokens& tokens);
 
   /// Stops accepting, removes the sockets' names, finishes the requests in progress, and closes the connections that
   /// are not done within `drain`. Returns when all threads have ended, and whether all requests were finished in time.

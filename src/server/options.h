@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/tokens.h"
 #include "flint/options.h"
 #include "flint/status.h"
 #include "net/event_log.h"
@@ -37,12 +38,11 @@ inline constexpr std::size_t kMaxConnections = 1024;
 struct ServerOptions {
   /// What parse_bind_address reads. A listening socket that a service manager passes takes its place.
   std::string bind = "127.0.0.1:7878";
-  /// When not empty, every request on `bind` must carry it: 1 to 512 visible ASCII characters. Required for an address
-  /// that is not loopback.
-  std::string token;
-  /// Reads `token` again from where it came from, and appends what an operator should know of that place. Called at
-  /// SIGHUP, on the main thread. Empty: it cannot be read again.
-  std::function<Result<std::string>(std::vector<Finding>& findings)> read_token_again;
+  /// When there are any, every request on `bind` must carry one. Required for an address that is not loopback.
+  api::Tokens tokens;
+  /// Reads `tokens` again from where they came from, and appends what an operator should know of that place. Called at
+  /// SIGHUP, on the main thread. Empty: they cannot be read again.
+  std::function<Result<api::Tokens>(std::vector<Finding>& findings)> read_tokens_again;
   std::string data_dir = ".flint";
   /// How the data directory is opened; the server fills in `server_address`.
   Options limiter;

@@ -30,7 +30,6 @@ using base::invalid;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kShortestStrongToken = 16;
-constexpr std::size_t kMaxTokenBytes = 512;
 
 // Once storage has failed, the process ends within a second, so that its supervisor reopens the directory: so long it
 // answers 503, so long it finishes what is in flight, and then it ends even if a dead disk holds a thread.
@@ -40,17 +39,8 @@ constexpr milliseconds kDrainAfterFailure(150);
 constexpr milliseconds kEndAfterFailure(700);
 constexpr int kStorageFailedExit = 3;
 
-Status validate_token(std::string_view token) {
-  const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (token.size() > kMaxTokenBytes || !visible) {
-    return invalid(fmt::format("The token must be 1 to {} visible ASCII characters without spaces.", kMaxTokenBytes));
-  }
-  return {};
-}
-
 Status validate(const ServerOptions& options, const net::BindAddress& address) {
-  if (Status valid = validate_token(options.token); !valid.ok()) return valid;
-  if (options.token.empty() && !address.is_local()) {
+  if (options.tokens.empty() && !address.is_local()) {
     return invalid(
         fmt::format("{} can be reached from other machines: set a token, or bind a loopback address.", address.url()));
   }
@@ -67,15 +57,15 @@ unsigned thread_count(unsigned wanted) {
   return wanted != 0 ? wanted : std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads);
 }
 
-/// A core dump would hold the token, and so would the memory that another process of the same user can read.
+/// A core dump would hold the tokens, and so would the memory that another process of the same user can read.
 void keep_memory_private() { prctl(PR_SET_DUMPABLE, 0); }
 
 /// Of a token that others, who can reach `address`, can guess.
-void report_weak_token(const net::BindAddress& address, std::string_view token, std::vector<Finding>& findings) {
-  if (address.is_local() || token.size() >= kShortestStrongToken) return;
+void report_weak_token(const net::BindAddress& address, const api::Tokens& tokens, std::vector<Finding>& findings) {
+  if (address.is_local() || tokens.empty() || tokens.shortest() >= kShortestStrongToken) return;
   findings.push_back(
       {.fatal = false,
-       .message = fmt::format("the token of {} has fewer than {} characters, and others can try many. Use a longer "
+       .message = fmt::format("a token of {} has fewer than {} characters, and others can try many. Use a longer "
                               "one, such as `openssl rand -hex 32` makes.",
                               address.url(), kShortestStrongToken)});
 }
@@ -98,7 +88,7 @@ class Run {
         address_(std::move(address)),
         notifier_(notifier),
         log_(log),
-        token_(options.token),
+        tokens_(options.tokens),
         signals_(context_, signals),
         health_timer_(context_),
         public_socket_(std::move(passed)) {}
@@ -114,7 +104,7 @@ class Run {
   void examine();
   void await_signals();
   void take_signals();
-  void read_token_again();
+  void read_tokens_again();
   void watch_health();
   void watch_room();
   Status stop();
@@ -124,7 +114,7 @@ class Run {
   net::BindAddress address_;
   const ServiceNotifier& notifier_;
   net::EventLog& log_;
-  std::string token_;
+  api::Tokens tokens_;
   net::ConnectionPlaces places_;
   net::IoContext context_{1};
   /// Readable when a signal has come.
@@ -180,7 +170,7 @@ Status Run::open() {
     public_socket_.emplace(std::move(*tcp));
   }
   Options limiter_options = options_.limiter;
-  report_weak_token(address_, token_, limiter_options.findings);
+  report_weak_token(address_, tokens_, limiter_options.findings);
   limiter_options.server_address = public_socket_ ? public_socket_->url() : address_.url();
   limiter_options.stop_opening = &stop_was_asked();
   notifier_.status("opening the data directory " + options_.data_dir);
@@ -204,13 +194,13 @@ Status Run::listen() {
                                        HttpSettings{.max_blocking = options_.max_blocking,
                                                     .threads = thread_count(options_.threads),
                                                     .places = places_,
-                                                    .token = token_,
+                                                    .tokens = tokens_,
                                                     .deadlines = options_.deadlines},
                                        log_);
   std::vector<std::string> listening;
   const auto add = [&](net::ListenSocket socket, http::AccessRules rules) {
     listening.push_back(fmt::format("listening on {} {}", socket.url(),
-                                    rules.asks_for_token ? "for requests with the token" : "without a token"));
+                                    rules.asks_for_token ? "for requests with a token" : "without a token"));
     http_->add(std::move(socket), rules);
   };
   Result<net::ListenSocket> local = net::ListenSocket::bind_in_data_dir(options_.data_dir);
@@ -229,7 +219,7 @@ Status Run::listen() {
   }
   const std::string url = public_socket_->url();
   add(*std::move(public_socket_),
-      address_.is_unix() ? http::unix_rules(!token_.empty()) : http::tcp_rules(!token_.empty()));
+      address_.is_unix() ? http::unix_rules(!tokens_.empty()) : http::tcp_rules(!tokens_.empty()));
   if (local.ok()) add(std::move(*local), http::owner_rules());
   if (Status started = http_->start(); !started.ok()) return started;
   for (const std::string& line : listening) log_.info("listening", line);
@@ -258,8 +248,8 @@ void Run::await_signals() {
 void Run::take_signals() {
   for (const int number : server::take_signals()) {
     if (number == SIGHUP) {
-      // Before it listens, the server has read the token this very moment, or ends.
-      if (http_ != nullptr) read_token_again();
+      // Before it listens, the server has read the tokens this very moment, or ends.
+      if (http_ != nullptr) read_tokens_again();
     } else if (number == SIGUSR1 || number == SIGUSR2) {
       log_.info("signal", fmt::format("{}: ignored", signal_name(number)));
     } else {
@@ -268,29 +258,30 @@ void Run::take_signals() {
   }
 }
 
-void Run::read_token_again() {
-  if (!options_.read_token_again) {
+void Run::read_tokens_again() {
+  if (!options_.read_tokens_again) {
     log_.info("signal", fmt::format("SIGHUP: there is nothing to read again: {}. Options are read only at the start",
-                                    token_.empty() ? "the server has no token"
-                                                   : "the token does not come from a file (--token-file)"));
+                                    tokens_.empty() ? "the server has no token"
+                                                    : "the token does not come from a file (--token-file)"));
     return;
   }
   std::vector<Finding> findings;
-  Result<std::string> token = options_.read_token_again(findings);
-  Status usable = token.ok() ? validate_token(*token) : token.status();
-  if (!usable.ok()) {
-    log_.error("token_kept", fmt::format("SIGHUP: the token is unchanged. {}", usable.message()));
+  Result<api::Tokens> tokens = options_.read_tokens_again(findings);
+  if (!tokens.ok()) {
+    log_.error("token_kept", fmt::format("SIGHUP: the tokens are unchanged. {}", tokens.status().message()));
     return;
   }
-  report_weak_token(address_, *token, findings);
+  report_weak_token(address_, *tokens, findings);
   for (const Finding& finding : findings) log_.warning("finding", finding.message);
-  if (*token == token_) {
-    log_.info("token_kept", "SIGHUP: the token file contains the same token as before");
+  if (*tokens == tokens_) {
+    log_.info("token_kept", "SIGHUP: the token file contains the same tokens as before");
     return;
   }
-  token_ = std::move(*token);
-  http_->set_token(token_);
-  log_.info("token_replaced", "SIGHUP: the token file was read again: requests now need the new token");
+  tokens_ = std::move(*tokens);
+  http_->set_tokens(tokens_);
+  log_.info("token_replaced",
+            fmt::format("SIGHUP: the token file was read again: requests now need {}",
+                        tokens_.size() == 1 ? "the new token" : fmt::format("one of its {} tokens", tokens_.size())));
 }
 
 void Run::watch_health() {
@@ -346,7 +337,7 @@ Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
   const Result<int> signals = catch_signals();
   if (!signals.ok()) return signals.status();
   umask(0077);
-  if (!options.token.empty()) keep_memory_private();
+  if (!options.tokens.empty()) keep_memory_private();
   net::EventLog log(options.log_level, options.log_format);
   Status status;
   {

@@ -9,7 +9,7 @@ namespace flint::server {
 /// Serves until SIGTERM, SIGINT or another signal that would end a process: then stops accepting, finishes what is in
 /// flight, flushes, closes the data directory and returns Ok. A second SIGTERM, SIGINT or SIGQUIT ends the process at
 /// once. So it is from the first moment of the start: one that recovers is given up, and nothing has changed. SIGHUP
-/// reads the token again, and keeps the old one if the new one cannot be used; SIGUSR1 and SIGUSR2 do nothing. Each
+/// reads the tokens again, and keeps the old ones if the new ones cannot be used; SIGUSR1 and SIGUSR2 do nothing. Each
 /// leaves a line in the log, which goes to standard error.
 ///
 /// Beside `bind` it listens on `<data_dir>/flint.sock`, which only the owner can connect to and which asks no token.

@@ -48,7 +48,7 @@ class TestServer {
 
  private:
   void start(backend::Backend& backend, server::HttpSettings settings) {
-    settings.token = kToken;
+    settings.tokens = *api::Tokens::parse(std::string(kToken) + "\ncheck checker\nmetrics watcher");
     http_ = std::make_unique<server::HttpServer>(backend, settings, log_);
     open_port_ = add(false);
     token_port_ = add(true);

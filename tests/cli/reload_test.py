@@ -24,8 +24,8 @@ class Client:
         self.http.connect()
         self.http.auto_open = 0
 
-    def status(self, token):
-        self.http.request("GET", "/v1/health", headers={"Authorization": f"Bearer {token}"})
+    def status(self, token, path="/v1/health"):
+        self.http.request("GET", path, headers={"Authorization": f"Bearer {token}"})
         answer = self.http.getresponse()
         answer.read()
         return answer.status
@@ -68,7 +68,7 @@ class ReloadTest(FlintTest):
             self.assertEqual(client.status("second"), 200)
             self.assertEqual(self.client(server).status("second"), 200)
             self.ok(self.local("limit", "list"))
-            self.ask_again(server, "contains the same token")
+            self.ask_again(server, "contains the same tokens")
             self.assertEqual(client.status("second"), 200)
             self.assertEqual(server.stop(), DONE)
             for token in ("first", "second"):
@@ -123,10 +123,12 @@ class ReloadTest(FlintTest):
 
         unusable = [
             (lambda: self.file.unlink(), "Cannot read the token file"),
-            (lambda: self.file.write_text(""), "one or more visible ASCII characters"),
-            (lambda: self.file.write_text("two words"), "visible ASCII characters without spaces"),
+            (lambda: self.file.write_text(""), "There is no token"),
+            (lambda: self.file.write_text("two words"), "Line 1 of the tokens does not begin with a role"),
             (lambda: self.file.write_text("x" * 513), "1 to 512 visible ASCII characters"),
-            (lambda: self.file.write_text("x" * 5000), "more than 4096 bytes"),
+            (lambda: self.file.write_text("second\nthird\nmetrics second"),
+             "Line 3 of the tokens has the token of another line"),
+            (lambda: self.file.write_text("x" * 70000), "more than 65536 bytes"),
             (fifo, "is not a regular file"),
             (lambda: (self.file.unlink(), self.file.mkdir()), "is not a regular file"),
         ]
@@ -138,12 +140,32 @@ class ReloadTest(FlintTest):
                     self.ask_again(server, '"token_kept"')
                     line = [line for line in server.logged().splitlines() if "token_kept" in line][-1]
                     self.assertIn('"level":"error"', line)
-                    self.assertIn("the token is unchanged", line)
+                    self.assertIn("the tokens are unchanged", line)
                     self.assertIn(reason, line)
                     self.assertEqual(client.status("first"), 200)
             self.file.rmdir()
             self.replace(server, "second")
             self.assertEqual(client.status("second"), 200)
+            self.assertEqual(server.stop(), DONE)
+
+    def test_two_tokens_are_valid_at_once_for_a_rotation(self):
+        # Symptom: between the new token in the server and the new one in its clients, every request was refused.
+        with Server(self.data_dir, "--token-file", self.file) as server:
+            client = self.client(server)
+            for tokens, valid in (("first\nsecond", {"first", "second"}), ("second", {"second"})):
+                self.replace(server, tokens)
+                for token in ("first", "second"):
+                    self.assertEqual(client.status(token), 200 if token in valid else 401, (tokens, token))
+            self.assertEqual(server.stop(), DONE)
+
+    def test_roles_change_on_open_connections_too(self):
+        with Server(self.data_dir, "--token-file", self.file) as server:
+            client = self.client(server)
+            self.assertEqual(client.status("first", "/metrics"), 200)
+            self.replace(server, "# less than before\ncheck first\nadmin second")
+            self.assertEqual(client.status("first", "/metrics"), 403)
+            self.assertEqual(client.status("first"), 200)
+            self.assertEqual(client.status("second", "/metrics"), 200)
             self.assertEqual(server.stop(), DONE)
 
     def test_a_pipe_is_read_once(self):
