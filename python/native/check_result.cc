@@ -93,8 +93,8 @@ void CheckResult::define(nb::module_& module) {
            [](const CheckResult& self) {
              return nb::str(
                         "CheckResult(key={!r}, allowed={!r}, cost={!r}, limit={!r}, remaining={!r}, reset_at={!r}, "
-                         "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r}, keys_full={!r}, would_deny={!r}, "
-                         "windows={!r})")
+                        "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r}, keys_full={!r}, would_deny={!r}, "
+                        "windows={!r})")
                  .format(*self.fields());
            })
       .def("__reduce__",

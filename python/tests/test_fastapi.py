@@ -494,8 +494,8 @@ def test_fields_that_the_program_sets_in_a_denial_stay(flint_limiter: MemoryLimi
     run(asgi(app))
     answer = run(asgi(app))
     assert (answer["retry-after"], answer["x-ratelimit-limit"], answer["x-ratelimit-remaining"]) == ("7", "many", "0")
-
-    limit = RateLimit(flint_limiter, key="k", rate="1/m", on_denied=lambda request, result: HTTPException(429, "no", own))
+    refusal = HTTPException(429, "no", own)
+    limit = RateLimit(flint_limiter, key="k", rate="1/m", on_denied=lambda request, result: refusal)
     route = FastAPI(dependencies=[Depends(limit)])
     route.add_api_route("/", lambda: "hello")
     answer = run(asgi(route))

@@ -173,8 +173,8 @@ class Parser {
   }
 
   static Status repeated(const Limit& window) {
-    const std::string length = window.align == Align::kNone ? format_period(window.per)
-                                                            : "calendar " + std::string(align_name(window.align));
+    const std::string length =
+        window.align == Align::kNone ? format_period(window.per) : "calendar " + std::string(align_name(window.align));
     return refusal("must not have two rates per " + length + ".", " Keep one of them.");
   }
 

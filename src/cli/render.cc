@@ -162,9 +162,9 @@ Shown render_decision(const json::value& decision, const json::object& /*asked*/
   }
   const json::value& message = member(decision, "message");
   const std::string why = message.is_null() ? "" : "flint: " + shown(message) + "\n";
-  return {why + style.red("Denied") + ": " + what + remaining +
-              retry_sentence(wait_of(member(decision, "retry_after_ms"))),
-          Exit::kDenied};
+  return {
+      why + style.red("Denied") + ": " + what + remaining + retry_sentence(wait_of(member(decision, "retry_after_ms"))),
+      Exit::kDenied};
 }
 
 Shown render_check_all(const json::value& result, const json::object& /*asked*/, const Style& style) {

@@ -340,7 +340,8 @@ void Engine::decide_otherwise(Item& item, const Moment& at) {
 }
 
 algorithm::Outcome Engine::left(const Item& item, bool allowed, const Moment& at) {
-  if (const algorithm::WindowOutcomes* each = algorithm::view_windows(*item.state, *item.limit, present(at), windows_)) {
+  if (const algorithm::WindowOutcomes* each =
+          algorithm::view_windows(*item.state, *item.limit, present(at), windows_)) {
     algorithm::Verdict verdict = each->verdicts[each->shown];
     verdict.allowed = allowed;
     return {verdict, {}, each};

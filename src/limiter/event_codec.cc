@@ -63,8 +63,9 @@ bool read_head(base::Reader& in, const Moment& at, KeyEvent& item, std::size_t& 
 bool read_configured(base::Reader& in, LogEvent& event, std::size_t windows) {
   RecordedState& after = event.items.back().after;
   event.key = in.text();
-  const bool is_read = windows > 0 ? read_windows(in, windows, event.limit) && read_states(in, windows, after, event.windows)
-                                   : read_limit(in, after.algorithm, event.limit) && read_state(in, after);
+  const bool is_read = windows > 0
+                           ? read_windows(in, windows, event.limit) && read_states(in, windows, after, event.windows)
+                           : read_limit(in, after.algorithm, event.limit) && read_state(in, after);
   if (!is_read || !validate_key(event.key).ok()) return false;
   return in.left() == 0 || (read_mode(in, event.mode) && event.mode != Mode::kEnforce);
 }

@@ -64,7 +64,7 @@ TEST(Rules, TheWordOfTheOperatorComesFirst) {
   EXPECT_EQ(capacity("a:d"), 2U) << "the longest pattern";
   EXPECT_EQ(capacity("b"), 1U);
   must(engine.limit("a:*", fixed_window(2, 1h), {.overrides = true}));
-  must(engine.limit("a:b:*", fixed_window(3, 1h), false));
+  must(engine.limit("a:b:*", fixed_window(3, 1h)));
   EXPECT_EQ(capacity("a:b:e"), 2U) << "one that overrides comes before a longer one";
 }
 

@@ -8,7 +8,7 @@
 
 #include "testing/engine_fixture.h"
 #include "testing/reference_time.h"
-#include "testing/reference_windows.h"
+#include "testing/reference_usage.h"
 
 /// What a limiter should do, written to be read: a map of keys, no log, no coalescing, no ids. A restart is a no-op but
 /// for the time line and, after a kill, for the denials that no record held yet.
@@ -108,9 +108,9 @@ class ReferenceLimiter {
       const std::string name(item.key);
       const std::optional<Limit> carried = item.limit == nullptr ? std::nullopt : std::optional(*item.limit);
       usages.push_back(usage_for(name, carried, at));
-      result.results.push_back(decide(name, usages.back(), mode_for(name, carried), item.cost, at));
+      result.results.push_back(usages.back().decide(name, mode_for(name, carried), item.cost, at));
       if (result.results.back().allowed) continue;
-      for (std::size_t i = 0; i + 1 < result.results.size(); ++i) show_unconsumed(result.results[i], usages[i], at);
+      for (std::size_t i = 0; i + 1 < result.results.size(); ++i) usages[i].show_left(result.results[i], at);
       result.denied_key = name;
       if (!dry_run) deny(name, item.cost, at);
       return result;
@@ -238,7 +238,7 @@ class ReferenceLimiter {
     const algorithm::Verdict& shown = verdicts[reference::LimitModel::shown(verdicts)];
     status.remaining = shown.remaining;
     status.reset_at = limiter::shown_reset(at, shown.reset_after);
-    status.windows = windows(status.limit, verdicts, at);
+    status.windows = reference::windows(status.limit, verdicts, at);
     return status;
   }
   [[nodiscard]] std::vector<std::string> statuses() {
@@ -260,12 +260,7 @@ class ReferenceLimiter {
   }
 
  private:
-  /// What is in use under one rule: that of the pattern with this number, or a limit (0).
-  struct Usage {
-    Limit limit;
-    std::uint64_t pattern = 0;
-    reference::LimitModel model;
-  };
+  using Usage = reference::Usage;
   /// What no record holds yet.
   struct Pending {
     limiter::Denials denied;
@@ -388,57 +383,6 @@ class ReferenceLimiter {
 
   limiter::Moment now() { return time_.now(); }
   void note(const limiter::Moment& at) { time_.note(at); }
-
-  static std::uint64_t ms(Nanos time) {
-    return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
-  }
-  static Decision decide(const std::string& name, const Usage& usage, Mode mode, Units cost,
-                         const limiter::Moment& at) {
-    const bool could_fit = mode != Mode::kBlock && cost <= usage.limit.lowest_capacity();
-    const auto verdicts = could_fit ? usage.model.decide_each(cost, limiter::present(at)) : usage.model.view_each(limiter::present(at));
-    const auto allows = [](const algorithm::Verdict& each) { return each.allowed; };
-    const bool fits = could_fit && std::all_of(verdicts.begin(), verdicts.end(), allows);
-    Decision decision = shown(name, usage, cost, verdicts, at);
-    decision.allowed = fits || mode == Mode::kShadow;
-    if (mode == Mode::kShadow) decision.retry_after_ms = 0;
-    if (mode == Mode::kShadow) decision.would_deny = !fits;
-    if (mode == Mode::kBlock) decision.retry_after_ms = std::nullopt;
-    return decision;
-  }
-  static void show_unconsumed(Decision& decision, const Usage& usage, const limiter::Moment& at) {
-    const std::optional<bool> would_deny = decision.would_deny;
-    decision = shown(decision.key, usage, decision.cost, usage.model.view_each(limiter::present(at)), at);
-    decision.would_deny = would_deny;
-  }
-  static std::vector<WindowStatus> windows(const Limit& limit, const std::vector<algorithm::Verdict>& verdicts,
-                                           const limiter::Moment& at) {
-    std::vector<WindowStatus> windows;
-    for (std::size_t i = 0; limit.window_count() > 1 && i < limit.window_count(); ++i) {
-      windows.push_back({.limit = limit.window(i),
-                         .remaining = verdicts[i].remaining,
-                         .reset_at = limiter::shown_reset(at, verdicts[i].reset_after),
-                         .reset_after_ms = ms(verdicts[i].reset_after),
-                         .retry_after_ms = ms(verdicts[i].retry_after)});
-      windows.back().limit.further.clear();
-    }
-    return windows;
-  }
-  static Decision shown(const std::string& name, const Usage& usage, Units cost,
-                        const std::vector<algorithm::Verdict>& verdicts, const limiter::Moment& at) {
-    const std::size_t window = reference::LimitModel::shown(verdicts);
-    const algorithm::Verdict& verdict = verdicts[window];
-    return {.key = name,
-            .allowed = verdict.allowed,
-            .cost = cost,
-            .capacity = usage.limit.window(window).capacity(),
-            .remaining = verdict.remaining,
-            .reset_at = limiter::shown_reset(at, verdict.reset_after),
-            .reset_after_ms = ms(verdict.reset_after),
-            .retry_after_ms = ms(verdict.retry_after),
-            .algorithm = usage.limit.window(window).algorithm,
-            .keys_full = false,
-            .windows = windows(usage.limit, verdicts, at)};
-  }
 
   /// Every rule that the key was decided by of late sees all of its traffic.
   void consume(const std::string& name, Usage deciding, Units cost, const limiter::Moment& at) {
