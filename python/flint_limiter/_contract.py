@@ -20,6 +20,7 @@ from flint_limiter._types import (
     CarriedLimit,
     CheckAllResult,
     Checks,
+    Decisions,
     DoctorReport,
     Events,
     Items,
@@ -219,6 +220,12 @@ class AbstractLimiter(ABC):
     def doctor(self) -> DoctorReport:
         """Report the state of the data directory. `ok` is false if an operator should look at it."""
 
+    @abstractmethod
+    def decisions(self) -> Decisions:
+        """Return how many decisions allowed and denied since the directory was opened, by this limiter or by the
+        server: of all keys, also of those that live by limits which checks carry. Each key that a check_all allows
+        counts as one. For metrics: a restart begins with 0."""
+
     # --- Storage
 
     @abstractmethod
@@ -339,6 +346,10 @@ class AbstractLimiter(ABC):
     @abstractmethod
     async def adoctor(self) -> DoctorReport:
         """`doctor()` for asyncio."""
+
+    @abstractmethod
+    async def adecisions(self) -> Decisions:
+        """`decisions()` for asyncio."""
 
     @abstractmethod
     async def aflush(self) -> None:

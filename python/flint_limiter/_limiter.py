@@ -20,6 +20,7 @@ from flint_limiter._types import (
     CarriedLimit,
     CheckAllResult,
     Checks,
+    Decisions,
     DoctorReport,
     Events,
     Items,
@@ -184,6 +185,10 @@ class Limiter(AbstractLimiter):
     def doctor(self) -> DoctorReport:
         return self._handle.doctor()
 
+    def decisions(self) -> Decisions:
+        allowed, denied = self._handle.decisions()
+        return {"allowed": allowed, "denied": denied}
+
     def flush(self) -> None:
         self._handle.flush()
 
@@ -279,6 +284,9 @@ class Limiter(AbstractLimiter):
 
     async def adoctor(self) -> DoctorReport:
         return await asyncio.to_thread(self.doctor)
+
+    async def adecisions(self) -> Decisions:
+        return self.decisions()
 
     async def aflush(self) -> None:
         await asyncio.to_thread(self.flush)

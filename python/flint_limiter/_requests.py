@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,15 +18,24 @@ from flint_limiter._result import CheckResult, FailedCheck
 from flint_limiter._types import (
     BatchResults,
     CheckAllResult,
+<<<<<<< HEAD
+=======
+    Decisions,
+>>>>>>> c95f774 (python: count the decisions by limits that checks carry)
     DoctorReport,
     Event,
     Events,
     LimitStatus,
     Statuses,
+<<<<<<< HEAD
     WindowStatus,
+=======
+>>>>>>> c95f774 (python: count the decisions by limits that checks carry)
 )
 
 Answer = TypeVar("Answer")
+
+_DECISIONS_TOTAL = re.compile(r'^flint_decisions_total\{outcome="(allowed|denied)"\} ([0-9]{1,20})$', re.MULTILINE)
 
 # Of a list that is asked for in several calls.
 _PAGE = 10_000
@@ -40,15 +50,17 @@ class Call(Generic[Answer]):
     """Not a NamedTuple: in Python 3.10 that cannot be generic."""
 
     request: Request
-    #: What the JSON of a 200 means, if it is an answer to what was asked; else ValueError, LookupError or TypeError.
+    #: What the document of a 200 means, if it answers what was asked; else ValueError, LookupError or TypeError.
     read: Callable[[Any], Answer]
+    #: Makes the document of the body of a 200.
+    decode: Callable[[bytes], Any] = json.loads
 
     def answer(self, response: Response, server: str) -> Answer:
         """What the caller gets; raises what `server` refused or failed with."""
         try:
-            document = json.loads(response.body)
             if response.status == 200:
-                return self.read(document)
+                return self.read(self.decode(response.body))
+            document = json.loads(response.body)
             code, message = document["code"], document["error"]
             if not (isinstance(code, str) and isinstance(message, str)):
                 raise TypeError
@@ -200,6 +212,10 @@ def top(by: str, limit: int) -> Call[Statuses]:
 
 def doctor() -> Call[DoctorReport]:
     return Call(_get("/v1/doctor", None, _LONG), _report)
+
+
+def decisions() -> Call[Decisions]:
+    return Call(_get("/metrics"), _decisions_total, bytes.decode)
 
 
 def flush() -> Call[None]:
@@ -445,6 +461,11 @@ def _event(document: Any) -> Event:
     document["at"] = _time(document["at"])
     event: Event = document
     return event
+
+
+def _decisions_total(metrics: str) -> Decisions:
+    found = {outcome: int(count) for outcome, count in _DECISIONS_TOTAL.findall(metrics)}
+    return {"allowed": found["allowed"], "denied": found["denied"]}
 
 
 def _report(document: Any) -> DoctorReport:

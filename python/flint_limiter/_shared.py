@@ -19,6 +19,7 @@ from flint_limiter._types import (
     CarriedLimit,
     CheckAllResult,
     Checks,
+    Decisions,
     DoctorReport,
     Events,
     Items,
@@ -291,6 +292,13 @@ class SharedLimiter(AbstractLimiter):
 
     async def adoctor(self) -> DoctorReport:
         return await self._asend(_requests.doctor())
+
+    def decisions(self) -> Decisions:
+        """`AbstractLimiter.decisions()`; of the server's `/metrics`, which a proxy may not pass on."""
+        return self._send(_requests.decisions())
+
+    async def adecisions(self) -> Decisions:
+        return await self._asend(_requests.decisions())
 
     def flush(self) -> None:
         self._send(_requests.flush())

@@ -180,6 +180,13 @@ class DoctorReport(TypedDict):
     files: list[FileMap]
 
 
+class Decisions(TypedDict):
+    """How many decisions there were."""
+
+    allowed: int
+    denied: int
+
+
 # These have their own names because `list` is a method inside a limiter's class.
 Statuses = list[LimitStatus]
 Events = list[Event]

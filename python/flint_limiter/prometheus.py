@@ -19,7 +19,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from flint_limiter import _arguments
-from flint_limiter._errors import FlintError
+from flint_limiter._errors import FlintError, FlintServerError
 from flint_limiter._shared import SharedLimiter
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 logger = logging.getLogger("flint")
 
+_DECISIONS = "decisions"
+_DECISIONS_HELP = "Decisions since the directory was opened, by outcome: of all keys, also by limits that checks carry."
 _DEGRADED = "degraded_checks"
 _DEGRADED_HELP = "Checks that on_error of this process answered in place of the server."
 _PREFIX = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
@@ -120,6 +122,10 @@ def prometheus_metrics(
         for labels, values in series.items():
             shown = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(selection.labels, labels))
             lines.append(f"{name}{{{shown}}} {_shown(values[index], metric.scale)}\n")
+    if decisions := _decisions(limiter):
+        name = f"{prefix}_{_DECISIONS}_total"
+        lines += (f"# HELP {name} {_DECISIONS_HELP}\n", f"# TYPE {name} counter\n")
+        lines += (f'{name}{{outcome="{outcome}"}} {count}\n' for outcome, count in decisions)
     if isinstance(limiter, SharedLimiter):
         name = f"{prefix}_{_DEGRADED}_total"
         lines += (f"# HELP {name} {_DEGRADED_HELP}\n", f"# TYPE {name} counter\n")
@@ -149,13 +155,20 @@ def prometheus_collector(
 
         def collect(self) -> Iterator[Metric]:
             up = GaugeMetricFamily(f"{prefix}_up", "Whether the limits can be read.")
+            decisions: list[tuple[str, int]] = []
             try:
                 series = selection.series(limiter)
+                decisions = _decisions(limiter)
             except FlintError as error:
                 logger.warning("Metrics of limits are left out: %s", error)
                 series = None
             up.add_metric([], float(series is not None))
             yield up
+            if decisions:
+                counter = CounterMetricFamily(f"{prefix}_{_DECISIONS}", _DECISIONS_HELP, labels=["outcome"])
+                for outcome, count in decisions:
+                    counter.add_metric([outcome], count)
+                yield counter
             if isinstance(limiter, SharedLimiter):
                 yield CounterMetricFamily(f"{prefix}_{_DEGRADED}", _DEGRADED_HELP, limiter.degraded_checks)
             for index, metric in enumerate(_METRICS if series else ()):
@@ -225,6 +238,15 @@ def _statuses(limiter: AbstractLimiter) -> Iterator[LimitStatus]:
         if len(page) < _PAGE:
             return
         page = limiter.list(after=page[-1]["key"], limit=_PAGE)
+
+
+def _decisions(limiter: AbstractLimiter) -> list[tuple[str, int]]:
+    """Outcomes and how many there were. Empty where a proxy does not pass on what tells of them."""
+    try:
+        decisions = limiter.decisions()
+    except FlintServerError:
+        return []
+    return [("allowed", decisions["allowed"]), ("denied", decisions["denied"])]
 
 
 def _escaped(label: str) -> str:

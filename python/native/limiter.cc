@@ -269,6 +269,13 @@ nb::object LimiterHandle::doctor() {
   return value(without_gil([&] { return limiter_->doctor(); }));
 }
 
+nb::tuple LimiterHandle::decisions() {
+  const Status health = limiter_->health();
+  if (health.code() == Code::kClosed) raise(health);
+  const Stats stats = without_gil([&] { return limiter_->stats(); });
+  return nb::make_tuple(stats.allowed, stats.denied);
+}
+
 void LimiterHandle::close() {
   raise_unless_ok(without_gil([&] { return limiter_->close(); }));
 }
@@ -304,6 +311,7 @@ void LimiterHandle::define(nb::module_& module) {
       .def("compact", &Handle::compact)
       .def("flush", &Handle::flush)
       .def("doctor", &Handle::doctor)
+      .def("decisions", &Handle::decisions)
       .def("close", &Handle::close)
       .def(
           "notify",

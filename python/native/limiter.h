@@ -58,6 +58,8 @@ class LimiterHandle {
   void compact();
   void flush();
   nanobind::object doctor();
+  /// How many were allowed, and how many were denied, since the directory was opened.
+  nanobind::tuple decisions();
   void close();
 
   void await(Ticket ticket);

@@ -231,6 +231,15 @@ def test_top_lists_the_keys_with_the_most_denials_or_grants(limiter: Any) -> Non
     assert [status["total_denied"] for status in limiter.top(by="denied", limit=1)] == [5]
 
 
+def test_decisions_are_counted_from_the_open_on(limiter: Any) -> None:
+    assert limiter.decisions() == {"allowed": 0, "denied": 0}
+    limiter.limit("set", "2/d")
+    limiter.check_all(["set", {"key": "carried", "limit": "1/d"}])
+    limiter.check_all(["set", {"key": "carried", "limit": "1/d"}])
+    limiter.check("set", dry_run=True)
+    assert limiter.decisions() == {"allowed": 2, "denied": 1}
+
+
 def test_doctor_finds_a_used_directory_well(limiter: Any) -> None:
     limiter.limit("k", rate=1, per="1d")
     limiter.flush()
@@ -351,6 +360,7 @@ def test_after_close_every_call_raises_and_a_second_close_does_nothing(limiter: 
         lambda: limiter.history("k"),
         lambda: limiter.top(),
         lambda: limiter.doctor(),
+        lambda: limiter.decisions(),
         lambda: limiter.flush(),
         lambda: limiter.compact(),
     ]

@@ -159,7 +159,9 @@ def test_the_example_of_a_web_service(server: Server, monkeypatch: pytest.Monkey
     async def use() -> None:
         assert [(await asgi(app, "/login", method="POST")).status for _ in range(4)] == [200] * 3 + [429]
         assert (await asgi(app))["x-ratelimit-remaining"] == "95"
-        assert "flint_degraded_checks_total 0" in (await asgi(app, "/metrics")).body.decode()
+        metrics = (await asgi(app, "/metrics")).body.decode()
+        assert 'flint_decisions_total{outcome="denied"} 1' in metrics
+        assert "flint_degraded_checks_total 0" in metrics
 
     asyncio.run(use())
 

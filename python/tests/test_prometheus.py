@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import subprocess
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given, strategies
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from support import Server
+from test_http import answer, read_request, serving
 from web_support import asgi
 
 import flint
@@ -30,6 +32,7 @@ NAMES = (
     ("flint_would_deny_total", "counter"),
     ("flint_request_cost_allowed_total", "counter"),
     ("flint_request_cost_denied_total", "counter"),
+    ("flint_decisions_total", "counter"),
 )
 
 
@@ -80,6 +83,7 @@ def test_every_metric_of_every_key(flint_limiter: MemoryLimiter) -> None:
         "flint_would_deny_total": {a: 0, b: 0, c: 0},
         "flint_request_cost_allowed_total": {a: 2, b: 0, c: 4},
         "flint_request_cost_denied_total": {a: 2, b: 0, c: 0},
+        "flint_decisions_total": {(("outcome", "allowed"),): 2, (("outcome", "denied"),): 1},
     }
     assert [(line.split()[2], line.split()[3]) for line in text.splitlines() if "# TYPE" in line] == list(NAMES)
     assert 'flint_limit_reset_at_seconds{key="c",algorithm="token_bucket"} 1893456000.400\n' in text
@@ -112,7 +116,7 @@ def test_keys_can_be_made_coarser(flint_limiter: MemoryLimiter) -> None:
 def test_no_limits_are_no_series(flint_limiter: MemoryLimiter) -> None:
     text = prometheus_metrics(flint_limiter)
     judge(text)
-    assert read(text) == {}
+    assert list(read(text)) == ["flint_decisions_total"]
 
 
 LABELS = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=20)
@@ -127,7 +131,7 @@ def test_any_label_is_read_as_it_was_written(labels: list[str]) -> None:
     # The parser splits at whatever str.splitlines() does; the format only at line feeds.
     if not any(len(label.splitlines()) > 1 or label.splitlines() != [label] for label in labels if label):
         assert {dict(sample)["key"] for sample in read(text).get("flint_limit_info", {})} == set(labels)
-    assert text.count("\n") == len(NAMES) * (2 + len(labels))
+    assert text.count("\n") == (len(NAMES) - 1) * (2 + len(labels)) + 4
 
 
 def test_keys_come_by_pages(flint_limiter: MemoryLimiter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +191,29 @@ def test_a_collector_has_the_same_series(flint_limiter: MemoryLimiter, arguments
     assert found.pop(f"{arguments.get('prefix', 'flint')}_up") == {(): 1}
     assert found == read(prometheus_metrics(flint_limiter, **arguments))
     assert flint.prometheus_collector is prometheus_collector
+
+
+def test_decisions_by_limits_that_checks_carry_are_counted(raw_limiter: flint.AbstractLimiter) -> None:
+    """Symptom: requests of the middleware were in no metric, for their keys are in no list and are forgotten."""
+    for key, allowed in (("ann", True), ("ann", False), ("bob", True)):
+        assert raw_limiter.allow(key, limit="1/d") is allowed
+    raw_limiter.delete("ann")
+    found = read(prometheus_metrics(raw_limiter, "x"))["x_decisions_total"]
+    assert found == {(("outcome", "allowed"),): 2, (("outcome", "denied"),): 1}
+
+
+def test_where_a_proxy_keeps_the_decisions_back_the_limits_are_there() -> None:
+    def serve(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            found = request.startswith(b"GET /v1/limits")
+            connection.sendall(answer(b"[]" if found else b"<html>", "200 OK" if found else "404 Not Found"))
+
+    with serving(serve) as proxy, flint.SharedLimiter(proxy.url) as limiter:
+        text = prometheus_metrics(limiter)
+        assert list(read(text)) == ["flint_degraded_checks_total"]
+        registry = CollectorRegistry()
+        registry.register(prometheus_collector(limiter))
+        assert read(generate_latest(registry).decode())["flint_up"] == {(): 1}
 
 
 def test_a_collector_of_a_server_out_of_reach_spoils_no_other_metric(

@@ -118,6 +118,8 @@ STRANGE: list[tuple[str, tuple[Any, ...], Any]] = [
     ("history", ("k",), [{**EVENT, "kind": "configured"}]),
     ("history", ("k",), [EVENT] * 101),
     ("doctor", (), {"ok": True}),
+    ("decisions", (), {"allowed": 1, "denied": 1}),
+    ("decisions", (), 'flint_decisions_total{outcome="allowed"} 1'),
     ("reset", ("k",), {"ok": 1}),
     ("flush", (), None),
 ]
