@@ -18,19 +18,13 @@ from flint_limiter._result import CheckResult, FailedCheck
 from flint_limiter._types import (
     BatchResults,
     CheckAllResult,
-<<<<<<< HEAD
-=======
     Decisions,
->>>>>>> c95f774 (python: count the decisions by limits that checks carry)
     DoctorReport,
     Event,
     Events,
     LimitStatus,
     Statuses,
-<<<<<<< HEAD
     WindowStatus,
-=======
->>>>>>> c95f774 (python: count the decisions by limits that checks carry)
 )
 
 Answer = TypeVar("Answer")
