@@ -50,7 +50,7 @@ TEST(CalendarWindows, CountUntilTheirEndAndNoLonger) {
   const Decision denied = engine.check("k");
   EXPECT_FALSE(denied.allowed);
   EXPECT_EQ(denied.retry_after_ms, 20'277'877U) << "from 18:22:02.123 to midnight, rounded up";
-  engine.clock.advance(std::chrono::milliseconds(denied.retry_after_ms) - 1ms);
+  engine.clock.advance(std::chrono::milliseconds(denied.retry_after_ms.value()) - 1ms);
   EXPECT_FALSE(engine.allows("k"));
   engine.clock.advance(1ms);
   EXPECT_TRUE(engine.allows("k", 3));
