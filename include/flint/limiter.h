@@ -104,9 +104,9 @@ class Limiter {
   /// A key that has no limit of its own is forgotten once its full quota is back, which changes no decision.
   ///
   /// A check with a request id that consumed something is remembered for ten minutes, also across restarts and crashes:
-  /// a repeat with the same arguments consumes and counts nothing, and gets the first decision. The 1,000,000 latest
-  /// are remembered. With other arguments (key, cost or carried limit) a known id fails with kRequestIdConflict; with
-  /// `dry_run`, any id is kInvalidArgument.
+  /// a repeat with the same arguments consumes and counts nothing, and gets the first decision, but without
+  /// Decision::windows. The 1,000,000 latest are remembered. With other arguments (key, cost or carried limit) a known
+  /// id fails with kRequestIdConflict; with `dry_run`, any id is kInvalidArgument.
   ///
   /// Fails with kLimitNotFound if no limit holds, and with kInvalidArgument if the cost is 0, above kMaxUnits, or above
   /// the capacity of a limit that is enforced (it could never pass), if the carried limit is not valid, or if `key` is

@@ -28,7 +28,7 @@ from flint_limiter._types import (
     Mode,
     Period,
     Statuses,
-    WindowDict,
+    Windows,
 )
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -60,7 +60,7 @@ class AbstractLimiter(ABC):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
-        windows: list[WindowDict] | None = None,
+        windows: Windows | None = None,
         align: Align | None = None,
         timezone: str | None = None,
         override: bool = False,
@@ -112,8 +112,9 @@ class AbstractLimiter(ABC):
         With `dry_run` the result is what a check would be told, and nothing is consumed, counted or created.
 
         With a `request_id` (1 to 64 visible ASCII characters) a check can be made again: for ten minutes after it was
-        charged, also across restarts, a repeat consumes and counts nothing, and gets the first result. A denied check
-        is decided again. Another key, cost or `limit` with the same id raises ValueError, and so does `dry_run`.
+        charged, also across restarts, a repeat consumes and counts nothing, and gets the first result, but without
+        `windows`. A denied check is decided again. Another key, cost or `limit` with the same id raises ValueError, and
+        so does `dry_run`.
 
         Raises LimitNotConfigured if no limit holds, and ValueError for a cost above the capacity (it could never pass)
         and for the name of a pattern.
@@ -263,7 +264,7 @@ class AbstractLimiter(ABC):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
-        windows: list[WindowDict] | None = None,
+        windows: Windows | None = None,
         align: Align | None = None,
         timezone: str | None = None,
         override: bool = False,

@@ -28,7 +28,7 @@ from flint_limiter._types import (
     Mode,
     Period,
     Statuses,
-    WindowDict,
+    Windows,
 )
 
 Answer = TypeVar("Answer")
@@ -111,7 +111,7 @@ class Limiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
-        windows: list[WindowDict] | None = None,
+        windows: Windows | None = None,
         align: Align | None = None,
         timezone: str | None = None,
         override: bool = False,
@@ -213,7 +213,7 @@ class Limiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
-        windows: list[WindowDict] | None = None,
+        windows: Windows | None = None,
         align: Align | None = None,
         timezone: str | None = None,
         override: bool = False,

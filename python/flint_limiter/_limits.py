@@ -36,8 +36,8 @@ def limit(
     if rate is None and per is None and align is None:
         raise TypeError("limit must be given: a str such as '100/m', or both rate and per.")
     if align is not None or timezone is not None:
-        given = {"per": per, "algorithm": algorithm, "burst": burst, "align": align, "timezone": timezone}
-        return _in_calendar({"rate": rate, **{name: value for name, value in given.items() if value is not None}}, "")
+        members = {"per": per, "algorithm": algorithm, "burst": burst, "align": align, "timezone": timezone}
+        return _in_calendar({"rate": rate, **{name: value for name, value in members.items() if value is not None}}, "")
     return _in_fields(rate, per, algorithm, burst)
 
 

@@ -27,7 +27,7 @@ from flint_limiter._types import (
     Mode,
     Period,
     Statuses,
-    WindowDict,
+    Windows,
 )
 
 Answer = TypeVar("Answer")
@@ -107,7 +107,7 @@ class SharedLimiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
-        windows: list[WindowDict] | None = None,
+        windows: Windows | None = None,
         align: Align | None = None,
         timezone: str | None = None,
         override: bool = False,
@@ -124,7 +124,7 @@ class SharedLimiter(AbstractLimiter):
         per: Period | None = None,
         algorithm: Algorithm | None = None,
         burst: int | None = None,
-        windows: list[WindowDict] | None = None,
+        windows: Windows | None = None,
         align: Align | None = None,
         timezone: str | None = None,
         override: bool = False,

@@ -7,7 +7,11 @@ from datetime import datetime, timedelta
 from typing import Literal, Union
 
 from flint_limiter._result import CheckResult, FailedCheck
-from flint_limiter._windows import Algorithm, Align, TypedDict, WindowRule, WindowStatus
+from flint_limiter._windows import Algorithm as Algorithm
+from flint_limiter._windows import Align as Align
+from flint_limiter._windows import TypedDict as TypedDict
+from flint_limiter._windows import WindowRule as WindowRule
+from flint_limiter._windows import WindowStatus as WindowStatus
 
 #: What becomes of a check that a limit does not allow.
 Mode = Literal["enforce", "shadow", "block"]
@@ -78,7 +82,6 @@ class CheckAllResult(TypedDict):
 
 
 class _StatusAlways(TypedDict):
-
     key: str
     rate: int
     #: None for a calendar window.
@@ -133,7 +136,6 @@ class Event(_EventAlways, total=False):
     """One event of a key in the log. The fields of the limit and `mode` are present if `kind` is `configured`."""
 
     mode: Mode
-
     rate: int
     per_millis: int | None
     burst: int | None
@@ -189,5 +191,6 @@ class Decisions(TypedDict):
 
 # These have their own names because `list` is a method inside a limiter's class.
 Statuses = list[LimitStatus]
+Windows = list[WindowDict]
 Events = list[Event]
 BatchResults = list[Union[CheckResult, FailedCheck]]
