@@ -14,6 +14,7 @@ constexpr Row kTable[] = {
     {Code::kOk, 200},
     {Code::kInvalidArgument, 400},
     {Code::kLimitNotFound, 404},
+    {Code::kRequestIdConflict, 409},
     {Code::kDataDirLocked, 503},
     {Code::kNotFound, 500},
     {Code::kPermission, 500},

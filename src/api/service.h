@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "api/exchange.h"
+#include "api/tokens.h"
 #include "backend/backend.h"
 
 /// The HTTP API without HTTP: which operation a request is, and what its answer looks like. The server puts sockets
