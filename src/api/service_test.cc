@@ -63,11 +63,11 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
   add_limits();
   EXPECT_EQ(
       get("/v1/limits").body,
-      R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","remaining":5,)"
+      R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","mode":"enforce","remaining":5,)"
       R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
       R"("total_denied_cost":0,"would_deny":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null},)"
       R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log",)"
-      R"("source":"set","remaining":2,)"
+      R"("source":"set","mode":"enforce","remaining":2,)"
       R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
       R"("total_denied_cost":0,"would_deny":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null}])");
   EXPECT_EQ(post("/v1/check", R"({"key":"a","cost":4})").body,
@@ -87,13 +87,13 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
   EXPECT_EQ(post("/v1/reset", R"({"key":"a"})").body, R"({"ok":true})");
   EXPECT_EQ(
       get("/v1/limits/a").body,
-      R"({"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","remaining":5,)"
+      R"({"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","mode":"enforce","remaining":5,)"
       R"("reset_at":"2026-11-23T18:22:02.623Z","total_allowed":1,"total_denied":2,"total_allowed_cost":4,)"
       R"("total_denied_cost":5,"would_deny":0,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
       R"("last_denied_at":"2026-11-23T18:22:02.623Z","last_reset_at":"2026-11-23T18:22:02.623Z"})");
   EXPECT_EQ(get("/v1/history/a").body,
             R"([{"seq":1,"at":"2026-11-23T18:22:02.123Z","kind":"configured","cost":0,"count":1,"rate":10,)"
-            R"("per_millis":10000,"burst":5,"algorithm":"token_bucket"},)"
+            R"("per_millis":10000,"burst":5,"algorithm":"token_bucket","mode":"enforce"},)"
             R"({"seq":3,"at":"2026-11-23T18:22:02.123Z","kind":"allowed","cost":4,"count":1},)"
             R"({"seq":5,"at":"2026-11-23T18:22:02.623Z","kind":"denied","cost":5,"count":2},)"
             R"({"seq":5,"at":"2026-11-23T18:22:02.623Z","kind":"reset","cost":0,"count":1}])");
@@ -144,9 +144,11 @@ TEST_F(ServiceTest, PatternsAndCarriedLimitsNeedNoSetUpOfKeys) {
               HasSubstr(R"("remaining":7,)"));
   EXPECT_THAT(get("/v1/limits/ip%3A*").body,
               HasSubstr(R"("source":"set","mode":"enforce","override":true,"keys":1,"remaining":2,)"));
-  EXPECT_THAT(get("/v1/limits/ip:1").body, HasSubstr(R"("source":"pattern","pattern":"ip:*","remaining":0,)"));
-  EXPECT_THAT(get("/v1/limits/ip:2").body, HasSubstr(R"("source":"pattern","pattern":"ip:*","remaining":2,)"));
-  EXPECT_THAT(get("/v1/limits/user").body, HasSubstr(R"("source":"carried","remaining":7,)"));
+  EXPECT_THAT(get("/v1/limits/ip:1").body,
+              HasSubstr(R"("source":"pattern","pattern":"ip:*","mode":"enforce","remaining":0,)"));
+  EXPECT_THAT(get("/v1/limits/ip:2").body,
+              HasSubstr(R"("source":"pattern","pattern":"ip:*","mode":"enforce","remaining":2,)"));
+  EXPECT_THAT(get("/v1/limits/user").body, HasSubstr(R"("source":"carried","mode":"enforce","remaining":7,)"));
   EXPECT_THAT(get("/v1/limits").body, Not(HasSubstr(R"("key":"user")")));
   EXPECT_THAT(get("/v1/limits", "keys=true").body, HasSubstr(R"("key":"user")"));
   EXPECT_EQ(get("/v1/limits", "keys=yes").status, 400);

@@ -232,7 +232,7 @@ TEST_F(RunTest, NumbersThatAreNoneAreRefusedBeforeAnythingIsOpened) {
                                              {"limit", "add", "k", "1/m", "--limit", "1/m"},
                                              {"limit", "add", "k", "1/m", "--burst", "5"},
                                              {"limit", "add", "k", "--limit", "1/m", "--rate", "1", "--per", "1m"},
-                                             {"limit", "add", "k", "1/m, 5/h"},
+                                             {"limit", "add", "k", "1/m, 5/m"},
                                              {"limit", "add", "k", "m", "1/m"},
                                              {"limit", "add", "k", ""},
                                              {"limit", "check", "k", "--cost", "1.5"},
@@ -343,7 +343,8 @@ TEST_F(RunTest, EveryCommandsHelpTeaches) {
 TEST(ExitCodes, EveryCodeHasOne) {
   for (int i = 0; i <= static_cast<int>(Code::kUnavailable); ++i) {
     const auto code = static_cast<Code>(i);
-    const bool asker = code == Code::kInvalidArgument || code == Code::kLimitNotFound;
+    const bool asker =
+        code == Code::kInvalidArgument || code == Code::kLimitNotFound || code == Code::kRequestIdConflict;
     EXPECT_EQ(exit_of(code), code == Code::kOk ? Exit::kDone : asker ? Exit::kUsage : Exit::kFailed) << code_name(code);
   }
 }

@@ -119,10 +119,10 @@ TEST(Engine, FixedWindowStartsWithTheFirstCheck) {
 TEST(Engine, CountersCountDecisionsAndCosts) {
   EngineFixture engine;
   must(engine.limit("k", token_bucket(10, 1h)));
-  EXPECT_EQ(
-      to_text(engine.status("k")),
-      "k: 10/3600000ms token_bucket set, remaining 10, reset at 2026-11-23T18:22:02.124Z, allowed 0 (0) last never, "
-      "denied 0 (0) last never, reset never");
+  EXPECT_EQ(to_text(engine.status("k")),
+            "k: 10/3600000ms token_bucket set enforce, remaining 10, reset at 2026-11-23T18:22:02.124Z, allowed 0 (0) "
+            "last never, "
+            "denied 0 (0) last never, would deny 0, reset never");
   EXPECT_TRUE(engine.allows("k", 3));
   engine.clock.advance(1s);
   EXPECT_TRUE(engine.allows("k", 4));
