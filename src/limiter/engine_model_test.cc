@@ -108,7 +108,7 @@ class Comparison {
     const std::array<Units, 5> costs = {random_.any_of(kCosts), remaining, remaining + 1, capacity,
                                         1 + random_.any_up_to(capacity - 1)};
     // A cost above the capacity is an error where the limit is enforced.
-    if (model_.mode_for(key, carried) != Mode::kEnforce && random_.one_in(4)) return capacity + 1;
+    if (model_.mode_for(key, carried) != Mode::kEnforce && random_.one_in(4)) return std::min(capacity + 1, kMaxUnits);
     return std::clamp<Units>(random_.any_of(costs), 1, capacity);
   }
 
@@ -421,7 +421,7 @@ class Comparison {
     return std::all_of(asked.all.begin(), asked.all.end(), [&](const Asked::One& one) {
       if (!one.carried && !model_.holds_for(one.key)) return false;
       return model_.mode_for(one.key, one.carried) != Mode::kEnforce ||
-             one.cost <= model_.limit_of(one.key, one.carried).capacity();
+             one.cost <= model_.limit_of(one.key, one.carried).lowest_capacity();
     });
   }
   /// The latest request with each id.

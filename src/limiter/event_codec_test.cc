@@ -242,7 +242,7 @@ TEST(EventCodec, GoldenAllowedOnce) {
                 hex(request.id) + hex(request.request) +
                 "02"            // two verdicts
                 "6446"          // capacity, remaining
-                "80e8eda643"    // reset after
+                "80e8888743"    // reset after
                 "01"            // token_bucket
                 "01010071"      // one of a new key without room, in shadow mode
                 "29021ee807");  // as it is without an id
