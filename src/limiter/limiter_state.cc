@@ -200,8 +200,9 @@ Status LimiterState::replay_usages(KeyEntry& entry, const RuledItem& item, const
   }
   std::vector<Usage> usages;
   for (const RecordedUsage& recorded : item.usages) {
-    const Rule rule =
-        recorded.version == 0 ? limits.rule(recorded.limit) : limits.version(recorded.version, recorded.limit);
+    Rule rule = recorded.version == 0 ? limits.rule(recorded.limit) : limits.version(recorded.version, recorded.limit);
+    // The record does not tell its mode.
+    if (entry.kind == KeyKind::kSet) rule = entry.usage.rule;
     if (!rule.is_set()) return contradiction("names a version of a pattern with another limit than it has", seq);
     Usage* before = is_new ? nullptr : entry.find_usage(rule);
     Usage after{rule, before != nullptr ? std::move(before->state) : algorithm::fresh(recorded.limit, at.time)};

@@ -118,6 +118,22 @@ TEST_F(Modes, InACheckAllABlockDeniesTheWholeAndAShadowNever) {
   EXPECT_EQ(engine.status("block").total_denied, 1U);
 }
 
+/// Symptom: a charge together with a key of a carried limit made a shadow enforce after a restart.
+TEST_F(Modes, OutliveARestartAfterACheckAllWithACarriedLimit) {
+  must(engine.limit("shadow", sliding_log(5, 1h), kShadow));
+  engine.check("shadow", 2);
+  const Limit carried = token_bucket(5, 1h);
+  const std::array<CheckItem, 2> items = {CheckItem{"shadow", 1}, CheckItem{"other", 1, &carried}};
+  EXPECT_TRUE(must(engine->check_all(items)).value.allowed);
+  const auto before = engine.statuses();
+  must(engine->flush());
+  engine.kill();
+  engine.open();
+  EXPECT_EQ(engine.statuses(), before);
+  EXPECT_EQ(engine.status("shadow").mode, Mode::kShadow);
+  EXPECT_EQ(engine.remaining("shadow"), 2U);
+}
+
 TEST_F(Modes, ADryRunCountsNothing) {
   must(engine.limit("shadow", fixed_window(2, 1h), kShadow));
   must(engine.limit("block", fixed_window(2, 1h), kBlock));
