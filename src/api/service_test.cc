@@ -63,7 +63,8 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
   add_limits();
   EXPECT_EQ(
       get("/v1/limits").body,
-      R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","mode":"enforce","remaining":5,)"
+      R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket",)"
+      R"("source":"set","mode":"enforce","remaining":5,)"
       R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
       R"("total_denied_cost":0,"would_deny":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null},)"
       R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log",)"
