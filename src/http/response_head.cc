@@ -25,6 +25,8 @@ std::string_view status_line(int status) noexcept {
       return "HTTP/1.1 405 Method Not Allowed\r\n";
     case 408:
       return "HTTP/1.1 408 Request Timeout\r\n";
+    case 409:
+      return "HTTP/1.1 409 Conflict\r\n";
     case 411:
       return "HTTP/1.1 411 Length Required\r\n";
     case 413:
