@@ -192,7 +192,7 @@ class DocumentTest(unittest.TestCase):
     # `reset_at` of a status said no more than that it is a time.
     def test_what_an_answer_has_is_described_where_it_stands(self):
         says_enough = {f"#/components/schemas/{name}"
-                       for name in ("Key", "Units", "Algorithm", "PeriodMillis", "BurstOrNull")}
+                       for name in ("Key", "Units", "Algorithm", "PeriodMillis", "BurstOrNull", "Align", "Timezone")}
         for place, schema in self.schemas(DOCUMENT.source["components"], "components"):
             answer = schema.get("additionalProperties") is not False
             for name, member in schema.get("properties", {}).items() if answer else ():
@@ -385,7 +385,7 @@ class RouterTest(LiveTest):
         events = client.call("GET", "/v1/history/k0").json()
         self.assertEqual({event["kind"] for event in events}, {"configured", "allowed"})
         for event in events:
-            limit = {"rate", "per_millis", "burst", "algorithm"} if event["kind"] == "configured" else set()
+            limit = {"rate", "per_millis", "burst", "algorithm", "mode"} if event["kind"] == "configured" else set()
             self.assertEqual(set(event), {"seq", "at", "kind", "cost", "count"} | limit)
 
     def test_it_answers_with_its_description(self):

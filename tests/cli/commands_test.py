@@ -14,7 +14,7 @@ SCENARIO = [
     (["limit", "add", "window", "--rate", "2", "--per", "1d", "--algorithm", "fixed_window_counter"], DONE),
     (["limit", "add", "log", "5/90s", "sliding_window_log"], DONE),
     (["limit", "add", "wide", "--limit", "10 per hour burst 20"], DONE),
-    (["limit", "add", "wide", "10/h, 100/d"], USAGE),
+    (["limit", "add", "wide", "10/h, 100/h"], USAGE),
     (["limit", "check", KEY], DONE),
     (["limit", "check", KEY, "--cost", "2"], DONE),
     (["limit", "check", KEY], DENIED),
