@@ -83,7 +83,10 @@ LimitStatus Engine::describe(KeyEntry& entry, const Moment& at) {
                      .last_allowed_at = entry.counters.last_allowed_at,
                      .last_denied_at = entry.counters.last_denied_at,
                      .last_reset_at = entry.counters.last_reset_at};
-  if (pending.count > 0) status.last_denied_at = pending.last;
+  if (pending.count > 0) {
+    const bool is_sum = entry.kind == KeyKind::kPattern;
+    status.last_denied_at = is_sum ? std::max(status.last_denied_at, std::optional(pending.last)) : pending.last;
+  }
   if (entry.kind == KeyKind::kPattern) {
     status.overrides = entry.usage.rule.overrides();
     status.keys = 0;

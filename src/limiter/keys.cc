@@ -68,8 +68,11 @@ bool KeyEntry::is_fresh(algorithm::Now now) const {
   return fresh;
 }
 
+/// The keys that a pattern forgot may have been denied after what it counted itself, and before this record.
 void KeyEntry::note_record(storage::Seq seq, const Denials& denials) noexcept {
+  const MaybeTime before = counters.last_denied_at;
   counters.add_denied(denials);
+  if (kind == KeyKind::kPattern) counters.last_denied_at = std::max(before, counters.last_denied_at);
   last_seq = seq;
 }
 

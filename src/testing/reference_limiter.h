@@ -63,7 +63,11 @@ class ReferenceLimiter {
       if (entry->second.set || !is_fresh(entry->second, at)) continue;
       const Usage& latest = entry->second.usages.front();
       const std::string pattern = pattern_of(entry->first, false);
-      if (latest.pattern != 0 && !pattern.empty()) add(entry->second.status, patterns_.at(pattern).forgotten);
+      if (latest.pattern != 0 && !pattern.empty()) {
+        Pattern& counts = patterns_.at(pattern);
+        counts.pending.denied_before = std::max(counts.pending.denied_before, entry->second.status.last_denied_at);
+        add(entry->second.status, counts.forgotten);
+      }
       entry->second.pending.would_deny = {};
       log(entry->first, entry->second, at, std::nullopt);
       keys_.erase(entry);
@@ -416,6 +420,8 @@ class ReferenceLimiter {
     ++status.total_denied;
     status.total_denied_cost += cost;
     status.last_denied_at = at.wall;
+    // A pattern's is the latest of all.
+    if (!keys_.contains(name)) status.last_denied_at = std::max(pending.denied_before, status.last_denied_at);
   }
   void would_deny(const std::string& name, Units cost, const limiter::Moment& at) {
     auto [status, pending] = counted(name);
