@@ -86,12 +86,12 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
             R"("reset_after_ms":3500,"retry_after_ms":1500,"algorithm":"token_bucket"}]})");
   EXPECT_THAT(post("/v1/check-all", R"({"items":["b/c"]})").body, StartsWith(R"({"allowed":true,"denied_key":null,)"));
   EXPECT_EQ(post("/v1/reset", R"({"key":"a"})").body, R"({"ok":true})");
-  EXPECT_EQ(
-      get("/v1/limits/a").body,
-      R"({"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set","mode":"enforce","remaining":5,)"
-      R"("reset_at":"2026-11-23T18:22:02.623Z","total_allowed":1,"total_denied":2,"total_allowed_cost":4,)"
-      R"("total_denied_cost":5,"would_deny":0,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
-      R"("last_denied_at":"2026-11-23T18:22:02.623Z","last_reset_at":"2026-11-23T18:22:02.623Z"})");
+  EXPECT_EQ(get("/v1/limits/a").body,
+            R"({"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set",)"
+            R"("mode":"enforce","remaining":5,)"
+            R"("reset_at":"2026-11-23T18:22:02.623Z","total_allowed":1,"total_denied":2,"total_allowed_cost":4,)"
+            R"("total_denied_cost":5,"would_deny":0,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
+            R"("last_denied_at":"2026-11-23T18:22:02.623Z","last_reset_at":"2026-11-23T18:22:02.623Z"})");
   EXPECT_EQ(get("/v1/history/a").body,
             R"([{"seq":1,"at":"2026-11-23T18:22:02.123Z","kind":"configured","cost":0,"count":1,"rate":10,)"
             R"("per_millis":10000,"burst":5,"algorithm":"token_bucket","mode":"enforce"},)"
