@@ -26,15 +26,15 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kKeys = 1000;
-constexpr Limit kNearlyUnlimited{.rate = kMaxUnits, .per = std::chrono::seconds(1)};
-constexpr Limit kSliding{
+const Limit kNearlyUnlimited{.rate = kMaxUnits, .per = std::chrono::seconds(1)};
+const Limit kSliding{
     .rate = kMaxUnits, .per = std::chrono::milliseconds(10), .algorithm = Algorithm::kSlidingWindowLog};
-constexpr Limit kWindow{.rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kFixedWindowCounter};
-constexpr Limit kFading{
+const Limit kWindow{.rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kFixedWindowCounter};
+const Limit kFading{
     .rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kSlidingWindowCounter};
 // Of one that lasts, so that its keys are not forgotten.
-constexpr Limit kHours{.rate = kMaxUnits, .per = std::chrono::hours(24), .algorithm = Algorithm::kFixedWindowCounter};
-constexpr Limit kOneADay{.rate = 1, .per = std::chrono::hours(24)};
+const Limit kHours{.rate = kMaxUnits, .per = std::chrono::hours(24), .algorithm = Algorithm::kFixedWindowCounter};
+const Limit kOneADay{.rate = 1, .per = std::chrono::hours(24)};
 
 void require(const Status& status) {
   if (status.ok()) return;
@@ -130,7 +130,8 @@ void check_two_windows(benchmark::State& state) {
     }
     took[of_two ? 1 : 0] += SteadyClock::now() - start;
   }
-  if (took[0].count() > 0) state.counters["ratio"] = static_cast<double>(took[1].count()) / took[0].count();
+  using Seconds = std::chrono::duration<double>;
+  if (took[0].count() > 0) state.counters["ratio"] = Seconds(took[1]) / Seconds(took[0]);
 }
 
 /// Of keys that nobody configured: by a pattern, or with a limit that each check carries.

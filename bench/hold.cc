@@ -19,9 +19,9 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kRuns = 1'000'000;
 constexpr int kRounds = 21;
-constexpr Limit kSliding{
+const Limit kSliding{
     .rate = kMaxUnits, .per = std::chrono::hours(24), .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
-constexpr Limit kBucket{.rate = kMaxUnits, .per = std::chrono::seconds(1)};
+const Limit kBucket{.rate = kMaxUnits, .per = std::chrono::seconds(1)};
 
 void require(const Status& status) {
   if (status.ok()) return;

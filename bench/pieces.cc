@@ -30,7 +30,7 @@ using limiter::KeyEvent;
 using limiter::LimiterClock;
 using limiter::Moment;
 
-constexpr Limit kHundredASecond{.rate = 100, .per = std::chrono::seconds(1)};
+const Limit kHundredASecond{.rate = 100, .per = std::chrono::seconds(1)};
 const Moment kNoon{Time(std::chrono::hours(24 * 365 * 56)), WallTime(std::chrono::hours(24 * 365 * 56))};
 
 void fork_generation(benchmark::State& state) {
@@ -147,8 +147,8 @@ void api_check(benchmark::State& state) {
   for (auto _ : state) post("/v1/check", R"({"key":"bench:user-100000"})");
 }
 
-constexpr Limit kSliding{.rate = 100, .per = std::chrono::seconds(1), .algorithm = Algorithm::kSlidingWindowLog};
-constexpr Limit kWindow{.rate = 100, .per = std::chrono::seconds(1), .algorithm = Algorithm::kFixedWindowCounter};
+const Limit kSliding{.rate = 100, .per = std::chrono::seconds(1), .algorithm = Algorithm::kSlidingWindowLog};
+const Limit kWindow{.rate = 100, .per = std::chrono::seconds(1), .algorithm = Algorithm::kFixedWindowCounter};
 
 BENCHMARK(fork_generation);
 BENCHMARK(lock_and_unlock);

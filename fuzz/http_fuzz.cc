@@ -73,7 +73,7 @@ Transcript read_all(std::string_view bytes, NextSize next_size) {
         reader.read_body();
         break;
       case RequestReader::Step::kRequest:
-        require(reader.body().size() <= api::kMaxBodyBytes, "a body over the limit");
+        require(reader.body().size() <= flint::api::kMaxBodyBytes, "a body over the limit");
         transcript.push_back(describe(reader));
         reader.finish();
         break;

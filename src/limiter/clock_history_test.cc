@@ -14,7 +14,7 @@ using testing::must;
 using testing::Random;
 
 /// Shorter than any test runs, longer than every wait: what it has left says how much time the limiter saw pass.
-constexpr Limit kMeter{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kTokenBucket, .burst = {}};
+const Limit kMeter{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kTokenBucket, .burst = {}};
 
 /// One short-lived process: open, `use`, and end.
 template <typename Use>

@@ -26,10 +26,10 @@ constexpr Units kMaxCost = 5;
 constexpr Units kSmallRate = 300;
 
 // Nothing comes back within a run, so that what is spent is what was ever granted.
-constexpr Limit kLeft{.rate = 1, .per = kMaxPeriod, .algorithm = Algorithm::kTokenBucket, .burst = kMaxUnits};
-constexpr Limit kRight{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}};
-constexpr Limit kLogged{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
-constexpr Limit kSmall{.rate = kSmallRate, .per = kMaxPeriod, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}};
+const Limit kLeft{.rate = 1, .per = kMaxPeriod, .algorithm = Algorithm::kTokenBucket, .burst = kMaxUnits};
+const Limit kRight{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}};
+const Limit kLogged{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
+const Limit kSmall{.rate = kSmallRate, .per = kMaxPeriod, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}};
 
 enum Kind : std::uint8_t { kPair, kOne, kScarce };
 

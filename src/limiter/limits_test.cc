@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Random;
 
-constexpr Limit kLimit{.rate = 10, .per = 1s, .algorithm = Algorithm::kTokenBucket, .burst = std::nullopt};
+const Limit kLimit{.rate = 10, .per = 1s, .algorithm = Algorithm::kTokenBucket, .burst = std::nullopt};
 
 TEST(Limits, EqualLimitsAreOneRule) {
   Limits limits;

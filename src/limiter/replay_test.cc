@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Limit kLimit{.rate = 10, .per = 1s, .algorithm = Algorithm::kTokenBucket, .burst = {}};
+const Limit kLimit{.rate = 10, .per = 1s, .algorithm = Algorithm::kTokenBucket, .burst = {}};
 
 Moment at(std::int64_t nanos) { return {Time(Nanos(nanos)), WallTime(Nanos(nanos))}; }
 

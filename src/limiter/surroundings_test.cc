@@ -28,7 +28,7 @@ using ::testing::HasSubstr;
 using testing::must;
 
 // Nothing comes back while a test runs.
-constexpr Limit kLimit{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}};
+const Limit kLimit{.rate = kMaxUnits, .per = kMaxPeriod, .algorithm = Algorithm::kFixedWindowCounter, .burst = {}};
 
 class Surroundings : public ::testing::TestWithParam<SyncMode> {
  protected:

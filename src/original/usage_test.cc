@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Limit kBucket{.rate = 10, .per = 1h, .algorithm = Algorithm::kTokenBucket, .burst = {}};
+const Limit kBucket{.rate = 10, .per = 1h, .algorithm = Algorithm::kTokenBucket, .burst = {}};
 
 TEST(OriginalUsage, AFailedCallChangesNothing) {
   Usage usage(testing::now());
@@ -22,7 +22,7 @@ TEST(OriginalUsage, AFailedCallChangesNothing) {
 
 TEST(OriginalUsage, ASlidingLogHoldsNoMoreThanALimiterMay) {
   Usage usage(testing::now());
-  constexpr Limit kSliding{.rate = kMaxUnits, .per = 1h, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
+  const Limit kSliding{.rate = kMaxUnits, .per = 1h, .algorithm = Algorithm::kSlidingWindowLog, .burst = {}};
   ASSERT_TRUE(usage.configure("k", kSliding, testing::now()).ok());
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(usage.allow("k", kMaxUnits, testing::now()).ok());
   limiter::Keys keys = usage.take();

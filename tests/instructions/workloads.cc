@@ -20,8 +20,8 @@ using flint::Options;
 using flint::SyncMode;
 
 constexpr std::size_t kKeys = 1000;
-constexpr Limit kNearlyUnlimited{.rate = flint::kMaxUnits, .per = std::chrono::seconds(1)};
-constexpr Limit kOneADay{.rate = 1, .per = std::chrono::hours(24)};
+const Limit kNearlyUnlimited{.rate = flint::kMaxUnits, .per = std::chrono::seconds(1)};
+const Limit kOneADay{.rate = 1, .per = std::chrono::hours(24)};
 
 void require(bool condition, const std::string& what) {
   if (condition) return;
