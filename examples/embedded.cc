@@ -29,7 +29,7 @@ int main() {
       std::printf("%d: allowed, %llu left\n", attempt, static_cast<unsigned long long>(decision->remaining));
     } else {
       std::printf("%d: denied, try again in %llu ms\n", attempt,
-                  static_cast<unsigned long long>(decision->retry_after_ms));
+                  static_cast<unsigned long long>(decision->retry_after_ms.value_or(0)));
     }
   }
 

@@ -122,7 +122,7 @@ class Completion:
         self.check({
             ("--data-dir", "limit", "lo"): {"log"},
             ("--json", "limit", "--timeout", "1s", "ch"): {"check", "check-all", "check-batch"},
-            ("limit", "add", "k", "--rate", "5", "--al"): {"--algorithm"},
+            ("limit", "add", "k", "--rate", "5", "--al"): {"--algorithm", "--align"},
             ("limit", "--ti"): {"--timeout"},
         })
 
