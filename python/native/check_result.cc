@@ -88,7 +88,12 @@ void CheckResult::define(nb::module_& module) {
       .def_prop_ro("would_deny", [](const CheckResult& self) { return self.would_deny_; })
       .def_prop_ro("windows", &CheckResult::windows)
       .def("__eq__", equal, nb::arg().none())
-      .def("__hash__", [](const CheckResult& self) { return nb::hash(self.fields()[nb::slice(0, -1)]); })
+      .def("__hash__",
+           [](const CheckResult& self) {
+             // Without the windows, which are dicts and have none.
+             const nb::tuple all = self.fields();
+             return nb::hash(nb::steal(PyTuple_GetSlice(all.ptr(), 0, PyTuple_GET_SIZE(all.ptr()) - 1)));
+           })
       .def("__repr__",
            [](const CheckResult& self) {
              return nb::str(
