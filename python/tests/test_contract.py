@@ -145,16 +145,16 @@ def test_a_status_has_the_fields_of_the_api_and_times_that_are_aware(limiter: An
     assert list(fresh) == STATUS_FIELDS
     assert (fresh["key"], fresh["rate"], fresh["per_millis"], fresh["burst"]) == ("k", 10, 60_000, None)
     assert (fresh["algorithm"], fresh["remaining"]) == ("fixed_window_counter", 10)
-    assert [fresh[name] for name in STATUS_FIELDS[8:]] == [0, 0, 0, 0, None, None, None]
-    assert is_recent(fresh["reset_at"])
+    assert [fresh[name] for name in STATUS_FIELDS[9:]] == [0, 0, 0, 0, 0, None, None, None]
+    assert (fresh["mode"], is_recent(fresh["reset_at"])) == ("enforce", True)
 
     limiter.check("k", cost=8)
     limiter.check("k", cost=3)
     limiter.check("k", cost=4)
     limiter.reset("k")
     used = limiter.status("k")
-    assert [used[name] for name in STATUS_FIELDS[8:12]] == [1, 2, 8, 7]
-    assert all(is_recent(used[name]) for name in STATUS_FIELDS[12:])
+    assert [used[name] for name in STATUS_FIELDS[9:14]] == [1, 2, 8, 7, 0]
+    assert all(is_recent(used[name]) for name in STATUS_FIELDS[14:])
 
 
 def test_a_status_changes_nothing(limiter: Any) -> None:

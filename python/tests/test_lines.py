@@ -71,7 +71,7 @@ def by(user: str = "", org: str = "", plan: str = "", path: str = "/", client: s
 
 def statuses(answers: list[Answer]) -> list[int]:
     for answer in answers:
-        assert answer.status != 429 or int(answer["retry-after"] or 0) >= 1
+        assert answer.status != 429 or int(answer["retry-after"] or -1) >= 0
     return [answer.status for answer in answers]
 
 

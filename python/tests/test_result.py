@@ -212,7 +212,7 @@ for path in ("/declared", "/plain", "/optional"):
 for path in ("/all", "/all-plain"):
     assert json.loads(asyncio.run(asgi(app, path)).body) == {**everything, "results": [result.as_dict()]}, path
 answer = app.openapi()["paths"]["/declared"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-assert list(answer["properties"]) == [*result.as_dict(), "code", "degraded"], answer
+assert list(answer["properties"]) == [*result.as_dict(), "code", "degraded", "would_deny", "windows"], answer
 assert answer["properties"]["reset_at"]["format"] == "date-time", answer
 """
 

@@ -150,7 +150,7 @@ def test_each_key_of_a_pattern_has_a_usage_of_its_own(limiter: Any) -> None:
     pattern = limiter.status("ip:*")
     assert (pattern["source"], pattern["override"], pattern["keys"]) == ("set", False, 2)
     assert (pattern["total_allowed"], pattern["total_denied"]) == (3, 1)
-    assert list(pattern)[:8] == ["key", "rate", "per_millis", "burst", "algorithm", "source", "override", "keys"]
+    assert list(pattern)[:8] == ["key", "rate", "per_millis", "burst", "algorithm", "source", "mode", "override"]
 
     assert keys_of(limiter.list()) == ["ip:*"]
     assert keys_of(limiter.list(keys=True)) == ["ip:*", "ip:1", "ip:2"]
