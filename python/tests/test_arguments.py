@@ -152,7 +152,12 @@ CALLS: list[tuple[str, str, list[tuple[Any, type[Exception]]], Call]] = [
     ("rate_limit", "key", BAD_KEYS, lambda limiter, bad: limiter.rate_limit(bad, rate=1, per=1)),
     ("rate_limit", "limit", BAD_RATE_STRINGS, lambda limiter, bad: limiter.rate_limit("k", bad)),
     ("rate_limit", "per", without_none(BAD_PERIODS), lambda limiter, bad: limiter.rate_limit("k", rate=1, per=bad)),
-    ("rate_limit", "cost", without_none(BAD_UNITS), lambda limiter, bad: limiter.rate_limit("k", rate=1, per=1, cost=bad)),
+    (
+        "rate_limit",
+        "cost",
+        without_none(BAD_UNITS),
+        lambda limiter, bad: limiter.rate_limit("k", rate=1, per=1, cost=bad),
+    ),
 ]
 
 
