@@ -5,6 +5,9 @@ find_package(fmt 9 REQUIRED)
 find_package(date 3 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
 
+# Of toml++ only the headers, so that nothing more has to be installed to run Flint.
+find_path(FLINT_TOML_INCLUDE toml++/toml.h REQUIRED)
+
 if(FLINT_TESTS)
   enable_testing()
   find_package(GTest REQUIRED)

@@ -50,7 +50,8 @@ void add_item(EventWriter& writer, const LogEvent& event, const KeyEvent& item) 
 void require_one_encoding(const flint::storage::Record& record) {
   LogEvent event;
   if (!decode_event(record, event)) return;
-  EventWriter writer(event.type, event.at, record.payload.size());
+  EventWriter writer = event.part ? EventWriter(event.type, event.at, *event.part)
+                                  : EventWriter(event.type, event.at, record.payload.size());
   if (event.type == EventType::kClock) writer.clock(event.boot);
   if (event.request) writer.once(*event.request);
   for (const KeyEvent& item : event.items) add_item(writer, event, item);

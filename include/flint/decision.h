@@ -107,9 +107,11 @@ enum class Source : std::uint8_t {
   kPattern,
   /// The last check of the key carried it.
   kCarried,
+  /// As kSet, by ApplyOptions::from_file.
+  kFile,
 };
 
-/// The name of `source`: `set`, `pattern` or `carried`. Static storage.
+/// The name of `source`: `set`, `pattern`, `carried` or `file`. Static storage.
 [[nodiscard]] std::string_view source_name(Source source) noexcept;
 
 /// The status of a key or of a pattern. Reading it changes nothing.

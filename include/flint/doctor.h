@@ -63,4 +63,24 @@ struct DoctorReport {
 [[nodiscard]] Result<DoctorReport> repair(std::string_view data_dir,
                                           std::chrono::milliseconds lock_timeout = std::chrono::milliseconds(0));
 
+struct BackupReport {
+  /// The directory of the copy.
+  std::string directory;
+  /// Limits, patterns and keys in it.
+  std::uint64_t limits = 0;
+  /// The copy has everything up to this event.
+  std::uint64_t last_seq = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Copies a data directory into `to`, which must not exist or be empty, also while another process writes to it:
+/// without its lock, and without writing a byte there. The copy is the state as of a moment during the call, with the
+/// log that is retained, and a data directory like any other. What a writer has not logged yet, the newest counts of
+/// denials, is not in it.
+///
+/// When this returns, the copy is on stable storage, and was read back and found whole. A copy that a crash cut short
+/// does not open. Fails with kInvalidArgument (`to` is not empty), kNotFound, kCorruption, kUnsupportedFormat,
+/// kPermission, kDiskFull or kIoError, and `to` is then empty.
+[[nodiscard]] Result<BackupReport> backup(std::string_view data_dir, std::string_view to);
+
 }  // namespace flint

@@ -23,6 +23,7 @@ inline constexpr std::size_t kMaxCheckAllItems = 128;
 inline constexpr std::size_t kMaxBatchChecks = 1000;
 inline constexpr std::size_t kMaxRequestIdBytes = 64;
 inline constexpr std::size_t kMaxWindows = 8;
+inline constexpr std::size_t kMaxLimitsAtOnce = 10'000;
 
 /// The algorithm that enforces a limit. The values are stored on disk and never change meaning.
 enum class Algorithm : std::uint8_t {

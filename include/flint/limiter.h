@@ -47,6 +47,47 @@ struct LimitOptions {
   Mode mode = Mode::kEnforce;
 };
 
+/// A limit, and the key or pattern that it is for.
+struct NamedLimit {
+  std::string_view key;
+  Limit limit;
+  LimitOptions options = {};
+};
+
+/// Ok, or what Limiter::limit() would refuse of it whatever limits there are: kInvalidArgument that names the field.
+Status validate_named_limit(const NamedLimit& limit);
+
+struct ApplyOptions {
+  /// Also deletes the limits and patterns that are not among the given ones.
+  bool prune = false;
+  /// Says what would change, and changes nothing.
+  bool dry_run = false;
+  /// The limits are those of a file that the program reads. `prune` then deletes only limits that came from it, and
+  /// from the first such call on, only another one changes or deletes a limit that came from it: limit(), remove() and
+  /// apply() without this fail with kConflict, and remove_prefix() and `prune` leave it.
+  bool from_file = false;
+};
+
+/// What apply() does to one limit.
+struct LimitChange {
+  struct Setting {
+    Limit limit;
+    LimitOptions options = {};
+  };
+  std::string key;
+  /// Nothing if the key had no limit of its own.
+  std::optional<Setting> before;
+  /// Nothing if the limit is deleted.
+  std::optional<Setting> after;
+};
+
+struct LimitChanges {
+  /// In byte order of the keys.
+  std::vector<LimitChange> changes;
+  /// How many of the given limits were so already.
+  std::uint64_t unchanged = 0;
+};
+
 enum class TopBy : std::uint8_t { kDenied, kAllowed };
 
 /// A rate limiter that remembers: it decides whether a request may pass, and writes every unit that it grants to an
@@ -94,6 +135,13 @@ class Limiter {
   ///
   /// A change of the mode alone leaves all usage as it is. A call that does not say the mode sets kEnforce.
   Status limit(std::string_view key, const Limit& limit, const LimitOptions& options = {});
+
+  /// Sets up to kMaxLimitsAtOnce limits of different keys and patterns, each as limit() does: all of them or, on any
+  /// failure and after a crash, none. No check is decided in between, and a deletion is that of remove(). With `prune`,
+  /// a limit that another call sets meanwhile may stay.
+  ///
+  /// Fails with kInvalidArgument, which names the limit and its field, as in `limits[3].rate`.
+  Result<LimitChanges> apply(std::span<const NamedLimit> limits, const ApplyOptions& options = {});
 
   /// Decides whether `cost` units of `key` may pass now and, if so, consumes them.
   ///

@@ -50,6 +50,9 @@ enum class [[nodiscard]] Code : std::uint8_t{
     kClosed,
     /// The server cannot be reached, or stopped before it answered.
     kUnavailable,
+    /// The limit is another's to change: it came from the limits file of the program that owns the data directory.
+    /// Nothing changed.
+    kConflict,
 };
 
 /// The `snake_case` name of a code. Names are stable: they are the `code` of an HTTP error. Static storage.

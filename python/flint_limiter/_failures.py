@@ -27,6 +27,7 @@ EXCEPTIONS: dict[str, type[Exception]] = {
     "io_error": StorageError,
     "closed": StorageError,
     "unavailable": FlintConnectionError,
+    "conflict": ValueError,
 }
 
 # From a server these speak of the server itself: that it is stopping, or knows no such path.

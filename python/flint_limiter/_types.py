@@ -90,7 +90,7 @@ class _StatusAlways(TypedDict):
     burst: int | None
     algorithm: Algorithm
     #: Where the limit comes from: set for this name, from a pattern, or carried by the last check.
-    source: Literal["set", "pattern", "carried"]
+    source: Literal["set", "file", "pattern", "carried"]
     mode: Mode
     remaining: int
     reset_at: datetime

@@ -38,6 +38,31 @@ void write(JsonWriter& json, const WindowStatus& window) {
   json.end_object();
 }
 
+void write_window(JsonWriter& json, const Limit& window) {
+  json.begin_object();
+  write_limit_members(json, window);
+  json.end_object();
+}
+
+/// Null for none.
+void write_setting(JsonWriter& json, const std::optional<LimitChange::Setting>& setting) {
+  if (!setting) return json.value(std::nullopt);
+  json.begin_object();
+  write_limit_members(json, setting->limit);
+  if (!setting->limit.further.empty()) {
+    json.name<"windows">();
+    json.begin_array();
+    Limit first = setting->limit;
+    first.further.clear();
+    write_window(json, first);
+    for (const Limit& window : setting->limit.further) write_window(json, window);
+    json.end_array();
+  }
+  json.member<"mode">(mode_name(setting->options.mode));
+  json.member<"override">(setting->options.overrides);
+  json.end_object();
+}
+
 void write(JsonWriter& json, const Finding& finding) {
   json.begin_object();
   json.member<"fatal">(finding.fatal);
@@ -153,6 +178,24 @@ void write(JsonWriter& json, const LimitStatus& status) {
   json.member<"last_allowed_at">(status.last_allowed_at);
   json.member<"last_denied_at">(status.last_denied_at);
   json.member<"last_reset_at">(status.last_reset_at);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const LimitChanges& changes) {
+  json.begin_object();
+  json.name<"changes">();
+  json.begin_array();
+  for (const LimitChange& change : changes.changes) {
+    json.begin_object();
+    json.member<"key">(change.key);
+    json.name<"before">();
+    write_setting(json, change.before);
+    json.name<"after">();
+    write_setting(json, change.after);
+    json.end_object();
+  }
+  json.end_array();
+  json.member<"unchanged">(changes.unchanged);
   json.end_object();
 }
 

@@ -33,6 +33,12 @@ std::string limit_text(Limit limit) {
   return format_limit(limit);
 }
 
+std::string setting_text(const LimitChange::Setting& setting) {
+  const Mode mode = setting.options.mode;
+  return limit_text(setting.limit) + (mode == Mode::kEnforce ? "" : " in mode " + std::string(mode_name(mode))) +
+         (setting.options.overrides ? " override" : "");
+}
+
 }  // namespace
 
 void note_limit(std::string& audit, std::string_view key, const std::optional<Limit>& before, const Limit& limit,
@@ -41,6 +47,19 @@ void note_limit(std::string& audit, std::string_view key, const std::optional<Li
   const std::string is = limit_text(limit) + (mode == Mode::kEnforce ? "" : " in mode " + std::string(mode_name(mode)));
   if (is == was) return;
   audit = "limit of " + quoted_key(key) + " set to " + is + (was.empty() ? "" : ", from " + was);
+}
+
+void note_changes(std::string& audit, const LimitChanges& changes) {
+  constexpr std::size_t kMostTold = 20;
+  const std::vector<LimitChange>& all = changes.changes;
+  for (std::size_t i = 0; i < std::min(all.size(), kMostTold); ++i) {
+    audit += (i == 0 ? std::to_string(all.size()) + (all.size() == 1 ? " limit" : " limits") + " applied: " : "; ") +
+             quoted_key(all[i].key) + " ";
+    const std::string was = all[i].before ? setting_text(*all[i].before) : "";
+    audit += all[i].after ? "set to " + setting_text(*all[i].after) + (was.empty() ? "" : ", from " + was)
+                          : "deleted, " + was;
+  }
+  if (all.size() > kMostTold) audit += "; and " + std::to_string(all.size() - kMostTold) + " more";
 }
 
 void note_removed(std::string& audit, std::string_view key, const std::optional<Limit>& before) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "flint/limit.h"
+#include "flint/limiter.h"
 
 /// What an operator's log says of a change. A key stands in quotes and in printable ASCII: other bytes, quotes and
 /// backslashes are `\xNN`, so that no key can end the quotes, steer a terminal or look like another key.
@@ -14,6 +15,9 @@ namespace flint::api {
 /// when that was the same, and is enforced.
 void note_limit(std::string& audit, std::string_view key, const std::optional<Limit>& before, const Limit& limit,
                 Mode mode);
+
+/// `2 limits applied: "a" set to 100/m; "b" deleted, 5/s`, of the first some; nothing for no change.
+void note_changes(std::string& audit, const LimitChanges& changes);
 
 /// `usage of "k" reset`.
 void note_reset(std::string& audit, std::string_view key);

@@ -24,6 +24,7 @@ int http_status_of(Code code) noexcept {
     case Code::kLimitNotFound:
       return 404;
     case Code::kRequestIdConflict:
+    case Code::kConflict:
       return 409;
     // Nothing that a client sent is at fault, and sending it again to this process does not help either.
     case Code::kNotFound:

@@ -25,8 +25,9 @@ constexpr Row kTable[] = {
     {Code::kIoError, 500},
     {Code::kClosed, 503},
     {Code::kUnavailable, 503},
+    {Code::kConflict, 409},
 };
-static_assert(std::size(kTable) == static_cast<std::size_t>(Code::kUnavailable) + 1, "every code has a row");
+static_assert(std::size(kTable) == static_cast<std::size_t>(Code::kConflict) + 1, "every code has a row");
 
 TEST(ErrorTable, HasAnHttpStatusForEveryCode) {
   for (std::size_t i = 0; i < std::size(kTable); ++i) {

@@ -25,6 +25,8 @@ enum class Method : std::uint8_t {
 inline constexpr std::size_t kMaxBodyBytes = 256 * 1024;
 /// A batch of checks.
 inline constexpr std::size_t kMaxBatchBodyBytes = 1024 * 1024;
+/// A list of limits.
+inline constexpr std::size_t kMaxLimitsBodyBytes = 2 * 1024 * 1024;
 
 using backend::appends;
 using backend::blocks;

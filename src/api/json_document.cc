@@ -62,8 +62,8 @@ json::parse_options strict_options() {
 /// What Boost.JSON's parser tells: the members and their names are Boost's contract of a handler.
 class JsonDocument::Builder {
  public:
-  static constexpr std::size_t max_object_size = kMaxBatchJsonValues;
-  static constexpr std::size_t max_array_size = kMaxBatchJsonValues;
+  static constexpr std::size_t max_object_size = kMaxLimitsJsonValues;
+  static constexpr std::size_t max_array_size = kMaxLimitsJsonValues;
   static constexpr std::size_t max_key_size = SIZE_MAX;
   static constexpr std::size_t max_string_size = SIZE_MAX;
 

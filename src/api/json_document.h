@@ -15,6 +15,8 @@ inline constexpr std::size_t kMaxJsonDepth = 8;
 inline constexpr std::size_t kMaxJsonValues = 4096;
 /// Nor a batch of 1,000 checks near this.
 inline constexpr std::size_t kMaxBatchJsonValues = 64 * 1024;
+/// Nor kMaxLimitsAtOnce limits, with all of their fields, near this.
+inline constexpr std::size_t kMaxLimitsJsonValues = 128 * 1024;
 
 /// A value of a document. Copy freely; valid until the document is parsed again.
 struct JsonNode {

@@ -2,12 +2,9 @@
 
 #include "api/member_name.h"
 #include "base/assert.h"
-#include "base/invalid.h"
 
 namespace flint::api {
 namespace {
-
-using base::invalid;
 
 std::string units_given(const JsonNode& node) {
   constexpr std::size_t kLongestShown = 20;
@@ -30,13 +27,13 @@ std::string shown_member_name(std::string_view name) {
 
 Result<std::string_view> read_text(const JsonNode& node, std::string_view path) {
   if (node.kind == JsonNode::Kind::kString) return node.text;
-  return invalid(std::string(path) + " must be a string, not " + std::string(kind_name(node)) + ".");
+  return Status::of_field(path, "must be a string, not " + std::string(kind_name(node)) + ".");
 }
 
 Result<Units> read_units(const JsonNode& node, std::string_view path) {
   if (node.kind == JsonNode::Kind::kUnsigned && node.integer >= 1 && node.integer <= kMaxUnits) return node.integer;
-  return invalid(std::string(path) + " must be an integer from 1 to " + std::to_string(kMaxUnits) + ", not " +
-                 units_given(node) + ".");
+  return Status::of_field(
+      path, "must be an integer from 1 to " + std::to_string(kMaxUnits) + ", not " + units_given(node) + ".");
 }
 
 Members::Members(const JsonDocument& document, const JsonNode& object, std::string_view path,
@@ -50,15 +47,15 @@ Members::Members(const JsonDocument& document, const JsonNode& object, std::stri
 void Members::bind(const JsonDocument& document, const JsonNode& object) {
   if (object.kind != JsonNode::Kind::kObject) {
     const std::string where = path_.empty() ? "The body" : path_;
-    return fail(invalid(where + " must be an object, not " + std::string(kind_name(object)) + "."));
+    return fail(Status::of_field(where, "must be an object, not " + std::string(kind_name(object)) + "."));
   }
   const JsonNode* node = object.size == 0 ? nullptr : document.first_child(object);
   for (std::uint32_t i = 0; i < object.size; ++i, node = document.sibling(*node)) {
     Member* member = find(node->name);
     if (member == nullptr) {
-      return fail(invalid(path_of(shown_member_name(node->name)) + " is not a field of this request."));
+      return fail(Status::of_field(path_of(shown_member_name(node->name)), "is not a field of this request."));
     }
-    if (member->node != nullptr) return fail(invalid(path_of(node->name) + " appears more than once."));
+    if (member->node != nullptr) return fail(Status::of_field(path_of(node->name), "appears more than once."));
     member->node = node;
   }
 }
@@ -84,7 +81,7 @@ Units Members::units(std::string_view name) {
 const JsonNode* Members::any(std::string_view name) {
   const Member* member = find(name);
   FLINT_ASSERT(member != nullptr);
-  if (member->node == nullptr) fail(invalid(path_of(name) + " is missing."));
+  if (member->node == nullptr) fail(Status::of_field(path_of(name), "is missing."));
   return member->node;
 }
 
@@ -93,8 +90,7 @@ bool Members::flag(std::string_view name) {
   const JsonNode* node = any(name);
   if (node == nullptr) return false;
   if (node->kind != JsonNode::Kind::kBool) {
-    fail(
-        {Code::kInvalidArgument, path_of(name) + " must be true or false, not " + std::string(kind_name(*node)) + "."});
+    fail(Status::of_field(path_of(name), "must be true or false, not " + std::string(kind_name(*node)) + "."));
   }
   return node->kind == JsonNode::Kind::kBool && node->text == "true";
 }

@@ -57,6 +57,15 @@ Status set_limit(Reading& reading) {
   return {};
 }
 
+Status apply_limits(Reading& reading) {
+  Result<ApplyRequest> request = read_apply(*reading.body);
+  if (!request.ok()) return request.status();
+  reading.named_limits = std::move(request->limits);
+  reading.asked =
+      backend::ApplyLimits{.limits = reading.named_limits, .prune = request->prune, .dry_run = request->dry_run};
+  return {};
+}
+
 Status reset(Reading& reading) {
   const Result<std::string_view> key = read_reset(*reading.body);
   if (!key.ok()) return key.status();
@@ -141,6 +150,7 @@ void write_openapi(std::string& out) { out += openapi_document(); }
 using enum Argument::In;
 constexpr bool kRequired = true;
 constexpr bool kNeedsLimit = true;
+constexpr bool kChangesLimits = true;
 
 constexpr std::array<Argument, 0> kNothing;
 constexpr std::array kKey = std::to_array<Argument>({{"key", kPath, kRequired}});
@@ -163,6 +173,8 @@ constexpr std::array kSetLimit = std::to_array<Argument>({{"key", kBody, kRequir
                                                           {"timezone", kBody},
                                                           {"override", kBody},
                                                           {"mode", kBody}});
+constexpr std::array kApplyLimits =
+    std::to_array<Argument>({{"limits", kBody, kRequired}, {"prune", kBody}, {"dry_run", kBody}});
 constexpr std::array kList =
     std::to_array<Argument>({{"prefix", kQuery}, {"limit", kQuery}, {"after", kQuery}, {"keys", kQuery}});
 constexpr std::array kHistory = std::to_array<Argument>({{"key", kPath, kRequired}, {"limit", kQuery}});
@@ -183,17 +195,19 @@ constexpr OperationRow kOperations[] = {
     {"checkAll", "/v1/check-all", Method::kPost, kDecides, kEffectOf<backend::CheckAll>, Needs::kRoom, kNeedsLimit,
      kCheckAll, "CheckAllResult", check_all},
     {"checkBatch", "/v1/check-batch", Method::kPost, kDecides, kEffectOf<backend::CheckBatch>, Needs::kRoom, false,
-     kCheckBatch, "CheckBatchResult", check_batch, nullptr, kMaxBatchBodyBytes, kMaxBatchJsonValues},
+     kCheckBatch, "CheckBatchResult", check_batch, nullptr, false, kMaxBatchBodyBytes, kMaxBatchJsonValues},
     {"reset", "/v1/reset", Method::kPost, kAdmin, kEffectOf<backend::Reset>, Needs::kRoom, kNeedsLimit, kReset,
      "Done", reset},
     {"listLimits", "/v1/limits", Method::kGet, kReads, kEffectOf<backend::List>, Needs::kMemory, false, kList,
      "Status[]", list},
     {"setLimit", "/v1/limits", Method::kPost, kAdmin, kEffectOf<backend::SetLimit>, Needs::kRoom, false, kSetLimit,
-     "Done", set_limit},
+     "Done", set_limit, nullptr, kChangesLimits},
+    {"applyLimits", "/v1/apply", Method::kPost, kAdmin, kEffectOf<backend::ApplyLimits>, Needs::kRoom, false,
+     kApplyLimits, "LimitChanges", apply_limits, nullptr, kChangesLimits, kMaxLimitsBodyBytes, kMaxLimitsJsonValues},
     {"getLimit", "/v1/limits/{key}", Method::kGet, kBoth, kEffectOf<backend::ReadStatus>, Needs::kMemory, kNeedsLimit,
      kKey, "Status", status},
     {"deleteLimit", "/v1/limits/{key}", Method::kDelete, kAdmin, kEffectOf<backend::Remove>, Needs::kRoom,
-     kNeedsLimit, kKey, "Done", remove},
+     kNeedsLimit, kKey, "Done", remove, nullptr, kChangesLimits},
     {"deleteLimits", "/v1/limits", Method::kDelete, kAdmin, kEffectOf<backend::RemovePrefix>, Needs::kRoom, false,
      kRemovePrefix, "Deleted", remove_prefix},
     {"resetPrefix", "/v1/reset-prefix", Method::kPost, kAdmin, kEffectOf<backend::ResetPrefix>, Needs::kRoom, false,

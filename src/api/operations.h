@@ -44,6 +44,7 @@ struct Reading {
   std::vector<Result<BatchCheck>> checks;
   /// The limits that checks carry.
   std::vector<Limit> limits;
+  std::vector<NamedLimit> named_limits = {};
   /// What the request asks of the backend.
   backend::Operation asked;
 };
@@ -67,6 +68,8 @@ struct OperationRow {
   Status (*read)(Reading& reading);
   /// Appends the JSON of a success, where it is not that of the backend's answer by its type.
   void (*write)(std::string& json) = nullptr;
+  /// Changes limits, which may be those of a limits file: 409.
+  bool changes_limits = false;
   std::size_t most_body_bytes = kMaxBodyBytes;
   std::size_t most_json_values = kMaxJsonValues;
 

@@ -79,7 +79,7 @@ class OperationsTest : public ::testing::Test {
                               "415", "417", "421", "431", "501", "503", "505"};
     if (row.takes_body()) all.insert("411");
     if (row.needs_limit) all.insert("404");
-    if (row.takes_request_id()) all.insert("409");
+    if (row.takes_request_id() || row.changes_limits) all.insert("409");
     if (row.needs != Needs::kMemory) all.insert("500");
     if (row.needs == Needs::kRoom) all.insert("507");
     return all;

@@ -254,6 +254,25 @@ Result<CheckItem> read_item(const JsonDocument& body, const JsonNode& node, cons
   return item;
 }
 
+/// What is wrong with a field of the object at `path`, which it may not name yet.
+Status within(std::string_view path, const Status& wrong) {
+  if (path.empty() || wrong.field().starts_with(path)) return wrong;
+  return wrong.renamed(std::string(path) + "." + std::string(wrong.field()));
+}
+
+Result<LimitRequest> read_named_limit(const JsonDocument& body, const JsonNode& node, std::string_view path) {
+  Members members(
+      body, node, path,
+      {"key", "limit", "windows", "rate", "per", "algorithm", "burst", "align", "timezone", "override", "mode"});
+  LimitRequest request;
+  if (members.status().ok()) request.key = members.text("key");
+  if (members.status().ok()) request.limit = read_limit_members(body, members);
+  if (members.status().ok()) request.options.overrides = members.flag("override");
+  if (members.status().ok() && members.has("mode")) request.options.mode = read_mode(members);
+  if (!members.status().ok()) return within(path, members.status());
+  return request;
+}
+
 Result<std::string_view> read_one_text(const JsonDocument& body, std::string_view name) {
   Members members(body, body.root(), "", {name});
   const std::string_view text = members.status().ok() ? members.text(name) : std::string_view();
@@ -325,17 +344,29 @@ Result<CheckAllRequest> read_check_all(const JsonDocument& body) {
   return request;
 }
 
-Result<LimitRequest> read_limit(const JsonDocument& body) {
-  Members members(
-      body, body.root(), "",
-      {"key", "limit", "windows", "rate", "per", "algorithm", "burst", "align", "timezone", "override", "mode"});
-  if (!members.status().ok()) return members.status();
-  LimitRequest request;
-  request.key = members.text("key");
-  request.limit = read_limit_members(body, members);
-  request.options.overrides = members.flag("override");
-  if (members.has("mode")) request.options.mode = read_mode(members);
-  if (!members.status().ok()) return members.status();
+Result<LimitRequest> read_limit(const JsonDocument& body) { return read_named_limit(body, body.root(), ""); }
+
+Result<ApplyRequest> read_apply(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"limits", "prune", "dry_run"});
+  ApplyRequest request;
+  if (members.status().ok()) request.prune = members.flag("prune");
+  if (members.status().ok()) request.dry_run = members.flag("dry_run");
+  const JsonNode* array = members.status().ok() ? members.any("limits") : nullptr;
+  if (array == nullptr) return members.status();
+  if (array->kind != JsonNode::Kind::kArray) {
+    return Status::of_field("limits", "must be an array, not " + std::string(kind_name(*array)) + ".");
+  }
+  if (array->size > kMaxLimitsAtOnce) {
+    return Status::of_field(
+        "limits", "must be at most " + std::to_string(kMaxLimitsAtOnce) + ", not " + std::to_string(array->size) + ".");
+  }
+  request.limits.reserve(array->size);
+  const JsonNode* node = array->size == 0 ? nullptr : body.first_child(*array);
+  for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
+    const Result<LimitRequest> limit = read_named_limit(body, *node, "limits[" + std::to_string(i) + "]");
+    if (!limit.ok()) return limit.status();
+    request.limits.push_back({limit->key, limit->limit, limit->options});
+  }
   return request;
 }
 

@@ -19,6 +19,12 @@ struct LimitRequest {
   LimitOptions options;
 };
 
+struct ApplyRequest {
+  std::vector<NamedLimit> limits;
+  bool prune = false;
+  bool dry_run = false;
+};
+
 struct CheckRequest {
   std::string_view key;
   Units cost = 1;
@@ -56,6 +62,8 @@ Result<CheckBatchRequest> read_check_batch(const JsonDocument& body);
 /// text, or an integer of seconds; or `{"key","windows":[...]}` with 1 to kMaxWindows such objects without `key`. And
 /// `"override"?,"mode"?`.
 Result<LimitRequest> read_limit(const JsonDocument& body);
+/// `{"limits":[...],"prune"?,"dry_run"?}`, each limit what read_limit() takes.
+Result<ApplyRequest> read_apply(const JsonDocument& body);
 /// `{"key"}`
 Result<std::string_view> read_reset(const JsonDocument& body);
 /// `{"prefix"}`, which is not empty

@@ -142,6 +142,7 @@ struct WriteAnswer {
     json.end_object();
   }
   void operator()(const backend::LimitSet&) const { (*this)(backend::Done()); }
+  void operator()(const backend::LimitsApplied& applied) const { write(json, applied.changes); }
   void operator()(const backend::UsageReset&) const { (*this)(backend::Done()); }
   void operator()(const backend::LimitRemoved&) const { (*this)(backend::Done()); }
   void operator()(const backend::AllReset& all) const { write_count<"reset">(all.count); }
@@ -152,6 +153,9 @@ struct WriteAnswer {
 void note(std::string& audit, const backend::Answer& answer) {
   if (const auto* set = std::get_if<backend::LimitSet>(&answer)) {
     note_limit(audit, set->key, set->before, set->now, set->mode);
+  }
+  if (const auto* applied = std::get_if<backend::LimitsApplied>(&answer)) {
+    if (!applied->dry_run) note_changes(audit, applied->changes);
   }
   if (const auto* reset = std::get_if<backend::UsageReset>(&answer)) note_reset(audit, reset->key);
   if (const auto* all = std::get_if<backend::AllReset>(&answer)) note_all_reset(audit, all->prefix, all->count);

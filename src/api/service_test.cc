@@ -157,6 +157,37 @@ TEST_F(ServiceTest, PatternsAndCarriedLimitsNeedNoSetUpOfKeys) {
   EXPECT_EQ(post("/v1/limits", R"({"key":"user","limit":"1/s","override":true})").status, 400);
 }
 
+TEST_F(ServiceTest, AppliesManyLimitsAllOrNone) {
+  const std::string limits = R"("limits":[{"key":"a","limit":"5/s"},{"key":"p:*","rate":2,"per":1,"override":true}])";
+  const std::string_view changes =
+      R"({"changes":[{"key":"a","before":null,"after":{"rate":5,"per_millis":1000,"burst":5,)"
+      R"("algorithm":"token_bucket","mode":"enforce","override":false}},{"key":"p:*","before":null,"after":{"rate":2,)"
+      R"("per_millis":1000,"burst":2,"algorithm":"token_bucket","mode":"enforce","override":true}}],"unchanged":0})";
+  EXPECT_EQ(post("/v1/apply", "{" + limits + R"(,"dry_run":true})").body, changes);
+  EXPECT_EQ(get("/v1/limits").body, "[]");
+  EXPECT_EQ(post("/v1/apply", "{" + limits + "}").body, changes);
+  EXPECT_EQ(post("/v1/apply", "{" + limits + "}").body, R"({"changes":[],"unchanged":2})");
+  const Response wrong = post("/v1/apply", R"({"limits":[{"key":"b","limit":"5/s"},{"key":"c","rate":0,"per":1}]})");
+  EXPECT_EQ(wrong.status, 400);
+  EXPECT_THAT(wrong.body, HasSubstr("limits[1].rate must be an integer from 1 to 1099511627776, not 0."));
+  EXPECT_EQ(get("/v1/limits/b").status, 404);
+  EXPECT_THAT(post("/v1/apply", R"({"limits":[],"prune":true})").body, HasSubstr(R"("key":"p:*","before":{"rate":2,)"));
+  EXPECT_EQ(get("/v1/limits").body, "[]");
+}
+
+TEST_F(ServiceTest, LimitsOfAFileAreAConflictForOthers) {
+  const std::vector<NamedLimit> file = {{"a", {.rate = 1, .per = std::chrono::seconds(1)}}};
+  ASSERT_TRUE(limiter_->apply(file, {.from_file = true}).ok());
+  EXPECT_THAT(get("/v1/limits/a").body, HasSubstr(R"("source":"file")"));
+  const Response remove =
+      service_->handle({.method = Method::kDelete, .path = "/v1/limits/a", .query = {}, .body = {}});
+  for (const Response& response : {post("/v1/limits", R"({"key":"a","limit":"5/s"})"), remove,
+                                   post("/v1/apply", R"({"limits":[{"key":"a","limit":"5/s"}]})")}) {
+    EXPECT_EQ(response.status, 409);
+    EXPECT_THAT(response.body, HasSubstr(R"("code":"conflict")"));
+  }
+}
+
 TEST_F(ServiceTest, DeletesAndResetsOneOrAllWithAPrefix) {
   add_limits();
   const auto remove = [&](std::string_view path, std::string_view query = "") {
@@ -327,6 +358,11 @@ TEST_F(ServiceTest, SaysWhatWasChanged) {
             R"(limit of "a\x22\x5c\xc3\xa9" set to 3/30s sliding_window_log, from 5/h burst 7)");
   EXPECT_EQ(audited("/v1/reset", R"({"key":"a\"\\é"})"), R"(usage of "a\x22\x5c\xc3\xa9" reset)");
   EXPECT_EQ(audited("/v1/reset", R"({"key":"nobody"})"), "");
+  EXPECT_EQ(
+      audited("/v1/apply", R"({"limits":[{"key":"x","limit":"1/s"},{"key":"p*","limit":"2/s","override":true}]})"),
+      R"(2 limits applied: "p*" set to 2/s override; "x" set to 1/s)");
+  EXPECT_EQ(audited("/v1/apply", R"({"limits":[{"key":"x","limit":"3/s"}],"dry_run":true})"), "");
+  EXPECT_EQ(audited("/v1/apply", R"({"limits":[{"key":"x","limit":"1/s"}]})"), "");
   EXPECT_EQ(audited("/v1/reset-prefix", R"({"prefix":"a"})"),
             R"(usage of 1 limits and keys that begin with "a" reset)");
   EXPECT_EQ(audited("/v1/limits", R"({"key":"b","rate":0,"per":60})"), "");

@@ -108,6 +108,11 @@ class Run : public Decide {
   using Decide::Decide;
   using Decide::operator();
 
+  Decided operator()(const ApplyLimits& apply) const {
+    Result<LimitChanges> changes = limiter().apply(apply.limits, {.prune = apply.prune, .dry_run = apply.dry_run});
+    if (!changes.ok()) return {changes.status(), {}};
+    return {LimitsApplied{std::move(*changes), apply.dry_run}, {}};
+  }
   Decided operator()(const List& list) const { return {answer_of(limiter().list(list.query)), {}}; }
   Decided operator()(const SumUp& read) const { return {answer_of(limiter().status(read.pattern)), {}}; }
   Decided operator()(const ResetPrefix& reset) const {

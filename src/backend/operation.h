@@ -74,6 +74,13 @@ struct SetLimit {
   Limit limit;
   LimitOptions options = {};
 };
+/// Many at once: all or none. Answered by LimitsApplied.
+struct ApplyLimits {
+  static constexpr Effect kEffect = Effect::kScans;
+  std::span<const NamedLimit> limits;
+  bool prune = false;
+  bool dry_run = false;
+};
 /// Answered by UsageReset.
 struct Reset {
   static constexpr Effect kEffect = Effect::kChanges;
@@ -138,8 +145,9 @@ struct Examine {
   static constexpr Effect kEffect = Effect::kExamines;
 };
 
-using Operation = std::variant<Check, CheckAll, CheckBatch, SetLimit, Reset, ResetPrefix, Remove, RemovePrefix,
-                               ReadStatus, SumUp, ReadHealth, List, ReadHistory, Top, Flush, Compact, Examine>;
+using Operation =
+    std::variant<Check, CheckAll, CheckBatch, SetLimit, ApplyLimits, Reset, ResetPrefix, Remove, RemovePrefix,
+                 ReadStatus, SumUp, ReadHealth, List, ReadHistory, Top, Flush, Compact, Examine>;
 
 [[nodiscard]] inline Effect effect_of(const Operation& operation) noexcept {
   return std::visit([](const auto& one) { return one.kEffect; }, operation);
@@ -155,6 +163,11 @@ struct LimitSet {
   std::optional<Limit> before;
   Limit now;
   Mode mode = Mode::kEnforce;
+};
+struct LimitsApplied {
+  LimitChanges changes;
+  /// Nothing changed yet.
+  bool dry_run = false;
 };
 struct UsageReset {
   std::string key;
@@ -176,7 +189,7 @@ struct AllRemoved {
 
 /// A Status says why the operation failed; it is never Ok. The others own all that they say.
 using Answer =
-    std::variant<Status, Done, Decision, CheckAllResult, BatchResult, LimitSet, UsageReset, AllReset, LimitRemoved,
-                 AllRemoved, LimitStatus, std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
+    std::variant<Status, Done, Decision, CheckAllResult, BatchResult, LimitSet, LimitsApplied, UsageReset, AllReset,
+                 LimitRemoved, AllRemoved, LimitStatus, std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
 
 }  // namespace flint::backend

@@ -26,6 +26,8 @@ std::string_view source_name(Source source) noexcept {
       return "set";
     case Source::kPattern:
       return "pattern";
+    case Source::kFile:
+      return "file";
     case Source::kCarried:
       return "carried";
   }

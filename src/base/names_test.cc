@@ -14,7 +14,7 @@ namespace {
 
 TEST(NamesTest, EveryCodeHasANameOfItsOwn) {
   std::set<std::string_view> names;
-  constexpr int kCodes = static_cast<int>(Code::kUnavailable) + 1;
+  constexpr int kCodes = static_cast<int>(Code::kConflict) + 1;
   for (int i = 0; i < kCodes; ++i) names.insert(code_name(static_cast<Code>(i)));
   EXPECT_EQ(names.size(), static_cast<std::size_t>(kCodes));
   EXPECT_EQ(code_name(Code::kInvalidArgument), "invalid_argument");

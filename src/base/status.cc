@@ -96,6 +96,8 @@ std::string_view code_name(Code code) noexcept {
       return "io_error";
     case Code::kClosed:
       return "closed";
+    case Code::kConflict:
+      return "conflict";
     case Code::kUnavailable:
       return "unavailable";
   }

@@ -134,6 +134,22 @@ Complaint judge_deleted_count(const json::value& answer, const json::object& /*a
   return judge_members(answer, kFields);
 }
 
+Complaint judge_changes(const json::value& answer, const json::object& /*asked*/) {
+  constexpr std::array kFields = std::to_array<Field>({{"unchanged", is_count}});
+  if (Complaint wrong = judge_members(answer, kFields)) return wrong;
+  const Complaint wrong = judge_elements(member(answer, "changes"), UINT64_MAX, [](const json::value& change) {
+    constexpr std::array kKey = std::to_array<Field>({{"key", is_text}});
+    if (Complaint unnamed = judge_members(change, kKey)) return unnamed;
+    for (const std::string_view side : {"before", "after"}) {
+      const json::value& setting = member(change, side);
+      if (setting.is_null()) continue;
+      if (Complaint odd = judge_members(setting, kRule)) return odd;
+    }
+    return Complaint();
+  });
+  return wrong ? "has \"changes\" that " + *wrong : Complaint();
+}
+
 Complaint judge_report(const json::value& answer, const json::object& /*asked*/) {
   if (Complaint wrong = judge_members(answer, kReport)) return wrong;
   const auto all = [&](std::string_view name, std::span<const Field> fields) -> Complaint {

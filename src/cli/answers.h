@@ -11,6 +11,7 @@ namespace flint::cli {
 Complaint judge_done(const json::value& answer, const json::object& asked);
 Complaint judge_reset_count(const json::value& answer, const json::object& asked);
 Complaint judge_deleted_count(const json::value& answer, const json::object& asked);
+Complaint judge_changes(const json::value& answer, const json::object& asked);
 Complaint judge_report(const json::value& answer, const json::object& asked);
 Complaint judge_decision(const json::value& answer, const json::object& asked);
 /// Each of the items that were asked for is an object with a cost.

@@ -135,6 +135,16 @@ Exit ask(Session& session, const Command& command, const Invocation& invocation)
 }
 
 Exit limit_add(Session& session, const Command& command, const Invocation& invocation) {
+  const std::string see = " Run \"flint limit add --help\" to see what it takes.";
+  if (const auto from = invocation.option("--from")) {
+    const bool is_alone = invocation.operands.empty() &&
+                          std::none_of(command.options.begin(), command.options.end(), [&](const OptionSpec& option) {
+                            return option.name != "--from" && invocation.has(option.name);
+                          });
+    if (!is_alone) return session.fail(base::invalid("--from takes the place of KEY, LIMIT and other options." + see));
+    return limit_add_from(session, std::string(*from));
+  }
+  if (invocation.operands.empty()) return session.fail(base::invalid("\"flint limit add\" needs KEY [LIMIT]." + see));
   if (Status status = check_forms(invocation); !status.ok()) return session.fail(status);
   Result<json::object> asked = arguments_of(command, invocation);
   if (!asked.ok()) return session.fail(asked.status());

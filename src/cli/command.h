@@ -25,6 +25,10 @@ struct OptionSpec {
   /// `N` for a whole number.
   std::string_view value;
   std::string_view help;
+  /// With its dash; empty if it has none.
+  std::string_view short_name = {};
+  /// The command does not run without it.
+  bool is_required = false;
 };
 
 /// What was typed, taken apart and checked against the table; values are not looked at yet.

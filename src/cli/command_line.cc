@@ -37,8 +37,9 @@ const Command* find_by_last_word(const Grammar& grammar, std::string_view word) 
 }
 
 const OptionSpec* find_option(std::span<const OptionSpec> options, std::string_view name) {
-  const auto found =
-      std::find_if(options.begin(), options.end(), [&](const OptionSpec& option) { return option.name == name; });
+  const auto found = std::find_if(options.begin(), options.end(), [&](const OptionSpec& option) {
+    return option.name == name || (!option.short_name.empty() && option.short_name == name);
+  });
   return found == options.end() ? nullptr : &*found;
 }
 
@@ -122,7 +123,7 @@ class Parser {
       value = rest_.front();
       rest_ = rest_.subspan(1);
     }
-    if (!line_.invocation.options.emplace(name, std::move(value)).second) {
+    if (!line_.invocation.options.emplace(option->name, std::move(value)).second) {
       return usage_error(name + " is given twice. Give it once.");
     }
     return {};
@@ -152,6 +153,11 @@ class Parser {
     if (count < command.min_operands) {
       return usage_error("\"flint " + line_.words + "\" needs " + std::string(command.operands) + ". " +
                          see_help(line_.words));
+    }
+    for (const OptionSpec& option : command.options) {
+      if (!option.is_required || line_.invocation.has(option.name)) continue;
+      return usage_error("\"flint " + line_.words + "\" needs " + std::string(option.name) + " " +
+                         std::string(option.value) + ". " + see_help(line_.words));
     }
     if (count > command.max_operands) {
       return usage_error("\"flint " + line_.words + "\" does not take " +

@@ -42,6 +42,9 @@ TEST(CommandLine, EveryCommandIsFoundByItsWords) {
     }
     arguments.push_back(words);
     for (std::size_t i = 0; i < command.min_operands; ++i) arguments.push_back("k");
+    for (const OptionSpec& option : command.options) {
+      if (option.is_required) arguments.push_back(std::string(option.name) + "=x");
+    }
     const auto parsed = parse(arguments);
     ASSERT_TRUE(parsed.ok()) << command.words << ": " << parsed.status().message();
     EXPECT_EQ(parsed->command, &command);

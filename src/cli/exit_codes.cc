@@ -9,6 +9,7 @@ Exit exit_of(Code code) noexcept {
     case Code::kInvalidArgument:
     case Code::kLimitNotFound:
     case Code::kRequestIdConflict:
+    case Code::kConflict:
       return Exit::kUsage;
     case Code::kDataDirLocked:
     case Code::kNotFound:

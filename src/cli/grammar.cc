@@ -43,6 +43,7 @@ constexpr std::array kAddOptions = std::to_array<OptionSpec>({
     {"--mode", "MODE",
      "enforce (default), shadow: allow everything and count what would be\n"
      "denied, or block: deny everything"},
+    {"--from", "FILE", "instead of a key: many limits, a JSON object a line; - reads standard input"},
 });
 
 constexpr std::array kCheckOptions = std::to_array<OptionSpec>({
@@ -72,6 +73,15 @@ constexpr std::array kListOptions = std::to_array<OptionSpec>({
     {"--keys", "", "also keys that live by a pattern or by a limit that checks carry"},
 });
 
+constexpr std::array kApplyOptions = std::to_array<OptionSpec>({
+    {"--file", "FILE", "the limits file (also -f FILE); - reads standard input", "-f", true},
+    {"--prune", "", "also delete the limits and patterns that are not in the file"},
+    {"--dry-run", "", "show what would change, and change nothing"},
+});
+
+constexpr std::array kExportOptions =
+    std::to_array<OptionSpec>({{"--prefix", "P", "only keys and patterns that start with this"}});
+
 constexpr std::array kHistoryOptions =
     std::to_array<OptionSpec>({{"--limit", "N", "at most this many events, the newest (default 100)"}});
 
@@ -94,6 +104,8 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--no-map", "", "append to the log with plain writes, never through a memory map"},
     {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue (default 1024)"},
     {"--threads", "N", "threads that serve connections (default 0: one per processor)"},
+    {"--config", "FILE", "a file in TOML with any of these options and [[limits]]; arguments win"},
+    {"--limits", "FILE", "a limits file, as of \"limit apply\": its limits change there only"},
     {"--log-level", "LEVEL", "debug, info (default), warning or error"},
     {"--log-format", "FORMAT", "text, json, or auto (default): text on a terminal, else json"},
 });
@@ -101,7 +113,7 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
 constexpr std::array kCommands = std::to_array<Command>({
     {.words = "limit add",
      .operands = "KEY [LIMIT]",
-     .min_operands = 1,
+     .min_operands = 0,
      .max_operands = 1 + kMaxLimitWords,
      .options = kAddOptions,
      .summary = "Set the limit of a key or a pattern",
@@ -112,7 +124,11 @@ constexpr std::array kCommands = std::to_array<Command>({
          "Creates the data directory if it is not there. Setting a limit again changes it; what was used\n"
          "stays used. A key is 1 to 512 bytes of UTF-8; one that starts with \"-\" goes after \"--\".\n"
          "A KEY that ends in \"*\" is a pattern: each key that starts with what is before it gets a quota of its\n"
-         "own, unless a limit is set for exactly that key. Put it in quotes, as in 'ip:*'.\n",
+         "own, unless a limit is set for exactly that key. Put it in quotes, as in 'ip:*'.\n"
+         "With --from, each line is what POST /v1/limits takes, such as {\"key\":\"a\",\"limit\":\"100/m\"}. They are "
+         "set in\n"
+         "groups of a thousand, each of which is set as a whole or not at all. The first wrong line ends the command,\n"
+         "which says how far it came.\n",
      .example = "  flint limit add api:user-42 100/m burst 150\n",
      .exit_codes = kUsualExits,
      .asks = {"setLimit", Access::kCreate, judge_done, render_limit_set},
@@ -203,6 +219,33 @@ constexpr std::array kCommands = std::to_array<Command>({
      .exit_codes = kKeyExits,
      .asks = {"deleteLimit", Access::kChange, judge_done, render_deleted},
      .run = limit_delete},
+    {.words = "limit apply",
+     .operands = "",
+     .min_operands = 0,
+     .max_operands = 0,
+     .options = kApplyOptions,
+     .summary = "Set the limits that a file lists, all of them or none",
+     .details =
+         "The file is TOML. Each limit is a [[limits]] with a key, which may be a pattern, and a limit: a text such "
+         "as\n"
+         "\"100/m burst 150\", or rate, per and, if need be, algorithm and burst; override = true as --override of\n"
+         "\"limit add\". Shows the difference: + added, ~ changed, - removed. Everything that is wrong in the file is\n"
+         "said as FILE:LINE:, and then nothing changes. At most 10000 limits.\n",
+     .example = "  flint limit apply -f limits.toml --dry-run\n",
+     .exit_codes = kUsualExits,
+     .asks = {"applyLimits", Access::kCreate, judge_changes, render_changes},
+     .run = limit_apply},
+    {.words = "limit export",
+     .operands = "",
+     .min_operands = 0,
+     .max_operands = 0,
+     .options = kExportOptions,
+     .summary = "Print the limits and patterns as a file for \"limit apply\"",
+     .details = "With --json, prints the body that POST /v1/limits/apply takes. Usage is not in it.\n",
+     .example = "  flint limit export > limits.toml\n",
+     .exit_codes = kUsualExits,
+     .asks = {"listLimits", Access::kRead, judge_page, render_statuses},
+     .run = limit_export},
     {.words = "limit history",
      .operands = "KEY",
      .min_operands = 1,
@@ -247,6 +290,20 @@ constexpr std::array kCommands = std::to_array<Command>({
      .exit_codes = kUsualExits,
      .asks = {"compact", Access::kChange, judge_done, render_compact},
      .run = ask},
+    {.words = "backup",
+     .operands = "DIR",
+     .min_operands = 1,
+     .max_operands = 1,
+     .options = {},
+     .summary = "Copy the data directory, also while a server uses it",
+     .details =
+         "DIR must not exist or be empty. The copy is the state as of a moment, a data directory like any other, on\n"
+         "stable storage, and read back before the command says that it is there. Takes no lock. What a crash\n"
+         "leaves of a copy does not open.\n",
+     .example = "  flint --data-dir /var/lib/flint backup /backup/flint-monday\n",
+     .exit_codes = "0 done, 2 wrong usage or DIR is not empty, 3 the data directory or DIR failed.",
+     .run = back_up,
+     .local = true},
     {.words = "import",
      .operands = "DIR",
      .min_operands = 1,
@@ -275,6 +332,19 @@ constexpr std::array kCommands = std::to_array<Command>({
      .exit_codes = "0 the directory opens, 2 wrong usage, 3 it does not open or storage or connection failed.",
      .asks = {"doctor", Access::kRead, judge_report, render_doctor},
      .run = doctor},
+    {.words = "config check",
+     .operands = "FILE",
+     .min_operands = 1,
+     .max_operands = 1,
+     .options = {},
+     .summary = "Examine a configuration file for \"server start --config\"",
+     .details =
+         "Says everything that is wrong in it as FILE:LINE:, also in the limits file that it names. A limits file\n"
+         "is examined in the same way. Does not look at arguments, the environment or a data directory.\n",
+     .example = "  flint config check /etc/flint/flint.toml\n",
+     .exit_codes = "0 the file is sound, 2 it is not, or wrong usage, 3 it cannot be read.",
+     .run = config_check,
+     .local = true},
     {.words = "server start",
      .operands = "",
      .min_operands = 0,
@@ -285,7 +355,8 @@ constexpr std::array kCommands = std::to_array<Command>({
                 "listens on DIR/flint.sock for the commands of the directory's owner. An address other than\n"
                 "loopback needs a token. One that is given with --token is wiped from the process list at once, but\n"
                 "prefer --token-file or FLINT_SERVER_TOKEN. A token file may hold several, one a line: check TOKEN,\n"
-                "metrics TOKEN or admin TOKEN; a token alone is admin. SIGHUP reads it again.\n"
+                "metrics TOKEN or admin TOKEN; a token alone is admin. SIGHUP reads the token file, the configuration\n"
+                "file and the limits file again, and keeps what it has if anything is wrong with them.\n"
                 "With --sync batch, a flush starts after --flush-every-ms or --flush-every-events, whichever comes\n"
                 "first; a crash of the machine loses what came after the last completed one. Changes wait while the\n"
                 "oldest event that is not durable is older than --max-unsynced-ms, so a crash loses at most that plus\n"

@@ -65,9 +65,10 @@ std::string usage_of(const Command& command) {
   std::string usage = "Usage: flint [OPTIONS] " + std::string(command.words);
   if (!command.operands.empty()) usage += " " + std::string(command.operands);
   for (const OptionSpec& option : command.options) {
-    usage += " [" + std::string(option.name);
+    usage += option.is_required ? " " : " [";
+    usage += option.name;
     if (!option.value.empty()) usage += " " + std::string(option.value);
-    usage += "]";
+    if (!option.is_required) usage += "]";
   }
   return usage + "\n";
 }

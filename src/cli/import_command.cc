@@ -1,9 +1,8 @@
-#include <unistd.h>
-
 #include <string>
 #include <utility>
 
 #include "cli/commands.h"
+#include "cli/progress_line.h"
 #include "original/import.h"
 
 /// The command that brings limits over from the original Flint.
@@ -14,25 +13,21 @@ std::string counted(std::uint64_t count, std::string_view one) {
   return std::to_string(count) + " " + std::string(one) + (count == 1 ? "" : "s");
 }
 
-/// Shows the progress of reading on a terminal, in one line that is erased afterwards. Redirected output stays clean.
-class ProgressLine {
+/// Shows how much of a file is read.
+class ReadingProgress {
  public:
-  explicit ProgressLine(Session& session) : session_(session), seen_(::isatty(STDERR_FILENO) == 1) {}
-  ~ProgressLine() { session_.print_aside(shown_percent_ < 0 ? "" : "\r\x1b[K"); }
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
+  explicit ReadingProgress(Session& session) : line_(session) {}
 
   void show(std::string_view name, std::uint64_t done, std::uint64_t total) {
     constexpr std::uint64_t kAll = 100;
     const int percent = total == 0 ? 0 : static_cast<int>(done / ((total + kAll - 1) / kAll));
-    if (!seen_ || percent == shown_percent_) return;
+    if (percent == shown_percent_) return;
     shown_percent_ = percent;
-    session_.print_aside("\rReading " + std::string(name) + ": " + std::to_string(percent) + " %\x1b[K");
+    line_.show("Reading " + std::string(name) + ": " + std::to_string(percent) + " %");
   }
 
  private:
-  Session& session_;
-  bool seen_;
+  ProgressLine line_;
   int shown_percent_ = -1;
 };
 
@@ -87,7 +82,7 @@ Exit import_original(Session& session, const Command& /*command*/, const Invocat
   const std::string& from = invocation.operands.front();
   const Target& target = session.target();
   const Result<original::ImportReport> report = [&] {
-    ProgressLine line(session);
+    ReadingProgress line(session);
     return session.implementations().import_original(
         {.from = from,
          .data_dir = target.data_dir,

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
                                         .connect_server = connect_http,
                                         .inspect = flint::inspect,
                                         .repair = flint::repair,
+                                        .back_up = flint::backup,
                                         .import_original = flint::original::import_directory,
                                         .run_server = flint::server::run_server,
                                         .environment = environment};

@@ -76,6 +76,7 @@ std::string count_and_units(const json::value& status, std::string_view what) {
 std::string source_of(const json::value& status) {
   const json::value& source = member(status, "source");
   if (source == "pattern") return "pattern " + quoted(member(status, "pattern"));
+  if (source == "file") return "the server's limits file";
   return source == "carried" ? "the last check, which carried it" : "";
 }
 
@@ -149,6 +150,41 @@ Shown render_limit_set(const json::value& /*answer*/, const json::object& asked,
   const json::value& mode = member(asked, "mode");
   const std::string in_mode = mode.is_null() || mode == "enforce" ? "" : ", " + shown(mode);
   return {shown(member(asked, "key")) + ": " + (limit.ok() ? format_limit(*limit) : "-") + in_mode + "\n"};
+}
+
+Shown render_changes(const json::value& answer, const json::object& asked, const Style& style) {
+  const auto text_of = [](const json::value& setting) {
+    return rule_of(setting) + (is_true(member(setting, "override")) ? " override" : "");
+  };
+  std::size_t width = 0;
+  for (const json::value& change : elements(member(answer, "changes"))) {
+    width = std::max(width, display_width(shown(member(change, "key"))));
+  }
+  std::string text;
+  std::size_t added = 0;
+  std::size_t changed = 0;
+  std::size_t removed = 0;
+  for (const json::value& change : elements(member(answer, "changes"))) {
+    const json::value& before = member(change, "before");
+    const json::value& after = member(change, "after");
+    const std::string key = shown(member(change, "key"));
+    const std::string column = key + std::string(width + 2 - display_width(key), ' ');
+    if (before.is_null()) {
+      ++added;
+      text += style.green("+") + " " + column + text_of(after);
+    } else if (after.is_null()) {
+      ++removed;
+      text += style.red("-") + " " + column + text_of(before);
+    } else {
+      ++changed;
+      text += style.yellow("~") + " " + column + text_of(before) + " -> " + text_of(after);
+    }
+    text += "\n";
+  }
+  text += std::to_string(added) + " added, " + std::to_string(changed) + " changed, " + std::to_string(removed) +
+          " removed, " + shown(member(answer, "unchanged")) + " unchanged.\n";
+  if (is_true(member(asked, "dry_run"))) text += "This was a dry run: nothing has changed.\n";
+  return {std::move(text)};
 }
 
 Shown render_decision(const json::value& decision, const json::object& /*asked*/, const Style& style) {

@@ -18,6 +18,8 @@ Shown render_status(const json::value& status, const json::object& asked, const 
 Shown render_statuses(const json::value& statuses, const json::object& asked, const Style& style);
 Shown render_ranking(const json::value& statuses, const json::object& asked, const Style& style);
 Shown render_history(const json::value& events, const json::object& asked, const Style& style);
+/// A line a change, and how many there are.
+Shown render_changes(const json::value& changes, const json::object& asked, const Style& style);
 Shown render_reset(const json::value& answer, const json::object& asked, const Style& style);
 Shown render_reset_count(const json::value& answer, const json::object& asked, const Style& style);
 Shown render_deleted(const json::value& answer, const json::object& asked, const Style& style);

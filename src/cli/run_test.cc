@@ -93,6 +93,7 @@ class RunTest : public ::testing::Test {
         return Status(Code::kNotFound, "nothing at " + std::string(data_dir));
       },
       .repair = [](std::string_view, std::chrono::milliseconds) -> Result<DoctorReport> { return DoctorReport{}; },
+      .back_up = [](std::string_view, std::string_view) -> Result<BackupReport> { return BackupReport{}; },
       .import_original = [](const original::ImportOptions&) -> Result<original::ImportReport> {
         return original::ImportReport{};
       },

@@ -1,136 +1,120 @@
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <array>
-#include <cstdint>
 #include <string>
-#include <type_traits>
 #include <utility>
 
-#include "cli/arguments.h"
+#include "base/assert.h"
 #include "cli/commands.h"
+#include "cli/server_config.h"
 #include "cli/text.h"
 
+/// The commands that start a server, and that examine what it would be told.
 namespace flint::cli {
 namespace {
 
-Status one_of(std::string_view option, std::string_view allowed, std::string_view given) {
-  return {Code::kInvalidArgument,
-          std::string(option) + " must be " + std::string(allowed) + ", not " + quote_given(given) + "."};
+/// SIGHUP changes what these give; the others are fixed for the life of a server.
+bool may_change(std::string_view option) {
+  return option == "--token" || option == "--token-file" || option == "--limits";
 }
 
-/// Puts the whole number of an option, when it is given, where it belongs.
-template <typename T>
-Status read_integer(const Invocation& invocation, std::string_view option, std::type_identity_t<T> least,
-                    std::type_identity_t<T> most, T& to) {
-  const auto text = invocation.option(option);
-  if (!text) return {};
-  Result<std::uint64_t> value = parse_integer(option, *text);
-  if (!value.ok()) return value.status();
-  if (std::cmp_less(*value, least) || std::cmp_greater(*value, most)) {
-    return {Code::kInvalidArgument, std::string(option) + " must be from " + std::to_string(least) + " to " +
-                                        std::to_string(most) + ", not " + std::to_string(*value) + "."};
+/// The options of the two that differ and take a restart.
+std::vector<std::string> need_restart(const Invocation& before, const Invocation& now) {
+  std::vector<std::string> names;
+  const auto add = [&](const Invocation& from, const Invocation& other) {
+    for (const auto& [name, value] : from.options) {
+      const bool differs = other.option(name) != std::optional<std::string_view>(value);
+      const std::string shown = name.substr(2);
+      if (!may_change(name) && differs && std::find(names.begin(), names.end(), shown) == names.end()) {
+        names.push_back(shown);
+      }
+    }
+  };
+  add(before, now);
+  add(now, before);
+  return names;
+}
+
+/// The tokens that SIGHUP puts in force; nothing where they are fixed.
+std::optional<Result<api::Tokens>> tokens_again(const ServerConfig& config, std::vector<Finding>& findings) {
+  if (const auto path = config.merged.option("--token-file")) {
+    report_token_file(std::string(*path), findings);
+    return read_tokens_again(std::string(*path));
   }
-  to = static_cast<T>(*value);
-  return {};
+  const Environment nothing = [](std::string_view) { return std::optional<std::string>(); };
+  if (config.from_file.has("--token")) return choose_tokens(config.from_file, nothing);
+  return std::nullopt;
 }
 
-Status read_sync(const Invocation& invocation, SyncMode& to) {
-  const std::string_view name = invocation.option("--sync").value_or("always");
-  if (name != "always" && name != "batch") return one_of("--sync", "always or batch", name);
-  to = name == "always" ? SyncMode::kAlways : SyncMode::kBatch;
-  return {};
+/// Reads everything once more, as at the start.
+server::ReadAgain read_again(const Command& command, const Invocation& given, const Environment& environment,
+                             const Target& target, const Invocation& before) {
+  server::ReadAgain again;
+  ServerConfig config = read_server_config(command, given, environment);
+  again.tokens = tokens_again(config, again.findings);
+  const bool has_files = given.has("--config") || given.has("--limits");
+  if (!has_files) return again;
+  // For what is wrong with the options; the token was read already.
+  config.from_file.options.erase("--token-file");
+  static_cast<void>(server_options(config, target));
+  again.problems = lines_of(config.problems);
+  again.need_restart = need_restart(before, config.merged);
+  again.limits = std::move(config.limits);
+  return again;
 }
 
-Status read_log_level(const Invocation& invocation, net::LogLevel& to) {
-  using net::LogLevel;
-  constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels = {{{"debug", LogLevel::kDebug},
-                                                                             {"info", LogLevel::kInfo},
-                                                                             {"warning", LogLevel::kWarning},
-                                                                             {"error", LogLevel::kError}}};
-  const std::string_view name = invocation.option("--log-level").value_or("info");
-  const auto* const level =
-      std::find_if(kLevels.begin(), kLevels.end(), [&](const auto& known) { return known.first == name; });
-  if (level == kLevels.end()) return one_of("--log-level", "debug, info, warning or error", name);
-  to = level->second;
-  return {};
-}
-
-Status read_log_format(const Invocation& invocation, net::LogFormat& to) {
-  using net::LogFormat;
-  const std::string_view name = invocation.option("--log-format").value_or("auto");
-  if (name != "auto" && name != "text" && name != "json") return one_of("--log-format", "auto, text or json", name);
-  to = name == "auto" ? LogFormat::kAuto : name == "text" ? LogFormat::kText : LogFormat::kJson;
-  return {};
-}
-
-Status read_on_full(const Invocation& invocation, OnFull& to) {
-  const std::string_view name = invocation.option("--on-full").value_or("deny");
-  if (name != "deny" && name != "allow") return one_of("--on-full", "deny or allow", name);
-  to = name == "deny" ? OnFull::kDeny : OnFull::kAllow;
-  return {};
-}
-
-/// If other users can read the token file, its tokens do not keep them out; if they can write it, they choose the
-/// tokens. A warning only, so that a server does not refuse to start because of a mode.
-void report_token_file(const std::string& file, std::vector<Finding>& findings) {
-  constexpr mode_t kOthers = 0066;
-  struct stat status {};
-  if (::stat(file.c_str(), &status) != 0) return;
-  if (!S_ISREG(status.st_mode) || (status.st_mode & kOthers) == 0) return;
-  findings.push_back({.fatal = false,
-                      .message = "other users can read or write the token file " + quote(file) +
-                                 ". Set its mode to 600, and choose other tokens."});
-}
-
-Result<server::ServerOptions> server_options(const Target& target, const Invocation& invocation) {
-  server::ServerOptions options;
-  options.data_dir = target.data_dir;
-  options.tokens = target.tokens;
-  options.bind = invocation.option("--bind").value_or(options.bind);
-  auto flush_every_ms = options.limiter.flush_every.count();
-  auto max_unsynced_ms = options.limiter.max_unsynced.count();
-  for (Status status :
-       {read_sync(invocation, options.limiter.sync), read_log_level(invocation, options.log_level),
-        read_log_format(invocation, options.log_format),
-        read_integer(invocation, "--flush-every-ms", 1, kMaxFlushEvery.count(), flush_every_ms),
-        read_integer(invocation, "--flush-every-events", 1, kMaxFlushEveryEvents, options.limiter.flush_every_events),
-        read_integer(invocation, "--max-unsynced-ms", 1, kMaxMaxUnsynced.count(), max_unsynced_ms),
-        read_integer(invocation, "--max-keys", 1, kMaxMaxKeys, options.limiter.max_keys),
-        read_on_full(invocation, options.limiter.on_full),
-        read_integer(invocation, "--max-blocking", 1, server::kMaxBlocking, options.max_blocking),
-        read_integer(invocation, "--threads", 0, server::kMaxThreads, options.threads)}) {
-    if (!status.ok()) return status;
-  }
-  options.limiter.map_log = !invocation.has("--no-map");
-  options.limiter.flush_every = std::chrono::milliseconds(flush_every_ms);
-  // Unlike other commands, a server does not wait by default: a second server on one directory is a mistake, and the
-  // operator should see it immediately.
-  if (invocation.option("--lock-timeout")) options.limiter.lock_timeout = target.lock_timeout;
-  if (const auto given = invocation.option("--token-file")) {
-    const std::string file(*given);
-    report_token_file(file, options.limiter.findings);
-    options.read_tokens_again = [file](std::vector<Finding>& findings) {
-      report_token_file(file, findings);
-      return read_tokens_again(file);
-    };
-  }
-  options.limiter.max_unsynced = std::chrono::milliseconds(max_unsynced_ms);
-  return options;
+const Command& server_start_command() {
+  const auto& commands = flint_grammar().commands;
+  const auto found = std::find_if(commands.begin(), commands.end(),
+                                  [](const Command& command) { return command.words == "server start"; });
+  FLINT_ASSERT(found != commands.end());
+  return *found;
 }
 
 }  // namespace
 
-Exit server_start(Session& session, const Command& /*command*/, const Invocation& invocation) {
-  Result<server::ServerOptions> options = server_options(session.target(), invocation);
-  if (!options.ok()) return session.fail(options.status());
+Exit server_start(Session& session, const Command& command, const Invocation& invocation) {
+  const Environment& environment = session.implementations().environment;
+  ServerConfig config = read_server_config(command, invocation, environment);
+  server::ServerOptions options = server_options(config, session.target());
+  const auto is_in_a_file = [](const config::Problem& problem) { return !problem.file.empty(); };
+  if (std::any_of(config.problems.begin(), config.problems.end(), is_in_a_file)) {
+    return session.fail(lines_of(config.problems));
+  }
+  if (!config.problems.empty()) return session.fail({Code::kInvalidArgument, config.problems.front().text});
+  if (const auto file = config.merged.option("--token-file")) {
+    report_token_file(std::string(*file), options.limiter.findings);
+  }
+  const bool may_read_again = config.limits || config.merged.has("--token-file") || config.from_file.has("--token");
+  if (may_read_again) {
+    options.read_again = [&command, &environment, given = invocation, target = session.target(),
+                          before = config.merged] { return read_again(command, given, environment, target, before); };
+  }
   if (invocation.has("--token")) {
     session.warn(
         "A token in an argument is in the process list for a moment and in the shell's history for good. Prefer "
         "--token-file or FLINT_SERVER_TOKEN.");
   }
-  const Status status = session.implementations().run_server(*options);
+  const Status status = session.implementations().run_server(options);
   return status.ok() ? Exit::kDone : session.fail(status);
+}
+
+Exit config_check(Session& session, const Command& /*command*/, const Invocation& invocation) {
+  const std::string& file = invocation.operands.front();
+  Invocation given;
+  given.options.emplace("--config", file);
+  const Environment nothing = [](std::string_view) { return std::optional<std::string>(); };
+  ServerConfig config = read_server_config(server_start_command(), given, nothing);
+  static_cast<void>(server_options(config, session.target()));
+  if (!config.problems.empty()) return session.fail(lines_of(config.problems));
+  const std::size_t options = config.from_file.options.size();
+  const std::size_t limits = config.limits->size();
+  if (session.json()) {
+    session.print(json::serialize(json::object{{"ok", true}, {"options", options}, {"limits", limits}}) + "\n");
+  } else {
+    session.print(printable(file) + " is sound: " + std::to_string(options) +
+                  (options == 1 ? " option, " : " options, ") + std::to_string(limits) +
+                  (limits == 1 ? " limit.\n" : " limits.\n"));
+  }
+  return Exit::kDone;
 }
 
 }  // namespace flint::cli

@@ -38,9 +38,9 @@ Exit Session::ask(const Question& question, const json::object& asked) {
   return ask(question, asked, printing(question, asked));
 }
 
-Exit Session::ask(const Question& question, const json::object& asked, const Use& use) {
+Exit Session::ask(const Question& question, const json::object& asked, const Use& use, const Explain& explain) {
   Result<Answer> answer = call(question.access, request(question.operation, asked));
-  return answer.ok() ? judge(*answer, caller_->name(), question, asked, use) : fail(answer.status());
+  return answer.ok() ? judge(*answer, caller_->name(), question, asked, use, explain) : fail(answer.status());
 }
 
 Exit Session::print_answer(const Answer& answer, std::string_view from, const Question& question) {
@@ -51,8 +51,8 @@ Exit Session::print_answer(const Answer& answer, std::string_view from, const Qu
 /// Nothing of an answer is printed before all of it was judged. Its origin may be another program on the port, or
 /// another user's process: a script that reads "allowed" must be able to rely on it.
 Exit Session::judge(const Answer& answer, std::string_view from, const Question& question, const json::object& asked,
-                    const Use& use) {
-  if (answer.status != 200) return refuse(answer, from);
+                    const Use& use, const Explain& explain) {
+  if (answer.status != 200) return refuse(answer, from, explain);
   const auto stranger = [&](std::string_view it) {
     return fail({Code::kUnavailable, "The answer of " + std::string(from) + " cannot be trusted: it " +
                                          std::string(it) +
@@ -92,7 +92,7 @@ void Session::print_error(std::string_view document) {
   print("\n");
 }
 
-Exit Session::refuse(const Answer& answer, std::string_view from) {
+Exit Session::refuse(const Answer& answer, std::string_view from, const Explain& explain) {
   const json::value document = parse_json(answer.body).value_or(json::value());
   const json::value& error = member(document, "error");
   const json::value& code = member(document, "code");
@@ -103,7 +103,12 @@ Exit Session::refuse(const Answer& answer, std::string_view from) {
                                          "--server and FLINT_SERVER name a Flint server."});
   }
   print_error(answer.body);
-  complain(kError, shown(error) + std::string(next_step(answer.status, code)));
+  const std::string line = explain ? explain(shown(error)) : "";
+  if (line.empty()) {
+    complain(kError, shown(error) + std::string(next_step(answer.status, code)));
+  } else {
+    print_aside(line + "\n");
+  }
   return exit_of_http(answer.status);
 }
 
@@ -111,6 +116,14 @@ Exit Session::fail(const Status& status) {
   print_error(api::failure_response(status).body);
   complain(kError, printable(status.message()));
   return exit_of(status.code());
+}
+
+Exit Session::fail(const std::vector<std::string>& lines) {
+  std::string all;
+  for (const std::string& line : lines) all += (all.empty() ? "" : "\n") + line;
+  print_error(api::failure_response({Code::kInvalidArgument, all}).body);
+  for (const std::string& line : lines) print_aside(printable(line) + "\n");
+  return Exit::kUsage;
 }
 
 void Session::warn(std::string_view sentence) { complain(kWarning, sentence); }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/caller.h"
 #include "cli/command.h"
@@ -28,6 +29,7 @@ struct Implementations {
   ConnectServer connect_server;
   std::function<Result<DoctorReport>(std::string_view data_dir)> inspect;
   std::function<Result<DoctorReport>(std::string_view data_dir, std::chrono::milliseconds lock_timeout)> repair;
+  std::function<Result<BackupReport>(std::string_view data_dir, std::string_view to)> back_up;
   std::function<Result<original::ImportReport>(const original::ImportOptions& options)> import_original;
   std::function<Status(const server::ServerOptions& options)> run_server;
   Environment environment;
@@ -51,7 +53,9 @@ class Session {
   Exit ask(const Question& question, const json::object& asked);
   /// Calls the API and passes an answer that can be believed to `use`: its value and its text.
   using Use = std::function<Exit(const json::value& value, std::string_view text)>;
-  Exit ask(const Question& question, const json::object& asked, const Use& use);
+  /// `explain` makes of a refusal's sentence a line for standard error that says more, or nothing.
+  using Explain = std::function<std::string(const std::string& sentence)>;
+  Exit ask(const Question& question, const json::object& asked, const Use& use, const Explain& explain = {});
   /// Prints an answer that is there already; `from` names who gave it.
   Exit print_answer(const Answer& answer, std::string_view from, const Question& question);
   void print(std::string_view text);
@@ -59,6 +63,8 @@ class Session {
   void print_aside(std::string_view text);
   void warn(std::string_view sentence);
   Exit fail(const Status& status);
+  /// kInvalidArgument, for what is wrong in a file: a line each, as other programs read them.
+  Exit fail(const std::vector<std::string>& lines);
 
   /// Closes what the session opened and makes sure that what was printed arrived: `exit`, or kFailed if not.
   Exit finish(Exit exit);
@@ -74,12 +80,12 @@ class Session {
   Result<Answer> call(Access access, const Call& call);
   /// Has `use` take an answer that can be believed.
   Exit judge(const Answer& answer, std::string_view from, const Question& question, const json::object& asked,
-             const Use& use);
+             const Use& use, const Explain& explain = {});
   [[nodiscard]] Use printing(const Question& question, const json::object& asked);
   /// A line on standard error; `priority` goes in front of it where that is the journal.
   void complain(std::string_view priority, std::string_view sentence);
   void print_error(std::string_view document);
-  Exit refuse(const Answer& answer, std::string_view from);
+  Exit refuse(const Answer& answer, std::string_view from, const Explain& explain);
 
   const Implementations& implementations_;
   Target target_;

@@ -48,9 +48,11 @@ bool are_extensions(std::string_view text) {
 }  // namespace
 
 BadRequest body_too_large(std::size_t most_bytes) noexcept {
-  static_assert(api::kMaxBodyBytes == 256 * 1024 && api::kMaxBatchBodyBytes == 1024 * 1024);
-  const bool is_batch = most_bytes > api::kMaxBodyBytes;
-  return {413, "body_too_large", is_batch ? "The body is larger than 1 MiB." : "The body is larger than 256 KiB."};
+  static_assert(api::kMaxBodyBytes == 256 * 1024 && api::kMaxBatchBodyBytes == 1024 * 1024 &&
+                api::kMaxLimitsBodyBytes == 2 * 1024 * 1024);
+  if (most_bytes == api::kMaxBodyBytes) return {413, "body_too_large", "The body is larger than 256 KiB."};
+  const bool is_batch = most_bytes == api::kMaxBatchBodyBytes;
+  return {413, "body_too_large", is_batch ? "The body is larger than 1 MiB." : "The body is larger than 2 MiB."};
 }
 
 ChunkedBody::State ChunkedBody::parse(std::string_view bytes, std::string& body, std::size_t& used) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/exchange.h"
 #include "http/request_head.h"
 
 namespace flint::http {

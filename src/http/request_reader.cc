@@ -82,6 +82,7 @@ void RequestReader::read_body(std::size_t most_bytes) {
   detach_head();
   chunks_ = ChunkedBody(most_bytes);
   if (declared) collected_.reserve(static_cast<std::size_t>(head_.content_length));
+  chunks_ = ChunkedBody(most_bytes);
   part_ = Part::kBody;
 }
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -30,8 +31,9 @@ class Routes {
     return api::Service::submit(route, request, queue, asker, number);
   }
 
-  void run(const api::Service::Route& route, const api::Request& request, std::function<void(api::Response)> done) {
-    service_.run(route, request, std::move(done));
+  void run(const api::Service::Route& route, const api::Request& request, std::function<void(api::Response)> done,
+           std::string* audit) {
+    service_.run(route, request, std::move(done), audit);
   }
 
  private:

@@ -75,15 +75,6 @@ Engine::~Engine() {
   }
 }
 
-Status belongs_to_parent() {
-  return {Code::kClosed, "this Limiter belongs to the parent process: open one in the child after fork."};
-}
-
-Status no_limit(std::string_view key) {
-  if (Status valid = validate_key(key); !valid.ok()) return valid;
-  return {Code::kLimitNotFound, fmt::format("no limit is configured for key \"{}\".", key)};
-}
-
 WallTime shown_reset(const Moment& at, Nanos after) noexcept {
   using std::chrono::milliseconds;
   const WallTime reset_at = base::saturating_add(at.wall, after);
@@ -143,14 +134,18 @@ Ticket Engine::ticket(storage::Seq seq, const Moment& at) noexcept {
   return {options_.sync == SyncMode::kAlways || unsynced_->exceeds_most(at.time) ? seq : 0};
 }
 
-Result<storage::Seq> Engine::append(const EventWriter& event, const Moment& at) {
-  if (!clock_->anchored()) log_clock(at);
+Result<storage::Seq> Engine::append_next(const EventWriter& event, const Moment& at) {
   Result<storage::Seq> seq = store_->append(event.kind(), event.written());
   if (seq.ok()) {
     state_.time.note(at);
     unsynced_->appended(*seq, at.time);
   }
   return seq;
+}
+
+Result<storage::Seq> Engine::append(const EventWriter& event, const Moment& at) {
+  if (!clock_->anchored()) log_clock(at);
+  return append_next(event, at);
 }
 
 // Inline, as what a plain check runs through is: a call costs as much as it does.

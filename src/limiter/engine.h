@@ -34,6 +34,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   Result<Ticket> limit(std::string_view key, const Limit& limit, const LimitOptions& options = {});
+  Result<Deferred<LimitChanges>> apply(std::span<const NamedLimit> limits, const ApplyOptions& options = {});
   Result<Deferred<Decision>> check(std::string_view key, Units cost);
   Result<Deferred<Decision>> check(std::string_view key, Units cost, const CheckOptions& options);
   Result<Deferred<CheckAllResult>> check_all(std::span<const CheckItem> items, const CheckAllOptions& options = {});
@@ -85,9 +86,61 @@ class Engine {
   [[nodiscard]] Status check_writable() const;
   [[nodiscard]] Ticket ticket(storage::Seq seq, const Moment& at) noexcept FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<storage::Seq> append(const EventWriter& event, const Moment& at) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Ticket> configure(KeyEntry& entry, bool is_new, const Limit& limit, Mode mode, const Moment& at)
-      FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Ticket> change_mode(KeyEntry& entry, Mode mode, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// Without a record of the clock before it.
+  [[nodiscard]] Result<storage::Seq> append_next(const EventWriter& event, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// A change of one limit or pattern, from its decision to its record.
+  struct LimitStep {
+    /// Null for a new key that is not in the table yet.
+    KeyEntry* entry = nullptr;
+    /// Of LimitPlan::result.
+    std::size_t change = 0;
+    bool is_new = false;
+    bool removes = false;
+    bool from_file = false;
+    /// Of a pattern.
+    bool overrides = false;
+    Mode mode = Mode::kEnforce;
+    bool resets = false;
+    /// Unless it removes.
+    Limit limit = {};
+    /// Of a key whose limit changes: its usage under the new one.
+    algorithm::State next = {};
+
+    [[nodiscard]] bool is_of_pattern() const noexcept { return entry->kind == KeyKind::kPattern; }
+    /// Of a key: its limit stays, with what is in use of it.
+    [[nodiscard]] bool keeps_limit() const noexcept {
+      return !is_new && !removes && entry->kind == KeyKind::kSet && entry->limit() == limit;
+    }
+    [[nodiscard]] EventType type() const noexcept;
+  };
+  /// Whether the entry, which is not new, has this limit already.
+  [[nodiscard]] static bool is_so(const KeyEntry& entry, const LimitStep& step) noexcept;
+  /// Decides what becomes of the usage of a key.
+  static void decide(LimitStep& step, const Moment& at);
+  void write(const LimitStep& step, const Moment& at, EventWriter& event) FLINT_REQUIRES(mutex_);
+  /// The record `seq` tells of the step. An entry that is removed is gone.
+  void apply(LimitStep& step, storage::Seq seq, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> log_and_apply(LimitStep& step, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// Ok unless only the limits file changes the limit of this entry.
+  [[nodiscard]] Status check_changeable(const KeyEntry& entry) const FLINT_REQUIRES(mutex_);
+  /// Nothing for a key without a limit of its own.
+  [[nodiscard]] static std::optional<LimitChange::Setting> setting_of(const KeyEntry& entry);
+  /// What apply() would do.
+  struct LimitPlan {
+    std::vector<LimitStep> steps = {};
+    /// What each step does.
+    LimitChanges result = {};
+  };
+  /// New names have no entry yet. `others` may be deleted.
+  [[nodiscard]] Result<LimitPlan> plan(std::span<const NamedLimit> limits, const ApplyOptions& options,
+                                       const std::vector<std::string>& others) FLINT_REQUIRES(mutex_);
+  void plan_removals(std::span<const NamedLimit> limits, const ApplyOptions& options,
+                     const std::vector<std::string>& others, LimitPlan& plan) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> carry_out(LimitPlan& plan, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// One record for each step, which count together or not at all.
+  [[nodiscard]] Result<Ticket> log_and_apply(std::span<LimitStep> steps, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// The names of all limits and patterns.
+  [[nodiscard]] std::vector<std::string> names_of_limits();
   /// How a key is decided that has no limit of its own and more than one usage, or none yet.
   struct Ruling {
     /// Its usage under the rule that holds; null if it has none.
@@ -198,8 +251,6 @@ class Engine {
   [[nodiscard]] ForgottenKey forgotten(KeyEntry& entry) const FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> remove(KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> reset(KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Ticket> change_pattern(KeyEntry& entry, const PatternEvent& change, const Moment& at)
-      FLINT_REQUIRES(mutex_);
   /// Takes the entry out of everything that knows it.
   void drop(KeyEntry& entry) FLINT_REQUIRES(mutex_);
   void note_name(const KeyEntry& entry, bool is_there) FLINT_REQUIRES(mutex_);
@@ -247,6 +298,8 @@ class Engine {
   storage::UnsyncedAge* unsynced_ FLINT_PT_GUARDED_BY(mutex_) = nullptr;
   std::optional<LimiterClock> clock_ FLINT_GUARDED_BY(mutex_);
   std::atomic<bool> closed_ = false;
+  /// A limits file is in use: who has not read it does not change what came from it.
+  bool has_limits_file_ FLINT_GUARDED_BY(mutex_) = false;
 
   /// What the call in progress decides of limits with several windows.
   algorithm::WindowSpace windows_ FLINT_GUARDED_BY(mutex_);
@@ -276,6 +329,11 @@ class Engine {
 [[nodiscard]] Status belongs_to_parent();
 /// Why a key that is not in the table cannot be used: it is no key at all, or nobody gave it a limit.
 [[nodiscard]] Status no_limit(std::string_view key);
+/// Whether a pattern with these options holds also where a check carries a limit.
+[[nodiscard]] bool overrides(const LimitOptions& options) noexcept;
+/// A new name has no `*` but at its end.
+[[nodiscard]] bool has_misplaced_star(std::string_view key) noexcept;
+[[nodiscard]] Status misplaced_star(std::string_view key);
 /// A burst that says what is so anyway is left out, so that one rule has one form.
 [[nodiscard]] Limit normalized(Limit limit) noexcept;
 [[nodiscard]] std::uint64_t ceil_ms(Nanos time) noexcept;

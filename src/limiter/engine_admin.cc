@@ -9,6 +9,15 @@
 /// What the engine asks of its storage: waiting, flushing, compaction, closing, how all of it is doing, and an import.
 namespace flint::limiter {
 
+Status belongs_to_parent() {
+  return {Code::kClosed, "this Limiter belongs to the parent process: open one in the child after fork."};
+}
+
+Status no_limit(std::string_view key) {
+  if (Status valid = validate_key(key); !valid.ok()) return valid;
+  return {Code::kLimitNotFound, fmt::format("no limit is configured for key \"{}\".", key)};
+}
+
 Status Engine::wait(Ticket ticket) {
   if (ticket.seq == 0) return {};
   return is_ours() ? store_->wait(ticket.seq) : belongs_to_parent();

@@ -3,18 +3,28 @@
 #include "limiter/engine.h"
 
 /// What an operator does to limits: set, change, reset, delete.
+namespace flint {
+
+Status validate_named_limit(const NamedLimit& limit) {
+  if (Status valid = validate_key(limit.key); !valid.ok()) return valid;
+  if (limit.options.overrides && !is_pattern(limit.key)) {
+    return Status::of_field("override",
+                            "is for patterns, whose names end in *: a limit that is set for a key always holds.");
+  }
+  return validate_limit(limit.limit);
+}
+
+}  // namespace flint
+
 namespace flint::limiter {
 namespace {
 
 constexpr std::size_t kNamesAtOnce = 64;
 
-Status check_name(std::string_view key, const LimitOptions& options) {
-  if (Status valid = validate_key(key); !valid.ok()) return valid;
-  if (options.overrides && !is_pattern(key)) {
-    return Status::of_field("override",
-                            "is for patterns, whose names end in *: a limit that is set for a key always holds.");
-  }
-  return {};
+}  // namespace
+
+bool has_misplaced_star(std::string_view key) noexcept {
+  return key.substr(0, key.size() - 1).find('*') != std::string_view::npos;
 }
 
 Status misplaced_star(std::string_view key) {
@@ -24,13 +34,13 @@ Status misplaced_star(std::string_view key) {
                       key)};
 }
 
-}  // namespace
-
 namespace {
+
 void normalize_window(Limit& window) noexcept {
   if (window.burst == window.rate) window.burst.reset();
   if (window.timezone == "UTC") window.timezone.clear();
 }
+
 }  // namespace
 
 Limit normalized(Limit limit) noexcept {
@@ -39,102 +49,129 @@ Limit normalized(Limit limit) noexcept {
   return limit;
 }
 
+/// A new key is in the table before its record is in the log: it has its id from there, and is looked up once. Nobody
+/// sees it before it is configured, since all of this is one hold of the mutex; when the record cannot be logged, it is
+/// removed again.
 Result<Ticket> Engine::limit(std::string_view key, const Limit& wanted, const LimitOptions& options) {
   if (Status open = check_open(); !open.ok()) return open;
-  if (Status valid = check_name(key, options); !valid.ok()) return valid;
-  if (Status valid = validate_limit(wanted); !valid.ok()) return valid;
-  const Limit limit = normalized(wanted);
+  if (Status valid = validate_named_limit({key, wanted, options}); !valid.ok()) return valid;
 
   base::MutexLock lock(mutex_);
-  const bool has_misplaced_star = key.substr(0, key.size() - 1).find('*') != std::string_view::npos;
-  if (has_misplaced_star && state_.keys.find(key) == nullptr) return misplaced_star(key);
+  if (has_misplaced_star(key) && state_.keys.find(key) == nullptr) return misplaced_star(key);
   const auto [entry, is_new] = state_.keys.find_or_add(key);
   if (entry == nullptr) return Status(Code::kInvalidArgument, "the data directory holds as many keys as it can.");
   const Moment at = clock_->now();
   if (is_new && is_pattern(key)) state_.keys.set_kind(*entry, KeyKind::kPattern);
-  Result<Ticket> done = Ticket{};
-  if (entry->kind == KeyKind::kPattern) {
-    const bool overrides = options.overrides || options.mode != Mode::kEnforce;
-    done = change_pattern(*entry, {.overrides = overrides, .mode = options.mode, .limit = limit}, at);
-  } else {
-    done = configure(*entry, is_new, limit, options.mode, at);
-  }
+  LimitStep step{.entry = entry,
+                 .is_new = is_new,
+                 .overrides = overrides(options),
+                 .mode = options.mode,
+                 .limit = normalized(wanted)};
+  if (!is_new && is_so(*entry, step)) return ticket(entry->last_seq, at);
+  if (Status changeable = check_changeable(*entry); !changeable.ok()) return changeable;
+  decide(step, at);
+  Result<Ticket> done = log_and_apply(step, at);
   if (is_new && !done.ok()) state_.keys.remove(*entry);
   return done;
 }
 
-/// A new key is in the table before its record is in the log: it has its id from there, and is looked up once. Nobody
-/// sees it before it is configured, since all of this is one hold of the mutex; when the record cannot be logged, the
-/// caller removes it again.
-Result<Ticket> Engine::configure(KeyEntry& entry, bool is_new, const Limit& limit, Mode mode, const Moment& at) {
-  Usage& usage = entry.usage;
-  if (!is_new && entry.kind == KeyKind::kSet && usage.limit() == limit) return change_mode(entry, mode, at);
+EventType Engine::LimitStep::type() const noexcept {
+  if (is_of_pattern()) return EventType::kPattern;
+  if (removes) return EventType::kForgotten;
+  return keeps_limit() ? EventType::kModeChanged : EventType::kConfigured;
+}
+
+bool overrides(const LimitOptions& options) noexcept { return options.overrides || options.mode != Mode::kEnforce; }
+
+bool Engine::is_so(const KeyEntry& entry, const LimitStep& step) noexcept {
+  if (entry.kind == KeyKind::kBorn || entry.limit() != step.limit || entry.usage.rule.mode() != step.mode) return false;
+  return entry.kind == KeyKind::kSet || entry.usage.rule.overrides() == step.overrides;
+}
+
+Status Engine::check_changeable(const KeyEntry& entry) const {
+  if (!has_limits_file_ || !entry.from_file) return {};
+  return {Code::kConflict,
+          fmt::format("the limit of \"{}\" comes from the limits file: change it there.", entry.key.view())};
+}
+
+void Engine::decide(LimitStep& step, const Moment& at) {
+  KeyEntry& entry = *step.entry;
+  if (step.removes || step.is_of_pattern() || step.keeps_limit()) return;
   if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
-  algorithm::State next =
-      is_new ? algorithm::fresh(limit, at.time) : algorithm::reconfigure(usage.state, usage.limit(), limit, at.time);
-  windows_.clear();
-  EventWriter event(EventType::kConfigured, at);
-  event.configured(
-      {.id = entry.id,
-       .cost = 0,
-       .denials = pending_.of(entry),
-       .after = is_new ? algorithm::describe(next, limit, at.time, windows_)
-                       : algorithm::describe_reconfigured(next, usage.state, usage.limit(), limit, at.time, windows_)},
-      entry.key, limit, mode);
-  const Result<storage::Seq> seq = append(event, at);
-  if (!seq.ok()) return seq.status();
+  step.next = step.is_new ? algorithm::fresh(step.limit, at.time)
+                          : algorithm::reconfigure(entry.usage.state, entry.limit(), step.limit, at.time);
+}
+
+void Engine::write(const LimitStep& step, const Moment& at, EventWriter& event) {
+  const KeyEntry& entry = *step.entry;
+  const Usage& usage = entry.usage;
+  const Denials denials = pending_.of(entry);
+  if (step.is_of_pattern()) {
+    event.pattern({.id = entry.id,
+                   .denials = step.removes ? Denials() : denials,
+                   .name = entry.key,
+                   .replaces = step.is_new ? 0 : usage.rule.version(),
+                   .deleted = step.removes,
+                   .overrides = step.overrides,
+                   .mode = step.mode,
+                   .resets = step.resets,
+                   .limit = step.limit});
+  } else if (step.removes) {
+    event.forgotten({.id = entry.id, .denials = denials});
+  } else if (step.keeps_limit()) {
+    event.mode_changed({.id = entry.id, .denials = denials, .after = {.algorithm = step.limit.algorithm}}, step.limit,
+                       step.mode);
+  } else {
+    windows_.clear();
+    event.configured({.id = entry.id,
+                      .cost = 0,
+                      .denials = denials,
+                      .after = step.is_new ? algorithm::describe(step.next, step.limit, at.time, windows_)
+                                           : algorithm::describe_reconfigured(step.next, usage.state, usage.limit(),
+                                                                              step.limit, at.time, windows_)},
+                     entry.key, step.limit, step.mode);
+  }
+}
+
+/// A changed pattern gets a version, and its keys follow at their next use.
+void Engine::apply(LimitStep& step, storage::Seq seq, const Moment& at) {
+  KeyEntry& entry = *step.entry;
+  Usage& usage = entry.usage;
+  if (step.removes) {
+    if (step.is_of_pattern()) usage.rule.end();
+    return drop(entry);
+  }
   const bool was_born = entry.kind == KeyKind::kBorn;
   if (was_born) note_name(entry, false);
-  usage = {state_.limits.rule(limit, mode), std::move(next)};
-  entry.others.reset();
-  state_.keys.set_kind(entry, KeyKind::kSet);
-  if (was_born || is_new) note_name(entry, true);
-  note_record(entry, *seq);
-  return ticket(*seq, at);
+  if (step.is_of_pattern()) {
+    Rule version = state_.limits.version(seq, step.limit);
+    version.set_overrides(step.overrides);
+    version.set_mode(step.mode);
+    if (!step.is_new) {
+      usage.rule.be_succeeded_by(version, {at.time, at.wall, step.resets});
+      state_.patterns.remove(entry);
+    }
+    usage.rule = version;
+    state_.patterns.add(entry);
+    if (step.resets) entry.counters.last_reset_at = at.wall;
+  } else if (step.keeps_limit()) {
+    usage.rule = state_.limits.rule(step.limit, step.mode);
+  } else {
+    usage = {state_.limits.rule(step.limit, step.mode), std::move(step.next)};
+    entry.others.reset();
+    state_.keys.set_kind(entry, KeyKind::kSet);
+  }
+  entry.from_file = step.from_file;
+  if (was_born || step.is_new) note_name(entry, true);
+  note_record(entry, seq);
 }
 
-Result<Ticket> Engine::change_mode(KeyEntry& entry, Mode mode, const Moment& at) {
-  if (entry.usage.rule.mode() == mode) return ticket(entry.last_seq, at);
-  EventWriter event(EventType::kModeChanged, at);
-  const Limit limit = entry.limit();
-  event.mode_changed({.id = entry.id, .denials = pending_.of(entry), .after = {.algorithm = limit.algorithm}}, limit,
-                     mode);
+Result<Ticket> Engine::log_and_apply(LimitStep& step, const Moment& at) {
+  EventWriter event(step.type(), at);
+  write(step, at, event);
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
-  entry.usage.rule = state_.limits.rule(limit, mode);
-  note_record(entry, *seq);
-  return ticket(*seq, at);
-}
-
-/// Makes a version of the pattern; none if it says what the one before does. Its keys follow at their next use.
-Result<Ticket> Engine::change_pattern(KeyEntry& entry, const PatternEvent& change, const Moment& at) {
-  Rule before = entry.usage.rule;
-  const bool is_new = !before.is_set();
-  if (!is_new && !change.resets && before.limit() == change.limit && before.overrides() == change.overrides &&
-      before.mode() == change.mode) {
-    return ticket(entry.last_seq, at);
-  }
-  PatternEvent told = change;
-  told.id = entry.id;
-  told.denials = pending_.of(entry);
-  told.name = entry.key;
-  told.replaces = is_new ? 0 : before.version();
-  EventWriter event(EventType::kPattern, at);
-  event.pattern(told);
-  const Result<storage::Seq> seq = append(event, at);
-  if (!seq.ok()) return seq.status();
-  Rule version = state_.limits.version(*seq, change.limit);
-  version.set_overrides(change.overrides);
-  version.set_mode(change.mode);
-  if (!is_new) {
-    before.be_succeeded_by(version, {at.time, at.wall, change.resets});
-    state_.patterns.remove(entry);
-  }
-  entry.usage.rule = version;
-  state_.patterns.add(entry);
-  if (is_new) note_name(entry, true);
-  if (change.resets) entry.counters.last_reset_at = at.wall;
-  note_record(entry, *seq);
+  apply(step, *seq, at);
   return ticket(*seq, at);
 }
 
@@ -151,8 +188,13 @@ Result<Ticket> Engine::reset(std::string_view key) {
 Result<Ticket> Engine::reset(KeyEntry& entry, const Moment& at) {
   if (entry.kind == KeyKind::kPattern) {
     const Rule rule = entry.usage.rule;
-    return change_pattern(
-        entry, {.overrides = rule.overrides(), .mode = rule.mode(), .resets = true, .limit = rule.limit()}, at);
+    LimitStep step{.entry = &entry,
+                   .from_file = entry.from_file,
+                   .overrides = rule.overrides(),
+                   .mode = rule.mode(),
+                   .resets = true,
+                   .limit = rule.limit()};
+    return log_and_apply(step, at);
   }
   if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
   EventWriter event(EventType::kReset, at);
@@ -169,22 +211,14 @@ Result<Ticket> Engine::remove(std::string_view key) {
   if (Status open = check_open(); !open.ok()) return open;
   base::MutexLock lock(mutex_);
   KeyEntry* entry = state_.keys.find(key);
-  return entry == nullptr ? Result<Ticket>(no_limit(key)) : remove(*entry, clock_->now());
+  if (entry == nullptr) return no_limit(key);
+  if (Status changeable = check_changeable(*entry); !changeable.ok()) return changeable;
+  return remove(*entry, clock_->now());
 }
 
 Result<Ticket> Engine::remove(KeyEntry& entry, const Moment& at) {
-  const bool is_rule = entry.kind == KeyKind::kPattern;
-  EventWriter event(is_rule ? EventType::kPattern : EventType::kForgotten, at);
-  if (is_rule) {
-    event.pattern({.id = entry.id, .name = entry.key, .replaces = entry.usage.rule.version(), .deleted = true});
-  } else {
-    event.forgotten({.id = entry.id, .denials = pending_.of(entry)});
-  }
-  const Result<storage::Seq> seq = append(event, at);
-  if (!seq.ok()) return seq.status();
-  if (is_rule) entry.usage.rule.end();
-  drop(entry);
-  return ticket(*seq, at);
+  LimitStep step{.entry = &entry, .removes = true};
+  return log_and_apply(step, at);
 }
 
 template <typename Change>
@@ -206,6 +240,7 @@ Result<Deferred<std::uint64_t>> Engine::for_prefix(std::string_view prefix, cons
         KeyEntry* entry = state_.keys.find(name);
         if (entry == nullptr) continue;
         const Result<Ticket> changed = change(*entry, at);
+        if (changed.code() == Code::kConflict) continue;  // the limits file keeps it
         if (!changed.ok()) return changed.status();
         done.ticket.seq = std::max(done.ticket.seq, changed->seq);
         ++done.value;
@@ -221,8 +256,10 @@ Result<Deferred<std::uint64_t>> Engine::reset_prefix(std::string_view prefix) {
 }
 
 Result<Deferred<std::uint64_t>> Engine::remove_prefix(std::string_view prefix) {
-  return for_prefix(prefix,
-                    [this](KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_) { return remove(entry, at); });
+  return for_prefix(prefix, [this](KeyEntry& entry, const Moment& at) FLINT_REQUIRES(mutex_) -> Result<Ticket> {
+    const Status changeable = check_changeable(entry);
+    return changeable.ok() ? remove(entry, at) : changeable;
+  });
 }
 
 }  // namespace flint::limiter

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/calendar.h"
+#include "testing/reference_apply.h"
 #include "testing/reference_limiter.h"
 #include "testing/seed.h"
 
@@ -73,7 +74,7 @@ class Comparison {
       case 14:
         return random_.one_in(3) ? remove_or_reset_pattern() : limit_pattern();
       case 15:
-        return dry_run();
+        return random_.one_in(2) ? dry_run() : apply();
       case 16:
         return check_batch();
       case 17:
@@ -145,7 +146,7 @@ class Comparison {
     if (model_.holds_for(key) && random_.one_in(4)) limit = neighbour_of(model_.limit_of(key));
     if (model_.holds_for(key) && random_.one_in(4)) limit = model_.limit_of(key);
     const LimitOptions options{.mode = any_mode()};
-    must(engine_.limit(key, limit, options));
+    if (is_the_files(key, engine_.limit(key, limit, options), model_.is_so(key, limit, options))) return;
     model_.limit(key, limit, options);
     compare(key);
   }
@@ -177,7 +178,7 @@ class Comparison {
     Limit limit = any_limit();
     if (model_.is_there(pattern) && random_.one_in(4)) limit = model_.limit_of(pattern);
     const LimitOptions options{.overrides = random_.one_in(4), .mode = any_mode()};
-    must(engine_.limit(pattern, limit, options));
+    if (is_the_files(pattern, engine_.limit(pattern, limit, options), model_.is_so(pattern, limit, options))) return;
     model_.limit(pattern, limit, options);
     compare_all();
   }
@@ -188,8 +189,7 @@ class Comparison {
       EXPECT_EQ(engine_.remove(pattern).code(), Code::kLimitNotFound);
       EXPECT_EQ(engine_.reset(pattern).code(), Code::kLimitNotFound);
     } else if (random_.one_in(2)) {
-      must(engine_.remove(pattern));
-      model_.remove(pattern);
+      if (!is_the_files(pattern, engine_.remove(pattern), false)) model_.remove(pattern);
     } else {
       must(engine_.reset(pattern));
       model_.reset(pattern);
@@ -203,8 +203,60 @@ class Comparison {
       EXPECT_EQ(engine_.remove(key).code(), Code::kLimitNotFound);
       return;
     }
-    must(engine_.remove(key));
-    model_.remove(key);
+    if (!is_the_files(key, engine_.remove(key), false)) model_.remove(key);
+  }
+  /// Whether a change is refused since only the limits file makes it. `nothing`: it would change nothing.
+  bool is_the_files(const std::string& key, const Status& changed, bool nothing) {
+    const bool refused = has_file_ && model_.is_from_file(key) && !nothing;
+    EXPECT_EQ(changed.code(), refused ? Code::kConflict : Code::kOk) << changed.message();
+    return refused;
+  }
+
+  std::vector<testing::WantedLimit> any_limits() {
+    std::vector<testing::WantedLimit> limits;
+    for (std::uint64_t i = random_.pick(8); i > 0; --i) {
+      const bool pattern = random_.one_in(3);
+      const std::string key = pattern ? any_pattern() : any_key();
+      const auto is_it = [&](const testing::WantedLimit& wanted) { return wanted.key == key; };
+      if (std::any_of(limits.begin(), limits.end(), is_it)) continue;
+      limits.push_back({key, any_limit(), {.overrides = pattern && random_.one_in(4), .mode = any_mode()}});
+      if (testing::is_set(model_, key) && random_.one_in(2)) limits.back().limit = model_.limit_of(key);
+    }
+    return limits;
+  }
+
+  void apply() {
+    const std::vector<testing::WantedLimit> limits = any_limits();
+    std::vector<NamedLimit> named;
+    for (const auto& wanted : limits) named.push_back({wanted.key, wanted.limit, wanted.options});
+    // A prune without a limits file in use deletes what came from one, too, which the model does not say.
+    const bool from_file = random_.one_in(3);
+    const bool prune = random_.one_in(3) && (has_file_ || from_file);
+    const auto planned = engine_.apply(named, {.prune = prune, .dry_run = true, .from_file = from_file});
+    const auto changed = engine_.apply(named, {.prune = prune, .from_file = from_file});
+    const auto is_refused = [&](const testing::WantedLimit& wanted) {
+      return has_file_ && !from_file && model_.is_from_file(wanted.key) &&
+             !model_.is_so(wanted.key, wanted.limit, wanted.options);
+    };
+    if (std::any_of(limits.begin(), limits.end(), is_refused)) {
+      EXPECT_EQ(changed.code(), Code::kConflict);
+      EXPECT_EQ(planned.code(), Code::kConflict);
+      return compare_all();
+    }
+    const std::size_t pruned = prune ? testing::limits_to_prune(model_, limits, from_file).size() : 0;
+    must(changed.status());
+    EXPECT_EQ(planned->changes.size(), changed->changes.size());
+    EXPECT_EQ(planned->unchanged, changed->unchanged);
+    EXPECT_EQ(changed->changes.size() + changed->unchanged, limits.size() + pruned);
+    for (const LimitChange& change : changed->changes) {
+      EXPECT_EQ(change.before.has_value(), testing::is_set(model_, change.key));
+      if (change.before) {
+        EXPECT_EQ(change.before->limit, model_.limit_of(change.key));
+      }
+    }
+    testing::apply(model_, limits, prune, from_file);
+    has_file_ = has_file_ || from_file;
+    compare_all();
   }
 
   void dry_run() {
@@ -374,6 +426,7 @@ class Comparison {
     if (random_.one_in(3)) move_clock();
     engine_.open();
     model_.open();
+    has_file_ = false;
     compare_all();
   }
 
@@ -406,6 +459,8 @@ class Comparison {
   EngineFixture engine_;
   ReferenceLimiter model_;
   bool compacted_ = false;
+  /// Since the open.
+  bool has_file_ = false;
   std::vector<Limit> carried_;
   struct Asked {
     struct One {

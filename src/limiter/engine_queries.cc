@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "limiter/engine.h"
+#include "limiter/event_group.h"
 
 /// The reads: none of them changes what is decided, none holds the mutex for longer than a page of keys.
 namespace flint::limiter {
@@ -87,6 +88,7 @@ LimitStatus Engine::describe(KeyEntry& entry, const Moment& at) {
     const bool is_sum = entry.kind == KeyKind::kPattern;
     status.last_denied_at = is_sum ? std::max(status.last_denied_at, std::optional(pending.last)) : pending.last;
   }
+  if (entry.from_file) status.source = Source::kFile;
   if (entry.kind == KeyKind::kPattern) {
     status.overrides = entry.usage.rule.overrides();
     status.keys = 0;
@@ -409,11 +411,18 @@ Result<std::vector<flint::Event>> Engine::history(std::string_view key, std::siz
   }
   History history(key, id, limit);
   LogEvent event;
+  EventGroup group;
   bool sound = true;
   const auto take = [&](const storage::Record& record) {
-    sound = decode_event(record, event);
-    if (sound) history.take(event, record.seq);
-    return sound;
+    sound = decode_event(record, event) && group.take(record, event.part);
+    if (sound && !event.part) history.take(event, record.seq);
+    if (!sound || !event.part || !event.part->ends) return sound;
+    const Status taken = group.complete([&](const storage::Record& part) {
+      sound = decode_event(part, event);
+      if (sound) history.take(event, part.seq);
+      return Status();
+    });
+    return sound && taken.ok();
   };
   Status read = store_->read_log(take, [&history] { history.start_anew(); });
   if (!read.ok()) return read;

@@ -22,6 +22,11 @@ constexpr std::uint64_t kAlgorithmMask = 3;
 constexpr std::uint64_t kLaterAlgorithm = 0;
 static_assert(static_cast<std::uint64_t>(Algorithm::kFixedWindowCounter) == kAlgorithmMask, "the head has two bits");
 
+// Flags of a part.
+constexpr unsigned kBegins = 1;
+constexpr unsigned kEnds = 2;
+constexpr unsigned kFromFile = 4;
+
 std::uint64_t algorithm_bits(Algorithm algorithm) noexcept {
   const auto value = static_cast<std::uint64_t>(algorithm);
   return value <= kAlgorithmMask ? value : kLaterAlgorithm;
@@ -100,6 +105,27 @@ bool read_item(base::Reader& in, LogEvent& event) {
   return false;
 }
 
+/// One change of one limit, with a head that says where in its group it is.
+bool read_part(base::Reader& in, LogEvent& event) {
+  const auto flags = in.fixed<std::uint8_t>();
+  event.type = static_cast<EventType>(in.fixed<std::uint8_t>());
+  if (!in.ok() || flags > (kBegins | kEnds | kFromFile)) return false;
+  event.part =
+      GroupPart{.begins = (flags & kBegins) != 0, .ends = (flags & kEnds) != 0, .from_file = (flags & kFromFile) != 0};
+  switch (event.type) {
+    case EventType::kConfigured:
+    case EventType::kModeChanged:
+      return read_item(in, event) && in.done();
+    case EventType::kPattern:
+      return read_pattern(in, event.at, event.pattern) && !event.pattern.resets && in.done();
+    case EventType::kForgotten:
+      return read_forgotten(in, event.at, event.forgotten.emplace_back()) &&
+             event.forgotten.front().why == ForgottenKey::Why::kDeleted && in.done();
+    default:
+      return false;
+  }
+}
+
 /// Items up to the end, at most so many.
 template <typename Item, typename Read>
 bool read_items(base::Reader& in, const Moment& at, std::vector<Item>& items, const Read& read) {
@@ -112,8 +138,9 @@ bool read_items(base::Reader& in, const Moment& at, std::vector<Item>& items, co
 }  // namespace
 
 bool is_known_kind(storage::RecordKind kind) noexcept {
-  return kind >= static_cast<storage::RecordKind>(EventType::kConfigured) &&
-         kind <= static_cast<storage::RecordKind>(kLastEventType) && reserved_kind_name(kind).empty();
+  return kind == kPartKind ||
+         (kind >= static_cast<storage::RecordKind>(EventType::kConfigured) &&
+          kind <= static_cast<storage::RecordKind>(kLastEventType) && reserved_kind_name(kind).empty());
 }
 
 std::string_view reserved_kind_name(storage::RecordKind kind) noexcept {
@@ -149,17 +176,25 @@ inline void EventWriter::begin(const Moment& at) noexcept {
 }
 
 EventWriter::EventWriter(EventType type, const Moment& at) noexcept
-    : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
+    : kind_(static_cast<storage::RecordKind>(type)), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
   begin(at);
 }
 
 EventWriter::EventWriter(EventType type, const Moment& at, std::size_t most_bytes)
-    : type_(type), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
+    : kind_(static_cast<storage::RecordKind>(type)), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
   if (most_bytes > kMaxEventBytes - kMaxMomentBytes) {
     large_ = std::make_unique_for_overwrite<std::byte[]>(storage::kMaxPayloadBytes);
     out_ = base::Writer({large_.get(), storage::kMaxPayloadBytes});
   }
   begin(at);
+}
+
+EventWriter::EventWriter(EventType type, const Moment& at, const GroupPart& part) noexcept
+    : kind_(kPartKind), wall_(at.wall), out_({&buffer_[0], kMaxEventBytes}) {
+  begin(at);
+  out_.fixed(static_cast<std::uint8_t>((part.begins ? kBegins : 0) | (part.ends ? kEnds : 0) |
+                                       (part.from_file ? kFromFile : 0)));
+  out_.fixed(static_cast<std::uint8_t>(type));
 }
 
 void EventWriter::head(const KeyEvent& item) noexcept {
@@ -177,7 +212,8 @@ void EventWriter::head(const KeyEvent& item) noexcept {
 }
 
 void EventWriter::once(const RememberedRequest& request) noexcept {
-  type_ = type_ == EventType::kAllowed ? EventType::kAllowedOnce : EventType::kAllowedByRulesOnce;
+  const bool is_plain = kind_ == static_cast<storage::RecordKind>(EventType::kAllowed);
+  kind_ = static_cast<storage::RecordKind>(is_plain ? EventType::kAllowedOnce : EventType::kAllowedByRulesOnce);
   write_request(out_, request);
 }
 
@@ -214,6 +250,7 @@ std::span<const std::byte> EventWriter::written() const noexcept {
 }
 
 bool decode_event(const storage::Record& record, LogEvent& event) {
+  event.part.reset();
   event.items.clear();
   event.key = {};
   event.limit = {};
@@ -223,9 +260,10 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   event.windows.clear();
   event.request.reset();
   if (!is_known_kind(record.kind)) return false;
-  event.type = static_cast<EventType>(record.kind);
   base::Reader in(record.payload);
   if (!read_moment(in, event.at)) return false;
+  if (record.kind == kPartKind) return read_part(in, event);
+  event.type = static_cast<EventType>(record.kind);
   if (event.type == EventType::kAllowedOnce || event.type == EventType::kAllowedByRulesOnce) {
     event.type = event.type == EventType::kAllowedOnce ? EventType::kAllowed : EventType::kAllowedByRules;
     if (!read_request(in, event.request.emplace())) return false;

@@ -71,6 +71,18 @@ enum class ReservedKind : storage::RecordKind {
 /// `charged`, ..., `expired`; empty for a number that is not reserved. Static storage.
 [[nodiscard]] std::string_view reserved_kind_name(storage::RecordKind kind) noexcept;
 
+/// The kind of a record that is part of a group: one change of one limit, kConfigured, kModeChanged, kPattern or
+/// kForgotten. The parts of a group follow each other, and count together or, where the last one is missing, not at
+/// all.
+inline constexpr storage::RecordKind kPartKind = 18;
+
+struct GroupPart {
+  bool begins = false;
+  bool ends = false;
+  /// The limit comes from a limits file.
+  bool from_file = false;
+};
+
 /// What one record says of one key.
 struct KeyEvent {
   KeyId id = 0;
@@ -83,6 +95,7 @@ struct KeyEvent {
 
 struct LogEvent {
   EventType type = EventType::kTime;
+  std::optional<GroupPart> part = std::nullopt;
   Moment at;
   std::vector<KeyEvent> items;
   /// kClock only.
@@ -108,7 +121,7 @@ inline constexpr std::size_t kMaxItemBytes = 7 + 6 + 30 + 30;
 inline constexpr std::size_t kMaxEventBytes = 8 + 10 + kMaxCheckAllItems * kMaxItemBytes;
 /// More where a key has several windows.
 inline constexpr std::size_t kMaxWindowsBytes = kMaxWindows * kMaxStateBytes;
-static_assert(8 + 10 + kMaxItemBytes + 2 + kMaxKeyBytes + kMaxWindows * kMaxLimitBytes + kMaxWindowsBytes + 1 <
+static_assert(8 + 10 + 2 + kMaxItemBytes + 2 + kMaxKeyBytes + kMaxWindows * kMaxLimitBytes + kMaxWindowsBytes + 1 <
               kMaxEventBytes);
 static_assert(kMaxEventBytes + kMaxCheckAllItems * kMaxWindowsBytes <= storage::kMaxPayloadBytes);
 static_assert(kMaxEventBytes <= storage::kMaxPayloadBytes);
@@ -124,6 +137,8 @@ class EventWriter {
   EventWriter(EventType type, const Moment& at) noexcept;
   /// For a record that may have more than kMaxEventBytes; written() then may fail.
   EventWriter(EventType type, const Moment& at, std::size_t most_bytes);
+  /// For a part of a group.
+  EventWriter(EventType type, const Moment& at, const GroupPart& part) noexcept;
 
   /// Before the items: the request came with an id.
   void once(const RememberedRequest& request) noexcept;
@@ -141,14 +156,14 @@ class EventWriter {
   [[nodiscard]] bool fits() const noexcept { return out_.ok(); }
   /// Valid as long as the writer. Stops the process if more was added than fits: a bug.
   [[nodiscard]] std::span<const std::byte> written() const noexcept;
-  [[nodiscard]] storage::RecordKind kind() const noexcept { return static_cast<storage::RecordKind>(type_); }
+  [[nodiscard]] storage::RecordKind kind() const noexcept { return kind_; }
 
  private:
   void head(const KeyEvent& item) noexcept;
 
   void begin(const Moment& at) noexcept;
 
-  EventType type_;
+  storage::RecordKind kind_;
   WallTime wall_;
   std::unique_ptr<std::byte[]> large_;
   std::byte buffer_[kMaxEventBytes];  // left as it is: filling it would cost more than a check

@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 using testing::decode;
 using testing::decodes;
 using testing::encode;
+using testing::head;
 using testing::hex;
 using testing::joined;
 using testing::kAt;
@@ -279,6 +280,60 @@ TEST(EventCodec, NumbersOfLaterKindsAreReserved) {
   }
   EXPECT_EQ(reserved_kind_name(9), "");
   EXPECT_EQ(reserved_kind_name(14), "");
+}
+
+TEST(EventCodec, GoldenParts) {
+  LogEvent event{.type = EventType::kConfigured,
+                 .part = GroupPart{.begins = true, .ends = false, .from_file = true},
+                 .at = kAt,
+                 .items = {{.id = 7, .cost = 0, .denials = {}, .after = {Algorithm::kTokenBucket, 0, 0}}},
+                 .key = "k",
+                 .limit = {.rate = 100, .per = 60s}};
+  EXPECT_EQ(hex(encode(event)),
+            "1531423aa6bfea1800"  // the moment
+            "05"                  // begins, from a file
+            "01"                  // configured
+            "39"                  // id and algorithm
+            "016b"                // the key
+            "64e0d403000000");
+  event = {.type = EventType::kForgotten, .part = GroupPart{}, .at = kAt, .items = {}, .key = {}, .limit = {}};
+  event.forgotten = {{.id = 7}};
+  EXPECT_EQ(hex(encode(event)), "1531423aa6bfea180000081c00");
+  event = {.type = EventType::kPattern,
+           .part = GroupPart{.begins = false, .ends = true},
+           .at = kAt,
+           .items = {},
+           .key = {},
+           .limit = {}};
+  event.pattern = {.id = 8, .name = "ip:*", .limit = {.rate = 1, .per = 1s}};
+  EXPECT_EQ(hex(encode(event)),
+            "1531423aa6bfea1800020920"
+            "0469703a2a"
+            "0000"
+            "0101e80700");
+}
+
+TEST(EventCodec, APartIsOneChangeOfOneLimit) {
+  const auto part = [](std::uint8_t flags, EventType type, const Payload& body) {
+    return joined(
+        {moment(kAt.time.time_since_epoch().count()), Payload{std::byte{flags}, static_cast<std::byte>(type)}, body});
+  };
+  const auto is_read = [](const Payload& payload) { return decodes(static_cast<EventType>(kPartKind), payload); };
+  const Payload deleted = joined({varint(7 << 2), varint(0)});
+  EXPECT_TRUE(is_read(part(0, EventType::kForgotten, deleted)));
+  EXPECT_TRUE(is_read(part(7, EventType::kForgotten, deleted)));
+  EXPECT_FALSE(is_read(part(8, EventType::kForgotten, deleted))) << "a flag of a later version";
+  EXPECT_FALSE(is_read(part(0, EventType::kForgotten, joined({deleted, deleted}))));
+  EXPECT_FALSE(is_read(part(0, EventType::kForgotten, joined({varint(7 << 2), varint(2), Payload(7)}))))
+      << "not deleted";
+  EXPECT_FALSE(is_read(part(0, EventType::kReset, head(1))));
+  EXPECT_FALSE(is_read(part(0, EventType::kTime, {})));
+  EXPECT_FALSE(is_read(part(0, static_cast<EventType>(kPartKind), {})));
+  const Payload rule = joined({varint(8 << 2), text("ip:*"), varint(0), Payload{std::byte{0}}, Payload{std::byte{1}},
+                               varint(1), varint(1), varint(0)});
+  EXPECT_TRUE(is_read(part(3, EventType::kPattern, rule)));
+  EXPECT_FALSE(is_read(part(3, EventType::kPattern, joined({rule, rule}))));
+  EXPECT_FALSE(is_read(joined({moment(kAt.time.time_since_epoch().count()), Payload(1)}))) << "cut";
 }
 
 TEST(EventCodec, ACheckOfATypicalTokenBucketTakesAtMost40BytesOfLog) {

@@ -66,6 +66,8 @@ struct KeyEntry {
   /// Its place in PendingDenials, which keeps it; 0 if it has none.
   std::uint32_t pending_at = 0;
   KeyKind kind = KeyKind::kSet;
+  /// Its limit came from a limits file; never of a born key.
+  bool from_file = false;
   /// The generation in which it came to life.
   std::uint32_t generation = 0;
   /// Of the last record that tells of this key: replay skips what is not newer.

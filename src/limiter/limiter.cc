@@ -3,6 +3,7 @@
 #include "io/memory_file_system.h"
 #include "io/posix_file_system.h"
 #include "limiter/engine.h"
+#include "storage/backup.h"
 #include "storage/inspect.h"
 #include "storage/repair.h"
 
@@ -106,6 +107,9 @@ Limiter::~Limiter() = default;
 Status Limiter::limit(std::string_view key, const Limit& limit, const LimitOptions& options) {
   return await(*impl_->engine, impl_->engine->limit(key, limit, options));
 }
+Result<LimitChanges> Limiter::apply(std::span<const NamedLimit> limits, const ApplyOptions& options) {
+  return await(*impl_->engine, impl_->engine->apply(limits, options));
+}
 Result<Decision> Limiter::check(std::string_view key, Units cost) {
   return await(*impl_->engine, impl_->engine->check(key, cost));
 }
@@ -177,6 +181,19 @@ Result<DoctorReport> inspect(std::string_view data_dir) {
   auto directory = io::open_posix_directory(data_dir, io::OpenDirectory::kMustExist);
   if (!directory.ok()) return directory.status();
   return examine(**directory, storage::inspect);
+}
+
+Result<BackupReport> backup(std::string_view data_dir, std::string_view to) {
+  auto from = io::open_posix_directory(data_dir, io::OpenDirectory::kMustExist);
+  if (!from.ok()) return from.status();
+  auto copy = io::open_posix_directory(to, io::OpenDirectory::kCreate);
+  if (!copy.ok()) return copy.status();
+  base::Mutex mutex;
+  limiter::LimiterState scratch(mutex, [] { return Status(); });
+  const Result<storage::BackupResult> done = storage::back_up(**from, **copy, scratch);
+  if (!done.ok()) return done.status();
+  return BackupReport{
+      .directory = std::string(to), .limits = scratch.keys.size(), .last_seq = done->last_seq, .bytes = done->bytes};
 }
 
 Result<DoctorReport> repair(std::string_view data_dir, std::chrono::milliseconds lock_timeout) {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/assert.h"
 #include "limiter/snapshot_codec.h"
 
 namespace flint::limiter {
@@ -35,6 +36,7 @@ void LimiterState::clear() {
   time = {};
   newest_loaded_ = Time{};
   gone_.clear();
+  group_.clear();
 }
 
 Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq) {
@@ -73,21 +75,32 @@ Status LimiterState::replay(const storage::Record& record) {
     return contradiction("cannot be read as an event, or holds a time or a count that no limiter writes", record.seq);
   if (event_.at.time < time.last) return contradiction("is earlier than the record before it", record.seq);
   time.note(event_.at);
+  if (!group_.take(record, event_.part)) return contradiction("continues a group that did not begin", record.seq);
+  if (!event_.part) return apply_event(record.seq);
+  if (!event_.part->ends) return {};
+  return group_.complete([this](const storage::Record& part) {
+    const bool is_sound = decode_event(part, event_);
+    FLINT_ASSERT(is_sound);
+    return apply_event(part.seq);
+  });
+}
+
+Status LimiterState::apply_event(storage::Seq seq) {
   if (event_.type == EventType::kClock) time.note_anchor(event_.at, event_.boot);
-  if (event_.type == EventType::kConfigured) return replay_configured(event_, record.seq);
-  if (event_.type == EventType::kPattern) return replay_pattern(event_, record.seq);
+  if (event_.type == EventType::kConfigured) return replay_configured(event_, seq);
+  if (event_.type == EventType::kPattern) return replay_pattern(event_, seq);
   for (const RuledItem& item : event_.ruled) {
-    if (Status applied = replay_ruled(event_, item, record.seq); !applied.ok()) return applied;
+    if (Status applied = replay_ruled(event_, item, seq); !applied.ok()) return applied;
   }
   // First the counters of all, since several may go to one pattern, which is newer than the record afterwards.
   for (const ForgottenKey& key : event_.forgotten) {
-    if (Status counted = replay_counters(key, record.seq); !counted.ok()) return counted;
+    if (Status counted = replay_counters(key, seq); !counted.ok()) return counted;
   }
   for (const ForgottenKey& key : event_.forgotten) {
-    if (Status applied = replay_forgotten(key, record.seq); !applied.ok()) return applied;
+    if (Status applied = replay_forgotten(key, seq); !applied.ok()) return applied;
   }
   for (const KeyEvent& item : event_.items) {
-    if (Status applied = replay_item(event_, item, record.seq); !applied.ok()) return applied;
+    if (Status applied = replay_item(event_, item, seq); !applied.ok()) return applied;
   }
   return event_.request ? replay_request(*event_.request) : Status();
 }
@@ -121,6 +134,7 @@ Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) 
   entry->usage.rule = limits.rule(event.limit, event.mode);
   entry->others.reset();
   keys.set_kind(*entry, KeyKind::kSet);
+  entry->from_file = event.part && event.part->from_file;
   entry->note_record(seq, item.denials);
   return {};
 }
@@ -152,6 +166,7 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
         return contradiction("changes the mode of another limit than the key has", seq);
       }
       entry->usage.rule = limits.rule(event.limit, event.mode);
+      entry->from_file = event.part && event.part->from_file;
       break;
     case EventType::kWouldDeny:
       entry->counters.add_would_deny(item.denials);
@@ -276,6 +291,7 @@ Status LimiterState::replay_pattern(const LogEvent& event, storage::Seq seq) {
   pattern->usage.rule = version;
   patterns.add(*pattern);
   if (change.resets) pattern->counters.last_reset_at = event.at.wall;
+  if (!change.resets) pattern->from_file = event.part && event.part->from_file;
   pattern->note_record(seq, change.denials);
   return {};
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/mutex.h"
+#include "limiter/event_group.h"
 #include "limiter/keys.h"
 #include "limiter/patterns.h"
 #include "limiter/persisted_time.h"
@@ -56,6 +57,8 @@ class LimiterState final : public storage::Owner {
   [[nodiscard]] static bool copy_runs(const KeyEntry& entry, CopiedRuns& copied);
   /// A piece of a snapshot, behind those of the keys. Whether more follow.
   bool next_requests(const std::function<void(std::span<const std::byte>)>& emit);
+  /// `event_`, the record `seq`.
+  Status apply_event(storage::Seq seq);
   Status replay_configured(const LogEvent& event, storage::Seq seq);
   Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
   Status replay_ruled(const LogEvent& event, const RuledItem& item, storage::Seq seq);
@@ -71,6 +74,7 @@ class LimiterState final : public storage::Owner {
   base::Mutex& mutex_;
   std::function<Status()> tick_;
   LogEvent event_;
+  EventGroup group_;
   Time newest_loaded_{};
   boost::unordered_flat_set<KeyId> gone_;
 

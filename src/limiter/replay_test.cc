@@ -197,5 +197,44 @@ TEST_F(ReplayTest, ALongLogIsInASnapshotAsItIsWhenItsCopyEnds) {
   EXPECT_EQ(loaded.keys.find(id)->last_seq, state_.keys.find(id)->last_seq);
 }
 
+/// One part that sets the limit of a key.
+class GroupReplay : public ReplayTest {
+ protected:
+  Code part(KeyId id, std::string_view key, const GroupPart& part) {
+    EventWriter event(EventType::kConfigured, at(300), part);
+    event.configured({.id = id, .cost = 0, .denials = {}, .after = {Algorithm::kTokenBucket, 0, 0}}, key, kLimit);
+    return replay(event);
+  }
+  bool is_there(std::string_view key) { return state_.keys.find(key) != nullptr; }
+};
+
+TEST_F(GroupReplay, PartsCountOnceTheLastOneIsThere) {
+  EXPECT_EQ(part(1, "a", {.begins = true}), Code::kOk);
+  EXPECT_EQ(part(2, "b", {}), Code::kOk);
+  EXPECT_FALSE(is_there("a") || is_there("b"));
+  EXPECT_EQ(part(3, "c", {.ends = true}), Code::kOk);
+  EXPECT_TRUE(is_there("a") && is_there("b") && is_there("c"));
+  EXPECT_EQ(state_.keys.find("b")->last_seq, seq_ - 1) << "each has the number of its own record";
+}
+
+TEST_F(GroupReplay, PartsWithoutTheLastOneNeverCount) {
+  EXPECT_EQ(part(1, "a", {.begins = true}), Code::kOk);
+  EXPECT_EQ(allow(0, 2, 300), Code::kOk) << "another record";
+  EXPECT_EQ(part(1, "b", {.begins = true}), Code::kOk);
+  EXPECT_EQ(part(1, "c", {.begins = true, .ends = true}), Code::kOk) << "another group";
+  EXPECT_FALSE(is_there("a") || is_there("b"));
+  EXPECT_TRUE(is_there("c"));
+}
+
+TEST_F(GroupReplay, APartThatContinuesNoGroupIsDamage) {
+  EXPECT_EQ(part(1, "a", {.ends = true}), Code::kCorruption);
+  EXPECT_EQ(part(1, "a", {.begins = true, .ends = true}), Code::kOk);
+  EXPECT_EQ(part(2, "b", {.ends = true}), Code::kCorruption) << "that one had ended";
+}
+
+TEST_F(GroupReplay, APartThatContradictsTheRecordsBeforeItIsDamage) {
+  EXPECT_EQ(part(5, "a", {.begins = true, .ends = true}), Code::kCorruption) << "1 is next";
+}
+
 }  // namespace
 }  // namespace flint::limiter

@@ -122,6 +122,15 @@ bool read_runs(base::Reader& in, const Loaded& loaded, bool numbered) {
   return true;
 }
 
+bool read_from_file(base::Reader& in, Keys& keys) {
+  const std::uint64_t id = in.varint();
+  if (!in.done() || keys.end_id() == 0 || id != keys.end_id() - 1) return false;
+  KeyEntry* last = keys.find(static_cast<KeyId>(id));
+  if (last == nullptr || last->kind == KeyKind::kBorn || last->from_file) return false;
+  last->from_file = true;
+  return true;
+}
+
 bool read_gone(base::Reader& in, const Loaded& loaded) {
   do {
     const std::uint64_t id = in.varint();
@@ -250,6 +259,11 @@ void EntryBuffer::add_key_alone(const KeyEntry& entry) {
   }
   FLINT_ASSERT(out.ok());
   add(out.written());
+  if (!entry.from_file) return;
+  out = base::Writer(buffer);
+  out.fixed(static_cast<std::uint8_t>(EntryType::kFromFile));
+  out.varint(entry.id);
+  add(out.written());
 }
 
 void EntryBuffer::add_runs(KeyId id, KeyKind kind, const CopiedRuns& copied) {
@@ -327,6 +341,8 @@ bool load_entry(std::span<const std::byte> entry, const Loaded& loaded) {
       return read_ids(in, loaded.keys);
     case EntryType::kRequest:
       return read_request_entry(in, loaded);
+    case EntryType::kFromFile:
+      return read_from_file(in, loaded.keys);
     case EntryType::kTotals:
       return is_head && read_counters(in, loaded.carried) && in.done();
   }

@@ -36,8 +36,10 @@ enum class EntryType : std::uint8_t {
   kIds = 10,
   /// A request that is remembered by its id.
   kRequest = 11,
+  /// The limit of the key before it came from a limits file.
+  kFromFile = 12,
 };
-inline constexpr EntryType kLastEntryType = EntryType::kRequest;
+inline constexpr EntryType kLastEntryType = EntryType::kFromFile;
 
 inline constexpr std::size_t kMaxEntryBytes = 17 * 1024;
 

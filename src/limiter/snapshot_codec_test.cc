@@ -63,6 +63,7 @@ void expect_equal(const KeyEntry& got, const KeyEntry& wanted) {
   EXPECT_TRUE(got.usage.state == wanted.usage.state) << "state of " << wanted.key.view();
   EXPECT_EQ(got.counters, wanted.counters);
   EXPECT_EQ(got.last_seq, wanted.last_seq);
+  EXPECT_EQ(got.from_file, wanted.from_file);
   EXPECT_EQ(got.pending_at, 0U) << "denials that no record holds are not in a snapshot";
 }
 

@@ -263,17 +263,20 @@ void Connection::run_on_worker() {
   host_.core().workers(route_.effect).submit([self = self(), request] {
     self->worker_has_begun_ = true;
     if (self->closed_) return;
+    const auto audit = std::make_shared<std::string>();
     self->host_.core().routes.run(
         self->route_, request,
-        [waiting = std::weak_ptr(self), mailbox = self->loop_.mailbox()](api::Response response) {
-          mailbox->post([waiting, response = std::make_shared<api::Response>(std::move(response))] {
-            if (const auto connection = waiting.lock()) connection->take_worker_answer(std::move(*response));
+        [waiting = std::weak_ptr(self), mailbox = self->loop_.mailbox(), audit](api::Response response) {
+          mailbox->post([waiting, response = std::make_shared<api::Response>(std::move(response)), audit] {
+            if (const auto connection = waiting.lock()) connection->take_worker_answer(std::move(*response), *audit);
           });
-        });
+        },
+        audit.get());
   });
 }
 
-void Connection::take_worker_answer(api::Response response) {
+void Connection::take_worker_answer(api::Response response, const std::string& audit) {
+  if (!audit.empty()) host_.audit(audit, client_name());
   if (serving_ != Serving::kWorker) return;
   answer(std::move(response));
   reader_.finish();

@@ -93,7 +93,7 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   /// Answers the oldest question, which the backend has not answered, and ends the connection.
   void give_up(std::string_view why);
   void run_on_worker();
-  void take_worker_answer(api::Response response);
+  void take_worker_answer(api::Response response, const std::string& audit);
   /// Whether the client no longer waits for the worker's answer.
   [[nodiscard]] bool is_abandoned();
   void next_piece();

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/tokens.h"
+#include "config/config_file.h"
 #include "flint/options.h"
 #include "flint/status.h"
 #include "net/event_log.h"
@@ -35,14 +37,28 @@ inline constexpr std::size_t kMaxBlocking = 1'000'000;
 inline constexpr unsigned kMaxThreads = 256;
 inline constexpr std::size_t kMaxConnections = 1024;
 
+/// What a server was told, read again while it runs.
+struct ReadAgain {
+  /// What is wrong with the files, as FILE:LINE: and a sentence each: nothing of them is used then.
+  std::vector<std::string> problems;
+  /// Options that are other ones than at the start, which only a restart changes.
+  std::vector<std::string> need_restart;
+  std::optional<std::vector<config::FileLimit>> limits;
+  /// Nothing if it comes from where it cannot be read again.
+  std::optional<Result<api::Tokens>> tokens;
+  /// What an operator should know of the tokens' place.
+  std::vector<Finding> findings;
+};
+
 struct ServerOptions {
   /// What parse_bind_address reads. A listening socket that a service manager passes takes its place.
   std::string bind = "127.0.0.1:7878";
   /// When there are any, every request on `bind` must carry one. Required for an address that is not loopback.
   api::Tokens tokens;
-  /// Reads `tokens` again from where they came from, and appends what an operator should know of that place. Called at
-  /// SIGHUP, on the main thread. Empty: they cannot be read again.
-  std::function<Result<api::Tokens>(std::vector<Finding>& findings)> read_tokens_again;
+  /// The limits of the operator's files; nothing where there are no such files.
+  std::optional<std::vector<config::FileLimit>> limits;
+  /// Called at SIGHUP, on the main thread. Empty: there is nothing to read again.
+  std::function<ReadAgain()> read_again;
   std::string data_dir = ".flint";
   /// How the data directory is opened; the server fills in `server_address`.
   Options limiter;

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <thread>
 
+#include "api/audit.h"
 #include "backend/local.h"
 #include "base/invalid.h"
 #include "flint/limiter.h"
@@ -104,7 +105,10 @@ class Run {
   void examine();
   void await_signals();
   void take_signals();
-  void read_tokens_again();
+  void read_again();
+  void use_tokens(const Result<api::Tokens>& tokens, std::vector<Finding> findings);
+  /// Makes the limits of the files those of the limiter that come from files.
+  Status apply_limits(const std::vector<config::FileLimit>& limits);
   void watch_health();
   void watch_room();
   Status stop();
@@ -186,6 +190,11 @@ Status Run::open() {
                                   options_.limiter.sync == SyncMode::kAlways ? "always" : "batch"));
   told_ = std::move(limiter_options.findings);
   for (const Finding& finding : told_) log_.warning("finding", finding.message);
+  if (!options_.limits) return {};
+  Status applied = apply_limits(*options_.limits);
+  // A full disk keeps nobody from what can be done without room.
+  if (applied.code() != Code::kDiskFull) return applied;
+  log_.error("configuration_kept", fmt::format("the limits are as they were. {}", applied.message()));
   return {};
 }
 
@@ -249,7 +258,7 @@ void Run::take_signals() {
   for (const int number : server::take_signals()) {
     if (number == SIGHUP) {
       // Before it listens, the server has read the tokens this very moment, or ends.
-      if (http_ != nullptr) read_tokens_again();
+      if (http_ != nullptr) read_again();
     } else if (number == SIGUSR1 || number == SIGUSR2) {
       log_.info("signal", fmt::format("{}: ignored", signal_name(number)));
     } else {
@@ -258,15 +267,46 @@ void Run::take_signals() {
   }
 }
 
-void Run::read_tokens_again() {
-  if (!options_.read_tokens_again) {
+void Run::read_again() {
+  if (!options_.read_again) {
     log_.info("signal", fmt::format("SIGHUP: there is nothing to read again: {}. Options are read only at the start",
                                     tokens_.empty() ? "the server has no token"
                                                     : "the token does not come from a file (--token-file)"));
     return;
   }
-  std::vector<Finding> findings;
-  Result<api::Tokens> tokens = options_.read_tokens_again(findings);
+  const ReadAgain again = options_.read_again();
+  for (const std::string& problem : again.problems) log_.error("configuration_kept", "SIGHUP: " + problem);
+  if (!again.problems.empty()) {
+    log_.error("configuration_kept",
+               "SIGHUP: configuration and limits are unchanged, because of what is wrong in them");
+  } else if (again.limits) {
+    for (const std::string& option : again.need_restart) {
+      log_.warning("needs_restart",
+                   fmt::format("SIGHUP: {} has changed, which takes a restart to have effect", option));
+    }
+    if (Status applied = apply_limits(*again.limits); !applied.ok()) {
+      log_.error("configuration_kept", fmt::format("SIGHUP: the limits are unchanged. {}", applied.message()));
+    }
+  }
+  if (again.tokens) use_tokens(*again.tokens, again.findings);
+}
+
+Status Run::apply_limits(const std::vector<config::FileLimit>& limits) {
+  std::vector<NamedLimit> named;
+  named.reserve(limits.size());
+  for (const config::FileLimit& limit : limits) named.push_back(limit.named());
+  const Result<LimitChanges> changes = limiter_->apply(named, {.prune = true, .from_file = true});
+  if (!changes.ok()) {
+    return {changes.code(), config::describe(config::problem_of(limits, changes.status()))};
+  }
+  std::string told;
+  api::note_changes(told, *changes);
+  log_.info("limits_read", fmt::format("the files give {} {}{}", limits.size(), limits.size() == 1 ? "limit" : "limits",
+                                       told.empty() ? ", all as they were" : ": " + told));
+  return {};
+}
+
+void Run::use_tokens(const Result<api::Tokens>& tokens, std::vector<Finding> findings) {
   if (!tokens.ok()) {
     log_.error("token_kept", fmt::format("SIGHUP: the tokens are unchanged. {}", tokens.status().message()));
     return;
@@ -277,7 +317,7 @@ void Run::read_tokens_again() {
     log_.info("token_kept", "SIGHUP: the token file contains the same tokens as before");
     return;
   }
-  tokens_ = std::move(*tokens);
+  tokens_ = *tokens;
   http_->set_tokens(tokens_);
   log_.info("token_replaced",
             fmt::format("SIGHUP: the token file was read again: requests now need {}",
@@ -351,6 +391,8 @@ Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
 }
 
 }  // namespace
+
+Status validate_bind(std::string_view bind) { return net::parse_bind_address(bind).status(); }
 
 Status run_server(const ServerOptions& options) {
   const ServiceNotifier notifier = take_service_notifier();

@@ -1,16 +1,21 @@
 #pragma once
 
+#include <string_view>
+
 #include "flint/status.h"
 #include "server/options.h"
 
 /// `flint server start`: owns a data directory as its single writer and answers the HTTP API (docs/http_api.md).
 namespace flint::server {
 
+/// Ok for an address that a server can be told to listen on.
+Status validate_bind(std::string_view bind);
+
 /// Serves until SIGTERM, SIGINT or another signal that would end a process: then stops accepting, finishes what is in
 /// flight, flushes, closes the data directory and returns Ok. A second SIGTERM, SIGINT or SIGQUIT ends the process at
 /// once. So it is from the first moment of the start: one that recovers is given up, and nothing has changed. SIGHUP
-/// reads the tokens again, and keeps the old ones if the new ones cannot be used; SIGUSR1 and SIGUSR2 do nothing. Each
-/// leaves a line in the log, which goes to standard error.
+/// reads the tokens, the configuration and the limits again, and keeps the old ones if the new ones cannot be used;
+/// SIGUSR1 and SIGUSR2 do nothing. Each leaves a line in the log, which goes to standard error.
 ///
 /// Beside `bind` it listens on `<data_dir>/flint.sock`, which only the owner can connect to and which asks no token.
 ///

@@ -74,7 +74,8 @@ FileName classify(std::string_view name) {
     return {FileKind::kSnapshot, *number};
   }
   const bool ours = name.starts_with(kSegmentPrefix) || name.starts_with(kSnapshotPrefix) ||
-                    name.starts_with(kTailPrefix) || name.starts_with(kManifestName);
+                    name.starts_with(kTailPrefix) || name.starts_with(kManifestName) ||
+                    name.starts_with(kBackupMarkName);
   if (ours && name.ends_with(kTemporarySuffix)) return {.kind = FileKind::kTemporary};
   if (name.starts_with(kTailPrefix)) return {.kind = FileKind::kTail};
   return {};

@@ -22,6 +22,7 @@ inline constexpr std::uint64_t kHighestNumberAtOpen = kHighestNumber / 2;
 inline constexpr std::string_view kLockName = "flint.lock";
 inline constexpr std::string_view kManifestName = "manifest";
 inline constexpr std::string_view kImportMarkName = "import.unfinished";
+inline constexpr std::string_view kBackupMarkName = "backup.unfinished";
 
 enum class FileKind : std::uint8_t { kLock, kManifest, kSegment, kSnapshot, kTail, kTemporary, kRepairCopy, kOther };
 

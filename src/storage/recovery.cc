@@ -95,6 +95,13 @@ class Recoverer {
                         "data directory, or choose another one.",
                         directory_.path())};
   }
+  /// Without its last files it would be an older state, or none.
+  [[nodiscard]] Status of_an_unfinished_backup() const {
+    return {Code::kUnsupportedFormat,
+            fmt::format("{} is a backup that was cut short. Nothing was changed. Delete it, and make another one with "
+                        "\"flint backup\".",
+                        directory_.path())};
+  }
   [[nodiscard]] Status missing(const std::string& name) const {
     return corruption({directory_, name}, "the file is missing");
   }
@@ -135,6 +142,7 @@ Status Recoverer::find_files() {
   Result<Listing> listing = list_store(directory_);
   if (!listing.ok()) return listing.status();
   if (listing->is_unfinished_import && unfinished_ == UnfinishedImport::kRefuse) return of_an_unfinished_import();
+  if (listing->is_unfinished_backup && unfinished_ == UnfinishedImport::kRefuse) return of_an_unfinished_backup();
   result_.leftovers = std::move(listing->temporaries);
   for (std::size_t i = 0; i + kKeptTails < listing->tails.size(); ++i) result_.leftovers.push_back(listing->tails[i]);
 
@@ -406,6 +414,7 @@ Result<Listing> list_store(io::Directory& directory) {
   for (std::string& name : *names) {
     if (name == "flint.aof" || name == "flint.snapshot") listing.is_the_originals = true;
     if (name == kImportMarkName) listing.is_unfinished_import = true;
+    if (name == kBackupMarkName) listing.is_unfinished_backup = true;
     const FileName file = classify(name);
     if (file.kind == FileKind::kSegment) listing.segments.push_back(file.number);
     if (file.kind == FileKind::kSnapshot) listing.snapshots.push_back(file.number);

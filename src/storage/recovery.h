@@ -62,6 +62,8 @@ struct Listing {
   bool is_the_originals = false;
   /// An import into the directory was begun and not completed.
   bool is_unfinished_import = false;
+  /// The directory is a backup of which a part may be missing.
+  bool is_unfinished_backup = false;
 };
 /// How many copies of unfinished tails are kept, the newest ones.
 inline constexpr std::size_t kKeptTails = 4;
@@ -96,7 +98,7 @@ struct Recovery {
   [[nodiscard]] Stats stats() const;
 };
 
-/// What to do with a directory that contains an unfinished import (import_mark.h).
+/// What to do with a directory that contains an unfinished import (import_mark.h) or backup (backup.h).
 enum class UnfinishedImport : std::uint8_t { kRefuse, kAccept };
 
 /// Fails with kCorruption if a record that had been durable is missing (docs/log_format.md has the rule), with

@@ -139,6 +139,12 @@ class EngineFixture {
   Status limit(std::string_view key, const Limit& limit, const LimitOptions& limit_options = {}) {
     return await(engine_->limit(key, limit, limit_options));
   }
+  Result<LimitChanges> apply(std::span<const NamedLimit> limits, const ApplyOptions& how = {}) {
+    auto deferred = engine_->apply(limits, how);
+    if (!deferred.ok()) return deferred.status();
+    if (Status durable = engine_->wait(deferred->ticket); !durable.ok()) return durable;
+    return std::move(deferred->value);
+  }
   Status reset(std::string_view key) { return await(engine_->reset(key)); }
   Status remove(std::string_view key) { return await(engine_->remove(key)); }
   Result<Decision> try_check(std::string_view key, Units cost = 1, const std::optional<Limit>& carried = {},

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "testing/reference_apply.h"
+
 namespace flint::testing {
 namespace {
 
@@ -45,6 +47,18 @@ class Builder {
   void reset(const std::string& key) {
     add([=](EngineFixture& engine) { return engine.reset(key); }, [=](ReferenceLimiter& model) { model.reset(key); },
         Promise::kItsRecord);
+  }
+  /// Many at once: all or none. A part of the group may be in the log alone, which counts for nothing but time.
+  void apply(const std::vector<WantedLimit>& limits, bool prune = false, bool from_file = false) {
+    add(
+        [=](EngineFixture& engine) {
+          std::vector<NamedLimit> named;
+          named.reserve(limits.size());
+          for (const auto& one : limits) named.push_back({one.key, one.limit, one.options});
+          return engine.apply(named, {.prune = prune, .from_file = from_file}).status();
+        },
+        [=](ReferenceLimiter& model) { testing::apply(model, limits, prune, from_file); }, Promise::kItsRecord);
+    steps.back().apply_first = {[](ReferenceLimiter& model) { model.note_now(); }};
   }
   void pass(Nanos time) {
     add(
@@ -157,6 +171,22 @@ void use_windows(Builder& life) {
   life.check("two", 1);
 }
 
+/// Groups that are longer than what is left of a segment, with keys that a pattern brought to life, and a prune.
+void apply_many(Builder& life) {
+  std::vector<WantedLimit> file = {{"ip:5", fixed_window(4, 1s)}, {"ip:*", token_bucket(6, 1s)}};
+  for (int i = 0; i < 5; ++i)
+    file.push_back({"file " + std::to_string(i) + std::string(490, 'f'), token_bucket(2, 1s)});
+  life.apply(file, false, true);
+  life.check("ip:5", 1);
+  file.resize(4);
+  file[0].limit = fixed_window(5, 2s);
+  life.apply(file, true, true);
+  life.apply({{kUser, token_bucket(6, 2s)},
+              {kOrg, token_bucket(4, 1s), {.mode = Mode::kShadow}},
+              {"ip:v6:*", token_bucket(1, 1s), {.overrides = true}}});
+  life.check("ip:v6:1", 1);
+}
+
 /// Statuses that are in one and not in the other, without what is long in their keys.
 std::string differences(const std::vector<std::string>& found, const std::vector<std::string>& wanted) {
   std::string text;
@@ -213,6 +243,7 @@ std::vector<Step> crash_workload() {
   meanwhile.pass(1s);
   meanwhile.tick();
   meanwhile.check("ip:5", 1);
+  meanwhile.apply({{kOrg, sliding_log(10, 1s)}, {"ip:*", token_bucket(5, 1s)}, {"new", fixed_window(2, 1s)}});
   meanwhile.reset("ip:*");
   life.compact(meanwhile);
   life.check("ip:5", 3);
@@ -223,6 +254,7 @@ std::vector<Step> crash_workload() {
   use(life, 2);
   life.limit(kOrg, token_bucket(4, 1s));
   life.check(kOrg, 4);
+  apply_many(life);
   life.pass(300ms);
   life.check(kOrg, 4);
   life.tick();
@@ -274,9 +306,17 @@ bool CrashRun::perform(EngineFixture& engine, const Step& step) {
   if (!status.ok() && !died && engine->health().ok()) {
     const bool logged_something = done_meanwhile == 0 && events_in_the_log(engine) != events;
     EXPECT_TRUE(step.is_upkeep || !logged_something) << "refused, and in the log: " << status.message();
-    if (!logged_something) return true;
-    for (const auto& first : step.apply_first) first(model_);
-    if (step.apply_first.empty() || events_in_the_log(engine, EventKind::kWouldDeny) != would_deny) step.apply(model_);
+    if (logged_something) {
+      for (const auto& first : step.apply_first) first(model_);
+      const bool would_have_denied = events_in_the_log(engine, EventKind::kWouldDeny) != would_deny;
+      if (step.apply_first.empty() || would_have_denied) step.apply(model_);
+    }
+    // Upkeep forgets keys also where a later part of it fails.
+    if (step.forgets && engine->stats().born_keys < born) {
+      model_.forget_fresh();
+      states_.push_back(logged(model_));
+      first_after_kill_ = states_.size() - 1;
+    }
     return true;
   }
   for (const auto& first : step.apply_first) {

@@ -21,7 +21,8 @@ using Payload = std::vector<std::byte>;
 
 /// One after the other, as limiter::EventWriter wants them.
 inline Payload encode(const limiter::LogEvent& event) {
-  limiter::EventWriter writer(event.type, event.at);
+  limiter::EventWriter writer =
+      event.part ? limiter::EventWriter(event.type, event.at, *event.part) : limiter::EventWriter(event.type, event.at);
   if (event.request) writer.once(*event.request);
   for (const limiter::KeyEvent& item : event.items) {
     if (event.type == limiter::EventType::kConfigured) writer.configured(item, event.key, event.limit, event.mode);
@@ -31,6 +32,8 @@ inline Payload encode(const limiter::LogEvent& event) {
     if (event.type == limiter::EventType::kDenied || event.type == limiter::EventType::kWouldDeny) writer.denied(item);
   }
   if (event.type == limiter::EventType::kClock) writer.clock(event.boot);
+  if (event.type == limiter::EventType::kPattern) writer.pattern(event.pattern);
+  for (const limiter::ForgottenKey& key : event.forgotten) writer.forgotten(key);
   return {writer.written().begin(), writer.written().end()};
 }
 

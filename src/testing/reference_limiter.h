@@ -9,6 +9,7 @@
 #include "testing/engine_fixture.h"
 #include "testing/reference_time.h"
 #include "testing/reference_usage.h"
+#include "testing/status_sums.h"
 
 /// What a limiter should do, written to be read: a map of keys, no log, no coalescing, no ids. A restart is a no-op but
 /// for the time line and, after a kill, for the denials that no record held yet.
@@ -76,14 +77,15 @@ class ReferenceLimiter {
 
   // Operations; arguments are valid, and a limit holds for the key.
 
-  void limit(const std::string& name, const Limit& wanted, const LimitOptions& options = {}) {
+  void limit(const std::string& name, const Limit& wanted, const LimitOptions& options = {}, bool from_file = false) {
     const limiter::Moment at = now();
     const Limit limit = normalized(wanted);
-    if (is_pattern(name)) return set_pattern(name, limit, options, at);
+    if (is_so(name, limit, options) && (is_from_file(name) || !from_file)) return;
+    if (is_pattern(name)) return set_pattern(name, limit, options, from_file, at);
     const auto [entry, is_new] = keys_.try_emplace(name);
     Key& key = entry->second;
+    key.from_file = from_file;
     const bool is_same_limit = !is_new && key.set && key.limit() == limit;
-    if (is_same_limit && key.mode == options.mode) return;
     if (is_new) {
       key.status.key = name;
       key.usages.push_back({limit, 0, {limit, at.time}});
@@ -97,6 +99,33 @@ class ReferenceLimiter {
     key.mode = options.mode;
     log(name, key, at, configured(limit, options.mode, at));
   }
+
+  /// Limits and patterns that were set.
+  [[nodiscard]] std::vector<std::string> names_of_limits() const {
+    std::vector<std::string> names;
+    for (const auto& [name, key] : keys_) {
+      if (key.set) names.push_back(name);
+    }
+    for (const auto& [name, pattern] : patterns_) names.push_back(name);
+    return names;
+  }
+  /// A limit or pattern with this name says this already.
+  [[nodiscard]] bool is_so(const std::string& name, const Limit& limit, const LimitOptions& options) const {
+    if (patterns_.contains(name)) {
+      const Pattern& pattern = patterns_.at(name);
+      const bool overrides = options.overrides || options.mode != Mode::kEnforce;
+      return pattern.limit == normalized(limit) && pattern.overrides == overrides && pattern.mode == options.mode;
+    }
+    const auto key = keys_.find(name);
+    return key != keys_.end() && key->second.set && key->second.limit() == normalized(limit) &&
+           key->second.mode == options.mode;
+  }
+  [[nodiscard]] bool is_from_file(const std::string& name) const {
+    if (patterns_.contains(name)) return patterns_.at(name).from_file;
+    return keys_.contains(name) && keys_.at(name).from_file;
+  }
+  /// As before the first record of what comes next.
+  void note_now() { note(now()); }
 
   Decision check(const std::string& name, Units cost, const std::optional<Limit>& carried = {}) {
     CheckAllResult result = check_all({{name, cost, carried ? &*carried : nullptr}});
@@ -208,6 +237,7 @@ class ReferenceLimiter {
     if (patterns_.contains(name)) {
       const Pattern& pattern = patterns_.at(name);
       status = pattern.forgotten;
+      status.source = pattern.from_file ? Source::kFile : Source::kSet;
       status.limit = pattern.limit;
       status.overrides = pattern.overrides;
       status.mode = pattern.mode;
@@ -225,7 +255,7 @@ class ReferenceLimiter {
       const bool is_set = key != keys_.end() && key->second.set;
       const bool last_carried = key != keys_.end() && key->second.usages.front().pattern == 0;
       if (is_set || pattern.empty() || (last_carried && !patterns_.at(pattern).overrides)) {
-        status.source = is_set ? Source::kSet : Source::kCarried;
+        status.source = !is_set ? Source::kCarried : key->second.from_file ? Source::kFile : Source::kSet;
         status.limit = key->second.limit();
         if (is_set) status.mode = key->second.mode;
         verdicts = key->second.usages.front().model.view_each(limiter::present(at));
@@ -276,6 +306,7 @@ class ReferenceLimiter {
     LimitStatus status;
     bool set = false;
     Mode mode = Mode::kEnforce;
+    bool from_file = false;
     /// That of the rule that decided last is first.
     std::vector<Usage> usages;
     Pending pending;
@@ -286,6 +317,7 @@ class ReferenceLimiter {
     Limit limit;
     bool overrides = false;
     Mode mode = Mode::kEnforce;
+    bool from_file = false;
     /// No other pattern ever has it, also none of the same name.
     std::uint64_t number = 0;
     /// The counters of the keys that are forgotten, and of those that never came to life.
@@ -331,12 +363,12 @@ class ReferenceLimiter {
     return {limit, number, entry->second.usages.front().model.succeeded_by(limit, at.time)};
   }
 
-  void set_pattern(const std::string& name, const Limit& limit, const LimitOptions& options,
+  void set_pattern(const std::string& name, const Limit& limit, const LimitOptions& options, bool from_file,
                    const limiter::Moment& at) {
     const auto [entry, is_new] = patterns_.try_emplace(name);
     Pattern& pattern = entry->second;
     const bool overrides = options.overrides || options.mode != Mode::kEnforce;
-    if (!is_new && pattern.limit == limit && pattern.overrides == overrides && pattern.mode == options.mode) return;
+    pattern.from_file = from_file;
     if (is_new) pattern.number = ++patterns_ever_;
     pattern.overrides = overrides;
     pattern.mode = options.mode;
@@ -374,17 +406,6 @@ class ReferenceLimiter {
     return std::all_of(key.usages.begin(), key.usages.end(),
                        [&](const Usage& usage) { return usage.model.is_fresh(limiter::present(at)); });
   }
-  static void add(const LimitStatus& from, LimitStatus& to) {
-    to.total_allowed += from.total_allowed;
-    to.total_denied += from.total_denied;
-    to.total_allowed_cost += from.total_allowed_cost;
-    to.total_denied_cost += from.total_denied_cost;
-    to.would_deny += from.would_deny;
-    to.last_allowed_at = std::max(to.last_allowed_at, from.last_allowed_at);
-    to.last_denied_at = std::max(to.last_denied_at, from.last_denied_at);
-    to.last_reset_at = std::max(to.last_reset_at, from.last_reset_at);
-  }
-
   limiter::Moment now() { return time_.now(); }
   void note(const limiter::Moment& at) { time_.note(at); }
 

@@ -144,6 +144,43 @@ class BodyTest(InputTest):
             self.refused(Case("unknown", None, ("colour is not a field",)), target, "POST", target,
                          body_of([*right, ("colour", b"1")]))
 
+    def test_fields_of_one_of_many_limits(self):
+        fields = BODY_FIELDS["/v1/limits"]
+        right = [(name, value) for name, (value, _) in fields.items()]
+
+        def body(limit):
+            return b'{"limits":[{"key":"new","limit":"1/s"},' + limit + b"]}"
+
+        for name, (value, kind) in fields.items():
+            without = [pair for pair in right if pair[0] != name]
+            where = f"limits[1].{name}"
+            for case in JSON_KINDS[kind]:
+                names = [where] if case.code == "invalid_argument" else []
+                self.refused(case, where, "POST", "/v1/apply", body(body_of([*without, (name, case.value)])),
+                             names=names)
+        self.refused(Case("unknown", None, ("limits[1].colour is not a field",)), "limits[1]", "POST", "/v1/apply",
+                     body(body_of([*right, ("colour", b"1")])))
+        self.refused(Case("twice", None, ("limits[1].key", "limits[0]")), "limits[1]", "POST", "/v1/apply",
+                     body(b'{"key":"new","limit":"2/s"}'))
+        self.refused(Case("override", None, ("limits[1].override is for patterns",)), "limits[1]", "POST",
+                     "/v1/apply", body(b'{"key":"k2","limit":"2/s","override":true}'))
+        self.refused(Case("star", None, ("limits[1]", "is not its last character")), "limits[1]", "POST",
+                     "/v1/apply", body(b'{"key":"a*b","limit":"2/s"}'))
+        for kind in (b"5", b"null", b'"k"', b"[]", b"true"):
+            self.refused(Case(repr(kind), None, ("limits[1] must be an object",)), "limits[1]", "POST", "/v1/apply",
+                         body(kind))
+        for kind in (b"5", b"null", b'"k"', b"{}", b"true"):
+            self.refused(Case(repr(kind), None, ("limits must be an array",)), "limits", "POST", "/v1/apply",
+                         b'{"limits":' + kind + b"}")
+        self.refused(Case("missing", None, ("limits is missing",)), "limits", "POST", "/v1/apply", b"{}")
+        for flag in ("prune", "dry_run"):
+            for kind in (b"1", b"null", b'"yes"'):
+                self.refused(Case(repr(kind), None, (f"{flag} must be true or false",)), flag, "POST", "/v1/apply",
+                             body_of([("limits", b"[]"), (flag, kind)]))
+        many = b",".join(b'{"key":"n%d","limit":"1/s"}' % number for number in range(10_001))
+        self.refused(Case("too many", None, ("limits must be at most 10000, not 10001",)), "limits", "POST",
+                     "/v1/apply", b'{"limits":[' + many + b"]}")
+
     def test_the_two_forms_of_a_limit(self):
         others = [("windows", b'[{"rate":7,"per":"1s"}]'), ("rate", b"7"), ("per", b'"1s"'),
                   ("algorithm", b'"token_bucket"'), ("burst", b"9")]

@@ -19,7 +19,7 @@ DOCUMENT = Document()
 ERROR = {"content": {"application/json": {"schema": DOCUMENT.resolved["components"]["schemas"]["Error"]}}}
 MANY = [f"k{number}" for number in range(127)] + ["k0-old"]
 MOST_CONNECTIONS = 1024
-MOST_BODY = {"/v1/check-batch": 1024 * 1024}
+MOST_BODY = {"/v1/apply": 2 * 1024 * 1024, "/v1/check-batch": 1024 * 1024}
 
 # A request that each operation answers with 200.
 GOOD = {
@@ -27,6 +27,7 @@ GOOD = {
     "checkAll": ("POST", "/v1/check-all", {"items": ["k0", ["k1", 2], {"key": "k2", "cost": 3}]}),
     "checkBatch": ("POST", "/v1/check-batch", {"checks": [{"key": "k0"}, {"key": "k1", "cost": 2}]}),
     "setLimit": ("POST", "/v1/limits", {"key": "k3", "limit": "9/s burst 12"}),
+    "applyLimits": ("POST", "/v1/apply", {"limits": [{"key": "k3", "limit": "8/m"}, {"key": "k5", "limit": "5/s"}]}),
     "listLimits": ("GET", "/v1/limits?prefix=k&limit=300&after=k100", None),
     "getLimit": ("GET", "/v1/limits/k0", None),
     "deleteLimit": ("DELETE", "/v1/limits/k0-old", None),
@@ -56,6 +57,17 @@ def of_nobody(method, target, body):
     return method, target, {"items": ["k0", "nobody"]} if "items" in body else {**body, "key": "nobody"}
 
 
+def conflicting(method, target, body):
+    """The same with a request id that is taken, or of a limit that comes from the limits file."""
+    if target.startswith("/v1/check"):
+        return method, target, {**body, "request_id": "used"}
+    if body is None:
+        return method, target.replace("k0-old", "fixed"), None
+    if "limits" in body:
+        return method, target, {"limits": [{"key": "fixed", "limit": "2/s"}]}
+    return method, target, {**body, "key": "fixed"}
+
+
 def changed(good, *fields, query=None, body=b"{}", **options):
     method, target, _ = good
     return request_bytes(method, with_query(target, query) if query else target, body, *fields, **options)
@@ -69,7 +81,7 @@ PROVOKED = {
           lambda good: changed(good, "Content-Length: 2")],
     403: [lambda good: changed(good, "Origin: http://localhost", body=None)],
     404: [lambda good: request_bytes(*of_nobody(*good))],
-    409: [lambda good: changed(good, body={**good[2], "request_id": "used"})],
+    409: [lambda good: request_bytes(*conflicting(*good))],
     411: [lambda good: changed(good, body=None)],
     413: [lambda good: changed(good, length=MOST_BODY.get(good[1], 256 * 1024) + 1)],
     414: [partial(changed, query="x" * 8192, body=None)],
@@ -243,7 +255,9 @@ class LiveTest(FlintTest):
 
 class AnswersTest(LiveTest):
     def test_each_status_of_each_operation_is_answered_and_as_described(self):
-        server = self.server("open", "--sync", "batch")
+        limits = self.folder / "limits.toml"
+        limits.write_text('[[limits]]\nkey = "fixed"\nlimit = "1/s"\n')
+        server = self.server("open", "--sync", "batch", "--limits", str(limits))
         client = self.filled(server)
         self.assertEqual(client.call("POST", "/v1/check", {"key": "k5", "request_id": "used"}).status, 200)
         late = self.begin_late_requests(server)

@@ -38,8 +38,10 @@ def flint(*arguments, env=None, cwd=None, **options):
     """Runs flint to its end; both outputs are kept unless `options` send them elsewhere."""
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
-    done = subprocess.run([FLINT, *arguments], env=environment(env), cwd=cwd, stdin=subprocess.DEVNULL,
-                          timeout=DEADLINE, check=False, **options)
+    if "input" not in options:
+        options.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run([FLINT, *arguments], env=environment(env), cwd=cwd, timeout=DEADLINE, check=False,
+                          **options)
     done.stdout = done.stdout or b""
     done.stderr = done.stderr or b""
     return Outcome(done)

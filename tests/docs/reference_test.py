@@ -40,7 +40,8 @@ class CommandTest(FlintTest):
 
     def test_each_command_is_described_with_its_options_and_no_other(self):
         everywhere = set(re.findall(r"^  (--[\w-]+)", help_of(), re.MULTILINE))
-        listed = [re.sub(r" (KEY|ITEM|DIR).*", "", words) for words in first_column(DOCS["cli.md"].split("\n## ")[0])]
+        listed = [re.sub(r" (KEY|ITEM|DIR|FILE|--file).*", "", words)
+                  for words in first_column(DOCS["cli.md"].split("\n## ")[0])]
         self.assertEqual(self.commands, listed)
         for command in self.commands:
             with self.subTest(command=command):

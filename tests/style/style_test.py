@@ -23,9 +23,10 @@ LAYERS = {
     "api": {"base", "backend"},
     "net": {"base"},
     "http": {"base", "backend", "api"},
-    "server": {"base", "backend", "api", "net", "http"},
+    "server": {"base", "backend", "api", "net", "http", "config"},
     "original": {"base", "io", "algorithm", "limiter", "api"},
-    "cli": {"base", "backend", "api", "server", "original"},
+    "config": {"base", "api"},
+    "cli": {"base", "backend", "api", "server", "original", "config"},
     # For tests, fuzzing and benchmarks: no program and no library has any of it.
     "testing": {"base", "io", "algorithm", "storage", "limiter", "backend", "api", "original", "net", "http",
                 "server"},
