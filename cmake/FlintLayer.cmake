@@ -1,3 +1,11 @@
+# flint_compile_fast(TARGET): for what only tests run. Most of a cold build is spent on them, and at -O1 they take half of
+# the time that they take at -O2.
+function(flint_compile_fast target)
+  if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+    target_compile_options(${target} PRIVATE -O1)
+  endif()
+endfunction()
+
 # flint_layer(NAME SOURCES a.cc ... [DEPENDS layer ...] [LIBRARIES target ...]
 #             [TESTS a_test.cc ...] [TEST_LIBRARIES target ...])
 #
@@ -12,6 +20,7 @@ function(flint_layer name)
 
   if(FLINT_TESTS AND arg_TESTS)
     add_executable(${name}_tests ${arg_TESTS})
+    flint_compile_fast(${name}_tests)
     target_link_libraries(${name}_tests PRIVATE
       flint_testing flint_${name} flint_flags ${arg_TEST_LIBRARIES} GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES

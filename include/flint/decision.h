@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flint/limit.h"
@@ -18,6 +21,12 @@ struct WindowStatus {
   std::uint64_t reset_after_ms = 0;
   /// 0 if this window allows the cost, and in a status.
   std::uint64_t retry_after_ms = 0;
+};
+
+/// What only some decisions say.
+struct DecisionDetails {
+  std::string unknown_timezone = {};
+  std::vector<WindowStatus> windows = {};
 };
 
 /// The answer to a check. A denial is a value, never an error.
@@ -49,12 +58,19 @@ struct Decision {
   bool keys_full = false;
   /// Only if the limit's mode is kShadow: whether it would have denied the check, which then consumed nothing.
   std::optional<bool> would_deny = std::nullopt;
+  /// Null if there are none, which keeps the many plain decisions small. Copies of a decision share them.
+  std::shared_ptr<const DecisionDetails> details = nullptr;
+
   /// The limit goes by the calendar of this time zone, which the machine does not know (any more): where a new window
-  /// would begin, everything is denied. Empty otherwise.
-  std::string unknown_timezone = {};
+  /// would begin, everything is denied. Empty otherwise. Valid as long as the decision.
+  [[nodiscard]] std::string_view unknown_timezone() const noexcept {
+    return details == nullptr ? std::string_view() : details->unknown_timezone;
+  }
   /// Of a limit with several windows, each of them, in their order; else empty. If the check is denied, none of them
-  /// has consumed anything.
-  std::vector<WindowStatus> windows = {};
+  /// has consumed anything. Valid as long as the decision.
+  [[nodiscard]] std::span<const WindowStatus> windows() const noexcept {
+    return details == nullptr ? std::span<const WindowStatus>() : details->windows;
+  }
 };
 
 struct CheckItem {

@@ -34,7 +34,7 @@ CheckResult::CheckResult(nb::object key, const Decision& decision)
       allowed_(decision.allowed),
       keys_full_(decision.keys_full),
       would_deny_(decision.would_deny) {
-  if (!decision.windows.empty()) windows_ = nb::tuple(python::windows(decision.windows));
+  if (!decision.windows().empty()) windows_ = nb::tuple(python::windows(decision.windows()));
 }
 
 CheckResult::CheckResult(nb::str key, bool allowed, Units cost, Units limit, Units remaining, nb::object reset_at,

@@ -96,7 +96,7 @@ nb::object algorithm_text(Algorithm algorithm) {
   return nb::borrow(cached);
 }
 
-nb::list windows(const std::vector<WindowStatus>& windows) {
+nb::list windows(std::span<const WindowStatus> windows) {
   nb::list list;
   for (const WindowStatus& window : windows) {
     nb::dict dict = window_rule(window.limit);

@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -24,7 +25,7 @@ void import_datetime();
 
 [[nodiscard]] nanobind::object value(const LimitStatus& status);
 /// A list of dicts.
-[[nodiscard]] nanobind::list windows(const std::vector<WindowStatus>& windows);
+[[nodiscard]] nanobind::list windows(std::span<const WindowStatus> windows);
 [[nodiscard]] nanobind::object value(const Event& event);
 [[nodiscard]] nanobind::object value(const DoctorReport& report);
 

@@ -98,7 +98,7 @@ void write_windows(JsonWriter& json, const Limit& limit) {
 }
 
 template <base::MemberName kName, typename T>
-void write_array(JsonWriter& json, const std::vector<T>& values) {
+void write_array(JsonWriter& json, const T& values) {
   json.name<kName>();
   json.begin_array();
   for (const T& value : values) write(json, value);
@@ -121,15 +121,15 @@ void write(JsonWriter& json, const Decision& decision) {
   if (decision.keys_full) {
     json.member<"code">("keys_full");
     json.member<"degraded">(decision.allowed);
-  } else if (!decision.unknown_timezone.empty()) {
+  } else if (const std::string_view timezone = decision.unknown_timezone(); !timezone.empty()) {
     json.member<"code">("unknown_timezone");
     json.member<"message">(
-        "the time zone \"" + decision.unknown_timezone +
+        "the time zone \"" + std::string(timezone) +
         "\" of this limit is not known on this machine: install its zone data (tzdata), or change the "
         "limit.");
   }
   if (decision.would_deny) json.member<"would_deny">(*decision.would_deny);
-  if (!decision.windows.empty()) write_array<"windows">(json, decision.windows);
+  if (!decision.windows().empty()) write_array<"windows">(json, decision.windows());
   json.end_object();
 }
 

@@ -196,12 +196,12 @@ TEST(CalendarWindows, AZoneThatIsNotKnownAnyMoreDeniesItsKeyAndOpens) {
   for (const char* key : {"gone", "both"}) {
     const Decision denied = engine.check(key);
     EXPECT_FALSE(denied.allowed) << key;
-    EXPECT_EQ(denied.unknown_timezone, "Europe/Gone");
+    EXPECT_EQ(denied.unknown_timezone(), "Europe/Gone");
     EXPECT_EQ(denied.retry_after_ms, 3'600'000U);
     EXPECT_EQ(engine.status(key).total_denied, 1U);
   }
   EXPECT_TRUE(engine.allows("known", 3));
-  EXPECT_EQ(engine.check("known").unknown_timezone, "");
+  EXPECT_EQ(engine.check("known").unknown_timezone(), "");
   must(engine->compact());
   engine.kill();
   engine.open();

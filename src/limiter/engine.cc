@@ -83,15 +83,6 @@ WallTime shown_reset(const Moment& at, Nanos after) noexcept {
   return std::chrono::ceil<milliseconds>(reset_at);
 }
 
-std::string unknown_timezone(const Limit& limit) {
-  for (std::size_t i = 0; i < limit.window_count(); ++i) {
-    const std::string& timezone = limit.window(i).timezone;
-    if (!timezone.empty() && !base::is_known_timezone(timezone)) [[unlikely]]
-      return timezone;
-  }
-  return {};
-}
-
 /// In place: a check of two windows is to take at most half as long again as one of one, and this is most of it.
 std::vector<WindowStatus> shown_windows(const Limit& limit, const algorithm::WindowOutcomes* each, const Moment& at) {
   std::vector<WindowStatus> windows;
@@ -115,6 +106,38 @@ std::vector<WindowStatus> shown_windows(const Limit& limit, const algorithm::Win
   }
   return windows;
 }
+
+namespace {
+
+/// The first time zone of a limit that this machine does not know; empty if there is none.
+std::string unknown_timezone(const Limit& limit) {
+  for (std::size_t i = 0; i < limit.window_count(); ++i) {
+    const std::string& timezone = limit.window(i).timezone;
+    if (!timezone.empty() && !base::is_known_timezone(timezone)) [[unlikely]]
+      return timezone;
+  }
+  return {};
+}
+
+std::shared_ptr<const DecisionDetails> all_details(const Limit& limit, const algorithm::Outcome& outcome,
+                                                   const Moment& at) {
+  DecisionDetails details;
+  if (!outcome.allowed) details.unknown_timezone = unknown_timezone(limit);
+  if (outcome.windows != nullptr) details.windows = shown_windows(limit, outcome.windows, at);
+  if (details.unknown_timezone.empty() && details.windows.empty()) return nullptr;
+  return std::make_shared<const DecisionDetails>(std::move(details));
+}
+
+/// Inline, and the rest not: few limits have any.
+inline std::shared_ptr<const DecisionDetails> details(const Limit& limit, const algorithm::Outcome& outcome,
+                                                      const Moment& at) {
+  const bool has_calendar = limit.align != Align::kNone;
+  if (outcome.windows == nullptr && !has_calendar && limit.further.empty()) [[likely]]
+    return nullptr;
+  return all_details(limit, outcome, at);
+}
+
+}  // namespace
 
 Status Engine::check_open() const {
   if (!is_ours()) [[unlikely]]
@@ -477,8 +500,7 @@ inline Decision Engine::decision(const Item& item, const Moment& at) const {
           .algorithm = shown.algorithm,
           .keys_full = item.is_beyond_most_keys(),
           .would_deny = item.mode == Mode::kShadow ? std::optional(item.would_deny) : std::nullopt,
-          .unknown_timezone = item.outcome.allowed ? std::string() : unknown_timezone(*item.limit),
-          .windows = each == nullptr ? std::vector<WindowStatus>() : shown_windows(*item.limit, each, at)};
+          .details = details(*item.limit, item.outcome, at)};
 }
 
 void Engine::note_record(KeyEntry& entry, storage::Seq seq) { entry.note_record(seq, pending_.take(entry)); }

@@ -339,8 +339,6 @@ class Engine {
 [[nodiscard]] std::uint64_t ceil_ms(Nanos time) noexcept;
 /// A reset_at as users see it.
 [[nodiscard]] WallTime shown_reset(const Moment& at, Nanos after) noexcept;
-/// The first time zone of a limit that this machine does not know; empty if there is none.
-[[nodiscard]] std::string unknown_timezone(const Limit& limit);
 /// Each window of a limit that has several, as users see it; `each` is null where nothing is in use.
 [[nodiscard]] std::vector<WindowStatus> shown_windows(const Limit& limit, const algorithm::WindowOutcomes* each,
                                                       const Moment& at);

@@ -137,10 +137,17 @@ bool read_items(base::Reader& in, const Moment& at, std::vector<Item>& items, co
 
 }  // namespace
 
+/// A bit for each kind: replay asks it of every record.
 bool is_known_kind(storage::RecordKind kind) noexcept {
-  return kind == kPartKind ||
-         (kind >= static_cast<storage::RecordKind>(EventType::kConfigured) &&
-          kind <= static_cast<storage::RecordKind>(kLastEventType) && reserved_kind_name(kind).empty());
+  static const std::uint64_t known = [] {
+    std::uint64_t bits = std::uint64_t{1} << kPartKind;
+    for (auto each = static_cast<storage::RecordKind>(EventType::kConfigured);
+         each <= static_cast<storage::RecordKind>(kLastEventType); ++each) {
+      if (reserved_kind_name(each).empty()) bits |= std::uint64_t{1} << each;
+    }
+    return bits;
+  }();
+  return kind < 64 && (known >> kind & 1) != 0;
 }
 
 std::string_view reserved_kind_name(storage::RecordKind kind) noexcept {
@@ -253,7 +260,7 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   event.part.reset();
   event.items.clear();
   event.key = {};
-  event.limit = {};
+  if (event.limit.rate != 0) event.limit = {};
   event.mode = Mode::kEnforce;
   event.ruled.clear();
   event.forgotten.clear();

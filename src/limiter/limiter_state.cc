@@ -26,6 +26,15 @@ Status contradiction(std::string_view what, storage::Seq seq) {
 /// Checksums tell damage: what is whole and yet of a kind that is not known was written by a newer version.
 Status newer(std::string_view what) { return {Code::kUnsupportedFormat, std::string(what)}; }
 
+Status unreadable(const storage::Record& record) {
+  if (is_known_kind(record.kind)) {
+    return contradiction("cannot be read as an event, or holds a time or a count that no limiter writes", record.seq);
+  }
+  const std::string_view name = reserved_kind_name(record.kind);
+  return newer(fmt::format("record {} is of kind {}{}", record.seq, record.kind,
+                           name.empty() ? "" : fmt::format(" ({})", name)));
+}
+
 }  // namespace
 
 void LimiterState::clear() {
@@ -66,13 +75,7 @@ Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq
 }
 
 Status LimiterState::replay(const storage::Record& record) {
-  if (!is_known_kind(record.kind)) {
-    const std::string_view name = reserved_kind_name(record.kind);
-    return newer(fmt::format("record {} is of kind {}{}", record.seq, record.kind,
-                             name.empty() ? "" : fmt::format(" ({})", name)));
-  }
-  if (!decode_event(record, event_))
-    return contradiction("cannot be read as an event, or holds a time or a count that no limiter writes", record.seq);
+  if (!decode_event(record, event_)) return unreadable(record);
   if (event_.at.time < time.last) return contradiction("is earlier than the record before it", record.seq);
   time.note(event_.at);
   if (!group_.take(record, event_.part)) return contradiction("continues a group that did not begin", record.seq);

@@ -21,7 +21,7 @@ using testing::token_bucket;
 
 const Limit kTwo = several({token_bucket(10, 1s, 20), fixed_window(100, 1h)});
 
-std::vector<Units> remaining(const std::vector<WindowStatus>& windows) {
+std::vector<Units> remaining(std::span<const WindowStatus> windows) {
   std::vector<Units> units;
   for (const WindowStatus& window : windows) units.push_back(window.remaining);
   return units;
@@ -38,9 +38,9 @@ TEST(EngineWindows, ADecisionListsThemAndIsThatOfOne) {
   EXPECT_EQ(allowed.capacity, 20U);
   EXPECT_EQ(allowed.remaining, 15U);
   EXPECT_EQ(allowed.algorithm, Algorithm::kTokenBucket);
-  EXPECT_THAT(remaining(allowed.windows), ElementsAre(15, 95));
-  EXPECT_EQ(allowed.windows[1].limit, fixed_window(100, 1h));
-  EXPECT_EQ(allowed.windows[1].reset_after_ms, 3'600'000U);
+  EXPECT_THAT(remaining(allowed.windows()), ElementsAre(15, 95));
+  EXPECT_EQ(allowed.windows()[1].limit, fixed_window(100, 1h));
+  EXPECT_EQ(allowed.windows()[1].reset_after_ms, 3'600'000U);
   for (int i = 0; i < 6; ++i) {
     engine.clock.advance(2s);
     EXPECT_EQ(engine.check("k", 15).allowed, true) << i;
@@ -51,10 +51,10 @@ TEST(EngineWindows, ADecisionListsThemAndIsThatOfOne) {
   EXPECT_EQ(denied.capacity, 100U);
   EXPECT_EQ(denied.remaining, 5U);
   EXPECT_EQ(denied.retry_after_ms, 3'588'000U);
-  EXPECT_EQ(denied.windows[0].retry_after_ms, 600U);
-  EXPECT_THAT(remaining(denied.windows), ElementsAre(5, 5));
+  EXPECT_EQ(denied.windows()[0].retry_after_ms, 600U);
+  EXPECT_THAT(remaining(denied.windows()), ElementsAre(5, 5));
   engine.clock.advance(1h);
-  EXPECT_THAT(engine.check("k").windows, SizeIs(2));
+  EXPECT_THAT(engine.check("k").windows(), SizeIs(2));
 }
 
 TEST(EngineWindows, AStatusHasTheFirstOnesRuleAndTheLeastThatIsLeft) {
@@ -71,7 +71,7 @@ TEST(EngineWindows, AStatusHasTheFirstOnesRuleAndTheLeastThatIsLeft) {
   EXPECT_EQ(engine.status("p:unborn").remaining, 20U);
   must(engine.limit("one", token_bucket(3, 1s)));
   EXPECT_THAT(engine.status("one").windows, IsEmpty());
-  EXPECT_THAT(engine.check("one").windows, IsEmpty());
+  EXPECT_THAT(engine.check("one").windows(), IsEmpty());
 }
 
 TEST(EngineWindows, ACostAboveTheLowestCapacityIsAnError) {
@@ -112,8 +112,8 @@ TEST(EngineWindows, OfACheckAllNothingIsConsumedIfOneWindowDenies) {
   const CheckAllResult denied = engine.check_all({{"a", 2}, {"c", 1, &kTwo}, {"b", 3}});
   EXPECT_FALSE(denied.allowed);
   EXPECT_EQ(denied.denied_key, "b");
-  EXPECT_THAT(remaining(denied.results[0].windows), ElementsAre(18, 98));
-  EXPECT_THAT(remaining(denied.results[2].windows), ElementsAre(97, 1));
+  EXPECT_THAT(remaining(denied.results[0].windows()), ElementsAre(18, 98));
+  EXPECT_THAT(remaining(denied.results[2].windows()), ElementsAre(97, 1));
   EXPECT_THAT(remaining(engine, "a"), ElementsAre(18, 98));
   EXPECT_THAT(remaining(engine, "c"), ElementsAre(19, 99));
 }
@@ -212,7 +212,7 @@ TEST(EngineWindows, ADryRunAnswersAndChangesNothing) {
   EngineFixture engine;
   must(engine.limit("k", kTwo));
   const auto told = must(engine->check("k", 5, {.dry_run = true}));
-  EXPECT_THAT(remaining(told.value.windows), ElementsAre(15, 95));
+  EXPECT_THAT(remaining(told.value.windows()), ElementsAre(15, 95));
   EXPECT_THAT(remaining(engine, "k"), ElementsAre(20, 100));
 }
 
@@ -225,7 +225,7 @@ TEST(EngineWindows, ANewKeyBeyondTheMostListsThemToo) {
   const Decision denied = engine.check("second", 1, kTwo);
   EXPECT_TRUE(denied.keys_full);
   EXPECT_EQ(denied.remaining, 20U);
-  EXPECT_THAT(remaining(denied.windows), ElementsAre(20, 100));
+  EXPECT_THAT(remaining(denied.windows()), ElementsAre(20, 100));
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ inline std::string to_text(const Limit& limit) {
   return text;
 }
 
-inline std::string to_text(const std::vector<WindowStatus>& windows) {
+inline std::string to_text(std::span<const WindowStatus> windows) {
   std::string text;
   for (const WindowStatus& window : windows) {
     text += ", window " + to_text(window.limit) + " remaining " + std::to_string(window.remaining) + ", reset at " +
@@ -67,7 +67,8 @@ inline std::string to_text(const Decision& decision) {
          (decision.retry_after_ms ? std::to_string(*decision.retry_after_ms) : "no") + " ms, " +
          std::string(algorithm_name(decision.algorithm)) +
          (decision.would_deny ? *decision.would_deny ? ", would deny" : ", would allow" : "") +
-         (decision.keys_full ? ", keys full" : "") + decision.unknown_timezone + to_text(decision.windows);
+         (decision.keys_full ? ", keys full" : "") + std::string(decision.unknown_timezone()) +
+         to_text(decision.windows());
 }
 
 template <typename T>

@@ -181,7 +181,7 @@ class ReferenceLimiter {
     const auto is_charged = [](const Decision& one) { return !one.would_deny.value_or(false); };
     if (answer.allowed && std::any_of(answer.results.begin(), answer.results.end(), is_charged)) {
       Request& remembered = requests_[id] = {asked, at.time, answer};
-      for (Decision& one : remembered.answer.results) one.windows.clear();
+      for (Decision& one : remembered.answer.results) one.details = nullptr;
     }
     return answer;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,13 @@ inline std::vector<WindowStatus> windows(const Limit& limit, const std::vector<a
     windows.back().limit.further.clear();
   }
   return windows;
+}
+
+inline std::shared_ptr<const DecisionDetails> details(const Limit& limit,
+                                                      const std::vector<algorithm::Verdict>& verdicts,
+                                                      const limiter::Moment& at) {
+  if (limit.window_count() == 1) return nullptr;
+  return std::make_shared<const DecisionDetails>(DecisionDetails{.windows = windows(limit, verdicts, at)});
 }
 
 /// That of the pattern with this number, or of a limit (0).
@@ -71,7 +79,7 @@ struct Usage {
             .retry_after_ms = ms(verdict.retry_after),
             .algorithm = limit.window(window).algorithm,
             .keys_full = false,
-            .windows = windows(limit, verdicts, at)};
+            .details = details(limit, verdicts, at)};
   }
 };
 
