@@ -97,11 +97,11 @@ void write_windows(JsonWriter& json, const Limit& limit) {
   json.end_array();
 }
 
-template <base::MemberName kName, typename T>
-void write_array(JsonWriter& json, const T& values) {
+template <base::MemberName kName, typename Values>
+void write_array(JsonWriter& json, const Values& values) {
   json.name<kName>();
   json.begin_array();
-  for (const T& value : values) write(json, value);
+  for (const auto& value : values) write(json, value);
   json.end_array();
 }
 
