@@ -156,14 +156,28 @@ struct LimitStatus {
   std::uint64_t total_denied_cost = 0;
   /// Checks that were allowed in mode kShadow although they did not fit. They are not part of total_allowed.
   std::uint64_t would_deny = 0;
+  /// Units that reservations hold now, slots included.
+  Units reserved = 0;
   std::optional<WallTime> last_allowed_at = std::nullopt;
   std::optional<WallTime> last_denied_at = std::nullopt;
   std::optional<WallTime> last_reset_at = std::nullopt;
 };
 
-enum class EventKind : std::uint8_t { kConfigured, kAllowed, kDenied, kReset, kWouldDeny };
+enum class EventKind : std::uint8_t {
+  kConfigured,
+  kAllowed,
+  kDenied,
+  kReset,
+  kWouldDeny,
+  kCharged,
+  kReserved,
+  /// A reservation was committed, cancelled or renewed.
+  kSettled,
+  kExpired
+};
 
-/// The name of `kind`: `configured`, `allowed`, `denied`, `reset` or `would_deny`. Static storage.
+/// The name of `kind`: `configured`, `allowed`, `denied`, `reset`, `would_deny`, `charged`, `reserved`, `settled` or
+/// `expired`. Static storage.
 [[nodiscard]] std::string_view event_kind_name(EventKind kind) noexcept;
 
 /// One event of a key in the log.
@@ -171,7 +185,8 @@ struct Event {
   EventKind kind = EventKind::kAllowed;
   std::uint64_t seq = 0;
   WallTime at{};
-  /// kAllowed: units consumed. kDenied and kWouldDeny: units that did not fit, summed over `count`. Otherwise 0.
+  /// kAllowed, kCharged and kReserved: units consumed. kSettled: what the key was charged in the end. kDenied and
+  /// kWouldDeny: units that did not fit, summed over `count`. Otherwise 0.
   Units cost = 0;
   /// kDenied and kWouldDeny: the number of checks that this event sums up. Otherwise 1.
   std::uint64_t count = 1;

@@ -39,16 +39,19 @@ enum class Algorithm : std::uint8_t {
   /// within `rate`. Two numbers a key.
   /// Bound: over any interval t, at most rate + floor(rate * t / per) units pass.
   kSlidingWindowCounter = 4,
+  /// At most `rate` slots are held at any instant. Limiter::reserve() takes them; they are given back when the
+  /// reservation is settled, at its end or `per` after they were taken, whichever comes first. A limit of one window.
+  kConcurrency = 6,
 };
 
-/// All of them, in the order of their values.
+/// Those that checks go by, in the order of their values: all but kConcurrency.
 inline constexpr std::array kAlgorithms = {Algorithm::kTokenBucket, Algorithm::kSlidingWindowLog,
                                            Algorithm::kFixedWindowCounter, Algorithm::kSlidingWindowCounter};
 
-/// The name of `algorithm`: `token_bucket`, `sliding_window_log`, `fixed_window_counter` or `sliding_window_counter`.
-/// Static storage.
+/// The name of `algorithm`: `token_bucket`, `sliding_window_log`, `fixed_window_counter`, `sliding_window_counter` or
+/// `concurrency`. Static storage.
 [[nodiscard]] std::string_view algorithm_name(Algorithm algorithm) noexcept;
-/// The algorithm with this name; nothing if `name` is none of the four names.
+/// The algorithm with this name; nothing if `name` is none of the five names.
 [[nodiscard]] std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept;
 
 /// The unit of a calendar window. The values are stored on disk and never change meaning.

@@ -12,6 +12,7 @@
 #include "flint/decision.h"
 #include "flint/doctor.h"
 #include "flint/options.h"
+#include "flint/reservation.h"
 #include "flint/stats.h"
 #include "flint/status.h"
 
@@ -178,6 +179,41 @@ class Limiter {
   /// the checks before such a failure consumed stays consumed.
   Result<std::vector<Result<Decision>>> check_batch(std::span<const BatchCheck> checks);
 
+  /// Counts usage that has happened, also beyond the limit: what exceeds it is a debt, during which everything is
+  /// denied until it is worked off as usage is. Never denied for lack of quota; Decision::allowed says whether the cost
+  /// fitted. No more than kMaxUnits are ever in use: what is beyond is not counted. A request id is that of a check.
+  ///
+  /// Fails with kLimitNotFound if no limit holds, and with kInvalidArgument if the cost is 0 or above kMaxUnits, if the
+  /// carried limit is not valid, if `key` is the name of a pattern, or if its limit is a kConcurrency. A mode kBlock
+  /// does not keep it from counting, and neither does a full table of keys: it then counts nothing.
+  Result<Decision> charge(std::string_view key, Units cost, const ChargeOptions& options = {});
+
+  /// Decides like check_all() and, if all items are allowed, charges them now and holds them until commit(), cancel()
+  /// or, at the latest, the end of `ttl`. The only way to take slots of a kConcurrency. Fails with kReservationsFull if
+  /// kMaxReservations are held already.
+  Result<ReserveResult> reserve(std::span<const CheckItem> items, const ReserveOptions& options);
+
+  /// Settles a reservation at what it really cost: an item that cost less than was reserved is refunded, one that cost
+  /// more is charged as charge() does. Items that `costs` does not name cost what was reserved. Slots are released. A
+  /// reservation that has expired is settled against what was kept or returned.
+  ///
+  /// A refund gives back what was taken and is still in use, and never leaves less in use than if it had not been
+  /// taken: what a bucket has refilled meanwhile, and what a window has forgotten, is not given back. Nothing is given
+  /// back of what was taken before a reset, a deletion, another algorithm, or a limit that was lowered below what was
+  /// in use.
+  ///
+  /// Settling again answers what the first time answered. Fails with kReservationNotFound if the reservation is not
+  /// known (any more), and with kInvalidArgument for a key that it does not hold, a key given twice, or a cost above
+  /// kMaxUnits or, of slots, above what was reserved.
+  Result<Settlement> commit(std::string_view reservation, std::span<const ActualCost> costs = {});
+  /// commit() at costs of 0.
+  Result<Settlement> cancel(std::string_view reservation);
+  /// The reservation expires `ttl` from now, and so do its slots, at most a `per` from now. Fails with
+  /// kReservationNotFound also if it is settled or has expired.
+  Result<ReservationStatus> renew(std::string_view reservation, Nanos ttl);
+  /// Fails with kReservationNotFound.
+  [[nodiscard]] Result<ReservationStatus> reservation(std::string_view reservation) const;
+
   /// The same operations in two steps, for callers that serve many clients from one thread: decide and log now, answer
   /// when durable. These calls never block on storage, except for the rare start of a log segment. A failed call leaves
   /// `*ticket` unchanged.
@@ -187,6 +223,11 @@ class Limiter {
   Result<Deferred<CheckAllResult>> check_all_deferred(std::span<const CheckItem> items,
                                                       const CheckAllOptions& options = {});
   Result<Deferred<std::vector<Result<Decision>>>> check_batch_deferred(std::span<const BatchCheck> checks);
+  Result<Deferred<Decision>> charge_deferred(std::string_view key, Units cost, const ChargeOptions& options = {});
+  Result<Deferred<ReserveResult>> reserve_deferred(std::span<const CheckItem> items, const ReserveOptions& options);
+  Result<Deferred<Settlement>> commit_deferred(std::string_view reservation, std::span<const ActualCost> costs = {});
+  Result<Deferred<Settlement>> cancel_deferred(std::string_view reservation);
+  Result<Deferred<ReservationStatus>> renew_deferred(std::string_view reservation, Nanos ttl);
   Status reset_deferred(std::string_view key, Ticket* ticket);
   Status remove_deferred(std::string_view key, Ticket* ticket);
 

@@ -46,6 +46,10 @@ struct Stats {
   /// Requests that are remembered by their ids, and those that were forgotten before their time, for lack of room.
   std::uint64_t request_ids = 0;
   std::uint64_t request_ids_dropped = 0;
+  /// Reservations that are held now; since open, those that expired, and those that found no room.
+  std::uint64_t reservations = 0;
+  std::uint64_t reservations_expired = 0;
+  std::uint64_t reservations_full = 0;
   std::uint64_t log_bytes = 0;
   std::uint64_t snapshot_bytes = 0;
   std::uint64_t last_seq = 0;

@@ -53,6 +53,11 @@ enum class [[nodiscard]] Code : std::uint8_t{
     /// The limit is another's to change: it came from the limits file of the program that owns the data directory.
     /// Nothing changed.
     kConflict,
+    /// No reservation of this id is known: it never was, or was settled or has expired more than kSettledKnownFor ago.
+    /// Nothing changed.
+    kReservationNotFound,
+    /// As many reservations are held as can be. Nothing changed; later, it may succeed.
+    kReservationsFull,
 };
 
 /// The `snake_case` name of a code. Names are stable: they are the `code` of an HTTP error. Static storage.

@@ -21,6 +21,7 @@ from flint_limiter._errors import (
     FlintServerError,
     LimitNotConfigured,
     RateLimitExceeded,
+    ReservationNotFound,
     StorageError,
 )
 from flint_limiter._header_fields import headers
@@ -67,6 +68,7 @@ __all__ = [
     "Mode",
     "Period",
     "RateLimitExceeded",
+    "ReservationNotFound",
     "SharedLimiter",
     "StorageError",
     "WindowStatus",

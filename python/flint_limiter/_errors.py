@@ -31,8 +31,13 @@ class LimitNotConfigured(FlintError):
     """The key has no limit: configure one with `limit()` first."""
 
 
+class ReservationNotFound(FlintError):
+    """No reservation of this name is known: it never was, or it was settled or has expired more than ten minutes ago."""
+
+
 class StorageError(FlintError):
-    """The data directory cannot be used, is damaged or full, or a write failed; or the limiter is closed."""
+    """The data directory cannot be used, is damaged or full, or a write failed; the limiter is closed; or it holds as
+    many reservations as it can."""
 
 
 class FlintServerError(FlintError):

@@ -8,6 +8,7 @@ from flint_limiter._errors import (
     FlintError,
     FlintServerError,
     LimitNotConfigured,
+    ReservationNotFound,
     StorageError,
 )
 from flint_limiter._printable import printable
@@ -28,6 +29,8 @@ EXCEPTIONS: dict[str, type[Exception]] = {
     "closed": StorageError,
     "unavailable": FlintConnectionError,
     "conflict": ValueError,
+    "reservation_not_found": ReservationNotFound,
+    "reservations_full": StorageError,
 }
 
 # From a server these speak of the server itself: that it is stopping, or knows no such path.

@@ -125,7 +125,9 @@ class LimitStatus(_StatusAlways, total=False):
 class _EventAlways(TypedDict):
     seq: int
     at: datetime
-    kind: Literal["configured", "allowed", "denied", "reset", "would_deny"]
+    kind: Literal[
+        "configured", "allowed", "denied", "reset", "would_deny", "charged", "reserved", "settled", "expired"
+    ]
     #: Units consumed or, for `denied` and `would_deny`, those that did not fit; otherwise 0.
     cost: int
     #: The number of checks that a `denied` or `would_deny` sums up; otherwise 1.

@@ -16,7 +16,7 @@ namespace {
 nb::list code_names() {
   using flint::Code;
   nb::list names;
-  for (int code = static_cast<int>(Code::kOk) + 1; code <= static_cast<int>(Code::kConflict); ++code) {
+  for (int code = static_cast<int>(Code::kOk) + 1; code <= static_cast<int>(Code::kReservationsFull); ++code) {
     names.append(flint::python::text(flint::code_name(static_cast<Code>(code))));
   }
   return names;

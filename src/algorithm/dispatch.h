@@ -31,6 +31,8 @@ template <typename Visit>
       return visit(std::type_identity<FixedWindow>());
     case Algorithm::kSlidingWindowCounter:
       return visit(std::type_identity<SlidingCounter>());
+    case Algorithm::kConcurrency:
+      break;
   }
   base::assertion_failed("the algorithm of a limit is one of Algorithm", __FILE__, __LINE__);
 }

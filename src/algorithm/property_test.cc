@@ -66,6 +66,8 @@ void expect_bound(const Limit& limit, const std::vector<Grant>& grants) {
       case Algorithm::kFixedWindowCounter:
         ASSERT_TRUE(length >= limit.per || sum <= 2 * Int128{limit.rate});
         break;
+      case Algorithm::kConcurrency:
+        FAIL() << "no check goes by it";
     }
   });
 }

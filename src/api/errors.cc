@@ -22,6 +22,7 @@ int http_status_of(Code code) noexcept {
     case Code::kInvalidArgument:
       return 400;
     case Code::kLimitNotFound:
+    case Code::kReservationNotFound:
       return 404;
     case Code::kRequestIdConflict:
     case Code::kConflict:
@@ -38,6 +39,7 @@ int http_status_of(Code code) noexcept {
     case Code::kStorageFailed:
     case Code::kClosed:
     case Code::kUnavailable:
+    case Code::kReservationsFull:
       return 503;
     case Code::kDiskFull:
       return 507;

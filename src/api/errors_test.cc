@@ -26,8 +26,10 @@ constexpr Row kTable[] = {
     {Code::kClosed, 503},
     {Code::kUnavailable, 503},
     {Code::kConflict, 409},
+    {Code::kReservationNotFound, 404},
+    {Code::kReservationsFull, 503},
 };
-static_assert(std::size(kTable) == static_cast<std::size_t>(Code::kConflict) + 1, "every code has a row");
+static_assert(std::size(kTable) == static_cast<std::size_t>(Code::kReservationsFull) + 1, "every code has a row");
 
 TEST(ErrorTable, HasAnHttpStatusForEveryCode) {
   for (std::size_t i = 0; i < std::size(kTable); ++i) {

@@ -16,6 +16,14 @@ std::string_view event_kind_name(EventKind kind) noexcept {
       return "reset";
     case EventKind::kWouldDeny:
       return "would_deny";
+    case EventKind::kCharged:
+      return "charged";
+    case EventKind::kReserved:
+      return "reserved";
+    case EventKind::kSettled:
+      return "settled";
+    case EventKind::kExpired:
+      return "expired";
   }
   base::assertion_failed("kind is one of EventKind", __FILE__, __LINE__);
 }

@@ -89,6 +89,8 @@ std::string_view algorithm_name(Algorithm algorithm) noexcept {
       return "fixed_window_counter";
     case Algorithm::kSlidingWindowCounter:
       return "sliding_window_counter";
+    case Algorithm::kConcurrency:
+      return "concurrency";
   }
   base::assertion_failed("algorithm is one of Algorithm", __FILE__, __LINE__);
 }

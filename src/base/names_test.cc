@@ -14,7 +14,7 @@ namespace {
 
 TEST(NamesTest, EveryCodeHasANameOfItsOwn) {
   std::set<std::string_view> names;
-  constexpr int kCodes = static_cast<int>(Code::kConflict) + 1;
+  constexpr int kCodes = static_cast<int>(Code::kReservationsFull) + 1;
   for (int i = 0; i < kCodes; ++i) names.insert(code_name(static_cast<Code>(i)));
   EXPECT_EQ(names.size(), static_cast<std::size_t>(kCodes));
   EXPECT_EQ(code_name(Code::kInvalidArgument), "invalid_argument");
@@ -30,6 +30,10 @@ TEST(NamesTest, EventKinds) {
   EXPECT_EQ(event_kind_name(EventKind::kDenied), "denied");
   EXPECT_EQ(event_kind_name(EventKind::kReset), "reset");
   EXPECT_EQ(event_kind_name(EventKind::kWouldDeny), "would_deny");
+  EXPECT_EQ(event_kind_name(EventKind::kCharged), "charged");
+  EXPECT_EQ(event_kind_name(EventKind::kReserved), "reserved");
+  EXPECT_EQ(event_kind_name(EventKind::kSettled), "settled");
+  EXPECT_EQ(event_kind_name(EventKind::kExpired), "expired");
 }
 
 TEST(NamesTest, VersionIsTheProjects) {

@@ -98,6 +98,10 @@ std::string_view code_name(Code code) noexcept {
       return "closed";
     case Code::kConflict:
       return "conflict";
+    case Code::kReservationNotFound:
+      return "reservation_not_found";
+    case Code::kReservationsFull:
+      return "reservations_full";
     case Code::kUnavailable:
       return "unavailable";
   }

@@ -10,6 +10,7 @@ Exit exit_of(Code code) noexcept {
     case Code::kLimitNotFound:
     case Code::kRequestIdConflict:
     case Code::kConflict:
+    case Code::kReservationNotFound:
       return Exit::kUsage;
     case Code::kDataDirLocked:
     case Code::kNotFound:
@@ -21,6 +22,7 @@ Exit exit_of(Code code) noexcept {
     case Code::kIoError:
     case Code::kClosed:
     case Code::kUnavailable:
+    case Code::kReservationsFull:
       return Exit::kFailed;
   }
   return Exit::kFailed;

@@ -298,7 +298,8 @@ Result<algorithm::State> SnapshotState::state_of(const Key& key) {
       }
       break;
     case Algorithm::kSlidingWindowCounter:
-      break;  // the original has none: its name is refused where the limit is read
+    case Algorithm::kConcurrency:
+      break;  // the original has none: their names are refused where the limit is read
     case Algorithm::kSlidingWindowLog: {
       algorithm::SlidingLog log = algorithm::SlidingLog::fresh();
       for (const algorithm::Run& run : key.runs) {

@@ -86,6 +86,8 @@ class Model {
         return window_ended(at) ? 0 : window().count;
       case Algorithm::kSlidingWindowCounter:
         return counted(pair_at(at), at);
+      case Algorithm::kConcurrency:
+        break;
     }
     return 0;
   }
@@ -257,6 +259,8 @@ class Model {
         return shortest([&](Int128 wait) { return window_ended(at + wait); });
       case Algorithm::kSlidingWindowCounter:
         return shortest([&](Int128 wait) { return pair_at(at + wait).count + pair_at(at + wait).before == 0; });
+      case Algorithm::kConcurrency:
+        break;
     }
     return Nanos::zero();
   }
