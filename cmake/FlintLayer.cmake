@@ -1,5 +1,5 @@
-# flint_compile_fast(TARGET): for what only tests run. Most of a cold build is spent on them, and at -O1 they take half of
-# the time that they take at -O2.
+# flint_compile_fast(TARGET): for what only tests run. A cold build spends most of its time on them, and at -O1 they
+# take half of the time that they take at -O2.
 function(flint_compile_fast target)
   if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
     target_compile_options(${target} PRIVATE -O1)

@@ -32,7 +32,7 @@ class LimitNotConfigured(FlintError):
 
 
 class ReservationNotFound(FlintError):
-    """No reservation of this name is known: it never was, or it was settled or has expired more than ten minutes ago."""
+    """No reservation of this name is known: it never was, or was settled or has expired more than ten minutes ago."""
 
 
 class StorageError(FlintError):

@@ -6,9 +6,7 @@
 #include <boost/container/static_vector.hpp>
 #include <span>
 
-#include "base/arithmetic.h"
 #include "base/assert.h"
-#include "base/calendar.h"
 
 namespace flint::limiter {
 namespace {
@@ -30,10 +28,6 @@ storage::StoreOptions store_options(const Options& options, storage::StoreOption
 }
 
 }  // namespace
-
-std::uint64_t ceil_ms(Nanos time) noexcept {
-  return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
-}
 
 Result<std::unique_ptr<Engine>> Engine::open(std::unique_ptr<io::Directory> directory, const Options& options,
                                              const storage::StoreOptions& tuning) {
@@ -74,70 +68,6 @@ Engine::~Engine() {
     static_cast<void>(close());
   }
 }
-
-WallTime shown_reset(const Moment& at, Nanos after) noexcept {
-  using std::chrono::milliseconds;
-  const WallTime reset_at = base::saturating_add(at.wall, after);
-  // The end of the time line cannot be rounded up.
-  if (reset_at > WallTime::max() - milliseconds(1)) return std::chrono::floor<milliseconds>(reset_at);
-  return std::chrono::ceil<milliseconds>(reset_at);
-}
-
-/// In place: a check of two windows is to take at most half as long again as one of one, and this is most of it.
-std::vector<WindowStatus> shown_windows(const Limit& limit, const algorithm::WindowOutcomes* each, const Moment& at) {
-  std::vector<WindowStatus> windows;
-  windows.reserve(limit.window_count());
-  for (std::size_t i = 0; i < limit.window_count(); ++i) {
-    const Limit& window = limit.window(i);
-    WindowStatus& shown = windows.emplace_back();
-    shown.limit.rate = window.rate;
-    shown.limit.per = window.per;
-    shown.limit.algorithm = window.algorithm;
-    shown.limit.burst = window.burst;
-    if (window.align != Align::kNone) {
-      shown.limit.align = window.align;
-      shown.limit.timezone = window.timezone;
-    }
-    shown.remaining = each == nullptr ? window.capacity() : each->verdicts[i].remaining;
-    const Nanos reset_after = each == nullptr ? Nanos(0) : each->verdicts[i].reset_after;
-    shown.reset_at = shown_reset(at, reset_after);
-    shown.reset_after_ms = ceil_ms(reset_after);
-    shown.retry_after_ms = each == nullptr ? 0 : ceil_ms(each->verdicts[i].retry_after);
-  }
-  return windows;
-}
-
-namespace {
-
-/// The first time zone of a limit that this machine does not know; empty if there is none.
-std::string unknown_timezone(const Limit& limit) {
-  for (std::size_t i = 0; i < limit.window_count(); ++i) {
-    const std::string& timezone = limit.window(i).timezone;
-    if (!timezone.empty() && !base::is_known_timezone(timezone)) [[unlikely]]
-      return timezone;
-  }
-  return {};
-}
-
-std::shared_ptr<const DecisionDetails> all_details(const Limit& limit, const algorithm::Outcome& outcome,
-                                                   const Moment& at) {
-  DecisionDetails details;
-  if (!outcome.allowed) details.unknown_timezone = unknown_timezone(limit);
-  if (outcome.windows != nullptr) details.windows = shown_windows(limit, outcome.windows, at);
-  if (details.unknown_timezone.empty() && details.windows.empty()) return nullptr;
-  return std::make_shared<const DecisionDetails>(std::move(details));
-}
-
-/// Inline, and the rest not: few limits have any.
-inline std::shared_ptr<const DecisionDetails> details(const Limit& limit, const algorithm::Outcome& outcome,
-                                                      const Moment& at) {
-  const bool has_calendar = limit.align != Align::kNone;
-  if (outcome.windows == nullptr && !has_calendar && limit.further.empty()) [[likely]]
-    return nullptr;
-  return all_details(limit, outcome, at);
-}
-
-}  // namespace
 
 Status Engine::check_open() const {
   if (!is_ours()) [[unlikely]]

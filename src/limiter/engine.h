@@ -14,6 +14,7 @@
 #include "limiter/limiter_clock.h"
 #include "limiter/limiter_state.h"
 #include "limiter/pending_denials.h"
+#include "limiter/shown.h"
 #include "storage/store.h"
 
 namespace flint::limiter {
@@ -336,11 +337,5 @@ class Engine {
 [[nodiscard]] Status misplaced_star(std::string_view key);
 /// A burst that says what is so anyway is left out, so that one rule has one form.
 [[nodiscard]] Limit normalized(Limit limit) noexcept;
-[[nodiscard]] std::uint64_t ceil_ms(Nanos time) noexcept;
-/// A reset_at as users see it.
-[[nodiscard]] WallTime shown_reset(const Moment& at, Nanos after) noexcept;
-/// Each window of a limit that has several, as users see it; `each` is null where nothing is in use.
-[[nodiscard]] std::vector<WindowStatus> shown_windows(const Limit& limit, const algorithm::WindowOutcomes* each,
-                                                      const Moment& at);
 
 }  // namespace flint::limiter
