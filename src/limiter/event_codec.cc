@@ -1,5 +1,7 @@
 #include "limiter/event_codec.h"
 
+#include <utility>
+
 #include "base/arithmetic.h"
 #include "base/assert.h"
 
@@ -81,6 +83,7 @@ bool read_item(base::Reader& in, LogEvent& event) {
   if (!read_head(in, event.at, item, windows)) return false;
   switch (event.type) {
     case EventType::kConfigured:
+      event.has_limit = true;
       return event.items.size() == 1 && read_configured(in, event, windows);
     case EventType::kAllowed:
       item.cost = in.varint();
@@ -92,6 +95,7 @@ bool read_item(base::Reader& in, LogEvent& event) {
     case EventType::kWouldDeny:
       return item.denials.count > 0 && windows == 0;
     case EventType::kModeChanged:
+      event.has_limit = true;
       return event.items.size() == 1 && windows == 0 && read_mode(in, event.mode) && read_whole_limit(in, event.limit);
     case EventType::kTime:
     case EventType::kClock:
@@ -260,7 +264,7 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   event.part.reset();
   event.items.clear();
   event.key = {};
-  if (event.limit.rate != 0) event.limit = {};
+  if (std::exchange(event.has_limit, false)) event.limit = {};
   event.mode = Mode::kEnforce;
   event.ruled.clear();
   event.forgotten.clear();

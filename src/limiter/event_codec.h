@@ -102,8 +102,9 @@ struct LogEvent {
   BootTime boot = {};
   /// kConfigured only; lives as long as the payload that was decoded.
   std::string_view key;
-  /// kConfigured and kModeChanged.
+  /// kConfigured and kModeChanged; else as it is made.
   Limit limit;
+  bool has_limit = false;
   Mode mode = Mode::kEnforce;
   /// kAllowedByRules and kForgotten, in place of `items`; kPattern.
   std::vector<RuledItem> ruled = {};

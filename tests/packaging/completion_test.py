@@ -113,7 +113,8 @@ class Completion:
         expected = {}
         for command in COMMANDS:
             for option in command.options.keys() - GLOBAL.keys():
-                if command.options[option] and command.options[option] not in ("N", "TIME"):
+                value = command.options[option]
+                if value and value not in ("N", "TIME", "FILE"):
                     expected[(*command.words, option, "")] = command.words_of(option)
         self.assertIn({"always", "batch"}, expected.values())
         self.check(expected)
@@ -129,7 +130,10 @@ class Completion:
     def test_files_and_folders(self):
         files = {"a-file", "a-folder"} if isinstance(self.shell, Bash) else {"files"}
         folders = files - {"a-file"}
-        self.check({("--token-file", ""): files, ("limit", "list", "--data-dir", ""): folders})
+        of_options = {(*command.words, option, ""): files for command in COMMANDS
+                      for option, value in command.options.items() if value == "FILE"}
+        self.assertIn(("server", "start", "--config", ""), of_options)
+        self.check({("--token-file", ""): files, ("limit", "list", "--data-dir", ""): folders, **of_options})
 
     def test_nothing_where_anything_may_stand(self):
         self.check({
