@@ -2,71 +2,25 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
-
-#include "base/utf8.h"
 
 namespace flint::cli {
 namespace {
 
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t size = 1;
-};
-
-/// The first code point of valid UTF-8 that is not empty.
-CodePoint decode(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
-  const char32_t lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  char32_t value = lead & (0x7fU >> size);
-  for (std::size_t i = 1; i < size; ++i) value = (value << 6) | (byte(i) & 0x3fU);
-  return {value, size};
-}
-
-struct Range {
-  char32_t first;
-  char32_t last;
-};
-
-template <std::size_t kSize>
-bool within(const std::array<Range, kSize>& ranges, char32_t value) {
-  return std::any_of(ranges.begin(), ranges.end(),
-                     [&](const Range& range) { return value >= range.first && value <= range.last; });
-}
-
-/// Characters that a reader cannot see or takes for something else: control, format and default-ignorable characters,
-/// every blank but the space, separators, noncharacters. A key is arbitrary text from users, and without this it could
-/// move the cursor, recolour the terminal, or look like another key.
-bool is_deceptive(char32_t value) {
-  constexpr std::array<Range, 29> kRanges = {{
-      {0x00, 0x1f},       {0x7f, 0xa0},       {0xad, 0xad},       {0x34f, 0x34f},     {0x600, 0x605},
-      {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},     {0x8e2, 0x8e2},
-      {0x115f, 0x1160},   {0x1680, 0x1680},   {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x2000, 0x200f},
-      {0x2028, 0x202f},   {0x205f, 0x206f},   {0x2800, 0x2800},   {0x3000, 0x3000},   {0x3164, 0x3164},
-      {0xfdd0, 0xfdef},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},
-      {0x110bd, 0x110cd}, {0x13430, 0x1345f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
-  }};
-  // The ends of all planes, and plane 14 with its tags and variation selectors.
-  return within(kRanges, value) || (value & 0xfffe) == 0xfffe || (value >> 16) == 0xe;
-}
-
 std::size_t columns_of(char32_t value) {
   // The blocks that matter in practice, not the whole of Unicode's width tables.
-  constexpr std::array<Range, 2> kCombining = {{{0x300, 0x36f}, {0xfe00, 0xfe0f}}};
-  constexpr std::array<Range, 9> kWide = {{{0x1100, 0x115f},
-                                           {0x2e80, 0xa4cf},
-                                           {0xac00, 0xd7a3},
-                                           {0xf900, 0xfaff},
-                                           {0xfe30, 0xfe6f},
-                                           {0xff00, 0xff60},
-                                           {0xffe0, 0xffe6},
-                                           {0x1f300, 0x1faff},
-                                           {0x20000, 0x3fffd}}};
+  constexpr std::array<base::CodePointRange, 2> kCombining = {{{0x300, 0x36f}, {0xfe00, 0xfe0f}}};
+  constexpr std::array<base::CodePointRange, 9> kWide = {{{0x1100, 0x115f},
+                                                          {0x2e80, 0xa4cf},
+                                                          {0xac00, 0xd7a3},
+                                                          {0xf900, 0xfaff},
+                                                          {0xfe30, 0xfe6f},
+                                                          {0xff00, 0xff60},
+                                                          {0xffe0, 0xffe6},
+                                                          {0x1f300, 0x1faff},
+                                                          {0x20000, 0x3fffd}}};
   if (value < 0x300) return 1;
-  if (within(kCombining, value)) return 0;
-  return within(kWide, value) ? 2 : 1;
+  if (base::within(kCombining, value)) return 0;
+  return base::within(kWide, value) ? 2 : 1;
 }
 
 struct Unit {
@@ -75,68 +29,12 @@ struct Unit {
 };
 constexpr std::array<Unit, 4> kUnits = {{{86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}}};
 
-std::string one_decimal(std::uint64_t tenths) {
-  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
-}
-
 }  // namespace
-
-std::string printable(std::string_view text) {
-  std::string out;
-  std::array<char, 16> escape{};
-  while (!text.empty()) {
-    std::string_view valid = text.substr(0, base::find_invalid_utf8(text));
-    text.remove_prefix(valid.size());
-    while (!valid.empty()) {
-      const CodePoint point = decode(valid);
-      if (is_deceptive(point.value)) {
-        const char* form = point.value > 0xffff ? "\\U%08x" : "\\u%04x";
-        (void)std::snprintf(escape.data(), escape.size(), form, static_cast<unsigned>(point.value));
-        out += escape.data();
-      } else {
-        out += valid.substr(0, point.size);
-      }
-      valid.remove_prefix(point.size);
-    }
-    if (text.empty()) break;
-    (void)std::snprintf(escape.data(), escape.size(), "\\x%02x", static_cast<unsigned char>(text.front()));
-    out += escape.data();
-    text.remove_prefix(1);
-  }
-  return out;
-}
-
-std::string quote(std::string_view text) { return "\"" + printable(text) + "\""; }
-
-std::string quote_given(std::string_view text) {
-  constexpr std::size_t kLongest = 64;
-  if (text.size() <= kLongest) return quote(text);
-  std::size_t end = kLongest;
-  const auto continues = [&] { return (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U; };
-  while (end > 0 && continues()) --end;
-  return quote(text.substr(0, end)) + "... (" + std::to_string(text.size()) + " bytes)";
-}
-
-std::string shell_word(std::string_view text) {
-  const bool plain = !text.empty() && text.find_first_not_of(
-                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                          "0123456789_-.,:/@%+=") == std::string_view::npos;
-  if (plain) return std::string(text);
-  std::string out = "'";
-  for (const char c : printable(text)) {
-    if (c == '\'') {
-      out += "'\\''";
-    } else {
-      out += c;
-    }
-  }
-  return out + "'";
-}
 
 std::size_t display_width(std::string_view text) noexcept {
   std::size_t width = 0;
   while (!text.empty()) {
-    const CodePoint point = decode(text);
+    const base::CodePoint point = base::first_code_point(text);
     width += columns_of(point.value);
     text.remove_prefix(point.size);
   }
@@ -147,7 +45,7 @@ std::size_t display_width(std::string_view text) noexcept {
 std::string wait_text(std::uint64_t millis) {
   if (millis < 1'000) return std::to_string(millis) + " ms";
   const std::uint64_t tenths = millis / 100 + (millis % 100 != 0 ? 1 : 0);
-  if (tenths < 600) return one_decimal(tenths) + " s";
+  if (tenths < 600) return base::one_decimal(tenths) + " s";
   for (std::size_t i = 0; i + 1 < kUnits.size(); ++i) {
     const Unit& big = kUnits[i];
     const Unit& small = kUnits[i + 1];
@@ -158,19 +56,7 @@ std::string wait_text(std::uint64_t millis) {
     if (smalls % ratio != 0) out += " " + std::to_string(smalls % ratio) + " " + std::string(small.name);
     return out;
   }
-  return one_decimal(tenths) + " s";
-}
-
-std::string bytes_text(std::uint64_t bytes) {
-  constexpr std::array<std::string_view, 4> kNames = {"KiB", "MiB", "GiB", "TiB"};
-  if (bytes < 1024) return std::to_string(bytes) + " B";
-  std::size_t name = 0;
-  std::uint64_t unit = 1024;
-  while (name + 1 < kNames.size() && bytes / 1024 >= unit) {
-    unit *= 1024;
-    ++name;
-  }
-  return one_decimal(bytes / unit * 10 + bytes % unit * 10 / unit) + " " + std::string(kNames[name]);
+  return base::one_decimal(tenths) + " s";
 }
 
 std::string Style::paint(std::string_view sequence, std::string_view text) const {

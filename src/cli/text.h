@@ -7,31 +7,22 @@
 #include <utility>
 #include <vector>
 
+#include "base/display.h"
+
 /// Text for people: nothing here is read by a program.
 namespace flint::cli {
 
-/// `text` with everything that a terminal would act on, that reorders its surroundings, or that nobody can see, written
-/// as an escape: control characters, directional marks, characters without a shape, every blank but the space, and
-/// bytes that are not UTF-8.
-[[nodiscard]] std::string printable(std::string_view text);
-
-/// printable() between double quotes.
-[[nodiscard]] std::string quote(std::string_view text);
-
-/// quote() for what was given wrongly: of a long text only the beginning, and how long it is.
-[[nodiscard]] std::string quote_given(std::string_view text);
-
-/// As it has to be typed in a shell to arrive as one argument.
-[[nodiscard]] std::string shell_word(std::string_view text);
+using base::bytes_text;
+using base::printable;
+using base::quote;
+using base::quote_given;
+using base::shell_word;
 
 /// Columns that the result of printable() takes on a terminal.
 [[nodiscard]] std::size_t display_width(std::string_view text) noexcept;
 
 /// For how long to wait: `250 ms`, `1.8 s`, `5 m 3 s`, `2 h 10 m`, `3 d 4 h`. Rounded up, so that it is never too soon.
 [[nodiscard]] std::string wait_text(std::uint64_t millis);
-
-/// `812 B`, `1.5 KiB`, `32.0 MiB`.
-[[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 
 /// Colours, or none.
 class Style {
