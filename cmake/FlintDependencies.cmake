@@ -1,6 +1,7 @@
 # What Flint is built from, found once for all layers. All of it is in Debian 12 (packaging/debian-packages.txt).
 find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(OpenSSL 3 REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(date 3 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)

@@ -29,6 +29,8 @@ This package holds the flint command and a systemd service, which does not
 start by itself.")
 # adduser: its postinst.
 set(CPACK_DEBIAN_COMMAND_PACKAGE_DEPENDS "adduser, tzdata")
+# The authorities that the system trusts, for --server https://...
+set(CPACK_DEBIAN_COMMAND_PACKAGE_RECOMMENDS ca-certificates)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_CONTROL_EXTRA
   "${flint_debian_dir}/postinst;${flint_debian_dir}/prerm;${flint_debian_dir}/postrm")

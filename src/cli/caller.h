@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "api/exchange.h"
+#include "client/connection.h"
 #include "flint/status.h"
 
 namespace flint::cli {
@@ -19,11 +20,7 @@ struct Call {
   std::string body;
 };
 
-struct Answer {
-  /// An HTTP status.
-  int status = 200;
-  std::string body;
-};
+using client::Answer;
 
 /// What a command may do to the data directory that answers it.
 enum class Access : std::uint8_t {

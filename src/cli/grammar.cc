@@ -18,9 +18,12 @@ constexpr std::size_t kMaxLimitWords = 100;
 
 constexpr std::array kGlobalOptions = std::to_array<OptionSpec>({
     {"--data-dir", "DIR", "the data directory (default .flint); a server that holds it answers"},
-    {"--server", "URL", "ask the server at http://HOST:PORT or unix:PATH instead"},
+    {"--server", "URL", "ask the server at http://HOST:PORT, https://HOST or unix:PATH instead"},
     {"--token", "T", "the server's token; prefer FLINT_SERVER_TOKEN or --token-file"},
     {"--token-file", "FILE", "a file that holds the token"},
+    {"--ca", "FILE", "https: who may have issued the server's certificate, instead of the system's list"},
+    {"--cert", "FILE", "https: a certificate of this client, for a server that asks for one"},
+    {"--key", "FILE", "its key, if that is not in the same file"},
     {"--timeout", "TIME", "how long to wait for a server, such as 500ms or 30s (default 10s)"},
     {"--lock-timeout", "TIME",
      "how long to wait while another process holds the directory; 0 does not wait (default 10s)"},

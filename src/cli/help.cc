@@ -18,6 +18,8 @@ constexpr std::string_view kEnvironment =
     "  FLINT_DATA_DIR      as --data-dir\n"
     "  FLINT_SERVER        as --server\n"
     "  FLINT_SERVER_TOKEN  as --token, but not visible in the process list\n"
+    "  FLINT_SERVER_CA, FLINT_SERVER_CERT, FLINT_SERVER_KEY\n"
+    "                      as --ca, --cert and --key\n"
     "  NO_COLOR            when set, no colours\n";
 
 constexpr std::string_view kExitCodes =

@@ -1,24 +1,25 @@
 #pragma once
 
-#include <chrono>
 #include <memory>
-#include <string>
 
 #include "cli/caller.h"
-#include "cli/endpoint.h"
+#include "client/connection.h"
+#include "client/endpoint.h"
 
 namespace flint::cli {
 
-struct HttpOptions {
-  /// If empty, none is sent. A Unix socket gets it only after asking for one.
-  std::string token;
-  /// The time for each complete answer.
-  std::chrono::milliseconds timeout{10'000};
-};
+using client::Endpoint;
+using client::parse_server_url;
+using client::unix_endpoint;
+using HttpOptions = client::ConnectionOptions;
 
-/// Connects to a server. Fails with kUnavailable if that fails or takes too long, and with kPermission if the process
-/// at the other end of a Unix socket may not be trusted (SocketPlace::check_peer). An answer above 64 MiB is
-/// kUnavailable.
+/// What the command's messages call the parameters of a connection.
+inline constexpr client::Names kOptionNames{.server = "--server and FLINT_SERVER",
+                                            .fewer = " with --limit",
+                                            .ca = "--ca or FLINT_SERVER_CA",
+                                            .cert = "--cert and --key"};
+
+/// Connects to a server, and fails as client::Connector::connect() does.
 Result<std::unique_ptr<Caller>> connect_http(const Endpoint& endpoint, const HttpOptions& options);
 
 }  // namespace flint::cli

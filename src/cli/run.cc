@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/json.h"
-#include "cli/unix_peer.h"
+#include "client/unix_peer.h"
 #include "flint/version.h"
 
 namespace flint::cli {
@@ -61,9 +61,9 @@ void warn_of_others(Session& session) {
   const Target& target = session.target();
   std::optional<std::string> warning;
   if (!target.server) {
-    warning = data_dir_warning(target.data_dir);
+    warning = client::data_dir_warning(target.data_dir);
   } else if (!target.server->socket_path.empty()) {
-    warning = socket_warning(target.server->socket_path);
+    warning = client::socket_warning(target.server->socket_path);
   }
   if (warning) session.warn(*warning);
 }

@@ -97,10 +97,12 @@ Exit Session::refuse(const Answer& answer, std::string_view from, const Explain&
   const json::value& error = member(document, "error");
   const json::value& code = member(document, "code");
   if (!error.is_string() || !code.is_string()) {
+    const std::string advice = client::advice_on_stranger(answer, kOptionNames);
     return fail({Code::kUnavailable, "The answer of " + std::string(from) + " was HTTP " +
-                                         std::to_string(answer.status) +
-                                         " without a Flint error. Check that "
-                                         "--server and FLINT_SERVER name a Flint server."});
+                                         std::to_string(answer.status) + " without a Flint error." +
+                                         (advice.empty() ? std::string(" Check that --server and FLINT_SERVER name a "
+                                                                       "Flint server.")
+                                                         : advice)});
   }
   print_error(answer.body);
   const std::string line = explain ? explain(shown(error)) : "";

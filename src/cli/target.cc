@@ -22,6 +22,8 @@ namespace {
 
 using base::invalid;
 
+using namespace std::string_view_literals;
+
 constexpr std::string_view kDefaultDataDir = ".flint";
 
 /// The file may be a pipe: a shell makes one of `<(pass show flint)`. It is read once and not measured first, with a
@@ -70,6 +72,27 @@ Result<std::chrono::milliseconds> choose_timeout(const Invocation& invocation) {
                    ".");
   }
   return std::chrono::duration_cast<std::chrono::milliseconds>(*period);
+}
+
+/// An option counts where it can have an effect, or is an error; a variable is for the servers that it fits.
+Result<client::TlsOptions> choose_tls(const Invocation& invocation, const Environment& environment, bool tls) {
+  if (!tls) {
+    for (const std::string_view name : {"--ca"sv, "--cert"sv, "--key"sv}) {
+      if (!invocation.has(name)) continue;
+      return invalid(std::string(name) + " is for a server at https://. Give --server https://HOST with it.");
+    }
+    return client::TlsOptions();
+  }
+  const auto file = [&](std::string_view option, std::string_view variable) {
+    const auto given = invocation.option(option);
+    return given ? std::string(*given) : environment(variable).value_or("");
+  };
+  client::TlsOptions chosen{.ca_file = file("--ca", "FLINT_SERVER_CA"),
+                            .cert_file = file("--cert", "FLINT_SERVER_CERT"),
+                            .key_file = file("--key", "FLINT_SERVER_KEY")};
+  // A certificate of the command line goes with a key of the command line, if any: it may hold its own.
+  if (invocation.has("--cert") && !invocation.has("--key")) chosen.key_file.clear();
+  return chosen;
 }
 
 Result<std::chrono::milliseconds> choose_lock_timeout(const Invocation& invocation) {
@@ -134,6 +157,9 @@ Result<Target> choose_target(const Invocation& invocation, const Environment& en
   Result<std::chrono::milliseconds> timeout = choose_timeout(invocation);
   if (!timeout.ok()) return timeout.status();
   target.http.timeout = *timeout;
+  Result<client::TlsOptions> tls = choose_tls(invocation, environment, target.server && target.server->tls);
+  if (!tls.ok()) return tls.status();
+  target.http.tls = std::move(*tls);
   Result<std::chrono::milliseconds> lock_timeout = choose_lock_timeout(invocation);
   if (!lock_timeout.ok()) return lock_timeout.status();
   target.lock_timeout = *lock_timeout;
@@ -142,7 +168,7 @@ Result<Target> choose_target(const Invocation& invocation, const Environment& en
 
 Result<std::unique_ptr<Caller>> reach_holder(const Target& target, const ConnectServer& connect_server) {
   // Without the token: the directory may be another user's, who could put a socket there to collect it.
-  return connect_server(unix_endpoint(target.data_dir + "/flint.sock"), {.token = {}, .timeout = target.http.timeout});
+  return connect_server(unix_endpoint(target.data_dir + "/flint.sock"), {.timeout = target.http.timeout});
 }
 
 /// The lock decides who answers: its holder knows the current state. So the directory is opened first, and the socket

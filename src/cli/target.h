@@ -10,7 +10,6 @@
 #include "api/tokens.h"
 #include "cli/caller.h"
 #include "cli/command.h"
-#include "cli/endpoint.h"
 #include "cli/environment.h"
 #include "cli/http_caller.h"
 #include "flint/status.h"

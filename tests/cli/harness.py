@@ -16,7 +16,8 @@ from pathlib import Path
 FLINT = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else None
 DONE, DENIED, USAGE, FAILED = 0, 1, 2, 3
 DEADLINE = 60
-OWN_VARIABLES = {"FLINT_DATA_DIR", "FLINT_SERVER", "FLINT_SERVER_TOKEN", "NO_COLOR"}
+OWN_VARIABLES = {"FLINT_DATA_DIR", "FLINT_SERVER", "FLINT_SERVER_TOKEN", "FLINT_SERVER_CA", "FLINT_SERVER_CERT",
+                 "FLINT_SERVER_KEY", "NO_COLOR"}
 
 
 def environment(extra=None):

@@ -59,7 +59,7 @@ class UsageTest(FlintTest):
         self.usage("limit", "list", words=["FLINT_DATA_DIR", "FLINT_SERVER"],
                    env={"FLINT_DATA_DIR": "d", "FLINT_SERVER": "http://h"})
         self.usage("--data-dir", "", "limit", "list", words=["--data-dir"])
-        for url in ("127.0.0.1:7878", "https://h", "http://", "http://h:0", "http://h:port", "http://h/path", "unix:"):
+        for url in ("127.0.0.1:7878", "http://", "https://h:0", "http://h:port", "http://h/a?b", "unix:"):
             self.usage("--server", url, "limit", "list", words=["http://HOST:PORT"])
         self.usage("--server", "http://h", "server", "start", words=["--data-dir"])
         self.usage("--server", "http://h", "doctor", "--repair", words=["--repair"])

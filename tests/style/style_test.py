@@ -19,6 +19,7 @@ LAYERS = {
     "algorithm": {"base"},
     "storage": {"base", "io"},
     "limiter": {"base", "io", "algorithm", "storage"},
+    "client": {"base"},
     "backend": {"base", "limiter"},
     "api": {"base", "backend"},
     "net": {"base"},
@@ -26,7 +27,7 @@ LAYERS = {
     "server": {"base", "backend", "api", "net", "http", "config"},
     "original": {"base", "io", "algorithm", "limiter", "api"},
     "config": {"base", "api"},
-    "cli": {"base", "backend", "api", "server", "original", "config"},
+    "cli": {"base", "client", "backend", "api", "server", "original", "config"},
     # For tests, fuzzing and benchmarks: no program and no library has any of it.
     "testing": {"base", "io", "algorithm", "storage", "limiter", "backend", "api", "original", "net", "http",
                 "server"},

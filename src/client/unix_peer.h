@@ -10,7 +10,7 @@
 #include "flint/status.h"
 
 /// Which users the command trusts on this machine: its own, root, and the owner of the given directory.
-namespace flint::cli {
+namespace flint::client {
 
 /// The location of a Unix socket. Keeps its directory open, so that the directory that was checked is the one used.
 class SocketPlace {
@@ -40,4 +40,4 @@ class SocketPlace {
 /// The same for the directory of a socket, whose owner may listen there.
 [[nodiscard]] std::optional<std::string> socket_warning(const std::string& socket_path);
 
-}  // namespace flint::cli
+}  // namespace flint::client

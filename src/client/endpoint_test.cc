@@ -1,9 +1,9 @@
-#include "cli/endpoint.h"
+#include "client/endpoint.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace flint::cli {
+namespace flint::client {
 namespace {
 
 using ::testing::HasSubstr;
@@ -25,9 +25,28 @@ TEST(ParseServerUrl, TakesTcpAndUnixSockets) {
   ASSERT_TRUE(named.ok());
   EXPECT_EQ(named->port, "80");
 
+  EXPECT_FALSE(named->tls);
+
   const auto socket = parse_server_url("unix:run/my flint.sock");
   ASSERT_TRUE(socket.ok());
   EXPECT_EQ(socket->socket_path, "run/my flint.sock");
+}
+
+TEST(ParseServerUrl, TakesTlsAndThePathOfAProxy) {
+  const auto secure = parse_server_url("https://limits.example/team/flint/");
+  ASSERT_TRUE(secure.ok());
+  EXPECT_EQ(secure->text, "https://limits.example/team/flint");
+  EXPECT_TRUE(secure->tls);
+  EXPECT_EQ(secure->host, "limits.example");
+  EXPECT_EQ(secure->port, "443");
+  EXPECT_EQ(secure->prefix, "/team/flint");
+
+  const auto plain = parse_server_url("http://[::1]:81/f%20g");
+  ASSERT_TRUE(plain.ok());
+  EXPECT_FALSE(plain->tls);
+  EXPECT_EQ(plain->host, "::1");
+  EXPECT_EQ(plain->port, "81");
+  EXPECT_EQ(plain->prefix, "/f%20g");
 }
 
 TEST(ParseServerUrl, RefusesTheRestAndSaysWhatToWrite) {
@@ -42,7 +61,15 @@ TEST(ParseServerUrl, RefusesTheRestAndSaysWhatToWrite) {
                           "http://a:65536",
                           "http://a:-1",
                           "http://a:8o",
-                          "http://a/b",
+                          "http://a//",
+                          "http://a//b",
+                          "http://a/..",
+                          "http://a/./b",
+                          "http://a/b c",
+                          "http://a/b?c",
+                          "https://a/b#c",
+                          "https://",
+                          "https://a:0",
                           "http://a?b",
                           "http://u@a",
                           "http://::1",
@@ -50,8 +77,7 @@ TEST(ParseServerUrl, RefusesTheRestAndSaysWhatToWrite) {
                           "http://[::1]x:80",
                           "http://a b",
                           "http://a\r\nX: y",
-                          "unix:",
-                          "https://a"}) {
+                          "unix:"}) {
     const auto parsed = parse_server_url(url);
     ASSERT_FALSE(parsed.ok()) << url;
     EXPECT_EQ(parsed.code(), Code::kInvalidArgument);
@@ -60,4 +86,4 @@ TEST(ParseServerUrl, RefusesTheRestAndSaysWhatToWrite) {
 }
 
 }  // namespace
-}  // namespace flint::cli
+}  // namespace flint::client

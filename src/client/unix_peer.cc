@@ -1,4 +1,4 @@
-#include "cli/unix_peer.h"
+#include "client/unix_peer.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -10,10 +10,14 @@
 #include <system_error>
 #include <utility>
 
-#include "cli/text.h"
+#include "base/display.h"
 
-namespace flint::cli {
+namespace flint::client {
 namespace {
+
+using base::quote;
+using base::quote_given;
+using base::shell_word;
 
 constexpr uid_t kRoot = 0;
 
@@ -86,4 +90,4 @@ std::optional<std::string> socket_warning(const std::string& socket_path) {
   return owner_warning(directory, status.st_uid);
 }
 
-}  // namespace flint::cli
+}  // namespace flint::client
