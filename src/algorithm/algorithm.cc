@@ -14,15 +14,15 @@ namespace {
 }
 
 /// Calls `visit` with the state of one window and with its limit.
-template <typename Visit>
-auto with_window(const State& state, const Limit& limit, std::size_t index, const Visit& visit) {
+template <typename AnyState, typename Visit>
+auto with_window(AnyState& state, const Limit& limit, std::size_t index, const Visit& visit) {
   const Limit& window = limit.window(index);
-  const auto apply = [&](const auto& s) { return visit(s, window); };
-  if (const auto* windows = std::get_if<Windows>(&state)) return with_state(windows->states[index], window, apply);
+  const auto apply = [&](auto& s) { return visit(s, window); };
+  if (auto* windows = std::get_if<Windows>(&state)) return with_state(windows->states[index], window, apply);
   return with_state(state, window, apply);
 }
 
-[[nodiscard]] Run in_use(const State& state, const Limit& limit, std::size_t index, Time now) {
+[[nodiscard]] Run run_in_use(const State& state, const Limit& limit, std::size_t index, Time now) {
   return with_window(state, limit, index, [&](const auto& s, const Limit& window) { return s.in_use(window, now); });
 }
 
@@ -31,7 +31,7 @@ auto with_window(const State& state, const Limit& limit, std::size_t index, cons
   std::size_t most = 0;
   for (std::size_t i = 0; i < from.window_count(); ++i) {
     if (base::is_same_window(from.window(i), to)) return i;
-    if (i > 0 && in_use(state, from, i, now).cost > in_use(state, from, most, now).cost) most = i;
+    if (i > 0 && run_in_use(state, from, i, now).cost > run_in_use(state, from, most, now).cost) most = i;
   }
   return most;
 }
@@ -43,7 +43,7 @@ auto with_window(const State& state, const Limit& limit, std::size_t index, cons
 }
 
 [[nodiscard]] WindowState succeed_window(const State& state, const Limit& from, const Limit& to, Time now) {
-  const Run run = in_use(state, from, source_of(state, from, to, now), now);
+  const Run run = run_in_use(state, from, source_of(state, from, to, now), now);
   return holding({run.time, std::min(run.cost, to.capacity())}, to);
 }
 
@@ -124,6 +124,53 @@ void consume(State& state, const Limit& limit, Units cost, Now now, const Outcom
   if (auto* windows = std::get_if<Windows>(&state)) [[unlikely]]
     return windows->consume(limit, now, allowed);
   with_state(state, limit, [&](auto& s) { s.consume(limit, cost, now, allowed); });
+}
+
+Units in_use(const State& state, const Limit& limit, std::size_t window, Time now) {
+  return run_in_use(state, limit, window, now).cost;
+}
+
+Units most_given_back(const State& state, const Limit& limit, std::size_t window, Time now) {
+  return with_window(state, limit, window, [&]<typename Type>(const Type& s, const Limit& of) -> Units {
+    if constexpr (std::is_same_v<Type, TokenBucket>) return s.whole_in_use(of, now);
+    return UINT64_MAX;
+  });
+}
+
+Outcome given_back(const State& state, const Limit& limit, std::span<Units> units, Time charged_at, Now now,
+                   WindowSpace& space) {
+  FLINT_ASSERT(units.size() == limit.window_count());
+  const auto outcome = [&](std::size_t window) {
+    return with_window(state, limit, window, [&]<typename Type>(const Type& s, const Limit& of) -> Outcome {
+      if constexpr (std::is_same_v<Type, SlidingLog>) {
+        const RecordedState after = s.given_back(of, units[window], charged_at, now);
+        const View view = s.view_without(of, units[window], charged_at, now);
+        return {{true, view.remaining, view.reset_after, Nanos::zero()}, after};
+      } else {
+        Type next = s;
+        units[window] = next.give_back(of, units[window], charged_at, now);
+        const View view = next.view(of, now);
+        return {{true, view.remaining, view.reset_after, Nanos::zero()}, next.describe(of, now)};
+      }
+    });
+  };
+  if (limit.further.empty()) return outcome(0);
+  WindowOutcomes& each = space.add();
+  each.after.count = static_cast<std::uint8_t>(limit.window_count());
+  each.shown = 0;
+  for (std::size_t i = 0; i < limit.window_count(); ++i) {
+    const Outcome one = outcome(i);
+    each.verdicts[i] = one;
+    each.after.states[i] = one.after;
+    each.after.sources[i] = static_cast<std::uint8_t>(log_of(state, i) == nullptr ? 0 : i + 1);
+    if (one.remaining < each.verdicts[each.shown].remaining) each.shown = static_cast<std::uint8_t>(i);
+  }
+  return {each.verdicts[each.shown], {.windows = &each.after}, &each};
+}
+
+bool keeps_units(const State& state, const Limit& from, const Limit& to, Time now) {
+  if (!from.further.empty() || !to.further.empty()) return false;
+  return stays(state, from, 0, to) && in_use(state, from, 0, now) <= to.capacity();
 }
 
 View view(const State& state, const Limit& limit, Now now) {

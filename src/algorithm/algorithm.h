@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <variant>
 
 #include "algorithm/dispatch.h"
@@ -22,7 +23,7 @@
 /// algorithm: anything else is a bug and stops.
 namespace flint::algorithm {
 
-using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter, CalendarWindow, Windows>;
+using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter, CalendarWindow, Windows, Slots>;
 
 /// Full quota.
 [[nodiscard]] State fresh(const Limit& limit, Time now);
@@ -40,6 +41,20 @@ using State = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter,
 
 /// Takes `cost`. `allowed` is what decide() said of the same arguments, and it allowed the cost, or what charged() did.
 void consume(State& state, const Limit& limit, Units cost, Now now, const Outcome& allowed);
+
+/// What is charged at `now` may not be more than this in any window, or some of it does not count: `in_use` of the
+/// window with this index, in whole units rounded up.
+[[nodiscard]] Units in_use(const State& state, const Limit& limit, std::size_t window, Time now);
+/// At most so many units of the window with this index can be given back at `now`, whoever took them: what a bucket has
+/// refilled is gone. UINT64_MAX where what is still in use of a charge follows from its time.
+[[nodiscard]] Units most_given_back(const State& state, const Limit& limit, std::size_t window, Time now);
+/// What giving back at most so many units of each window leads to that were charged at `charged_at`; `units` is then how
+/// many of them were still in use. restore() with a cost of 0 applies it.
+[[nodiscard]] Outcome given_back(const State& state, const Limit& limit, std::span<Units> units, Time charged_at,
+                                 Now now, WindowSpace& space);
+/// Whether all that is in use under `from` goes on under `to`, unit by unit: both have one window of the same kind, and
+/// nothing is beyond the new capacity.
+[[nodiscard]] bool keeps_units(const State& state, const Limit& from, const Limit& to, Time now);
 
 /// Of several windows, that of the one with the least remaining.
 [[nodiscard]] View view(const State& state, const Limit& limit, Now now);

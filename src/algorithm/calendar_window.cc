@@ -86,6 +86,13 @@ void CalendarWindow::consume(const Limit& limit, Units cost, Now now, const Outc
   FLINT_ASSERT(restored);
 }
 
+Units CalendarWindow::give_back(const Limit& limit, Units units, Time charged_at, Time now) noexcept {
+  units = std::min(units, in_use(limit, now).cost);
+  if (charged_at < start) return 0;
+  count -= units;
+  return units;
+}
+
 View CalendarWindow::view(const Limit& limit, Now now) const noexcept {
   now.time = std::max(now.time, start);
   CalendarWindow window = *this;

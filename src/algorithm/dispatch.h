@@ -7,6 +7,7 @@
 #include "algorithm/fixed_window.h"
 #include "algorithm/sliding_counter.h"
 #include "algorithm/sliding_log.h"
+#include "algorithm/slots.h"
 #include "algorithm/token_bucket.h"
 #include "base/assert.h"
 #include "flint/limit.h"
@@ -15,7 +16,7 @@
 namespace flint::algorithm {
 
 /// The state of one window: that of its algorithm.
-using WindowState = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter, CalendarWindow>;
+using WindowState = std::variant<TokenBucket, SlidingLog, FixedWindow, SlidingCounter, CalendarWindow, Slots>;
 
 /// Calls `visit` with the type of the window's states.
 template <typename Visit>
@@ -32,7 +33,7 @@ template <typename Visit>
     case Algorithm::kSlidingWindowCounter:
       return visit(std::type_identity<SlidingCounter>());
     case Algorithm::kConcurrency:
-      break;
+      return visit(std::type_identity<Slots>());
   }
   base::assertion_failed("the algorithm of a limit is one of Algorithm", __FILE__, __LINE__);
 }

@@ -55,6 +55,14 @@ void FixedWindow::consume(const Limit& limit, Units, Time now, const Outcome& al
   count = allowed.after.second;
 }
 
+Units FixedWindow::give_back(const Limit& limit, Units units, Time charged_at, Time now) noexcept {
+  *this = current(now, limit.per);
+  if (charged_at < start) return 0;
+  units = std::min(units, count);
+  count -= units;
+  return units;
+}
+
 View FixedWindow::view(const Limit& limit, Time now) const noexcept {
   const FixedWindow window = current(now, limit.per);
   return {left(window, limit), time_until_end(window, limit, now)};

@@ -89,6 +89,17 @@ void SlidingCounter::consume(const Limit& limit, Units, Time now, const Outcome&
   count = allowed.after.second;
 }
 
+/// In the count that they are in: that of this window, or of the one right before it.
+Units SlidingCounter::give_back(const Limit& limit, Units units, Time charged_at, Time now) noexcept {
+  *this = current(now, limit.per);
+  const bool is_of_this = charged_at >= start;
+  if (!is_of_this && base::elapsed(charged_at, start) > ticks(limit.per)) return 0;
+  Units& charged = is_of_this ? count : before;
+  units = std::min(units, charged);
+  charged -= units;
+  return units;
+}
+
 View SlidingCounter::view(const Limit& limit, Time now) const noexcept {
   const SlidingCounter window = current(now, limit.per);
   return {left(used(window, limit, now), limit), time_until_empty(window, limit, now)};

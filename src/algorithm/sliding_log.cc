@@ -62,6 +62,46 @@ void SlidingLog::consume(const Limit& limit, Units cost, Time now, const Outcome
   if (cost > 0) append(now, cost, limit.per);
 }
 
+/// Where the runs are as many as can be, those of that time may have become part of the next one.
+std::size_t SlidingLog::charged_in(Time time, Time now, Nanos per) const noexcept {
+  const std::vector<Entry>& entries = runs().entries;
+  if (!counts(time, seen(now), per)) return entries.size();
+  const auto run = std::lower_bound(entries.begin() + static_cast<std::ptrdiff_t>(runs().head), entries.end(), time,
+                                    [](const Entry& entry, Time at) { return entry.time < at; });
+  return static_cast<std::size_t>(run - entries.begin());
+}
+
+RecordedState SlidingLog::given_back(const Limit& limit, Units& units, Time charged_at, Time now) const noexcept {
+  const std::size_t at = charged_in(charged_at, now, limit.per);
+  const std::vector<Entry>& entries = runs().entries;
+  units = at == entries.size() ? 0 : std::min<Units>(units, entries[at].total - total_before(at));
+  if (units == 0) return describe_kept(limit, now);
+  return {Algorithm::kSlidingWindowLog, spent(now, limit.per) - units, 2 + base::elapsed(charged_at, now), units};
+}
+
+View SlidingLog::view_without(const Limit& limit, Units units, Time charged_at, Time now) const noexcept {
+  now = seen(now);
+  const Units spent_then = spent(now, limit.per) - units;
+  if (spent_then == 0) return {limit.rate, Nanos::zero()};
+  const std::vector<Entry>& entries = runs().entries;
+  const std::size_t newest = entries.size() - 1;
+  const bool is_newest = charged_in(charged_at, now, limit.per) == newest;
+  const bool goes = is_newest && units == entries[newest].total - total_before(newest);
+  return {left(spent_then, limit), time_until_expiry(entries[goes ? newest - 1 : newest].time, now, limit.per)};
+}
+
+Units SlidingLog::give_back(const Limit& limit, Units units, Time charged_at, Time now) {
+  const std::size_t at = charged_in(charged_at, now, limit.per);
+  if (at == runs().entries.size()) return 0;
+  std::vector<Entry>& entries = runs().entries;
+  const std::uint64_t before = total_before(at);
+  units = std::min<Units>(units, entries[at].total - before);
+  for (std::size_t later = at; later < entries.size(); ++later) entries[later].total -= units;
+  if (entries[at].total == before) entries.erase(entries.begin() + static_cast<std::ptrdiff_t>(at));
+  if (empty()) runs_.reset();
+  return units;
+}
+
 View SlidingLog::view(const Limit& limit, Time now) const noexcept {
   now = seen(now);
   const std::size_t live = first_live(now, limit.per);
@@ -190,7 +230,13 @@ RecordedState SlidingLog::describe_kept(const Limit& limit, Time at) const noexc
 }
 
 bool SlidingLog::restore(const RecordedState& after, const Limit& limit, Units cost, Time at) {
-  if (after.second > 1 || after.first > kMaxUnits) return false;
+  if (after.first > kMaxUnits) return false;
+  if (after.second > 1) {
+    const std::uint64_t age = after.second - 2;
+    if (cost > 0 || age > static_cast<std::uint64_t>(at.time_since_epoch().count())) return false;
+    const Time charged_at = at - Nanos(static_cast<std::int64_t>(age));
+    return give_back(limit, after.third, charged_at, at) == after.third && spent(at, limit.per) == after.first;
+  }
   const bool replaced = after.second == 1;
   if (replaced) *this = fresh();
   // Without a cost it is a changed limit: units beyond its rate were dropped.

@@ -43,6 +43,13 @@ class SlidingLog {
   [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
   [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Time now) const noexcept;
   void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed);
+  /// Gives back at most `units` of what was charged at `charged_at`, as far as they are still in use; returns how many
+  /// those were.
+  Units give_back(const Limit& limit, Units units, Time charged_at, Time now);
+  /// What a record holds of the log after that, without doing it; `units` is then how many were still in use.
+  [[nodiscard]] RecordedState given_back(const Limit& limit, Units& units, Time charged_at, Time now) const noexcept;
+  /// What a status shows then.
+  [[nodiscard]] View view_without(const Limit& limit, Units units, Time charged_at, Time now) const noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 
   /// What consume() does, without a verdict: for replay, where that was decided long ago.
@@ -75,7 +82,8 @@ class SlidingLog {
 
   /// In a record: first is the units that count at the event, second 1 when the runs were replaced by one run of those
   /// units at the time of the event, and 0 when they stay (the cost of the event, if it has one, is appended; without
-  /// one, the oldest units were dropped until that many were left).
+  /// one, the oldest units were dropped until that many were left). Where units were given back, second is 2 + how long
+  /// before the event they were charged, in ns, and third how many they were.
   [[nodiscard]] RecordedState describe(const Limit& limit, Time at) const noexcept;
   /// After a change of the limit that left the runs.
   [[nodiscard]] RecordedState describe_kept(const Limit& limit, Time at) const noexcept;
@@ -106,6 +114,8 @@ class SlidingLog {
   };
   static_assert(sizeof(Entry) == 16, "the header promises 16 bytes a run");
 
+  /// Index of the entry that has the units charged at `time`; entries.size() if they do not count any more.
+  [[nodiscard]] std::size_t charged_in(Time time, Time now, Nanos per) const noexcept;
   /// Index of the oldest entry that counts at `now`, which the log has seen.
   [[nodiscard]] std::size_t first_live(Time now, Nanos per) const noexcept;
   [[nodiscard]] std::uint64_t total_before(std::size_t index) const noexcept;

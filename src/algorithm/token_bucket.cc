@@ -64,6 +64,18 @@ void TokenBucket::consume(const Limit&, Units, Time now, const Outcome& allowed)
   *this = {std::max(now, updated_at), allowed.after.first, allowed.after.second};
 }
 
+Units TokenBucket::whole_in_use(const Limit& limit, Time now) const noexcept {
+  const TokenBucket bucket = refilled(limit, now);
+  return bucket.fraction == 0 ? bucket.used : bucket.used - 1;
+}
+
+Units TokenBucket::give_back(const Limit& limit, Units units, Time, Time now) noexcept {
+  *this = refilled(limit, now);
+  units = std::min(units, whole_in_use(limit, now));
+  used -= units;
+  return units;
+}
+
 View TokenBucket::view(const Limit& limit, Time now) const noexcept {
   const TokenBucket bucket = refilled(limit, now);
   return {tokens(bucket, limit), time_until(bucket, limit, 0)};

@@ -17,7 +17,7 @@ namespace flint::base {
 
 inline constexpr std::string_view kPeriodRange = "1ms to 366d";
 inline constexpr std::string_view kAlgorithmNames =
-    "token_bucket, sliding_window_log, fixed_window_counter or sliding_window_counter";
+    "token_bucket, sliding_window_log, fixed_window_counter, sliding_window_counter or concurrency";
 
 /// What a limit with any other algorithm gets, however the algorithm was given.
 [[nodiscard]] Status unknown_algorithm();

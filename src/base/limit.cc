@@ -34,7 +34,8 @@ Status validate_period(Nanos per) {
 }
 
 bool is_known(Algorithm algorithm) noexcept {
-  return std::find(kAlgorithms.begin(), kAlgorithms.end(), algorithm) != kAlgorithms.end();
+  return algorithm == Algorithm::kConcurrency ||
+         std::find(kAlgorithms.begin(), kAlgorithms.end(), algorithm) != kAlgorithms.end();
 }
 
 Status not_a_period(std::string_view text) {
@@ -115,6 +116,7 @@ std::optional<Mode> parse_mode(std::string_view name) noexcept {
 }
 
 std::optional<Algorithm> parse_algorithm(std::string_view name) noexcept {
+  if (name == algorithm_name(Algorithm::kConcurrency)) return Algorithm::kConcurrency;
   for (const Algorithm algorithm : kAlgorithms) {
     if (name == algorithm_name(algorithm)) return algorithm;
   }
@@ -169,6 +171,10 @@ Status validate_windows(const Limit& limit) {
   }
   for (std::size_t i = 0; i < limit.window_count(); ++i) {
     const std::string path = path_of(i);
+    if (limit.window(i).algorithm == Algorithm::kConcurrency) {
+      return Status::of_field(path + ".algorithm",
+                              "must not be concurrency: it is a limit of its own; reserve several keys at once.");
+    }
     if (Status status = validate_window(limit.window(i)); !status.ok()) {
       return status.renamed(path + "." + std::string(status.field()));
     }

@@ -75,6 +75,7 @@ std::int64_t unit_millis(std::string_view text) noexcept {
 }
 
 std::optional<Algorithm> algorithm_named(std::string_view text) noexcept {
+  if (is_word(text, algorithm_name(Algorithm::kConcurrency))) return Algorithm::kConcurrency;
   for (const Algorithm algorithm : kAlgorithms) {
     if (is_word(text, algorithm_name(algorithm))) return algorithm;
   }

@@ -97,8 +97,8 @@ TEST(RateString, SaysWhatIsWrongAndWhatToWriteInstead) {
   const std::string whole = " Write whole numbers: 1/2s for 0.5/s, 90m for 1.5h.";
   const std::string commas = " Separate rates with commas, like 10/s, 1000/h.";
   const std::string then =
-      " After the period, write burst 20 or token_bucket, sliding_window_log, fixed_window_counter or "
-      "sliding_window_counter.";
+      " After the period, write burst 20 or token_bucket, sliding_window_log, fixed_window_counter, "
+      "sliding_window_counter or concurrency.";
   const std::pair<const char*, std::string> cases[] = {
       {"", "limit must not be empty." + like_this},
       {"   ", "limit must not be empty." + like_this},

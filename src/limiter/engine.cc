@@ -116,8 +116,9 @@ Result<Deferred<Decision>> Engine::check(std::string_view key, Units cost) {
   if (Status open = check_open(); !open.ok()) return open;
   base::MutexLock lock(mutex_);
   windows_.clear();
-  Item item = find_item(key, cost);
   const Moment at = clock_->now();
+  expire(at);
+  Item item = find_item(key, cost);
   if (item.limit == nullptr) return check_by_rules(item, nullptr, false, at, nullptr);
   if (!could_pass(item)) return why_not(item);
   const bool allowed = decide({&item, 1}, at);
@@ -149,6 +150,7 @@ Result<Deferred<Decision>> Engine::check_one(const BatchCheck& one, RememberedRe
   }
   windows_.clear();
   const Moment at = clock_->now();
+  expire(at);
   if (once != nullptr) {
     const Result<const RememberedRequest*> first = first_of(*once, at);
     if (!first.ok()) return first.status();
@@ -181,6 +183,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
   windows_.clear();
   Rulings rulings;  // its rules are let go of under the mutex
   const Moment at = clock_->now();
+  expire(at);
   if (once) {
     const Result<const RememberedRequest*> first = first_of(*once, at);
     if (!first.ok()) return first.status();
@@ -217,7 +220,7 @@ Result<Deferred<CheckAllResult>> Engine::check_all(std::span<const CheckItem> wa
 }
 
 bool Engine::could_pass(const Item& item) noexcept {
-  if (item.limit == nullptr || item.cost < 1) return false;
+  if (item.limit == nullptr || item.cost < 1 || item.limit->algorithm == Algorithm::kConcurrency) return false;
   if (item.mode != Mode::kEnforce && item.cost <= kMaxUnits) return true;
   return item.cost <= item.limit->capacity() &&
          (item.limit->further.empty() || item.cost <= item.limit->lowest_capacity());
@@ -233,6 +236,12 @@ Status Engine::why_not(const Item& item) {
   if (item.cost < 1 || item.cost > kMaxUnits) {
     return {Code::kInvalidArgument,
             fmt::format("cost must be a whole number from 1 to {}, not {}.", kMaxUnits, item.cost)};
+  }
+  if (item.limit->algorithm == Algorithm::kConcurrency) {
+    return {Code::kInvalidArgument,
+            fmt::format("the limit of key \"{}\" is one of slots (concurrency), which are held for a time and not "
+                        "consumed: take them with a reservation.",
+                        item.key)};
   }
   return {Code::kInvalidArgument, fmt::format("cost {} is above the capacity of key \"{}\", {}: it could never pass.",
                                               item.cost, item.key, item.limit->lowest_capacity())};
@@ -297,6 +306,11 @@ void Engine::decide_otherwise(Item& item, const Moment& at) {
 }
 
 algorithm::Outcome Engine::left(const Item& item, bool allowed, const Moment& at) {
+  if (item.limit->algorithm == Algorithm::kConcurrency) {
+    algorithm::Outcome outcome = slots_left(item, at);
+    outcome.allowed = allowed;
+    return outcome;
+  }
   if (const algorithm::WindowOutcomes* each =
           algorithm::view_windows(*item.state, *item.limit, present(at), windows_)) {
     algorithm::Verdict verdict = each->verdicts[each->shown];
@@ -387,6 +401,8 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at, Reme
   if (!seq.ok()) return seq.status();
   for (const Item& item : items) {
     KeyEntry& entry = *item.entry;
+    if (entry.held != nullptr) [[unlikely]]
+      entry.work_off(item.cost, at.time);
     algorithm::consume(entry.usage.state, entry.limit(), item.cost, present(at), item.outcome);
     note_record(entry, *seq);
     entry.counters.add_allowed(item.cost, at.wall);
@@ -438,9 +454,11 @@ void Engine::note_record(KeyEntry& entry, storage::Seq seq) { entry.note_record(
 Status Engine::tick_state() {
   if (!clock_) return {};  // the store opens
   log_jump();
+  expire(clock_->now());
   Status logged = log_denials();
   if (logged.ok()) forget_some(kForgetAtTick);
   state_.requests.forget_old(clock_->now().time, kForgetAtTick);
+  state_.holds.forget_old(clock_->now().time, kForgetAtTick);
   return logged;
 }
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <random>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,12 @@ class Engine {
   Result<Deferred<Decision>> check(std::string_view key, Units cost, const CheckOptions& options);
   Result<Deferred<CheckAllResult>> check_all(std::span<const CheckItem> items, const CheckAllOptions& options = {});
   Result<Deferred<std::vector<Result<Decision>>>> check_batch(std::span<const BatchCheck> checks);
+  Result<Deferred<Decision>> charge(std::string_view key, Units cost, const ChargeOptions& options);
+  Result<Deferred<ReserveResult>> reserve(std::span<const CheckItem> items, const ReserveOptions& options);
+  Result<Deferred<Settlement>> commit(std::string_view reservation, std::span<const ActualCost> costs);
+  Result<Deferred<Settlement>> cancel(std::string_view reservation);
+  Result<Deferred<ReservationStatus>> renew(std::string_view reservation, Nanos ttl);
+  [[nodiscard]] Result<ReservationStatus> reservation(std::string_view reservation);
   Result<Ticket> reset(std::string_view key);
   Result<Ticket> remove(std::string_view key);
   Result<Deferred<std::uint64_t>> reset_prefix(std::string_view prefix);
@@ -219,8 +226,8 @@ class Engine {
   [[nodiscard]] Result<Ticket> grant_by_rules(std::span<Item> items, const Moment& at, RememberedRequest* once)
       FLINT_REQUIRES(mutex_);
 
-  /// A check, or a check over several keys: what has the same id must be the same request.
-  enum class Asked : char { kCheck = 'c', kCheckAll = 'a' };
+  /// What was asked: what has the same id must be the same request.
+  enum class Asked : char { kCheck = 'c', kCheckAll = 'a', kCharge = 'u', kReserve = 'r' };
   /// What will be remembered of a request, but for its verdicts and its record. Says what is wrong with its id.
   [[nodiscard]] static Result<RememberedRequest> named(std::string_view request_id, bool dry_run, Asked asked,
                                                        std::span<const CheckItem> items);
@@ -246,6 +253,59 @@ class Engine {
   };
   [[nodiscard]] std::vector<Charge> charges_of(const Item& item, const Moment& at) FLINT_REQUIRES(mutex_);
   static void apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charges, const Moment& at);
+
+  // Charges and reservations: engine_reservations.cc.
+
+  /// First thing of every operation that goes by usage: what has expired by `at` is given back, if it is to be.
+  void expire(const Moment& at) FLINT_REQUIRES(mutex_) {
+    if (at.time >= state_.holds.next_expiry()) [[unlikely]]
+      expire_due(at);
+  }
+  void expire_due(const Moment& at) FLINT_REQUIRES(mutex_);
+  /// True if it is logged; else the charge stays, and it is tried again.
+  [[nodiscard]] bool give_back_expired(Reservation& reservation, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// Finds the key of a charge, or the rule that brings it to life.
+  void find_by_rules(Item& item, const Limit* carried, Rulings& rulings, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] static Status check_charge(const Item& item);
+  [[nodiscard]] static Status check_reservable(const Item& item);
+  /// As decide(), of items that may take slots, for `ttl`.
+  [[nodiscard]] bool decide_held(std::span<Item> items, Nanos ttl, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] static algorithm::Outcome decide_slots(const Item& item, Nanos ttl, const Moment& at);
+  /// How many slots are left, and when the last one that is held now ends.
+  [[nodiscard]] static algorithm::Outcome slots_left(const Item& item, const Moment& at);
+  /// The record of what an item charges; a new key is in the table from here on, and in `born`.
+  [[nodiscard]] RuledItem recorded(Item& item, const std::vector<Charge>& charges, std::vector<KeyEntry*>& born)
+      FLINT_REQUIRES(mutex_);
+  /// The record `seq` says this of the item.
+  void apply_recorded(Item& item, const RuledItem& recorded, const Moment& at, storage::Seq seq,
+                      const LimiterState::Hold* hold) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> log_charge(Item& item, const Moment& at, RememberedRequest* once)
+      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> log_reservation(std::span<Item> items, const ReserveOptions& options, const Moment& at,
+                                               RememberedRequest* once, ReservationId& id) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Deferred<ReserveResult>> first_reservation(const RememberedRequest& first,
+                                                                  std::span<const CheckItem> items, const Moment& at)
+      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Reservation*> find_reservation(std::string_view id, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Deferred<Settlement>> settle(std::string_view id, SettledAs as,
+                                                    std::span<const ActualCost> costs);
+  /// What each item cost in the end.
+  [[nodiscard]] Result<std::vector<Units>> actual_costs(const Reservation& reservation, SettledAs as,
+                                                        std::span<const ActualCost> costs) FLINT_REQUIRES(mutex_);
+  /// The key that an item was charged to, if it is still the same one; null if it is gone.
+  [[nodiscard]] KeyEntry* charged_key(const Reservation::Item& item) FLINT_REQUIRES(mutex_);
+  /// What becomes of one item that costs so many units in the end. Nothing changes yet.
+  [[nodiscard]] SettledItem settled(const Reservation& reservation, const Reservation::Item& item, Units cost,
+                                    const Moment& at) FLINT_REQUIRES(mutex_);
+  void give_back(KeyEntry& entry, const Held::Item& held, Units less, const Moment& at, SettledItem& item)
+      FLINT_REQUIRES(mutex_);
+  void charge_extra(KeyEntry& entry, Units extra, const Moment& at, SettledItem& item) FLINT_REQUIRES(mutex_);
+  /// Logs and applies what was settled; the verdicts are noted on the way.
+  [[nodiscard]] Result<storage::Seq> log_settled(SettledEvent& event, const Moment& at) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] static Settlement settlement(const Reservation& reservation);
+  [[nodiscard]] static ReservationStatus describe(const Reservation& reservation, const Moment& at);
+  /// What is left of a concurrency limit; else as algorithm::view().
+  [[nodiscard]] static algorithm::View view_of(const KeyEntry& entry, const Usage& usage, const Moment& at);
 
   /// Forgets the keys among some of the next ones that are as good as new; at most so many, in one record.
   void forget_some(std::size_t keys_looked_at) FLINT_REQUIRES(mutex_);
@@ -310,6 +370,10 @@ class Engine {
   std::uint64_t would_deny_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t forgotten_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t keys_full_ FLINT_GUARDED_BY(mutex_) = 0;
+  std::uint64_t reservations_expired_ FLINT_GUARDED_BY(mutex_) = 0;
+  std::uint64_t reservations_full_ FLINT_GUARDED_BY(mutex_) = 0;
+  /// Of the secrets of reservations.
+  std::mt19937_64 random_ FLINT_GUARDED_BY(mutex_){std::random_device{}()};
   /// Where forget_some() goes on.
   KeyId forget_next_ FLINT_GUARDED_BY(mutex_) = 0;
   /// Births since forget_some() last looked.
@@ -335,6 +399,8 @@ class Engine {
 /// A new name has no `*` but at its end.
 [[nodiscard]] bool has_misplaced_star(std::string_view key) noexcept;
 [[nodiscard]] Status misplaced_star(std::string_view key);
+/// Ok if `ttl` is from kMinReservationTtl to kMaxReservationTtl, in whole milliseconds.
+[[nodiscard]] Status validate_ttl(Nanos ttl);
 /// A burst that says what is so anyway is left out, so that one rule has one form.
 [[nodiscard]] Limit normalized(Limit limit) noexcept;
 

@@ -59,6 +59,9 @@ Stats Engine::stats() {
   stats.allowed = allowed_;
   stats.denied = denied_;
   stats.would_deny = would_deny_;
+  stats.reservations = state_.holds.held();
+  stats.reservations_expired = reservations_expired_;
+  stats.reservations_full = reservations_full_;
   stats.request_ids = state_.requests.size();
   stats.request_ids_dropped = state_.requests.dropped();
   stats.oldest_unsynced = unsynced_->age(store_->last_seq(), clock_->now().time);

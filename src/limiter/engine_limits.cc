@@ -43,6 +43,13 @@ void normalize_window(Limit& window) noexcept {
 
 }  // namespace
 
+Status validate_ttl(Nanos ttl) {
+  if (ttl >= kMinReservationTtl && ttl <= kMaxReservationTtl && ttl % std::chrono::milliseconds(1) == Nanos(0)) {
+    return {};
+  }
+  return Status::of_field("ttl", "must be from 1 ms to 366 days, in whole milliseconds.");
+}
+
 Limit normalized(Limit limit) noexcept {
   normalize_window(limit);
   for (Limit& window : limit.further) normalize_window(window);
@@ -155,10 +162,9 @@ void Engine::apply(LimitStep& step, storage::Seq seq, const Moment& at) {
     state_.patterns.add(entry);
     if (step.resets) entry.counters.last_reset_at = at.wall;
   } else if (step.keeps_limit()) {
-    usage.rule = state_.limits.rule(step.limit, step.mode);
+    entry.change_mode(state_.limits.rule(step.limit, step.mode));
   } else {
-    usage = {state_.limits.rule(step.limit, step.mode), std::move(step.next)};
-    entry.others.reset();
+    entry.change_limit(state_.limits.rule(step.limit, step.mode), std::move(step.next), at.time);
     state_.keys.set_kind(entry, KeyKind::kSet);
   }
   entry.from_file = step.from_file;
@@ -201,7 +207,7 @@ Result<Ticket> Engine::reset(KeyEntry& entry, const Moment& at) {
   event.reset({.id = entry.id, .denials = pending_.of(entry), .after = {.algorithm = entry.limit().algorithm}});
   const Result<storage::Seq> seq = append(event, at);
   if (!seq.ok()) return seq.status();
-  entry.for_each_usage([&](Usage& usage) { usage.state = algorithm::fresh(usage.limit(), at.time); });
+  entry.reset(at.time);
   note_record(entry, *seq);
   entry.counters.last_reset_at = at.wall;
   return ticket(*seq, at);

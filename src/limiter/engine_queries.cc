@@ -25,6 +25,10 @@ void let_others_in() { std::this_thread::sleep_for(std::chrono::microseconds(20)
 flint::Event public_event(const LogEvent& event, Units cost, storage::Seq seq) {
   flint::Event out{.kind = EventKind::kReset, .seq = seq, .at = event.at.wall, .cost = cost, .count = 1, .limit = {}};
   if (event.type == EventType::kAllowed || event.type == EventType::kAllowedByRules) out.kind = EventKind::kAllowed;
+  if (event.type == EventType::kCharged) out.kind = EventKind::kCharged;
+  if (event.type == EventType::kReserved) out.kind = EventKind::kReserved;
+  if (event.type == EventType::kSettled) out.kind = EventKind::kSettled;
+  if (event.type == EventType::kExpired) out.kind = EventKind::kExpired;
   if (event.type == EventType::kConfigured || event.type == EventType::kModeChanged) {
     out.kind = EventKind::kConfigured;
     out.limit = event.limit;
@@ -59,6 +63,14 @@ void show_usage(LimitStatus& status, const algorithm::State& state, const Moment
                       : algorithm::View{each->verdicts[each->shown].remaining, each->verdicts[each->shown].reset_after};
   status.remaining = view.remaining;
   status.reset_at = shown_reset(at, view.reset_after);
+}
+
+void show_held(LimitStatus& status, const KeyEntry& entry, const Moment& at) {
+  if (entry.held == nullptr) return;
+  status.reserved = entry.held->units(at.time);
+  if (status.limit.algorithm != Algorithm::kConcurrency) return;
+  status.remaining = status.reserved < status.limit.rate ? status.limit.rate - status.reserved : 0;
+  status.reset_at = shown_reset(at, entry.held->when_held(0, at.time) - at.time);
 }
 
 void show_unused(LimitStatus& status, const Moment& at) {
@@ -98,6 +110,7 @@ LimitStatus Engine::describe(KeyEntry& entry, const Moment& at) {
   } else {
     describe_born(entry, status, at);
   }
+  show_held(status, entry, at);
   return status;
 }
 
@@ -137,6 +150,7 @@ Status Engine::describe(std::span<const std::string> names, std::vector<LimitSta
     {
       base::MutexLock lock(mutex_);
       const Moment at = clock_->now();
+      expire(at);
       for (const std::string& name : next) {
         if (KeyEntry* entry = state_.keys.find(name)) part.push_back(describe(*entry, at));
       }
@@ -183,6 +197,7 @@ Result<LimitStatus> Engine::status(std::string_view key) {
   {
     base::MutexLock lock(mutex_);
     const Moment at = clock_->now();
+    expire(at);
     if (KeyEntry* entry = state_.keys.find(key)) {
       status = describe(*entry, at);
     } else if (!is_pattern(key) && validate_key(key).ok()) {
@@ -340,6 +355,7 @@ class Engine::History {
       if (item.denials.count > 0) keep(denied_event(item.denials, seq));
       keep(public_event(event, item.cost, seq));
     }
+    if (event.settled) take_settled(event, seq);
     for (const ForgottenKey& gone : event.forgotten) {
       if (gone.id != id_) continue;
       if (gone.denials.count > 0) keep(denied_event(gone.denials, seq));
@@ -365,6 +381,14 @@ class Engine::History {
     } else if (id == id_) {
       events_.clear();
       id_.reset();
+    }
+  }
+
+  void take_settled(const LogEvent& event, storage::Seq seq) {
+    for (const SettledItem& item : event.settled->items) {
+      if (item.id != id_) continue;
+      if (item.denials.count > 0) keep(denied_event(item.denials, seq));
+      keep(public_event(event, item.cost, seq));
     }
   }
 

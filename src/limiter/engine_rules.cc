@@ -109,6 +109,7 @@ std::vector<Engine::Charge> Engine::charges_of(const Item& item, const Moment& a
 }
 
 void Engine::apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charges, const Moment& at) {
+  entry.work_off(item.cost, at.time);
   std::vector<Usage> usages;
   for (const Charge& charge : charges) {
     Usage* const before = charge.usage == nullptr ? nullptr : entry.find_usage(charge.rule);
@@ -185,7 +186,7 @@ void Engine::forget_some(std::size_t keys_looked_at) {
     KeyEntry* const entry = state_.keys.find(forget_next_++);
     if (entry == nullptr || entry->kind != KeyKind::kBorn) continue;
     entry->follow_patterns();
-    if (!entry->is_fresh(present(at))) continue;
+    if (!entry->is_fresh(present(at)) || entry->holds_something(at.time)) continue;
     gone.push_back(forgotten(*entry));
   }
   if (gone.empty()) return;

@@ -35,7 +35,7 @@ std::uint64_t algorithm_bits(Algorithm algorithm) noexcept {
 }
 
 bool is_later_algorithm(std::uint8_t value) noexcept {
-  return value > kAlgorithmMask && value <= static_cast<std::uint8_t>(algorithm::kCalendarWindow);
+  return value > kAlgorithmMask && value <= static_cast<std::uint8_t>(Algorithm::kConcurrency);
 }
 
 bool read_moment(base::Reader& in, Moment& at) {
@@ -102,6 +102,10 @@ bool read_item(base::Reader& in, LogEvent& event) {
     case EventType::kAllowedByRules:
     case EventType::kForgotten:
     case EventType::kPattern:
+    case EventType::kCharged:
+    case EventType::kReserved:
+    case EventType::kSettled:
+    case EventType::kExpired:
     case EventType::kAllowedOnce:
     case EventType::kAllowedByRulesOnce:
       return false;
@@ -130,6 +134,17 @@ bool read_part(base::Reader& in, LogEvent& event) {
   }
 }
 
+/// The request of a charge or a reservation, if it came with an id.
+bool read_maybe_once(base::Reader& in, storage::Seq seq, LogEvent& event) {
+  const auto has_request = in.fixed<std::uint8_t>();
+  if (!in.ok() || has_request > 1) return false;
+  if (has_request == 0) return true;
+  if (!read_request(in, event.request.emplace())) return false;
+  event.request->seq = seq;
+  event.request->at = event.at;
+  return true;
+}
+
 /// Items up to the end, at most so many.
 template <typename Item, typename Read>
 bool read_items(base::Reader& in, const Moment& at, std::vector<Item>& items, const Read& read) {
@@ -139,34 +154,30 @@ bool read_items(base::Reader& in, const Moment& at, std::vector<Item>& items, co
   return in.done();
 }
 
+bool read_charged(base::Reader& in, storage::Seq seq, LogEvent& event) {
+  return read_maybe_once(in, seq, event) && read_ruled_item(in, event.at, event.ruled.emplace_back(), event.windows) &&
+         in.done();
+}
+
+/// One charge for each key that is held.
+bool read_reservation(base::Reader& in, storage::Seq seq, LogEvent& event) {
+  if (!read_maybe_once(in, seq, event) || !read_reserved(in, event.reserved.emplace())) return false;
+  if (event.request) event.request->reservation = event.reserved->id.number;
+  for (const ReservedEvent::Key& key : event.reserved->keys) {
+    if (!key.is_held) continue;
+    RuledItem& item = event.ruled.emplace_back();
+    if (!read_ruled_item(in, event.at, item, event.windows) || item.cost != key.cost) return false;
+    if (!item.born.empty() && item.born != key.name) return false;
+  }
+  return in.done();
+}
+
 }  // namespace
 
-/// A bit for each kind: replay asks it of every record.
 bool is_known_kind(storage::RecordKind kind) noexcept {
-  static const std::uint64_t known = [] {
-    std::uint64_t bits = std::uint64_t{1} << kPartKind;
-    for (auto each = static_cast<storage::RecordKind>(EventType::kConfigured);
-         each <= static_cast<storage::RecordKind>(kLastEventType); ++each) {
-      if (reserved_kind_name(each).empty()) bits |= std::uint64_t{1} << each;
-    }
-    return bits;
-  }();
-  return kind < 64 && (known >> kind & 1) != 0;
+  return kind >= static_cast<storage::RecordKind>(EventType::kConfigured) && kind <= kPartKind;
 }
-
-std::string_view reserved_kind_name(storage::RecordKind kind) noexcept {
-  switch (static_cast<ReservedKind>(kind)) {
-    case ReservedKind::kCharged:
-      return "charged";
-    case ReservedKind::kReserved:
-      return "reserved";
-    case ReservedKind::kSettled:
-      return "settled";
-    case ReservedKind::kExpired:
-      return "expired";
-  }
-  return {};
-}
+static_assert(kPartKind == static_cast<storage::RecordKind>(kLastEventType) + 1);
 
 void write_boot_time(base::Writer& out, const BootTime& boot) noexcept {
   for (const std::byte byte : boot.boot) out.fixed(std::to_integer<std::uint8_t>(byte));
@@ -234,6 +245,11 @@ void EventWriter::allowed(const KeyEvent& item) noexcept {
   write_state(out_, item.after);
 }
 
+void EventWriter::maybe_once(const RememberedRequest* request) noexcept {
+  out_.fixed(static_cast<std::uint8_t>(request == nullptr ? 0 : 1));
+  if (request != nullptr) write_request(out_, *request);
+}
+
 void EventWriter::denied(const KeyEvent& item) noexcept { head(item); }
 
 /// The mode follows only if it is not enforce, so that a record without it is one of 0.1.0.
@@ -270,6 +286,8 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
   event.forgotten.clear();
   event.windows.clear();
   event.request.reset();
+  event.reserved.reset();
+  event.settled.reset();
   if (!is_known_kind(record.kind)) return false;
   base::Reader in(record.payload);
   if (!read_moment(in, event.at)) return false;
@@ -287,6 +305,12 @@ bool decode_event(const storage::Record& record, LogEvent& event) {
     return read_items(in, event.at, event.ruled, [&](base::Reader& from, const Moment& at, RuledItem& item) {
       return read_ruled_item(from, at, item, event.windows);
     });
+  }
+  if (event.type == EventType::kCharged) return read_charged(in, record.seq, event);
+  if (event.type == EventType::kReserved) return read_reservation(in, record.seq, event);
+  if (event.type == EventType::kSettled || event.type == EventType::kExpired) {
+    return read_settled(in, event.at, event.settled.emplace(), event.windows) &&
+           (event.settled->as == SettledAs::kReturned) == (event.type == EventType::kExpired);
   }
   if (event.type == EventType::kForgotten) return read_items(in, event.at, event.forgotten, read_forgotten);
   if (event.type == EventType::kPattern) return read_pattern(in, event.at, event.pattern) && in.done();

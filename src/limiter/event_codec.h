@@ -15,6 +15,7 @@
 #include "limiter/counters.h"
 #include "limiter/moment.h"
 #include "limiter/remembered_requests.h"
+#include "limiter/reservation_events.h"
 #include "limiter/ruled_events.h"
 #include "storage/store.h"
 
@@ -44,6 +45,14 @@ enum class EventType : storage::RecordKind {
   kForgotten = 8,
   /// A pattern is set, changed or deleted.
   kPattern = 9,
+  /// Usage that has happened, also beyond the limit.
+  kCharged = 10,
+  kReserved = 11,
+  /// A reservation is committed, cancelled or renewed.
+  kSettled = 12,
+  /// A reservation reached its end without a settlement, and is given back. One that keeps its charge needs no record:
+  /// it expires by its time alone.
+  kExpired = 13,
   /// The mode of a key's limit alone.
   kModeChanged = 14,
   /// As kDenied, what limits in shadow mode would have denied.
@@ -54,22 +63,8 @@ enum class EventType : storage::RecordKind {
 };
 inline constexpr EventType kLastEventType = EventType::kAllowedByRulesOnce;
 
-/// Kinds of later versions. Their numbers are fixed here, so that no version ever gives one of them another meaning.
-/// This version refuses a record of such a kind by name, and says that a newer version wrote it.
-enum class ReservedKind : storage::RecordKind {
-  /// Usage that has happened, also beyond the limit.
-  kCharged = 10,
-  kReserved = 11,
-  /// A reservation is committed, cancelled or renewed.
-  kSettled = 12,
-  /// A reservation reached its end without a settlement.
-  kExpired = 13,
-};
-
 /// Whether this version reads it.
 [[nodiscard]] bool is_known_kind(storage::RecordKind kind) noexcept;
-/// `charged`, ..., `expired`; empty for a number that is not reserved. Static storage.
-[[nodiscard]] std::string_view reserved_kind_name(storage::RecordKind kind) noexcept;
 
 /// The kind of a record that is part of a group: one change of one limit, kConfigured, kModeChanged, kPattern or
 /// kForgotten. The parts of a group follow each other, and count together or, where the last one is missing, not at
@@ -106,12 +101,15 @@ struct LogEvent {
   Limit limit;
   bool has_limit = false;
   Mode mode = Mode::kEnforce;
-  /// kAllowedByRules and kForgotten, in place of `items`; kPattern.
+  /// kAllowedByRules, kCharged, kReserved and kForgotten, in place of `items`; kPattern.
   std::vector<RuledItem> ruled = {};
   std::vector<ForgottenKey> forgotten = {};
   PatternEvent pattern = {};
-  /// kAllowed and kAllowedByRules: what is remembered of the request, if it came with an id.
+  /// kAllowed, kAllowedByRules, kCharged and kReserved: what is remembered of the request, if it came with an id.
   std::optional<RememberedRequest> request = {};
+  /// kReserved; kSettled and kExpired.
+  std::optional<ReservedEvent> reserved = {};
+  std::optional<SettledEvent> settled = {};
   /// Of limits that have several windows, the states that the items refer to.
   algorithm::WindowSpace windows = {};
 };
@@ -143,6 +141,8 @@ class EventWriter {
 
   /// Before the items: the request came with an id.
   void once(const RememberedRequest& request) noexcept;
+  /// Of kCharged and kReserved, first: the request, or null if it came without an id.
+  void maybe_once(const RememberedRequest* request) noexcept;
   void allowed(const KeyEvent& item) noexcept;
   void denied(const KeyEvent& item) noexcept;
   void configured(const KeyEvent& item, std::string_view key, const Limit& limit, Mode mode = Mode::kEnforce) noexcept;
@@ -150,6 +150,9 @@ class EventWriter {
   void reset(const KeyEvent& item) noexcept;
   void clock(const BootTime& boot) noexcept;
   void allowed_by_rules(const RuledItem& item) noexcept { write_ruled_item(out_, item, wall_); }
+  /// Before the ruled items.
+  void reserved(const ReservedEvent& event) noexcept { write_reserved(out_, event); }
+  void settled(const SettledEvent& event) noexcept { write_settled(out_, event, wall_); }
   void forgotten(const ForgottenKey& key) noexcept { write_forgotten(out_, key, wall_); }
   void pattern(const PatternEvent& event) noexcept { write_pattern(out_, event, wall_); }
 

@@ -37,7 +37,43 @@ Usage* KeyEntry::find_usage(const Rule& rule) noexcept {
   return found;
 }
 
+void KeyEntry::work_off(Units cost, Time now) {
+  if (held == nullptr) return;
+  for_each_usage([&](const Usage& each) { held->work_off(each.rule, each.state, cost, now); });
+}
+
+bool KeyEntry::holds_something(Time now) {
+  if (held == nullptr) return false;
+  held->remove_old(now);
+  return !held->empty();
+}
+
+void KeyEntry::change_limit(Rule rule, algorithm::State next, Time now) {
+  if (held != nullptr) {
+    const bool keeps = usage.rule.is_set() && algorithm::keeps_units(usage.state, usage.limit(), rule.limit(), now);
+    if (keeps) held->succeed(usage.rule, rule);
+    held->forget_unless([&](const Rule& each) { return keeps && each == rule; });
+  }
+  usage = {std::move(rule), std::move(next)};
+  others.reset();
+}
+
+void KeyEntry::change_mode(Rule rule) {
+  if (held != nullptr) held->succeed(usage.rule, rule);
+  usage.rule = std::move(rule);
+}
+
+void KeyEntry::reset(Time now) {
+  for_each_usage([&](Usage& each) { each.state = algorithm::fresh(each.limit(), now); });
+  if (held != nullptr) held->forget_all();
+}
+
 void KeyEntry::set_usages(std::vector<Usage> usages) {
+  if (held != nullptr) {
+    held->forget_unless([&](const Rule& rule) {
+      return std::any_of(usages.begin(), usages.end(), [&](const Usage& each) { return each.rule == rule; });
+    });
+  }
   usage = std::move(usages.front());
   usages.erase(usages.begin());
   others = usages.empty() ? nullptr : std::make_unique<std::vector<Usage>>(std::move(usages));
@@ -50,12 +86,19 @@ void KeyEntry::follow_patterns() {
     while (!each.rule.is_current() && !each.rule.has_ended()) {
       const Rule next = each.rule.successor();
       const Rule::Succession& by = each.rule.succession();
+      bool keeps = true;
       if (by.resets) {
+        keeps = false;
         each.state = algorithm::fresh(next.limit(), by.at);
         if (next.version() > last_reset) counters.last_reset_at = by.wall;
         last_reset = std::max(last_reset, next.version());
       } else if (each.limit() != next.limit()) {
+        keeps = held == nullptr || algorithm::keeps_units(each.state, each.limit(), next.limit(), by.at);
         each.state = algorithm::reconfigure(each.state, each.limit(), next.limit(), by.at);
+      }
+      if (held != nullptr) {
+        if (!keeps) held->forget_unless([&](const Rule& rule) { return rule != each.rule; });
+        held->succeed(each.rule, next);
       }
       each.rule = next;
     }

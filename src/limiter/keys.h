@@ -11,6 +11,7 @@
 #include "algorithm/algorithm.h"
 #include "base/coding.h"
 #include "limiter/counters.h"
+#include "limiter/held.h"
 #include "limiter/limits.h"
 #include "limiter/ruled_events.h"
 
@@ -77,6 +78,8 @@ struct KeyEntry {
   Usage usage;
   /// Of a born key, those of the other rules that it was decided by, the latest first; null if there are none.
   std::unique_ptr<std::vector<Usage>> others;
+  /// What reservations hold of it; null if nothing was held yet.
+  std::unique_ptr<Held> held;
   Counters counters;
 
   [[nodiscard]] const Limit& limit() const noexcept { return usage.limit(); }
@@ -102,6 +105,15 @@ struct KeyEntry {
     });
   }
   [[nodiscard]] std::size_t usages() const noexcept { return 1 + (others == nullptr ? 0 : others->size()); }
+  /// Before `cost` is charged to all of its usages, or before a refund (0): see Held::work_off().
+  void work_off(Units cost, Time now);
+  [[nodiscard]] bool holds_something(Time now);
+  /// Gives it another limit, under which `next` is in use at `now`: its only usage from then on.
+  void change_limit(Rule rule, algorithm::State next, Time now);
+  /// The same limit in another mode.
+  void change_mode(Rule rule);
+  /// All quota is there again; what is held stays held, and nothing of it is given back any more.
+  void reset(Time now);
   /// Makes these, the latest first, all of its usages; at least one.
   void set_usages(std::vector<Usage> usages);
   /// Brings each usage to the version of its pattern that holds: as if that had been done when the pattern changed,

@@ -122,6 +122,24 @@ Result<CheckAllResult> Limiter::check_all(std::span<const CheckItem> items, cons
 Result<std::vector<Result<Decision>>> Limiter::check_batch(std::span<const BatchCheck> checks) {
   return await(*impl_->engine, impl_->engine->check_batch(checks));
 }
+Result<Decision> Limiter::charge(std::string_view key, Units cost, const ChargeOptions& options) {
+  return await(*impl_->engine, impl_->engine->charge(key, cost, options));
+}
+Result<ReserveResult> Limiter::reserve(std::span<const CheckItem> items, const ReserveOptions& options) {
+  return await(*impl_->engine, impl_->engine->reserve(items, options));
+}
+Result<Settlement> Limiter::commit(std::string_view reservation, std::span<const ActualCost> costs) {
+  return await(*impl_->engine, impl_->engine->commit(reservation, costs));
+}
+Result<Settlement> Limiter::cancel(std::string_view reservation) {
+  return await(*impl_->engine, impl_->engine->cancel(reservation));
+}
+Result<ReservationStatus> Limiter::renew(std::string_view reservation, Nanos ttl) {
+  return await(*impl_->engine, impl_->engine->renew(reservation, ttl));
+}
+Result<ReservationStatus> Limiter::reservation(std::string_view reservation) const {
+  return impl_->engine->reservation(reservation);
+}
 Status Limiter::reset(std::string_view key) { return await(*impl_->engine, impl_->engine->reset(key)); }
 Status Limiter::remove(std::string_view key) { return await(*impl_->engine, impl_->engine->remove(key)); }
 Result<std::uint64_t> Limiter::reset_prefix(std::string_view prefix) {
@@ -146,6 +164,22 @@ Result<Deferred<CheckAllResult>> Limiter::check_all_deferred(std::span<const Che
 }
 Result<Deferred<std::vector<Result<Decision>>>> Limiter::check_batch_deferred(std::span<const BatchCheck> checks) {
   return impl_->engine->check_batch(checks);
+}
+Result<Deferred<Decision>> Limiter::charge_deferred(std::string_view key, Units cost, const ChargeOptions& options) {
+  return impl_->engine->charge(key, cost, options);
+}
+Result<Deferred<ReserveResult>> Limiter::reserve_deferred(std::span<const CheckItem> items,
+                                                          const ReserveOptions& options) {
+  return impl_->engine->reserve(items, options);
+}
+Result<Deferred<Settlement>> Limiter::commit_deferred(std::string_view reservation, std::span<const ActualCost> costs) {
+  return impl_->engine->commit(reservation, costs);
+}
+Result<Deferred<Settlement>> Limiter::cancel_deferred(std::string_view reservation) {
+  return impl_->engine->cancel(reservation);
+}
+Result<Deferred<ReservationStatus>> Limiter::renew_deferred(std::string_view reservation, Nanos ttl) {
+  return impl_->engine->renew(reservation, ttl);
 }
 Status Limiter::reset_deferred(std::string_view key, Ticket* ticket) {
   return hand_over(impl_->engine->reset(key), ticket);

@@ -30,9 +30,7 @@ Status unreadable(const storage::Record& record) {
   if (is_known_kind(record.kind)) {
     return contradiction("cannot be read as an event, or holds a time or a count that no limiter writes", record.seq);
   }
-  const std::string_view name = reserved_kind_name(record.kind);
-  return newer(fmt::format("record {} is of kind {}{}", record.seq, record.kind,
-                           name.empty() ? "" : fmt::format(" ({})", name)));
+  return newer(fmt::format("record {} is of kind {}", record.seq, record.kind));
 }
 
 }  // namespace
@@ -42,6 +40,7 @@ void LimiterState::clear() {
   keys.clear();
   carried = {};
   requests.clear();
+  holds.clear();
   time = {};
   newest_loaded_ = Time{};
   gone_.clear();
@@ -53,7 +52,7 @@ Status LimiterState::load(std::span<const std::byte> entry, storage::Seq max_seq
     return newer(fmt::format("an entry of type {}", std::to_integer<unsigned>(entry.front())));
   }
   SnapshotTime loaded{time, newest_loaded_};
-  if (!load_entry(entry, {limits, keys, patterns, carried, loaded, gone_, requests}))
+  if (!load_entry(entry, {limits, keys, patterns, carried, loaded, gone_, requests, holds}))
     return {Code::kCorruption,
             "an entry of the snapshot cannot be read, or holds what no limiter writes (a key twice or out of "
             "order, a limit, count or time out of range, runs out of order)"};
@@ -92,8 +91,10 @@ Status LimiterState::apply_event(storage::Seq seq) {
   if (event_.type == EventType::kClock) time.note_anchor(event_.at, event_.boot);
   if (event_.type == EventType::kConfigured) return replay_configured(event_, seq);
   if (event_.type == EventType::kPattern) return replay_pattern(event_, seq);
+  if (event_.reserved) return replay_reserved(event_, seq);
+  if (event_.settled) return replay_settled(event_, seq);
   for (const RuledItem& item : event_.ruled) {
-    if (Status applied = replay_ruled(event_, item, seq); !applied.ok()) return applied;
+    if (Status applied = replay_ruled(event_, item, seq, nullptr); !applied.ok()) return applied;
   }
   // First the counters of all, since several may go to one pattern, which is newer than the record afterwards.
   for (const ForgottenKey& key : event_.forgotten) {
@@ -131,11 +132,11 @@ Status LimiterState::replay_configured(const LogEvent& event, storage::Seq seq) 
   if (seq <= entry->last_seq) return {};
   if (entry->kind == KeyKind::kPattern) return contradiction("configures a pattern as a key", seq);
   if (entry->kind == KeyKind::kBorn) entry->follow_patterns();
-  if (!algorithm::restore(entry->usage.state, item.after, event.limit, 0, event.at.time)) {
+  algorithm::State next = entry->usage.state;
+  if (!algorithm::restore(next, item.after, event.limit, 0, event.at.time)) {
     return contradiction("leaves a key in a state that its limit does not allow", seq);
   }
-  entry->usage.rule = limits.rule(event.limit, event.mode);
-  entry->others.reset();
+  entry->change_limit(limits.rule(event.limit, event.mode), std::move(next), event.at.time);
   keys.set_kind(*entry, KeyKind::kSet);
   entry->from_file = event.part && event.part->from_file;
   entry->note_record(seq, item.denials);
@@ -155,20 +156,22 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
   switch (event.type) {
     case EventType::kAllowed:
       if (entry->kind == KeyKind::kPattern) return contradiction("charges a pattern", seq);
+      if (entry->held != nullptr) [[unlikely]]
+        entry->work_off(item.cost, event.at.time);
       if (!algorithm::restore(entry->usage.state, item.after, entry->limit(), item.cost, event.at.time)) {
         return contradiction("leaves a key in a state that its limit does not allow", seq);
       }
       entry->counters.add_allowed(item.cost, event.at.wall);
       break;
     case EventType::kReset:
-      entry->for_each_usage([&](Usage& usage) { usage.state = algorithm::fresh(usage.limit(), event.at.time); });
+      entry->reset(event.at.time);
       entry->counters.last_reset_at = event.at.wall;
       break;
     case EventType::kModeChanged:
       if (entry->kind != KeyKind::kSet || entry->limit() != event.limit) {
         return contradiction("changes the mode of another limit than the key has", seq);
       }
-      entry->usage.rule = limits.rule(event.limit, event.mode);
+      entry->change_mode(limits.rule(event.limit, event.mode));
       entry->from_file = event.part && event.part->from_file;
       break;
     case EventType::kWouldDeny:
@@ -184,13 +187,17 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
     case EventType::kPattern:
     case EventType::kAllowedOnce:
     case EventType::kAllowedByRulesOnce:
+    case EventType::kCharged:
+    case EventType::kReserved:
+    case EventType::kSettled:
+    case EventType::kExpired:
       break;
   }
   entry->note_record(seq, item.denials);
   return {};
 }
 
-Status LimiterState::replay_ruled(const LogEvent& event, const RuledItem& item, storage::Seq seq) {
+Status LimiterState::replay_ruled(const LogEvent& event, const RuledItem& item, storage::Seq seq, const Hold* hold) {
   if (went_before(item.id)) return {};
   KeyEntry* entry = keys.find(item.id);
   if (!item.born.empty() && entry != nullptr && seq > entry->last_seq) {
@@ -204,15 +211,15 @@ Status LimiterState::replay_ruled(const LogEvent& event, const RuledItem& item, 
   if (entry == nullptr) return contradiction("names a key that no record before it brings to life", seq);
   if (seq <= entry->last_seq) return {};
   if (entry->kind == KeyKind::kPattern) return contradiction("charges a pattern", seq);
-  if (Status charged = replay_usages(*entry, item, event.at, seq); !charged.ok()) return charged;
-  entry->note_record(seq, item.denials);
-  entry->counters.add_allowed(item.cost, event.at.wall);
-  return {};
+  return apply_charge(*entry, item, event.at, seq, hold);
 }
 
 Status LimiterState::replay_usages(KeyEntry& entry, const RuledItem& item, const Moment& at, storage::Seq seq) {
   const bool is_new = !entry.usage.rule.is_set();
-  if (!is_new) entry.follow_patterns();
+  if (!is_new) {
+    entry.follow_patterns();
+    entry.work_off(item.cost, at.time);
+  }
   if (entry.kind == KeyKind::kSet && (item.usages.size() > 1 || item.usages.front().limit != entry.limit())) {
     return contradiction("charges a key by another limit than its own", seq);
   }
@@ -315,6 +322,8 @@ void LimiterState::begin_snapshot() {
              .started = false,
              .has_keys = true,
              .requests_after = 0,
+             .reservations_after = 0,
+             .has_requests = requests.last_seq() > 0,
              .last_request = requests.last_seq(),
              .copied = {},
              .gone = {}};
@@ -370,7 +379,8 @@ bool LimiterState::copy_runs(const KeyEntry& entry, CopiedRuns& copied) {
 /// the records that replay starts with bring them. What takes long, encoding the runs of a long sliding log and handing
 /// the bytes out, is done without the mutex.
 bool LimiterState::next_entries(const std::function<void(std::span<const std::byte>)>& emit) {
-  if (!cursor_.has_keys) return next_requests(emit);
+  if (!cursor_.has_keys && cursor_.has_requests) return next_requests(emit);
+  if (!cursor_.has_keys) return next_reservations(emit);
   EntryBuffer piece;
   if (!cursor_.started) {
     piece.add_time(cursor_.time);
@@ -404,7 +414,7 @@ bool LimiterState::next_entries(const std::function<void(std::span<const std::by
   if (!more && cursor_.written < cursor_.end) piece.add_ids(cursor_.end);
   piece.for_each(emit);
   cursor_.has_keys = more;
-  return more || cursor_.last_request > 0;
+  return true;
 }
 
 /// Requests whose records are behind the position are left out: the records that replay starts with bring them.
@@ -420,7 +430,24 @@ bool LimiterState::next_requests(const std::function<void(std::span<const std::b
     });
   }
   piece.for_each(emit);
-  return more;
+  cursor_.has_requests = more;
+  return true;
+}
+
+/// As they are now, each with the last record that tells of it: replay passes over the records before.
+bool LimiterState::next_reservations(const std::function<void(std::span<const std::byte>)>& emit) {
+  EntryBuffer piece;
+  std::size_t seen = 0;
+  {
+    base::MutexLock lock(mutex_);
+    holds.for_each_after(cursor_.reservations_after, kKeysAtOnce, [&](const Reservation& reservation) {
+      cursor_.reservations_after = reservation.id.number;
+      ++seen;
+      if (reservation.known_until() > time.last) piece.add_reservation(reservation);
+    });
+  }
+  piece.for_each(emit);
+  return seen == kKeysAtOnce;
 }
 
 }  // namespace flint::limiter

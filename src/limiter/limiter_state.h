@@ -7,6 +7,7 @@
 
 #include "base/mutex.h"
 #include "limiter/event_group.h"
+#include "limiter/holds.h"
 #include "limiter/keys.h"
 #include "limiter/patterns.h"
 #include "limiter/persisted_time.h"
@@ -35,9 +36,28 @@ class LimiterState final : public storage::Owner {
   Counters carried;
   PersistedTime time;
   RememberedRequests requests;
+  Holds holds;
 
   /// The key is gone: takes it out of all tables.
   void remove(KeyEntry& entry);
+
+  /// Does what a record tells of a key that was charged: live and in replay. With `hold`, the units stay held by the
+  /// reservation of this number.
+  struct Hold {
+    std::uint64_t number = 0;
+    Nanos ttl{};
+  };
+  Status apply_charge(KeyEntry& entry, const RuledItem& item, const Moment& at, storage::Seq seq, const Hold* hold);
+  /// The same of an item of a reservation that is settled.
+  Status apply_settled(KeyEntry& entry, const SettledItem& item, const SettledEvent& event, const Moment& at,
+                       storage::Seq seq);
+  /// The runs of a sliding log of this key changed in the middle: a snapshot that copies them begins anew.
+  void runs_changed(const KeyEntry& entry);
+  /// Notes in `reservation` what the record `seq` says of it.
+  void note_reserved(const ReservedEvent& event, std::span<const RuledItem> charges, const Moment& at,
+                     storage::Seq seq);
+  /// Where the reservation is not known any more, nothing.
+  void note_settled(const SettledEvent& event, const Moment& at, storage::Seq seq);
 
   void clear() override;
   Status load(std::span<const std::byte> entry, storage::Seq max_seq) override;
@@ -57,12 +77,15 @@ class LimiterState final : public storage::Owner {
   [[nodiscard]] static bool copy_runs(const KeyEntry& entry, CopiedRuns& copied);
   /// A piece of a snapshot, behind those of the keys. Whether more follow.
   bool next_requests(const std::function<void(std::span<const std::byte>)>& emit);
+  bool next_reservations(const std::function<void(std::span<const std::byte>)>& emit);
   /// `event_`, the record `seq`.
   Status apply_event(storage::Seq seq);
   Status replay_configured(const LogEvent& event, storage::Seq seq);
   Status replay_item(const LogEvent& event, const KeyEvent& item, storage::Seq seq);
-  Status replay_ruled(const LogEvent& event, const RuledItem& item, storage::Seq seq);
+  Status replay_ruled(const LogEvent& event, const RuledItem& item, storage::Seq seq, const Hold* hold);
   Status replay_usages(KeyEntry& entry, const RuledItem& item, const Moment& at, storage::Seq seq);
+  Status replay_reserved(const LogEvent& event, storage::Seq seq);
+  Status replay_settled(const LogEvent& event, storage::Seq seq);
   Status replay_counters(const ForgottenKey& key, storage::Seq seq);
   Status replay_request(RememberedRequest& request);
   Status replay_forgotten(const ForgottenKey& key, storage::Seq seq);
@@ -91,6 +114,9 @@ class LimiterState final : public storage::Owner {
     bool has_keys = true;
     /// Requests whose records are after this one, up to that one, are still to be written.
     storage::Seq requests_after = 0;
+    /// Reservations up to this number are written.
+    std::uint64_t reservations_after = 0;
+    bool has_requests = true;
     storage::Seq last_request = 0;
     /// Of the next key: what is copied so far of its usages that are logs of many runs.
     CopiedRuns copied;

@@ -17,6 +17,7 @@ constexpr unsigned kAlgorithmBits = 4;
 constexpr unsigned kKeysFull = 1U << kAlgorithmBits;
 constexpr unsigned kIsShadow = 2U << kAlgorithmBits;
 constexpr unsigned kWouldDeny = 4U << kAlgorithmBits;
+constexpr unsigned kExceeds = 8U << kAlgorithmBits;
 
 void write_digest(base::Writer& out, const Digest& digest) noexcept {
   for (const std::byte byte : digest) out.fixed(std::to_integer<std::uint8_t>(byte));
@@ -28,22 +29,8 @@ void read_digest(base::Reader& in, Digest& digest) noexcept {
 
 unsigned flags_of(const RememberedVerdict& verdict) noexcept {
   return static_cast<unsigned>(verdict.algorithm) | (verdict.keys_full ? kKeysFull : 0) |
-         (verdict.would_deny ? kIsShadow : 0) | (verdict.would_deny.value_or(false) ? kWouldDeny : 0);
-}
-
-bool read_verdict(base::Reader& in, RememberedVerdict& verdict) {
-  verdict.capacity = in.varint();
-  verdict.remaining = in.varint();
-  const std::uint64_t reset_after = in.varint();
-  const unsigned flags = in.fixed<std::uint8_t>();
-  verdict.reset_after = Nanos(static_cast<std::int64_t>(reset_after));
-  verdict.algorithm = static_cast<Algorithm>(flags & (kKeysFull - 1));
-  verdict.keys_full = (flags & kKeysFull) != 0;
-  if ((flags & kIsShadow) != 0) verdict.would_deny = (flags & kWouldDeny) != 0;
-  const bool is_known = std::find(kAlgorithms.begin(), kAlgorithms.end(), verdict.algorithm) != kAlgorithms.end();
-  return in.ok() && is_known && reset_after <= static_cast<std::uint64_t>(Nanos::max().count()) &&
-         verdict.capacity >= 1 && verdict.capacity <= kMaxUnits && verdict.remaining <= verdict.capacity &&
-         flags == flags_of(verdict);
+         (verdict.would_deny ? kIsShadow : 0) | (verdict.would_deny.value_or(false) ? kWouldDeny : 0) |
+         (verdict.exceeds ? kExceeds : 0);
 }
 
 }  // namespace
@@ -98,16 +85,35 @@ void RememberedRequests::drop_oldest() noexcept {
   requests_.pop_front();
 }
 
+void write_verdict(base::Writer& out, const RememberedVerdict& verdict) noexcept {
+  out.varint(verdict.capacity);
+  out.varint(verdict.remaining);
+  out.varint(static_cast<std::uint64_t>(verdict.reset_after.count()));
+  out.fixed(static_cast<std::uint8_t>(flags_of(verdict)));
+}
+
+bool read_verdict(base::Reader& in, RememberedVerdict& verdict) {
+  verdict.capacity = in.varint();
+  verdict.remaining = in.varint();
+  const std::uint64_t reset_after = in.varint();
+  const unsigned flags = in.fixed<std::uint8_t>();
+  verdict.reset_after = Nanos(static_cast<std::int64_t>(reset_after));
+  verdict.algorithm = static_cast<Algorithm>(flags & (kKeysFull - 1));
+  verdict.keys_full = (flags & kKeysFull) != 0;
+  verdict.exceeds = (flags & kExceeds) != 0;
+  if ((flags & kIsShadow) != 0) verdict.would_deny = (flags & kWouldDeny) != 0;
+  const bool is_known = verdict.algorithm == Algorithm::kConcurrency ||
+                        std::find(kAlgorithms.begin(), kAlgorithms.end(), verdict.algorithm) != kAlgorithms.end();
+  return in.ok() && is_known && reset_after <= static_cast<std::uint64_t>(Nanos::max().count()) &&
+         verdict.capacity <= kMaxUnits && verdict.remaining <= verdict.capacity &&
+         flags == flags_of(verdict);
+}
+
 void write_request(base::Writer& out, const RememberedRequest& request) noexcept {
   write_digest(out, request.id);
   write_digest(out, request.request);
   out.varint(request.verdicts.size());
-  for (const RememberedVerdict& verdict : request.verdicts) {
-    out.varint(verdict.capacity);
-    out.varint(verdict.remaining);
-    out.varint(static_cast<std::uint64_t>(verdict.reset_after.count()));
-    out.fixed(static_cast<std::uint8_t>(flags_of(verdict)));
-  }
+  for (const RememberedVerdict& verdict : request.verdicts) write_verdict(out, verdict);
 }
 
 bool read_request(base::Reader& in, RememberedRequest& request) {

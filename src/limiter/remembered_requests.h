@@ -33,6 +33,8 @@ struct RememberedVerdict {
   Algorithm algorithm = Algorithm::kTokenBucket;
   bool keys_full = false;
   std::optional<bool> would_deny = std::nullopt;
+  /// It did not fit, and was charged all the same.
+  bool exceeds = false;
 
   friend bool operator==(const RememberedVerdict&, const RememberedVerdict&) = default;
 };
@@ -46,6 +48,8 @@ struct RememberedRequest {
   Moment at{};
   /// In the order of the items.
   boost::container::small_vector<RememberedVerdict, 1> verdicts = {};
+  /// The number of the reservation that it made; 0 if it made none.
+  std::uint64_t reservation = 0;
 };
 
 /// The requests of the last ten minutes, at most so many: the oldest one goes first. Threads: guarded by the owner's
@@ -111,6 +115,8 @@ inline constexpr std::size_t kMaxVerdictBytes = 3 * 10 + 1;
 [[nodiscard]] constexpr std::size_t most_request_bytes(std::size_t items) noexcept {
   return 2 * sizeof(Digest) + 10 + items * kMaxVerdictBytes;
 }
+void write_verdict(base::Writer& out, const RememberedVerdict& verdict) noexcept;
+[[nodiscard]] bool read_verdict(base::Reader& in, RememberedVerdict& verdict);
 void write_request(base::Writer& out, const RememberedRequest& request) noexcept;
 /// False for what no limiter writes.
 [[nodiscard]] bool read_request(base::Reader& in, RememberedRequest& request);

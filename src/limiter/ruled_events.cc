@@ -57,7 +57,7 @@ bool read_denials(base::Reader& in, const Moment& at, Denials& denials) {
 bool read_state(base::Reader& in, RecordedState& after) {
   after.first = in.varint();
   after.second = in.varint();
-  if (has_third(after.algorithm)) after.third = in.varint();
+  if (has_third(after)) after.third = in.varint();
   return in.ok();
 }
 
@@ -156,16 +156,29 @@ bool read_windows(base::Reader& in, std::size_t count, Limit& limit) {
   return base::validate_stored(limit).ok();
 }
 
-void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) noexcept {
-  write_head(out, item.id, item.denials, !item.born.empty(), wall);
-  if (!item.born.empty()) out.text(item.born);
-  out.varint(item.cost);
-  out.fixed(static_cast<std::uint8_t>(item.usages.size()));
-  for (const RecordedUsage& usage : item.usages) {
+void write_usages(base::Writer& out, const std::vector<RecordedUsage>& usages) noexcept {
+  out.fixed(static_cast<std::uint8_t>(usages.size()));
+  for (const RecordedUsage& usage : usages) {
     out.varint(usage.version);
     write_whole_limit(out, usage.limit);
     write_state(out, usage.after);
   }
+}
+
+bool read_usages(base::Reader& in, std::vector<RecordedUsage>& usages, algorithm::WindowSpace& space) {
+  const auto count = in.fixed<std::uint8_t>();
+  if (!in.ok() || count > kMaxUsages) return false;
+  for (std::uint8_t i = 0; i < count; ++i) {
+    if (!read_usage(in, usages.emplace_back(), space)) return false;
+  }
+  return true;
+}
+
+void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) noexcept {
+  write_head(out, item.id, item.denials, !item.born.empty(), wall);
+  if (!item.born.empty()) out.text(item.born);
+  out.varint(item.cost);
+  write_usages(out, item.usages);
 }
 
 bool read_ruled_item(base::Reader& in, const Moment& at, RuledItem& item, algorithm::WindowSpace& space) {
@@ -176,12 +189,8 @@ bool read_ruled_item(base::Reader& in, const Moment& at, RuledItem& item, algori
     if (!in.ok() || !validate_key(item.born).ok()) return false;
   }
   item.cost = in.varint();
-  const auto usages = in.fixed<std::uint8_t>();
-  if (!in.ok() || item.cost < 1 || item.cost > kMaxUnits || usages < 1 || usages > kMaxUsages) return false;
-  for (std::uint8_t i = 0; i < usages; ++i) {
-    if (!read_usage(in, item.usages.emplace_back(), space)) return false;
-  }
-  return true;
+  if (!in.ok() || item.cost < 1 || item.cost > kMaxUnits) return false;
+  return read_usages(in, item.usages, space) && !item.usages.empty();
 }
 
 void write_forgotten(base::Writer& out, const ForgottenKey& key, WallTime wall) noexcept {

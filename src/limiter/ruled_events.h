@@ -83,6 +83,9 @@ inline constexpr std::size_t kMaxUsageBytes = 10 + 1 + kMaxWindows * (kMaxLimitB
 inline constexpr std::size_t kMaxForgottenBytes = 10 + 30 + 1 + 5 + kMaxCountersBytes;
 
 void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) noexcept;
+/// 1 byte how many, and each.
+void write_usages(base::Writer& out, const std::vector<RecordedUsage>& usages) noexcept;
+[[nodiscard]] bool read_usages(base::Reader& in, std::vector<RecordedUsage>& usages, algorithm::WindowSpace& space);
 void write_forgotten(base::Writer& out, const ForgottenKey& key, WallTime wall) noexcept;
 void write_pattern(base::Writer& out, const PatternEvent& event, WallTime wall) noexcept;
 
@@ -96,8 +99,9 @@ void write_pattern(base::Writer& out, const PatternEvent& event, WallTime wall) 
 void write_denials(base::Writer& out, const Denials& denials, WallTime wall) noexcept;
 [[nodiscard]] bool read_denials(base::Reader& in, const Moment& at, Denials& denials);
 
-[[nodiscard]] inline bool has_third(Algorithm algorithm) noexcept {
-  return algorithm == Algorithm::kSlidingWindowCounter || algorithm == algorithm::kCalendarWindow;
+[[nodiscard]] inline bool has_third(const RecordedState& state) noexcept {
+  return state.algorithm == Algorithm::kSlidingWindowCounter || state.algorithm == algorithm::kCalendarWindow ||
+         (state.algorithm == Algorithm::kSlidingWindowLog && state.second > 1);
 }
 
 /// In place of an algorithm, where there are several windows: this and their number.
@@ -115,7 +119,7 @@ inline void write_state(base::Writer& out, const RecordedState& after) noexcept 
     return write_states(out, *after.windows);
   out.varint(after.first);
   out.varint(after.second);
-  if (has_third(after.algorithm)) out.varint(after.third);
+  if (has_third(after)) out.varint(after.third);
 }
 [[nodiscard]] bool read_state(base::Reader& in, RecordedState& after);
 

@@ -147,6 +147,13 @@ bool read_ids(base::Reader& in, Keys& keys) {
   return true;
 }
 
+/// At the end, of a request that made a reservation.
+bool read_reservation_number(base::Reader& in, RememberedRequest& request) {
+  if (in.left() == 0) return true;
+  request.reservation = in.varint();
+  return in.done() && request.reservation != 0;
+}
+
 /// The id is not remembered at the request's time, which is not before that of the request before.
 bool read_request_entry(base::Reader& in, const Loaded& loaded) {
   RememberedRequest request;
@@ -155,7 +162,7 @@ bool read_request_entry(base::Reader& in, const Loaded& loaded) {
   request.at.wall = WallTime(Nanos(in.fixed<std::int64_t>()));
   if (!in.ok() || request.seq <= loaded.requests.last_seq() || !algorithm::is_limiter_time(request.at.time) ||
       request.at.time < loaded.requests.last_time() || !is_wall_time(request.at.wall) || !read_request(in, request) ||
-      !in.done() || loaded.requests.find(request.id, request.at.time) != nullptr) {
+      !read_reservation_number(in, request) || loaded.requests.find(request.id, request.at.time) != nullptr) {
     return false;
   }
   loaded.time.newest = std::max(loaded.time.newest, request.at.time);
@@ -259,6 +266,7 @@ void EntryBuffer::add_key_alone(const KeyEntry& entry) {
   }
   FLINT_ASSERT(out.ok());
   add(out.written());
+  if (entry.held != nullptr && !entry.held->empty()) add_held(entry);
   if (!entry.from_file) return;
   out = base::Writer(buffer);
   out.fixed(static_cast<std::uint8_t>(EntryType::kFromFile));
@@ -306,13 +314,14 @@ void EntryBuffer::add_ids(KeyId end) {
 }
 
 void EntryBuffer::add_request(const RememberedRequest& request) {
-  std::array<std::byte, 1 + 10 + 2 * 8 + most_request_bytes(kMaxCheckAllItems)> buffer;
+  std::array<std::byte, 1 + 10 + 2 * 8 + most_request_bytes(kMaxCheckAllItems) + 10> buffer;
   base::Writer out(buffer);
   out.fixed(static_cast<std::uint8_t>(EntryType::kRequest));
   out.varint(request.seq);
   out.fixed(request.at.time.time_since_epoch().count());
   out.fixed(request.at.wall.time_since_epoch().count());
   write_request(out, request);
+  if (request.reservation != 0) out.varint(request.reservation);
   FLINT_ASSERT(out.ok());
   add(out.written());
 }
@@ -343,6 +352,12 @@ bool load_entry(std::span<const std::byte> entry, const Loaded& loaded) {
       return read_request_entry(in, loaded);
     case EntryType::kFromFile:
       return read_from_file(in, loaded.keys);
+    case EntryType::kHeld:
+      return read_held_entry(in, loaded);
+    case EntryType::kReservation:
+      return read_reservation_entry(in, loaded);
+    case EntryType::kReservedItem:
+      return read_reserved_item(in, loaded);
     case EntryType::kTotals:
       return is_head && read_counters(in, loaded.carried) && in.done();
   }

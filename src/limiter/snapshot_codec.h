@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "limiter/holds.h"
 #include "limiter/keys.h"
 #include "limiter/patterns.h"
 #include "limiter/persisted_time.h"
@@ -16,7 +17,7 @@
 /// First what there is one of: kMeta, kClock, kTotals. Then for each key, in the order of their ids, one entry,
 /// followed for a sliding log by as many entries of runs as it takes: none is longer than kMaxEntryBytes, however many
 /// runs there are. Then the keys that went in the meantime, and how many ids there are. Last the requests that are
-/// remembered, in the order of their records.
+/// remembered, in the order of their records, and the reservations, in that of their numbers.
 namespace flint::limiter {
 
 enum class EntryType : std::uint8_t {
@@ -38,8 +39,13 @@ enum class EntryType : std::uint8_t {
   kRequest = 11,
   /// The limit of the key before it came from a limits file.
   kFromFile = 12,
+  /// What reservations hold of the key before it.
+  kHeld = 13,
+  /// A reservation, and then its items, one an entry.
+  kReservation = 14,
+  kReservedItem = 15,
 };
-inline constexpr EntryType kLastEntryType = EntryType::kFromFile;
+inline constexpr EntryType kLastEntryType = EntryType::kReservedItem;
 
 inline constexpr std::size_t kMaxEntryBytes = 17 * 1024;
 
@@ -73,6 +79,7 @@ class EntryBuffer {
   void add_gone(std::span<const KeyId> ids);
   void add_ids(KeyId end);
   void add_request(const RememberedRequest& request);
+  void add_reservation(const Reservation& reservation);
 
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
   /// Everything is encoded.
@@ -87,6 +94,7 @@ class EntryBuffer {
 
  private:
   void add(std::span<const std::byte> entry);
+  void add_held(const KeyEntry& entry);
   struct RunsOf {
     KeyId id = 0;
     KeyKind kind = KeyKind::kSet;
@@ -116,7 +124,13 @@ struct Loaded {
   SnapshotTime& time;
   boost::unordered_flat_set<KeyId>& gone;
   RememberedRequests& requests;
+  Holds& holds;
 };
+
+/// Of load_entry(): those that tell of reservations.
+[[nodiscard]] bool read_held_entry(base::Reader& in, const Loaded& loaded);
+[[nodiscard]] bool read_reservation_entry(base::Reader& in, const Loaded& loaded);
+[[nodiscard]] bool read_reserved_item(base::Reader& in, const Loaded& loaded);
 
 /// Applies one entry to `loaded`. False when it is not exactly what EntryBuffer writes, or does not
 /// fit what came before it.

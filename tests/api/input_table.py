@@ -93,7 +93,8 @@ def json_mode():
 
 
 def json_algorithm():
-    says = ("algorithm must be token_bucket, sliding_window_log, fixed_window_counter or sliding_window_counter",)
+    says = ("algorithm must be token_bucket, sliding_window_log, fixed_window_counter, "
+            "sliding_window_counter or concurrency",)
     texts = ["", " ", "leaky", "TOKEN_BUCKET", "token-bucket", " token_bucket", "token_bucket ", "token_bucket\x00",
              "token_bucket,sliding_window_log", "1", "x" * 5000]
     return cases(says, [quoted(text) for text in texts]) + other_kinds(("algorithm must be a string",), "text")

@@ -46,7 +46,7 @@ ARGUMENTS = [
     ([*ADD, "--rate=5", "--per=1s"], "burst", UNITS, "--burst={}"),
     ([*ADD, "--rate=5"], "per", argument_period(), "--per={}"),
     ([*ADD, "--rate=5", "--per=1s"], "algorithm",
-     argument_choice("token_bucket, sliding_window_log, fixed_window_counter or"),
+     argument_choice("token_bucket, sliding_window_log, fixed_window_counter,"),
      "--algorithm={}"),
     ([*ADD, "5/s"], "mode", argument_choice("enforce, shadow or block"), "--mode={}"),
     ([*ADD, "--rate=5"], "align", argument_choice("must be day, week, month or year"), "--align={}"),
