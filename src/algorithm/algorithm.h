@@ -48,8 +48,8 @@ void consume(State& state, const Limit& limit, Units cost, Now now, const Outcom
 /// At most so many units of the window with this index can be given back at `now`, whoever took them: what a bucket has
 /// refilled is gone. UINT64_MAX where what is still in use of a charge follows from its time.
 [[nodiscard]] Units most_given_back(const State& state, const Limit& limit, std::size_t window, Time now);
-/// What giving back at most so many units of each window leads to that were charged at `charged_at`; `units` is then how
-/// many of them were still in use. restore() with a cost of 0 applies it.
+/// What giving back at most so many units of each window leads to that were charged at `charged_at`; `units` is then
+/// how many of them were still in use. restore() with a cost of 0 applies it.
 [[nodiscard]] Outcome given_back(const State& state, const Limit& limit, std::span<Units> units, Time charged_at,
                                  Now now, WindowSpace& space);
 /// Whether all that is in use under `from` goes on under `to`, unit by unit: both have one window of the same kind, and

@@ -33,8 +33,8 @@ struct TokenBucket {
   [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
   [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Time now) const noexcept;
   void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) noexcept;
-  /// Gives back `units`, at most whole_in_use(). How many of a charge are still in use is the caller's to know: a refill
-  /// works off the oldest ones first, whoever took them.
+  /// Gives back `units`, at most whole_in_use(). How many of a charge are still in use is the caller's to know: a
+  /// refill works off the oldest ones first, whoever took them.
   Units give_back(const Limit& limit, Units units, Time charged_at, Time now) noexcept;
   /// Rounded down.
   [[nodiscard]] Units whole_in_use(const Limit& limit, Time now) const noexcept;

@@ -449,6 +449,10 @@ inline Decision Engine::decision(const Item& item, const Moment& at) const {
           .details = details(*item.limit, item.outcome, at)};
 }
 
+Engine::Item Engine::item_of(std::string_view key, Units cost) { return find_item(key, cost); }
+Decision Engine::told(const Item& item, const Moment& at) const { return decision(item, at); }
+Result<Ticket> Engine::refuse(std::span<Item> items, const Moment& at) { return deny(items, at); }
+
 void Engine::note_record(KeyEntry& entry, storage::Seq seq) { entry.note_record(seq, pending_.take(entry)); }
 
 Status Engine::tick_state() {

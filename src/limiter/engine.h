@@ -254,7 +254,12 @@ class Engine {
   [[nodiscard]] std::vector<Charge> charges_of(const Item& item, const Moment& at) FLINT_REQUIRES(mutex_);
   static void apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charges, const Moment& at);
 
-  // Charges and reservations: engine_reservations.cc.
+  // What a plain check has inline, for the other files.
+  [[nodiscard]] Item item_of(std::string_view key, Units cost) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Decision told(const Item& item, const Moment& at) const;
+  [[nodiscard]] Result<Ticket> refuse(std::span<Item> items, const Moment& at) FLINT_REQUIRES(mutex_);
+
+  // Charges and reservations: engine_reservations.cc and engine_settlements.cc.
 
   /// First thing of every operation that goes by usage: what has expired by `at` is given back, if it is to be.
   void expire(const Moment& at) FLINT_REQUIRES(mutex_) {
@@ -279,8 +284,7 @@ class Engine {
   /// The record `seq` says this of the item.
   void apply_recorded(Item& item, const RuledItem& recorded, const Moment& at, storage::Seq seq,
                       const LimiterState::Hold* hold) FLINT_REQUIRES(mutex_);
-  [[nodiscard]] Result<Ticket> log_charge(Item& item, const Moment& at, RememberedRequest* once)
-      FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Result<Ticket> log_charge(Item& item, const Moment& at, RememberedRequest* once) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Ticket> log_reservation(std::span<Item> items, const ReserveOptions& options, const Moment& at,
                                                RememberedRequest* once, ReservationId& id) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Result<Deferred<ReserveResult>> first_reservation(const RememberedRequest& first,

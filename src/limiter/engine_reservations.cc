@@ -13,8 +13,9 @@ namespace flint::limiter {
 namespace {
 
 Status too_large() {
-  return {Code::kInvalidArgument,
-          "the names of these keys, and what their limits count, are too long for one record: take fewer keys at once."};
+  return {
+      Code::kInvalidArgument,
+      "the names of these keys, and what their limits count, are too long for one record: take fewer keys at once."};
 }
 
 std::size_t windows_of(const std::vector<RecordedUsage>& usages) noexcept {
@@ -58,7 +59,7 @@ Result<Deferred<Decision>> Engine::charge(std::string_view key, Units cost, cons
       return Deferred<Decision>{first_decision(**first, 0, key, cost), ticket((*first)->seq, at)};
     }
   }
-  Item item = find_item(key, cost);
+  Item item = item_of(key, cost);
   find_by_rules(item, carried, rulings, at);
   if (Status chargeable = check_charge(item); !chargeable.ok()) return chargeable;
   if (Status accepted = check_writable(); !accepted.ok()) return accepted;
@@ -66,7 +67,7 @@ Result<Deferred<Decision>> Engine::charge(std::string_view key, Units cost, cons
   const bool is_beyond = item.is_beyond_most_keys();
   if (is_beyond) {
     item.outcome = beyond_most_keys(item);
-    return Deferred<Decision>{decision(item, at), Ticket{}};
+    return Deferred<Decision>{told(item, at), Ticket{}};
   }
   const bool fits = item.mode != Mode::kBlock && cost <= item.limit->lowest_capacity() &&
                     algorithm::decide(*item.state, *item.limit, cost, present(at), windows_).allowed;
@@ -74,10 +75,10 @@ Result<Deferred<Decision>> Engine::charge(std::string_view key, Units cost, cons
   if (item.cost == 0) {  // as much is in use as can be
     item.outcome = left(item, false, at);
     item.cost = cost;
-    return Deferred<Decision>{decision(item, at), Ticket{}};
+    return Deferred<Decision>{told(item, at), Ticket{}};
   }
   item.outcome = algorithm::charged(*item.state, *item.limit, item.cost, present(at), windows_);
-  Decision answer = decision(item, at);
+  Decision answer = told(item, at);
   answer.cost = cost;
   answer.allowed = fits || item.mode == Mode::kShadow;
   if (item.mode == Mode::kShadow) answer.would_deny = !fits;
@@ -190,34 +191,34 @@ Result<Deferred<ReserveResult>> Engine::reserve(std::span<const CheckItem> wante
   look_for_room(wanted.size(), at);
   rulings.reserve(wanted.size());
   for (const CheckItem& one : wanted) {
-    Item& item = items.emplace_back(find_item(one.key, one.cost));
+    Item& item = items.emplace_back(item_of(one.key, one.cost));
     if (item.limit == nullptr) find_rule(item, one.limit, rulings, at);
     if (Status reservable = check_reservable(item); !reservable.ok()) return reservable;
   }
   if (Status distinct = check_distinct(items); !distinct.ok()) return distinct;
   if (!rulings.empty()) mark_full(items);
   Deferred<ReserveResult> answer{.value = {}, .ticket = {}};
-  CheckAllResult& told = answer.value.decision;
-  told.allowed = decide_held(items, options.ttl, at);
+  CheckAllResult& result = answer.value.decision;
+  result.allowed = decide_held(items, options.ttl, at);
   ReservationId id;
-  if (told.allowed && state_.holds.held() >= kMaxReservations) {
+  if (result.allowed && state_.holds.held() >= kMaxReservations) {
     ++reservations_full_;
     return Status(Code::kReservationsFull, fmt::format("{} reservations are held already: settle some, or wait until "
                                                        "some expire.",
                                                        kMaxReservations));
   }
-  if (told.allowed && once) note_verdicts(*once, items);
+  if (result.allowed && once) note_verdicts(*once, items);
   const Result<Ticket> logged =
-      told.allowed ? log_reservation(items, options, at, once ? &*once : nullptr, id) : deny(items, at);
+      result.allowed ? log_reservation(items, options, at, once ? &*once : nullptr, id) : refuse(items, at);
   if (!logged.ok()) return logged.status();
   answer.ticket = *logged;
   for (const Item& item : items) {
-    told.results.push_back(decision(item, at));
+    result.results.push_back(told(item, at));
     if (item.outcome.allowed) continue;
-    told.denied_key = std::string(item.key);
+    result.denied_key = std::string(item.key);
     break;
   }
-  if (told.allowed) {
+  if (result.allowed) {
     answer.value.id = format_reservation_id(id);
     answer.value.expires_at = shown_reset(at, options.ttl);
   }
@@ -232,11 +233,11 @@ Result<Deferred<ReserveResult>> Engine::first_reservation(const RememberedReques
     return Status(Code::kReservationNotFound, "the reservation that this request_id made is not known any more.");
   }
   Deferred<CheckAllResult> told = first_result(first, items, ticket(first.seq, at));
-  return Deferred<ReserveResult>{{.decision = std::move(told.value),
-                                  .id = format_reservation_id(reservation->id),
-                                  .expires_at = shown_reset({reservation->expires_at, reservation->expires_at_wall},
-                                                            Nanos(0))},
-                                 told.ticket};
+  return Deferred<ReserveResult>{
+      {.decision = std::move(told.value),
+       .id = format_reservation_id(reservation->id),
+       .expires_at = shown_reset({reservation->expires_at, reservation->expires_at_wall}, Nanos(0))},
+      told.ticket};
 }
 
 RuledItem Engine::recorded(Item& item, const std::vector<Charge>& charges, std::vector<KeyEntry*>& born) {
@@ -309,7 +310,7 @@ Result<Ticket> Engine::log_reservation(std::span<Item> items, const ReserveOptio
     for (KeyEntry* entry : born) state_.keys.remove(*entry);
     return seq.status();
   }
-  const LimiterState::Hold hold{id.number, options.ttl};
+  const LimiterState::Hold hold{id.number, options.ttl, options.on_expiry};
   auto charge = charges.begin();
   for (std::size_t i = 0; i < items.size(); ++i) {
     Item& item = items[i];

@@ -173,8 +173,7 @@ void Engine::charge_extra(KeyEntry& entry, Units extra, const Moment& at, Settle
   entry.for_each_usage([&](const Usage& usage) {
     if (&usage != &deciding && usage.rule.has_ended()) return;
     const Units cost = algorithm::most_charged(usage.state, usage.limit(), extra, at.time);
-    const algorithm::Outcome outcome =
-        algorithm::charged(usage.state, usage.limit(), cost, present(at), windows_);
+    const algorithm::Outcome outcome = algorithm::charged(usage.state, usage.limit(), cost, present(at), windows_);
     item.usages.push_back({usage.rule.version(), usage.limit(), outcome.after});
     if (&usage == &deciding) item.verdict = verdict_of(usage.limit(), outcome);
   });

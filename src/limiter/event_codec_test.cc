@@ -272,16 +272,6 @@ TEST(EventCodec, GoldenClock) {
             "00801e086b470100");                // the boot-time clock
 }
 
-// Later versions give these numbers their payloads; no version gives them another meaning.
-TEST(EventCodec, NumbersOfLaterKindsAreReserved) {
-  const std::array<std::string_view, 4> names = {"charged", "reserved", "settled", "expired"};
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    EXPECT_EQ(reserved_kind_name(static_cast<storage::RecordKind>(10 + i)), names[i]);
-  }
-  EXPECT_EQ(reserved_kind_name(9), "");
-  EXPECT_EQ(reserved_kind_name(14), "");
-}
-
 TEST(EventCodec, GoldenParts) {
   LogEvent event{.type = EventType::kConfigured,
                  .part = GroupPart{.begins = true, .ends = false, .from_file = true},

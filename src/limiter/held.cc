@@ -10,7 +10,7 @@ namespace flint::limiter {
 namespace {
 
 [[nodiscard]] Time old_at(const Held::Item& item) noexcept {
-  return base::saturating_add(item.ends_at, kSettledKnownFor);
+  return item.returns ? Time::max() : base::saturating_add(item.ends_at, kSettledKnownFor);
 }
 
 }  // namespace
@@ -27,9 +27,7 @@ const Held::Item* Held::find(std::uint64_t number) const noexcept {
   return found != items_.end() && found->number == number && !found->is_done ? &*found : nullptr;
 }
 
-Held::Item* Held::find(std::uint64_t number) noexcept {
-  return const_cast<Item*>(std::as_const(*this).find(number));
-}
+Held::Item* Held::find(std::uint64_t number) noexcept { return const_cast<Item*>(std::as_const(*this).find(number)); }
 
 void Held::add(Item item) {
   most_parts_ = base::saturating_add(most_parts_, most_of(item));
@@ -45,6 +43,16 @@ void Held::remove(std::uint64_t number) {
   item->is_done = true;
   ++done_;
   drop_done();
+}
+
+void Held::give_up(std::uint64_t number, Time now) {
+  Item* const item = find(number);
+  if (item == nullptr) return;
+  most_parts_ -= most_of(*item);
+  item->parts.clear();
+  item->ends_at = std::min(item->ends_at, now);
+  item->returns = false;
+  first_old_ = std::min(first_old_, old_at(*item));
 }
 
 /// When they are half of all: so each is moved once, on average.

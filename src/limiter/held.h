@@ -39,6 +39,8 @@ class Held {
     Time charged_at{};
     /// When it expires, or when its slots are free again, if that is earlier.
     Time ends_at{};
+    /// It will be given back, however late that is logged.
+    bool returns = false;
     bool is_done = false;
     Parts parts = {};
 
@@ -54,6 +56,9 @@ class Held {
   /// Its number is higher than all before.
   void add(Item item);
   void remove(std::uint64_t number);
+  /// It was given back at `now`: nothing more of it is. It stays as long as it may still be settled, so that its key
+  /// does.
+  void give_up(std::uint64_t number, Time now);
   /// Lets go of what expired so long ago that nobody can settle it any more.
   void remove_old(Time now);
 

@@ -24,7 +24,9 @@ std::optional<std::uint64_t> parse_digits(std::string_view digits) noexcept {
 
 }  // namespace
 
-std::string format_reservation_id(const ReservationId& id) { return fmt::format("{:016x}{:016x}", id.number, id.secret); }
+std::string format_reservation_id(const ReservationId& id) {
+  return fmt::format("{:016x}{:016x}", id.number, id.secret);
+}
 
 std::optional<ReservationId> parse_reservation_id(std::string_view text) noexcept {
   if (text.size() != 2 * kDigits) return std::nullopt;
@@ -99,7 +101,8 @@ void Holds::renew(Reservation& reservation, Time expires_at, WallTime wall) {
 Reservation* Holds::next_expired(Time now) {
   while (!expiries_.empty() && expiries_.top().first <= now) {
     Reservation* const next = find(expiries_.top().second);
-    if (next != nullptr && !next->settled && !next->is_returned && next->expires_at == expiries_.top().first) return next;
+    if (next != nullptr && !next->settled && !next->is_returned && next->expires_at == expiries_.top().first)
+      return next;
     pop_expiry();
   }
   return nullptr;

@@ -46,6 +46,7 @@ class LimiterState final : public storage::Owner {
   struct Hold {
     std::uint64_t number = 0;
     Nanos ttl{};
+    OnExpiry on_expiry = OnExpiry::kKeep;
   };
   Status apply_charge(KeyEntry& entry, const RuledItem& item, const Moment& at, storage::Seq seq, const Hold* hold);
   /// The same of an item of a reservation that is settled.

@@ -63,6 +63,7 @@ Status LimiterState::apply_charge(KeyEntry& entry, const RuledItem& item, const 
                      .units = item.cost,
                      .charged_at = at.time,
                      .ends_at = end_of(item.usages.front().limit, hold->ttl, at.time),
+                     .returns = hold->on_expiry == OnExpiry::kReturn,
                      .parts = parts_of(entry, too_much, item.cost, at.time)});
   }
   entry.note_record(seq, item.denials);
@@ -81,7 +82,8 @@ Status LimiterState::apply_settled(KeyEntry& entry, const SettledItem& item, con
     if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
     entry.work_off(0, at.time);
     for (const RecordedUsage& recorded : item.usages) {
-      Rule rule = recorded.version == 0 ? limits.rule(recorded.limit) : limits.version(recorded.version, recorded.limit);
+      Rule rule =
+          recorded.version == 0 ? limits.rule(recorded.limit) : limits.version(recorded.version, recorded.limit);
       if (entry.kind == KeyKind::kSet) rule = entry.usage.rule;
       Usage* const usage = entry.find_usage(rule);
       if (usage == nullptr || usage->limit() != recorded.limit ||
@@ -91,9 +93,15 @@ Status LimiterState::apply_settled(KeyEntry& entry, const SettledItem& item, con
     }
     runs_changed(entry);
   }
-  if (entry.held != nullptr && event.as != SettledAs::kRenewed) entry.held->remove(event.number);
-  if (entry.held != nullptr && event.as == SettledAs::kRenewed) {
-    if (Held::Item* held = entry.held->find(event.number)) held->ends_at = end_of(entry.limit(), event.ttl, at.time);
+  if (entry.held != nullptr) {
+    Held::Item* const held = entry.held->find(event.number);
+    if (event.as == SettledAs::kReturned) {
+      entry.held->give_up(event.number, at.time);
+    } else if (event.as != SettledAs::kRenewed) {
+      entry.held->remove(event.number);
+    } else if (held != nullptr) {
+      held->ends_at = end_of(entry.limit(), event.ttl, at.time);
+    }
   }
   entry.counters.allowed_cost = base::saturating_add(entry.counters.allowed_cost, item.extra);
   entry.counters.allowed_cost -= std::min(entry.counters.allowed_cost, item.less);
@@ -145,7 +153,7 @@ void LimiterState::note_settled(const SettledEvent& event, const Moment& at, sto
 }
 
 Status LimiterState::replay_reserved(const LogEvent& event, storage::Seq seq) {
-  const Hold hold{event.reserved->id.number, event.reserved->ttl};
+  const Hold hold{event.reserved->id.number, event.reserved->ttl, event.reserved->on_expiry};
   for (const RuledItem& item : event.ruled) {
     if (Status applied = replay_ruled(event, item, seq, &hold); !applied.ok()) return applied;
   }

@@ -46,9 +46,7 @@ bool read_item(base::Reader& in, const Moment& at, SettledAs as, SettledItem& it
 
 }  // namespace
 
-void write_ttl(base::Writer& out, Nanos ttl) noexcept {
-  out.varint(static_cast<std::uint64_t>(ttl / milliseconds(1)));
-}
+void write_ttl(base::Writer& out, Nanos ttl) noexcept { out.varint(static_cast<std::uint64_t>(ttl / milliseconds(1))); }
 
 bool read_ttl(base::Reader& in, Nanos& ttl) {
   const std::uint64_t ms = in.varint();

@@ -42,7 +42,7 @@ std::uint8_t place_of(const KeyEntry& entry, const Held::Part& part) {
 
 void write_held(base::Writer& out, const KeyEntry& entry, const Held::Item& item) {
   out.varint(item.number);
-  out.varint(item.units);
+  out.varint(item.units << 1 | (item.returns ? 1 : 0));
   write_time(out, item.charged_at);
   write_time(out, item.ends_at);
   out.fixed(static_cast<std::uint8_t>(item.parts.size()));
@@ -94,7 +94,10 @@ bool read_held_entry(base::Reader& in, const Loaded& loaded) {
   if (entry == nullptr || entry->kind == KeyKind::kPattern) return false;
   if (entry->held == nullptr) entry->held = std::make_unique<Held>();
   do {
-    Held::Item item{.number = in.varint(), .units = in.varint()};
+    Held::Item item{.number = in.varint()};
+    const std::uint64_t units = in.varint();
+    item.units = units >> 1;
+    item.returns = (units & 1) != 0;
     if (!in.ok() || item.number <= entry->held->last_number() || item.units < 1 || item.units > kMaxUnits) return false;
     if (!read_time(in, item.charged_at) || !read_time(in, item.ends_at)) return false;
     const auto parts = in.fixed<std::uint8_t>();
@@ -121,8 +124,8 @@ void EntryBuffer::add_reservation(const Reservation& reservation) {
   const bool is_committed = reservation.settled == SettledAs::kCommitted;
   const bool is_cancelled = reservation.settled == SettledAs::kCancelled;
   out.fixed(static_cast<std::uint8_t>((reservation.on_expiry == OnExpiry::kReturn ? kReturnsOnExpiry : 0) |
-                                      (reservation.is_returned ? kIsReturned : 0) |
-                                      (is_committed ? kIsCommitted : 0) | (is_cancelled ? kIsCancelled : 0)));
+                                      (reservation.is_returned ? kIsReturned : 0) | (is_committed ? kIsCommitted : 0) |
+                                      (is_cancelled ? kIsCancelled : 0)));
   if (reservation.settled) {
     write_time(out, reservation.settled_at.time);
     write_wall(out, reservation.settled_at.wall);
@@ -154,7 +157,8 @@ bool read_reservation_entry(base::Reader& in, const Loaded& loaded) {
   if (!read_moment(in, reservation.reserved_at) || !read_time(in, reservation.expires_at)) return false;
   reservation.expires_at_wall = WallTime(Nanos(in.fixed<std::int64_t>()));
   const auto flags = in.fixed<std::uint8_t>();
-  if (!in.ok() || flags >= 2 * kIsCancelled || (flags & (kIsCommitted | kIsCancelled)) == (kIsCommitted | kIsCancelled)) {
+  if (!in.ok() || flags >= 2 * kIsCancelled ||
+      (flags & (kIsCommitted | kIsCancelled)) == (kIsCommitted | kIsCancelled)) {
     return false;
   }
   reservation.on_expiry = (flags & kReturnsOnExpiry) != 0 ? OnExpiry::kReturn : OnExpiry::kKeep;
