@@ -41,6 +41,10 @@ void add_item(EventWriter& writer, const LogEvent& event, const KeyEvent& item) 
     case EventType::kAllowedByRules:
     case EventType::kForgotten:
     case EventType::kPattern:
+    case EventType::kCharged:
+    case EventType::kReserved:
+    case EventType::kSettled:
+    case EventType::kExpired:
     case EventType::kAllowedOnce:
     case EventType::kAllowedByRulesOnce:
       return;
@@ -53,7 +57,11 @@ void require_one_encoding(const flint::storage::Record& record) {
   EventWriter writer = event.part ? EventWriter(event.type, event.at, *event.part)
                                   : EventWriter(event.type, event.at, record.payload.size());
   if (event.type == EventType::kClock) writer.clock(event.boot);
-  if (event.request) writer.once(*event.request);
+  const bool may_have_request = event.type == EventType::kCharged || event.type == EventType::kReserved;
+  if (may_have_request) writer.maybe_once(event.request ? &*event.request : nullptr);
+  if (event.request && !may_have_request) writer.once(*event.request);
+  if (event.reserved) writer.reserved(*event.reserved);
+  if (event.settled) writer.settled(*event.settled);
   for (const KeyEvent& item : event.items) add_item(writer, event, item);
   for (const RuledItem& item : event.ruled) writer.allowed_by_rules(item);
   for (const ForgottenKey& key : event.forgotten) writer.forgotten(key);

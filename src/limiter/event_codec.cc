@@ -67,12 +67,17 @@ bool read_head(base::Reader& in, const Moment& at, KeyEvent& item, std::size_t& 
   return (head & kHasDenials) == 0 || read_denials(in, at, item.denials);
 }
 
+/// Only a settlement gives units of a sliding log back.
+bool gives_back(const RecordedState& after) noexcept {
+  return after.algorithm == Algorithm::kSlidingWindowLog && after.second > 1;
+}
+
 bool read_configured(base::Reader& in, LogEvent& event, std::size_t windows) {
   RecordedState& after = event.items.back().after;
   event.key = in.text();
-  const bool is_read = windows > 0
-                           ? read_windows(in, windows, event.limit) && read_states(in, windows, after, event.windows)
-                           : read_limit(in, after.algorithm, event.limit) && read_state(in, after);
+  const bool is_read =
+      windows > 0 ? read_windows(in, windows, event.limit) && read_states(in, windows, after, event.windows)
+                  : read_limit(in, after.algorithm, event.limit) && read_state(in, after) && !gives_back(after);
   if (!is_read || !validate_key(event.key).ok()) return false;
   return in.left() == 0 || (read_mode(in, event.mode) && event.mode != Mode::kEnforce);
 }
@@ -88,7 +93,9 @@ bool read_item(base::Reader& in, LogEvent& event) {
     case EventType::kAllowed:
       item.cost = in.varint();
       if (item.cost < 1 || item.cost > kMaxUnits || windows == 1) return false;
-      return windows == 0 ? read_state(in, item.after) : read_states(in, windows, item.after, event.windows);
+      if (item.after.algorithm == Algorithm::kConcurrency) return false;
+      return windows == 0 ? read_state(in, item.after) && !gives_back(item.after)
+                          : read_states(in, windows, item.after, event.windows);
     case EventType::kReset:
       return event.items.size() == 1 && windows == 0;
     case EventType::kDenied:

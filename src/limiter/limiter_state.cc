@@ -324,6 +324,7 @@ void LimiterState::begin_snapshot() {
              .requests_after = 0,
              .reservations_after = 0,
              .has_requests = requests.last_seq() > 0,
+             .has_reservations = holds.size() > 0,
              .last_request = requests.last_seq(),
              .copied = {},
              .gone = {}};
@@ -414,7 +415,7 @@ bool LimiterState::next_entries(const std::function<void(std::span<const std::by
   if (!more && cursor_.written < cursor_.end) piece.add_ids(cursor_.end);
   piece.for_each(emit);
   cursor_.has_keys = more;
-  return true;
+  return more || cursor_.has_requests || cursor_.has_reservations;
 }
 
 /// Requests whose records are behind the position are left out: the records that replay starts with bring them.
@@ -431,7 +432,7 @@ bool LimiterState::next_requests(const std::function<void(std::span<const std::b
   }
   piece.for_each(emit);
   cursor_.has_requests = more;
-  return true;
+  return more || cursor_.has_reservations;
 }
 
 /// As they are now, each with the last record that tells of it: replay passes over the records before.

@@ -117,7 +117,8 @@ class LimiterState final : public storage::Owner {
     storage::Seq requests_after = 0;
     /// Reservations up to this number are written.
     std::uint64_t reservations_after = 0;
-    bool has_requests = true;
+    bool has_requests = false;
+    bool has_reservations = false;
     storage::Seq last_request = 0;
     /// Of the next key: what is copied so far of its usages that are logs of many runs.
     CopiedRuns copied;

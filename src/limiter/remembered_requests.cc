@@ -105,7 +105,8 @@ bool read_verdict(base::Reader& in, RememberedVerdict& verdict) {
   const bool is_known = verdict.algorithm == Algorithm::kConcurrency ||
                         std::find(kAlgorithms.begin(), kAlgorithms.end(), verdict.algorithm) != kAlgorithms.end();
   return in.ok() && is_known && reset_after <= static_cast<std::uint64_t>(Nanos::max().count()) &&
-         verdict.capacity <= kMaxUnits && verdict.remaining <= verdict.capacity && flags == flags_of(verdict);
+         verdict.capacity >= 1 && verdict.capacity <= kMaxUnits && verdict.remaining <= verdict.capacity &&
+         flags == flags_of(verdict);
 }
 
 void write_request(base::Writer& out, const RememberedRequest& request) noexcept {

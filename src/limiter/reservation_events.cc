@@ -17,8 +17,8 @@ void write_item(base::Writer& out, const SettledItem& item, SettledAs as, WallTi
   if (has_denials) write_denials(out, item.denials, wall);
   if (as == SettledAs::kRenewed) return;
   out.varint(item.cost);
-  write_verdict(out, item.verdict);
   if (!has_key) return;
+  write_verdict(out, item.verdict);
   out.varint(item.extra);
   out.varint(item.less);
   write_usages(out, item.usages);
@@ -36,8 +36,9 @@ bool read_item(base::Reader& in, const Moment& at, SettledAs as, SettledItem& it
   if ((flags & kHasDenials) != 0 && !read_denials(in, at, item.denials)) return false;
   if (as == SettledAs::kRenewed) return true;
   item.cost = in.varint();
-  if (!in.ok() || item.cost > kMaxUnits || !read_verdict(in, item.verdict)) return false;
+  if (!in.ok() || item.cost > kMaxUnits) return false;
   if (!has_key) return true;
+  if (!read_verdict(in, item.verdict)) return false;
   item.extra = in.varint();
   item.less = in.varint();
   if (!in.ok() || item.extra > kMaxUnits || item.less > kMaxUnits || (item.extra > 0 && item.less > 0)) return false;

@@ -44,10 +44,11 @@ bool load(const Entries& entries, Keys& keys, SnapshotTime& time) {
   Counters carried;
   boost::unordered_flat_set<KeyId> gone;
   RememberedRequests requests;
+  Holds holds;
   return std::all_of(entries.begin(), entries.end(), [&](const std::vector<std::byte>& entry) {
     const auto exact = std::make_unique<std::byte[]>(entry.size());
     std::copy(entry.begin(), entry.end(), exact.get());
-    return load_entry({exact.get(), entry.size()}, {limits, keys, patterns, carried, time, gone, requests});
+    return load_entry({exact.get(), entry.size()}, {limits, keys, patterns, carried, time, gone, requests, holds});
   });
 }
 bool loads(const Entries& entries) {

@@ -140,8 +140,9 @@ void EntryBuffer::add_reservation(const Reservation& reservation) {
     out.varint(std::uint64_t{item.id} + 1);
     out.varint(item.cost);
     if (reservation.settled) {
-      out.varint(item.settled);
-      write_verdict(out, item.verdict);
+      const bool has_verdict = item.verdict.capacity > 0;  // not where its key was gone
+      out.varint(item.settled << 1 | (has_verdict ? 1 : 0));
+      if (has_verdict) write_verdict(out, item.verdict);
     }
     FLINT_ASSERT(out.ok());
     add(out.written());
@@ -187,8 +188,9 @@ bool read_reserved_item(base::Reader& in, const Loaded& loaded) {
   if (id > std::uint64_t{Reservation::kNothingHeld} + 1 || id == 0) return false;
   item.id = static_cast<KeyId>(id - 1);
   if (reservation->settled) {
-    item.settled = in.varint();
-    if (!in.ok() || item.settled > kMaxUnits || !read_verdict(in, item.verdict)) return false;
+    const std::uint64_t settled = in.varint();
+    item.settled = settled >> 1;
+    if (!in.ok() || item.settled > kMaxUnits || ((settled & 1) != 0 && !read_verdict(in, item.verdict))) return false;
   }
   reservation->items.push_back(std::move(item));
   return in.done();
