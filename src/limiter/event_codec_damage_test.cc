@@ -63,7 +63,8 @@ KeyEvent random_item(Random& random, EventType type, const Moment& at) {
   if (type == EventType::kAllowed) item.cost = 1 + random.any_up_to(kMaxUnits - 1);
   if (type == EventType::kAllowed || type == EventType::kConfigured) {
     item.after.first = random.any_up_to(~std::uint64_t{0});
-    item.after.second = random.any_up_to(~std::uint64_t{0});
+    const bool is_log = item.after.algorithm == Algorithm::kSlidingWindowLog;
+    item.after.second = random.any_up_to(is_log ? 1 : ~std::uint64_t{0});
   }
   if (type == EventType::kDenied || random.one_in(2)) {
     item.denials.count = 1 + random.any_up_to(kMaxCounted - 1);
