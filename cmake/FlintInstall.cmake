@@ -75,4 +75,5 @@ endif()
 configure_file(cmake/flint-limiter.pc.in "${CMAKE_BINARY_DIR}/flint-limiter.pc" @ONLY)
 install(FILES "${CMAKE_BINARY_DIR}/flint-limiter.pc" DESTINATION "${flint_pc_dir}" COMPONENT development)
 
+include(FlintClientInstall)
 include(FlintPackages)

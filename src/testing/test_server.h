@@ -42,6 +42,7 @@ class TestServer {
     return TestClient::connect_unix(directory_.path() + "/flint.sock");
   }
   [[nodiscard]] std::uint16_t open_port() const { return open_port_; }
+  [[nodiscard]] std::uint16_t token_port() const { return token_port_; }
   [[nodiscard]] Limiter& limiter() { return *limiter_; }
   [[nodiscard]] server::HttpServer& http() { return *http_; }
   [[nodiscard]] const std::string& data_dir() const { return directory_.path(); }

@@ -1,7 +1,7 @@
 """A program of another project builds against an installed Flint, and runs.
 
 Installs the build tree FLINT_BUILD into a temporary folder, moves it, and builds examples/embedded.cc from there: with
-CMake's find_package and with pkg-config.
+CMake's find_package and with pkg-config. The same for examples/shared.cc, which asks a server, and examples/check.c.
 """
 
 import os
@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -54,11 +55,40 @@ class InstallTest(unittest.TestCase):
             second = run(program, cwd=place, env=environment).splitlines()
             self.assertRegex(second[0], r"^1: denied, try again in \d+ ms$")
 
+    def libraries(self):
+        """What lets a program find a shared library that is installed in no place that the system knows."""
+        package = self.prefix / self.installed("lib*/**/flint-limiter.pc")[0]
+        return {**os.environ, "LD_LIBRARY_PATH": str(package.parents[1])}
+
+    def check_shared(self, program):
+        """A program that asks a server, over its socket."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as place:
+            data, flint = Path(place) / "data", self.prefix / "bin/flint"
+            server = subprocess.Popen([flint, "--data-dir", data, "server", "start", "--bind", f"unix:{place}/s"],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                # It waits until the server listens, or has ended.
+                run(flint, "--data-dir", data, "--lock-timeout", "30s", "limit", "add", "ready", "1/s")
+                give_up_at = time.monotonic() + 60
+                while not (Path(place) / "s").exists() and time.monotonic() < give_up_at:
+                    time.sleep(0.01)
+                said = run(program, f"unix:{place}/s", env=self.libraries()).splitlines()
+            finally:
+                server.terminate()
+                server.wait()
+            self.assertEqual(["1: allowed", "2: allowed", "3: denied", "after waiting: allowed"], said)
+
+    def check_c(self, program):
+        with tempfile.TemporaryDirectory(dir=self.folder) as place:
+            said = run(program, cwd=place, env=self.libraries()).splitlines()
+            self.assertEqual([f"{n}: allowed, {3 - n} left" for n in range(1, 4)], said[:3])
+            self.assertRegex(said[4], r"^5: denied, try again in \d+ ms$")
+
     def test_files_are_where_packagers_expect_them(self):
         self.assertEqual(["bin/flint"], self.installed("bin/*"))
         self.assertIn("include/flint-limiter/flint/limiter.h", self.installed("include/**/*"))
         self.assertEqual([], [name for name in self.installed("include/**/*")
-                              if not re.fullmatch(r"include/flint-limiter/flint/\w+\.h", name)])
+                              if not re.fullmatch(r"include/flint-limiter/(flint/\w+|flint_limiter)\.h", name)])
         self.assertEqual(1, len(self.installed("lib*/**/flint-limiter.pc")))
         self.assertEqual(1, len(self.installed("lib*/**/flint-limiter-config.cmake")))
         self.assertIn("share/doc/flint-limiter/LICENSE", self.installed("share/**/*"))
@@ -94,6 +124,8 @@ class InstallTest(unittest.TestCase):
         run("cmake", "-S", ROOT / "examples", "-B", tree, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={self.prefix}")
         run("cmake", "--build", tree)
         self.check_example(tree / "embedded")
+        self.check_shared(tree / "shared")
+        self.check_c(tree / "check")
 
     def test_a_program_builds_with_pkg_config(self):
         package = self.prefix / self.installed("lib*/**/flint-limiter.pc")[0]
@@ -102,6 +134,20 @@ class InstallTest(unittest.TestCase):
         program = self.folder / "embedded"
         run(COMPILER, "-std=c++20", ROOT / "examples/embedded.cc", *flags, "-o", program)
         self.check_example(program)
+        # The embedded limiter links neither TLS nor JSON.
+        needed = run("readelf", "--dynamic", program)
+        self.assertNotRegex(needed, "libssl|libboost")
+
+    def test_programs_of_the_other_libraries_build_with_pkg_config(self):
+        package = self.prefix / self.installed("lib*/**/flint-limiter.pc")[0]
+        search = {**os.environ, "PKG_CONFIG_PATH": str(package.parent)}
+        for name, source, compiler, check in (("client", "shared.cc", [COMPILER, "-std=c++20"], self.check_shared),
+                                              ("c", "check.c", ["cc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic",
+                                                                "-Werror"], self.check_c)):
+            flags = run("pkg-config", "--cflags", "--libs", f"flint-limiter-{name}", env=search).split()
+            program = self.folder / f"program-{name}"
+            run(*compiler, ROOT / "examples" / source, *flags, "-o", program)
+            check(program)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`cpack` makes the two Debian packages: what they say, what is in them, and that the command in them runs.
+"""`cpack` makes the Debian packages: what they say, what is in them, and that the command in them runs.
 
 Nothing is installed: the packages are unpacked into a folder.
 """
@@ -55,11 +55,13 @@ class DebianTest(unittest.TestCase):
         listed = run("dpkg-deb", "--contents", self.packages[package])
         return set(re.findall(r"^-.* \./(.*)$", listed, re.MULTILINE))
 
-    def test_two_packages(self):
-        self.assertEqual({"flint-limiter", "libflint-limiter-dev"}, set(self.packages))
+    def test_four_packages(self):
+        self.assertEqual({"flint-limiter", "libflint-limiter-dev", "libflint-limiter-client-dev", "libflint-limiter-c"},
+                         set(self.packages))
 
     def test_what_the_packages_say(self):
-        for package, section in (("flint-limiter", "net"), ("libflint-limiter-dev", "libdevel")):
+        for package, section in (("flint-limiter", "net"), ("libflint-limiter-dev", "libdevel"),
+                                 ("libflint-limiter-client-dev", "libdevel"), ("libflint-limiter-c", "libs")):
             fields = self.fields(package)
             self.assertEqual(section, fields["Section"])
             self.assertEqual(self.version, fields["Version"])
@@ -67,6 +69,9 @@ class DebianTest(unittest.TestCase):
             self.assertRegex(fields["Maintainer"], r"\A\S.* <\S+@\S+\.\S+>\Z")
         self.assertRegex(self.fields("flint-limiter")["Depends"], r"\badduser\b.*\blibc6 \(>= ")
         self.assertRegex(self.fields("libflint-limiter-dev")["Depends"], r"\blibfmt-dev\b")
+        self.assertRegex(self.fields("libflint-limiter-client-dev")["Depends"],
+                         r"\blibflint-limiter-dev \(= .*libssl-dev")
+        self.assertRegex(self.fields("libflint-limiter-c")["Depends"], r"\blibssl3\b")
 
     def test_what_is_in_them(self):
         documents = {f"usr/share/doc/flint-limiter/docs/{path.name}" for path in (ROOT / "docs").iterdir()}
@@ -84,11 +89,17 @@ class DebianTest(unittest.TestCase):
         for name in ("libflint-limiter.a", "pkgconfig/flint-limiter.pc", "flint-limiter-config.cmake"):
             self.assertTrue(any(path.startswith("usr/lib/") and path.endswith(f"/{name}") for path in files), files)
         self.assertEqual(set(), files & self.files("flint-limiter"))
+        client, interface = self.files("libflint-limiter-client-dev"), self.files("libflint-limiter-c")
+        self.assertTrue(any(path.endswith("/libflint-limiter-client.a") for path in client), client)
+        self.assertTrue(any(path.endswith("/pkgconfig/flint-limiter-client.pc") for path in client), client)
+        self.assertIn("usr/include/flint-limiter/flint_limiter.h", interface)
+        self.assertTrue(any(path.endswith(f"/libflint-limiter-c.so.{self.version}") for path in interface), interface)
+        self.assertEqual(set(), files & (client | interface))
 
     def test_all_belongs_to_root_and_nobody_else_can_write(self):
         for package in self.packages.values():
             for line in run("dpkg-deb", "--contents", package).splitlines():
-                self.assertRegex(line, r"^[d-]rw[x-]r-[x-]r-[x-] root/root ")
+                self.assertRegex(line, r"^([d-]rw[x-]r-[x-]r-[x-]|lrwxrwxrwx) root/root ")
 
     def test_the_command_runs_and_the_service_names_it(self):
         root = self.command_root()

@@ -20,6 +20,7 @@ LAYERS = {
     "storage": {"base", "io"},
     "limiter": {"base", "io", "algorithm", "storage"},
     "client": {"base"},
+    "c_api": {"base", "limiter", "client"},
     "backend": {"base", "limiter"},
     "api": {"base", "backend"},
     "net": {"base"},

@@ -1,0 +1,312 @@
+"""The C interface, from Python's ctypes and from Node: over a data directory, and over a server behind it."""
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import unittest
+from pathlib import Path
+
+LIBRARY = Path(sys.argv.pop(2)).resolve()
+ROOT = Path(os.environ["FLINT_ROOT"])
+sys.path.insert(0, str(ROOT / "tests/cli"))
+
+from harness import FlintTest, Server, free_port  # noqa: E402, it takes the program's path from sys.argv
+
+OK, INVALID, NOT_FOUND, LOCKED, UNAVAILABLE = 0, 1, 2, 4, 13
+POINTER, TEXT, SIZE, I32, I64, U64 = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int32,
+                                      ctypes.c_int64, ctypes.c_uint64)
+
+
+class Error(ctypes.Structure):
+    _fields_ = [("size", SIZE), ("code", I32), ("message", ctypes.c_char * 1020)]
+
+
+class Options(ctypes.Structure):
+    _fields_ = [("size", SIZE), ("batch", I32), ("allow_when_full", I32), ("flush_every_ms", U64),
+                ("flush_every_events", U64), ("max_unsynced_ms", U64), ("max_keys", U64), ("lock_timeout_ms", U64),
+                ("token", TEXT), ("timeout_ms", U64), ("ca_file", TEXT), ("cert_file", TEXT), ("key_file", TEXT)]
+
+
+class Decision(ctypes.Structure):
+    _fields_ = [("size", SIZE), ("allowed", I32), ("algorithm", I32), ("cost", U64), ("limit", U64),
+                ("remaining", U64), ("reset_at_ms", I64), ("reset_after_ms", U64), ("retry_after_ms", I64),
+                ("keys_full", I32), ("would_deny", I32)]
+
+
+class LongerDecision(Decision):
+    """As a later header has it."""
+    _fields_ = [("later", U64)]
+
+
+class CheckOptions(ctypes.Structure):
+    _fields_ = [("size", SIZE), ("limit", TEXT), ("request_id", TEXT), ("dry_run", I32)]
+
+
+class LongerCheckOptions(CheckOptions):
+    _fields_ = [("later", U64)]
+
+
+class Status(ctypes.Structure):
+    _fields_ = [("size", SIZE), ("remaining", U64), ("reset_at_ms", I64), ("total_allowed", U64),
+                ("total_denied", U64), ("total_allowed_cost", U64), ("total_denied_cost", U64)]
+
+
+def sized(kind, **members):
+    return kind(size=ctypes.sizeof(kind), **members)
+
+
+library = ctypes.CDLL(str(LIBRARY))
+library.flint_code_name.restype = library.flint_version.restype = TEXT
+for function, arguments in {
+        "flint_open": [TEXT, POINTER, POINTER, POINTER],
+        "flint_close": [POINTER, POINTER],
+        "flint_check": [POINTER, TEXT, U64, POINTER, POINTER],
+        "flint_check_with": [POINTER, TEXT, U64, POINTER, POINTER, POINTER],
+        "flint_limit": [POINTER, TEXT, TEXT, POINTER],
+        "flint_status_of": [POINTER, TEXT, POINTER, POINTER],
+        "flint_reset": [POINTER, TEXT, POINTER],
+        "flint_flush": [POINTER, POINTER]}.items():
+    getattr(library, function).argtypes = arguments
+
+
+class Refused(Exception):
+    def __init__(self, code, message):
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+class Flint:
+    """As a binding would be written."""
+
+    def __init__(self, where, **options):
+        self.handle = POINTER()
+        self.call("flint_open", str(where).encode(), ctypes.byref(sized(Options, **options)),
+                  ctypes.byref(self.handle))
+
+    @staticmethod
+    def call(name, *arguments):
+        error = sized(Error)
+        code = getattr(library, name)(*arguments, ctypes.byref(error))
+        assert code == error.code, (code, error.code)
+        if code != OK:
+            raise Refused(code, error.message.decode())
+        assert error.message == b"", error.message
+
+    def close(self):
+        handle, self.handle = self.handle, POINTER()
+        self.call("flint_close", handle)
+
+    def check(self, key, cost=1, kind=Decision, options=CheckOptions, **members):
+        decision = sized(kind)
+        given = ctypes.byref(sized(options, **members)) if members else None
+        self.call("flint_check_with", self.handle, key.encode(), cost, given, ctypes.byref(decision))
+        return decision
+
+    def limit(self, key, limit):
+        self.call("flint_limit", self.handle, key.encode(), limit.encode())
+
+    def status(self, key):
+        status = sized(Status)
+        self.call("flint_status_of", self.handle, key.encode(), ctypes.byref(status))
+        return status
+
+
+class EmbeddedTest(FlintTest):
+    def open(self, **options):
+        flint = Flint(self.data_dir, **options)
+        self.addCleanup(lambda: flint.handle and flint.close())
+        return flint
+
+    def refuses(self, code, *words):
+        """A context manager: a failure with `code` and `words`."""
+        test = self
+
+        class Refuses:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, kind, refused, _):
+                test.assertIs(Refused, kind)
+                test.assertEqual(code, refused.code, refused.message)
+                for word in words:
+                    test.assertIn(word, refused.message)
+                return True
+
+        return Refuses()
+
+    def test_a_limit_is_decided(self):
+        flint = self.open()
+        flint.limit("k", "5/h burst 7")
+        decision = flint.check("k", 3)
+        self.assertEqual((1, 1, 3, 7, 4, 0, 0, -1),
+                         (decision.allowed, decision.algorithm, decision.cost, decision.limit, decision.remaining,
+                          decision.retry_after_ms, decision.keys_full, decision.would_deny))
+        denied = flint.check("k", 7)
+        self.assertEqual(0, denied.allowed)
+        self.assertGreater(denied.retry_after_ms, 3_590_000 / 5 * 3 - 1000)
+        self.assertGreater(denied.reset_at_ms, 1_700_000_000_000)
+        plain = sized(Decision)
+        self.assertEqual(OK, library.flint_check(flint.handle, b"k", 1, ctypes.byref(plain), None))
+        self.assertEqual(3, plain.remaining)
+        status = flint.status("k")
+        self.assertEqual((3, 2, 1, 4, 7), (status.remaining, status.total_allowed, status.total_denied,
+                                           status.total_allowed_cost, status.total_denied_cost))
+        flint.call("flint_reset", flint.handle, b"k")
+        self.assertEqual(7, flint.status("k").remaining)
+        flint.call("flint_flush", flint.handle)
+
+    def test_checks_carry_limits_dry_runs_and_names(self):
+        flint = self.open()
+        self.assertEqual(2, flint.check("k", limit=b"3/h", dry_run=1).remaining)
+        for _ in range(2):
+            self.assertEqual(2, flint.check("k", limit=b"3/h", request_id=b"once").remaining)
+        with self.refuses(3, "request_id"):
+            flint.check("k", 2, limit=b"3/h", request_id=b"once")
+        for members, word in (({"limit": b"3/x"}, "limit"), ({"limit": b"3/h", "request_id": b""}, "request_id"),
+                              ({"limit": b"3/h", "request_id": b"a b"}, "request_id")):
+            with self.refuses(INVALID, word):
+                flint.check("k", **members)
+
+    def test_failures_are_codes_and_sentences(self):
+        flint = self.open()
+        with self.refuses(NOT_FOUND, "nobody"):
+            flint.check("nobody")
+        with self.refuses(INVALID, "cost"):
+            flint.check("k", 0, limit=b"3/h")
+        with self.refuses(INVALID, "key"):
+            flint.check("", 1)
+        with self.refuses(LOCKED, "process"):
+            Flint(self.data_dir)
+        with self.refuses(INVALID, "flush_every"):
+            Flint(self.folder / "other", flush_every_ms=2**64 - 1)
+        flint.limit("k", "1/h")
+        decision = sized(Decision)
+        self.assertEqual(INVALID, library.flint_check(None, b"k", 1, ctypes.byref(decision), None))
+        self.assertEqual(INVALID, library.flint_check(flint.handle, None, 1, ctypes.byref(decision), None))
+        self.assertEqual(INVALID, library.flint_check(flint.handle, b"k", 1, None, None))
+        self.assertEqual(INVALID, library.flint_open(None, None, ctypes.byref(POINTER()), None))
+        self.assertEqual(INVALID, library.flint_open(b"x", None, None, None))
+        self.assertEqual(0, flint.status("k").total_allowed)
+        self.assertEqual(OK, library.flint_close(None, None))
+        self.assertEqual(["ok", "invalid_argument", "limit_not_found", "unknown"],
+                         [library.flint_code_name(code).decode() for code in (OK, INVALID, NOT_FOUND, 99)])
+        names = {library.flint_code_name(code) for code in range(17)}
+        self.assertEqual(17, len(names))
+        self.assertNotIn(b"unknown", names)
+        version = re.search(r"^project\(.* VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE).group(1)
+        self.assertEqual(version, library.flint_version().decode())
+
+    def test_a_long_sentence_is_cut_between_characters(self):
+        where = "http://" + "ü" * 600
+        error = sized(Error)
+        handle = POINTER(1)
+        self.assertEqual(INVALID, library.flint_open(where.encode(), None, ctypes.byref(handle), ctypes.byref(error)))
+        self.assertIsNone(handle.value)
+        error.message.decode()
+        short = Error(size=8)
+        self.assertEqual(INVALID, library.flint_open(where.encode(), None, ctypes.byref(handle), ctypes.byref(short)))
+        self.assertEqual((8, 0), (short.size, short.code))
+
+    def test_structures_may_grow(self):
+        flint = self.open()
+        flint.limit("k", "9/h")
+        longer = sized(LongerDecision, later=7)
+        flint.call("flint_check", flint.handle, b"k", 1, ctypes.byref(longer))
+        self.assertEqual((8, 0, ctypes.sizeof(LongerDecision)), (longer.remaining, longer.later, longer.size))
+        self.assertEqual(7, flint.check("k", options=LongerCheckOptions, dry_run=0, later=0).remaining)
+        with self.refuses(INVALID, "members that this version of Flint does not know"):
+            flint.check("k", options=LongerCheckOptions, later=1)
+        for size in (0, ctypes.sizeof(Decision) - 1, 2**60):
+            with self.refuses(INVALID, "decision has a wrong size"):
+                flint.call("flint_check", flint.handle, b"k", 1, ctypes.byref(Decision(size=size)))
+            with self.refuses(INVALID, "options has a wrong size"):
+                flint.call("flint_open", b"x", ctypes.byref(Options(size=size)), ctypes.byref(POINTER()))
+        self.assertEqual(2, flint.status("k").total_allowed)
+
+    def test_what_was_used_is_there_after_a_close(self):
+        flint = self.open(batch=1)
+        flint.limit("k", "2/h")
+        flint.check("k", 2)
+        flint.close()
+        self.assertEqual(0, self.open().check("k").allowed)
+
+    def test_only_the_functions_of_the_header_are_shown(self):
+        header = (ROOT / "include/flint_limiter.h").read_text()
+        declared = set(re.findall(r"^(?:flint_code|const char\*) (flint_\w+)\(", header, re.MULTILINE))
+        listed = subprocess.run(["nm", "--dynamic", "--defined-only", LIBRARY], stdout=subprocess.PIPE, text=True,
+                                check=True).stdout
+        shown = {line.split()[-1].split("@")[0] for line in listed.splitlines()}
+        self.assertEqual(declared, shown)
+
+
+class SharedTest(FlintTest):
+    def test_a_server_is_asked(self):
+        with Server(self.data_dir) as server:
+            for where in (server.url, f"unix:{self.data_dir}/flint.sock"):
+                flint = Flint(where)
+                flint.limit(where, "4/h")
+                self.assertEqual(2, flint.check(where, 2).remaining)
+                self.assertEqual(1, flint.check(where, limit=b"9/h").remaining)
+                self.assertEqual(0, flint.check(where, 2).allowed)
+                self.assertEqual((2, 1), (flint.status(where).total_allowed, flint.status(where).total_denied))
+                flint.close()
+
+    def test_threads_share_a_limiter(self):
+        with Server(self.data_dir, "--token-file", self.token()) as server:
+            flint = Flint(server.url, token=b"secret")
+            flint.limit("k", "100/d")
+            allowed = []
+            threads = [threading.Thread(target=lambda: allowed.extend(
+                flint.check("k").allowed for _ in range(30))) for _ in range(6)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual((100, 180), (sum(allowed), len(allowed)))
+            flint.close()
+            stranger = Flint(server.url)
+            with self.assertRaisesRegex(Refused, "^6: .*token"):
+                stranger.check("k")
+            stranger.close()
+
+    def token(self):
+        path = self.folder / "token"
+        path.write_text("secret\n")
+        return path
+
+    def test_a_restarted_server_costs_no_call(self):
+        bind = f"127.0.0.1:{free_port()}"
+        flint = Flint(f"http://{bind}", timeout_ms=5000)
+        with self.assertRaisesRegex(Refused, "^13: Cannot reach"):
+            flint.check("k")
+        for _ in range(3):
+            with Server(self.data_dir, bind=bind) as server:
+                flint.limit("k", "3/d")
+                self.assertEqual(1, flint.check("k").allowed)
+                server.stop()
+        with self.assertRaisesRegex(Refused, "^13: Cannot reach"):
+            flint.check("k")
+        flint.close()
+        self.assertEqual(3, self.local("--json", "limit", "status", "k").json()["total_allowed"])
+
+
+class NodeTest(FlintTest):
+    def test_node_calls_it(self):
+        environment = {**os.environ, "FLINT_C": str(LIBRARY), "FLINT_TEST_DIR": str(self.data_dir)}
+        if not shutil.which("node"):
+            self.skipTest("node is not installed")
+        if subprocess.run(["node", "-e", "require('koffi')"], env=environment, stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0:
+            self.skipTest("koffi is not installed: npm install koffi, and set NODE_PATH to its node_modules")
+        done = subprocess.run(["node", ROOT / "tests/c_api/check.js"], env=environment, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        self.assertEqual(0, done.returncode, done.stdout)
+        self.assertEqual("allowed 1\nallowed 0\ndenied\n2 no limit is configured for key \"nobody\".\n", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
