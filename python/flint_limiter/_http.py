@@ -1,8 +1,8 @@
 """HTTP/1.1 to one server, for threads and for coroutines: one implementation, which differs only in who waits.
 
-What is sent and received, and on which connection, is written once, as a coroutine over an `_Io`. Called from a thread,
-its `_Io` blocks, so that the coroutine never suspends and one step runs it to its end. Called from a coroutine, its
-`_Io` awaits the event loop. Idle connections are plain sockets: they belong to no loop and no thread.
+What is sent and received, and on which connection, is written once, as a coroutine over an `Io`. Called from a thread,
+its `Io` blocks, so that the coroutine never suspends and one step runs it to its end. Called from a coroutine, its
+`Io` awaits the event loop. An idle connection belongs to no loop and no thread.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ import asyncio
 import logging
 import os
 import socket
+import ssl
 import sys
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import h11
 
+from flint_limiter import _tls
+from flint_limiter._endpoint import Endpoint
 from flint_limiter._errors import FlintConnectionError, StorageError
 from flint_limiter._peer import SocketPlace
 from flint_limiter._printable import printable
+from flint_limiter._stream import CHUNK, Io, PlainStream, Stream, TlsStream
 
 logger = logging.getLogger("flint")
 
@@ -32,21 +36,7 @@ _Address = Any  # (host, port, ...) or a path, as the family has it
 _MAX_IDLE = 64
 # Of one event loop to one server, which takes a thousand in all; what is more waits, within its deadline.
 _MAX_AT_ONCE = 64
-_CHUNK = 65_536
 _UNAUTHORIZED = 401
-
-
-class Endpoint(NamedTuple):
-    """Where a server listens."""
-
-    #: As the user gave it.
-    url: str
-    #: Of a Unix socket; empty for TCP.
-    path: str
-    host: str
-    port: int
-    #: The value of the Host field.
-    authority: str
 
 
 class Request(NamedTuple):
@@ -78,15 +68,6 @@ class _Lost(Exception):
         self.complete = complete
 
 
-class _Io(Protocol):
-    """Waits for sockets, up to a deadline. Raises OSError; TimeoutError past the deadline."""
-
-    async def resolve(self, host: str, port: int) -> list[tuple[Any, ...]]: ...
-    async def connect(self, sock: socket.socket, address: _Address) -> None: ...
-    async def send(self, sock: socket.socket, data: bytes) -> None: ...
-    async def receive(self, sock: socket.socket) -> bytes: ...
-
-
 class _BlockingIo:
     __slots__ = ("_deadline",)
 
@@ -110,7 +91,7 @@ class _BlockingIo:
         self._ready(sock).sendall(data)
 
     async def receive(self, sock: socket.socket) -> bytes:
-        return self._ready(sock).recv(_CHUNK)
+        return self._ready(sock).recv(CHUNK)
 
 
 class _LoopIo:
@@ -132,45 +113,38 @@ class _LoopIo:
         await self._loop.sock_sendall(sock, data)
 
     async def receive(self, sock: socket.socket) -> bytes:
-        return await self._loop.sock_recv(sock, _CHUNK)
+        return await self._loop.sock_recv(sock, CHUNK)
 
 
 class _Connection:
-    """One socket and what HTTP remembers of it. Used by one call at a time."""
+    """One stream and what HTTP remembers of it. Used by one call at a time."""
 
-    __slots__ = ("_http", "_sock", "_used")
+    __slots__ = ("_http", "_stream", "_used")
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
         self._http = h11.Connection(h11.CLIENT)
         self._used = False
 
     def close(self) -> None:
-        self._sock.close()
+        self._stream.close()
 
     def still_open(self) -> bool:
         """Whether an idle connection can be used again: the server has neither ended it nor said anything."""
-        self._sock.setblocking(False)
-        try:
-            self._sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        return False
+        return self._stream.silent()
 
     @property
     def reusable(self) -> bool:
         """Whether no request is under way, nor can one be half done."""
         return self._http.our_state is h11.IDLE and self._http.their_state is h11.IDLE
 
-    async def round_trip(self, io: _Io, head: h11.Request, body: bytes | None, most: int) -> Response:
+    async def round_trip(self, io: Io, head: h11.Request, body: bytes | None, most: int) -> Response:
         data = self._http.send(head) or b""
         if body is not None:
             data += self._http.send(h11.Data(data=body)) or b""
         data += self._http.send(h11.EndOfMessage()) or b""
         try:
-            await io.send(self._sock, data)
+            await self._stream.send(io, data)
         except TimeoutError:
             raise
         except OSError:
@@ -185,7 +159,7 @@ class _Connection:
             self._used = True
         return response
 
-    async def _receive(self, io: _Io, most: int) -> Response:
+    async def _receive(self, io: Io, most: int) -> Response:
         status = 0
         body = bytearray()
         anything = False
@@ -193,8 +167,8 @@ class _Connection:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
                 try:
-                    data = await io.receive(self._sock)
-                except TimeoutError:
+                    data = await self._stream.receive(io)
+                except (TimeoutError, ssl.SSLError):
                     raise
                 except OSError:
                     data = b""
@@ -230,12 +204,17 @@ class Client:
         "_pid",
         "_shows_token",
         "_timeout",
+        "_tls",
         "_token",
         "_warned",
     )
 
-    def __init__(self, endpoint: Endpoint, token: str | None, timeout: float) -> None:
+    def __init__(
+        self, endpoint: Endpoint, token: str | None, timeout: float, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`tls` is that of an endpoint that speaks it."""
         self._endpoint = endpoint
+        self._tls = tls
         self._timeout = timeout
         self._headers = [("Host", endpoint.authority)]
         self._token = [("Authorization", f"Bearer {token}")] if token is not None else []
@@ -274,7 +253,7 @@ class Client:
         async with gate:
             return await self._exchange(_LoopIo(), request)
 
-    async def _exchange(self, io: _Io, request: Request) -> Response:
+    async def _exchange(self, io: Io, request: Request) -> Response:
         if self._closed:
             raise StorageError("this SharedLimiter is closed")
         shown = self._shows_token
@@ -301,7 +280,7 @@ class Client:
         if request.body is not None:
             length = ("Content-Length", str(len(request.body)))
             headers = [*headers, ("Content-Type", "application/json"), length]
-        return h11.Request(method=request.method, target=request.target, headers=headers)
+        return h11.Request(method=request.method, target=self._endpoint.prefix + request.target, headers=headers)
 
     def _take_idle(self) -> _Connection | None:
         if self._pid != os.getpid():
@@ -325,9 +304,21 @@ class Client:
         if self._closed:  # since we looked
             _close_all(self._idle)
 
-    async def _connect(self, io: _Io) -> _Connection:
+    async def _connect(self, io: Io) -> _Connection:
         if self._endpoint.path:
             return await self._connect_to_socket(io)
+        sock = await self._connect_to_host(io)
+        if self._tls is None:
+            return _Connection(PlainStream(sock))
+        try:
+            stream = TlsStream(sock, self._tls, self._endpoint.host)
+            await stream.shake_hands(io)
+            return _Connection(stream)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def _connect_to_host(self, io: Io) -> socket.socket:
         failure = OSError("the host has no address")
         for family, _, _, _, address in await io.resolve(self._endpoint.host, self._endpoint.port):
             try:
@@ -338,18 +329,20 @@ class Client:
                 failure = error
         raise failure
 
-    async def _connect_to_socket(self, io: _Io) -> _Connection:
+    async def _connect_to_socket(self, io: Io) -> _Connection:
         with SocketPlace(self._endpoint.path) as place:
-            connection = await _connect_to(io, socket.AF_UNIX, place.address, place.check_peer)
+            sock = await _connect_to(io, socket.AF_UNIX, place.address, place.check_peer)
             if place.foreign_owner is not None and not self._warned:
                 self._warned = True
                 words = "The directory of %s belongs to user %d, who decides what is answered there."
                 logger.warning(words, printable(self._endpoint.url), place.foreign_owner)
-            return connection
+            return _Connection(PlainStream(sock))
 
     def _unreachable(self, error: BaseException) -> FlintConnectionError:
         if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
             why = f"there was no answer within {self._timeout:g} s"
+        elif isinstance(error, ssl.SSLError):
+            why = _tls.problem(error, self._endpoint)
         elif isinstance(error, h11.RemoteProtocolError):
             why = f"what answered is not HTTP ({error})"
         elif isinstance(error, _TooLong):
@@ -367,8 +360,8 @@ class Client:
 
 
 async def _connect_to(
-    io: _Io, family: int, address: _Address, check_peer: Callable[[socket.socket], None] | None = None
-) -> _Connection:
+    io: Io, family: int, address: _Address, check_peer: Callable[[socket.socket], None] | None = None
+) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         await io.connect(sock, address)
@@ -376,7 +369,7 @@ async def _connect_to(
             check_peer(sock)
         if family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _Connection(sock)
+        return sock
     except BaseException:
         sock.close()
         raise

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
-from flint_limiter import _arguments
+from flint_limiter import _arguments, _tls
 from flint_limiter._errors import LimitNotConfigured
 from flint_limiter._failures import exception_from_server, not_from_flint
-from flint_limiter._http import Endpoint, Request, Response
+from flint_limiter._http import Request, Response
 from flint_limiter._result import CheckResult, FailedCheck
 from flint_limiter._types import (
     BatchResults,
@@ -61,7 +61,8 @@ class Call(Generic[Answer]):
         except _Strange as error:
             raise not_from_flint(response.status, server, str(error)) from None
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise not_from_flint(response.status, server, "it is not what Flint's API answers") from None
+            why = f"it is not what Flint's API answers{_tls.of_proxy(response.body)}"
+            raise not_from_flint(response.status, server, why) from None
         raise exception_from_server(response.status, code, message)
 
 
@@ -225,46 +226,6 @@ def none_without_limit(call: Call[LimitStatus], response: Response, server: str)
         return call.answer(response, server)
     except LimitNotConfigured:
         return None
-
-
-def endpoint(server: object) -> Endpoint:
-    """Where `server` is: `http://HOST[:PORT]`, as in every URL port 80 when there is none, or `unix:PATH`."""
-    url = _arguments.text(server, "server")
-    if url.startswith("unix:"):
-        path = url.removeprefix("unix:")
-        if not path or "\0" in path:
-            raise ValueError("server must name a socket: unix:PATH.")
-        return Endpoint(url, path, "", 0, "localhost")
-    if url.startswith("https://"):
-        raise ValueError("server must not be https: TLS is left to a proxy, so name the server behind it.")
-    authority = url.removeprefix("http://").removesuffix("/")
-    host, port = _split(authority)
-    visible = authority.isascii() and authority.isprintable() and not any(c in " /?#@\\" for c in authority)
-    if authority == url or not visible or not _can_be_looked_up(host) or port is None:
-        raise ValueError("server must be http://HOST:PORT, such as http://127.0.0.1:7878, or unix:PATH.")
-    return Endpoint(url, "", host, port, authority)
-
-
-def _can_be_looked_up(host: str) -> bool:
-    """Whether its labels are neither empty nor too long: a look-up would raise UnicodeError."""
-    try:
-        return bool(host.encode("idna"))
-    except UnicodeError:
-        return False
-
-
-def _split(authority: str) -> tuple[str, int | None]:
-    """Host and port, None when that is none; an IPv6 address is in brackets."""
-    if authority.startswith("["):
-        host, bracket, rest = authority[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            return "", None
-        colon, port = rest[:1], rest[1:]
-    else:
-        host, colon, port = authority.partition(":")
-    if not colon:
-        return host, 80
-    return host, int(port) if port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65_535 else None
 
 
 def _get(path: str, query: dict[str, Any] | None = None, most: int = _SHORT) -> Request:

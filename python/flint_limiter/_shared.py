@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from os import PathLike
+from ssl import SSLContext
 from typing import Literal, TypeVar
 
-from flint_limiter import _arguments, _batch, _limits, _requests
+from flint_limiter import _arguments, _batch, _endpoint, _limits, _requests, _tls
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import FlintError
 from flint_limiter._http import Client
@@ -40,14 +42,22 @@ _ON_ERROR = ("raise", "allow", "deny")
 class SharedLimiter(AbstractLimiter):
     """A limiter that asks a server (`flint server start`). Any number of processes share the server's limits.
 
-    `server` is `http://HOST:PORT`, or `unix:PATH` for a socket such as `flint.sock` in the server's data directory.
+    `server` is `http://HOST:PORT`, or `unix:PATH` for a socket such as `flint.sock` in the server's data directory, or
+    `https://HOST` for a proxy in front of the server; a path, as in `https://HOST/flint`, is where the proxy has it.
     `token` is the server's token, if it has one. Nothing is sent before the first call.
 
-    `timeout` applies to a whole call, in seconds, connecting included (except the lookup of a host name in a
-    synchronous call). `list` requests 10,000 keys at a time, and each request has that timeout. An answer longer than
-    1 MiB, or 64 MiB if it lists something, is refused, and so is an answer about another key or cost. If the server
-    cannot be reached, or does not answer in time, calls raise FlintConnectionError. A check without a `request_id` is
-    never sent again if the server may have received it; in that case, whether it was charged is unknown.
+    With `https://`, the server's certificate must name the host, and one of the authorities that the system trusts must
+    have issued it, or one in the file `ca`. `cert` is a file with the certificate of this client, for a proxy that asks
+    for one, and `key` one with its key, if that is not in the same file. These files are in PEM form, and are read now;
+    ValueError names the one that cannot be used. For anything else, such as a key with a passphrase, give an
+    `ssl_context` in place of them.
+
+    `timeout` applies to a whole call, in seconds, connecting included, with the handshake of TLS (but not the lookup of
+    a host name in a synchronous call). `list` requests 10,000 keys at a time, and each request has that timeout. An
+    answer longer than 1 MiB, or 64 MiB if it lists something, is refused, and so is an answer about another key or
+    cost. If the server cannot be reached, or does not answer in time, calls raise FlintConnectionError. A check without
+    a `request_id` is never sent again if the server may have received it; in that case, whether it was charged is
+    unknown.
 
     `on_error` defines the outcome of a check that gets no decision, because the server cannot be reached, or because
     the server or a proxy answers with something else (a status of 500 or above, an HTML page). `"raise"` raises;
@@ -69,11 +79,16 @@ class SharedLimiter(AbstractLimiter):
         timeout: float = 10.0,
         *,
         on_error: Literal["raise", "allow", "deny"] = "raise",
+        ca: str | PathLike[str] | None = None,
+        cert: str | PathLike[str] | None = None,
+        key: str | PathLike[str] | None = None,
+        ssl_context: SSLContext | None = None,
     ) -> None:
-        endpoint = _requests.endpoint(server)
+        endpoint = _endpoint.endpoint(server)
         self._server = endpoint.url
         self._timeout = _arguments.seconds(timeout, "timeout")
-        self._client = Client(endpoint, _arguments.token(token), self._timeout)
+        tls = _tls.context(endpoint, ca, cert, key, ssl_context)
+        self._client = Client(endpoint, _arguments.token(token), self._timeout, tls)
         self._outage = Outage(endpoint.url, self._timeout, _arguments.choice(on_error, "on_error", _ON_ERROR))
 
     @property
