@@ -1,9 +1,6 @@
 #include "limiter/holds.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/arithmetic.h"
@@ -14,18 +11,29 @@ namespace {
 
 constexpr std::size_t kDigits = 16;
 
+constexpr std::string_view kHexadecimal = "0123456789abcdef";
+
+/// By hand: a formatter and the standard's search took as long as all the rest of a settlement.
 std::optional<std::uint64_t> parse_digits(std::string_view digits) noexcept {
   std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  const bool is_lower = digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-  if (error != std::errc() || end != digits.data() + digits.size() || !is_lower) return std::nullopt;
+  for (const char digit : digits) {
+    const bool is_decimal = digit >= '0' && digit <= '9';
+    if (!is_decimal && (digit < 'a' || digit > 'f')) return std::nullopt;
+    value = value << 4 | static_cast<std::uint64_t>(is_decimal ? digit - '0' : digit - 'a' + 10);
+  }
   return value;
 }
 
 }  // namespace
 
 std::string format_reservation_id(const ReservationId& id) {
-  return fmt::format("{:016x}{:016x}", id.number, id.secret);
+  std::string text(2 * kDigits, '0');
+  for (std::size_t i = 0; i < kDigits; ++i) {
+    const std::size_t shift = 4 * (kDigits - 1 - i);
+    text[i] = kHexadecimal[id.number >> shift & 15];
+    text[kDigits + i] = kHexadecimal[id.secret >> shift & 15];
+  }
+  return text;
 }
 
 std::optional<ReservationId> parse_reservation_id(std::string_view text) noexcept {
@@ -48,7 +56,7 @@ ReservationState Reservation::state(Time now) const noexcept {
 
 Reservation* Holds::find(std::uint64_t number) noexcept {
   const auto found = reservations_.find(number);
-  return found == reservations_.end() ? nullptr : &found->second;
+  return found == reservations_.end() ? nullptr : found->second.get();
 }
 
 Reservation* Holds::find(const ReservationId& id, Time now) noexcept {
@@ -59,9 +67,13 @@ Reservation* Holds::find(const ReservationId& id, Time now) noexcept {
 void Holds::add(Reservation reservation) {
   const std::uint64_t number = reservation.id.number;
   next_number_ = std::max(next_number_, number + 1);
-  const auto [place, is_new] = reservations_.emplace(number, std::move(reservation));
+  const auto [place, is_new] = reservations_.emplace(number, std::make_unique<Reservation>(std::move(reservation)));
   FLINT_ASSERT(is_new);
-  Reservation& added = place->second;
+  if (order_.size() > 2 * reservations_.size() + 64) {
+    std::erase_if(order_, [this](std::uint64_t each) { return !reservations_.contains(each); });
+  }
+  order_.push_back(number);
+  Reservation& added = *place->second;
   if (added.settled || added.is_returned) {
     ended_.emplace_back(added.known_until(), number);
     return;
@@ -134,6 +146,7 @@ void Holds::forget_old(Time now, std::size_t most) {
 
 void Holds::clear() {
   reservations_.clear();
+  order_.clear();
   next_number_ = 1;
   held_ = 0;
   expiries_ = decltype(expiries_)();

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/container/small_vector.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
+#include <memory>
 #include <optional>
 #include <queue>
 #include <string>
@@ -82,7 +84,7 @@ class Holds {
   [[nodiscard]] Reservation* find(std::uint64_t number) noexcept;
   /// Of the next reservation.
   [[nodiscard]] std::uint64_t next_number() const noexcept { return next_number_; }
-  /// Its number is not there.
+  /// Its number is higher than all before.
   void add(Reservation reservation);
   void renew(Reservation& reservation, Time expires_at, WallTime wall);
   /// It is settled, or has expired and was given back.
@@ -105,8 +107,11 @@ class Holds {
   /// Calls `visit` with at most `most` of them, from the first one after `number` on.
   template <typename Visit>
   void for_each_after(std::uint64_t number, std::size_t most, const Visit& visit) const {
-    for (auto next = reservations_.upper_bound(number); next != reservations_.end() && most > 0; ++next, --most) {
-      visit(next->second);
+    for (auto next = std::upper_bound(order_.begin(), order_.end(), number); next != order_.end() && most > 0; ++next) {
+      const auto found = reservations_.find(*next);
+      if (found == reservations_.end()) continue;
+      visit(*found->second);
+      --most;
     }
   }
 
@@ -116,7 +121,9 @@ class Holds {
   void pop_expiry();
   void count_out(Reservation& reservation);
 
-  std::map<std::uint64_t, Reservation> reservations_;
+  boost::unordered_flat_map<std::uint64_t, std::unique_ptr<Reservation>> reservations_;
+  /// Their numbers, ascending, and those of some that are gone.
+  std::deque<std::uint64_t> order_;
   std::uint64_t next_number_ = 1;
   std::size_t held_ = 0;
   /// The earliest first. Some may be out of date: the reservation was settled, or renewed.
