@@ -30,11 +30,15 @@ from flint_limiter._result import CheckResult, FailedCheck
 from flint_limiter._shared import SharedLimiter
 from flint_limiter._types import (
     Algorithm,
+    BackupReport,
     Check,
     CheckAllResult,
     DoctorReport,
     Event,
     Item,
+    LimitChange,
+    LimitChanges,
+    LimitSetting,
     LimitStatus,
     Mode,
     Period,
@@ -42,7 +46,7 @@ from flint_limiter._types import (
 )
 
 if TYPE_CHECKING:
-    from flint_limiter._limiter import Limiter
+    from flint_limiter._limiter import Limiter, backup
     from flint_limiter.prometheus import CONTENT_TYPE, add_prometheus_route, prometheus_collector, prometheus_metrics
 
     __version__: str
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AbstractLimiter",
     "Algorithm",
+    "BackupReport",
     "CONTENT_TYPE",
     "Check",
     "CheckAllResult",
@@ -62,7 +67,10 @@ __all__ = [
     "FlintError",
     "FlintServerError",
     "Item",
+    "LimitChange",
+    "LimitChanges",
     "LimitNotConfigured",
+    "LimitSetting",
     "LimitStatus",
     "Limiter",
     "Mode",
@@ -73,6 +81,7 @@ __all__ = [
     "StorageError",
     "WindowStatus",
     "add_prometheus_route",
+    "backup",
     "headers",
     "prometheus_collector",
     "prometheus_metrics",
@@ -81,17 +90,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Limiter":
+    if name in ("Limiter", "backup"):
         # Imported on demand, so that SharedLimiter works where the extension cannot be loaded.
         try:
-            from flint_limiter._limiter import Limiter
+            from flint_limiter import _limiter
         except ImportError as error:
             raise ImportError(
-                f"flint.Limiter needs the extension module flint_limiter._native, which cannot be loaded ({error}); "
+                f"flint.{name} needs the extension module flint_limiter._native, which cannot be loaded ({error}); "
                 "flint.SharedLimiter does not"
             ) from error
-        globals()["Limiter"] = Limiter
-        return Limiter
+        globals()[name] = getattr(_limiter, name)
+        return globals()[name]
     if name in ("CONTENT_TYPE", "add_prometheus_route", "prometheus_collector", "prometheus_metrics"):
         from flint_limiter import prometheus
 

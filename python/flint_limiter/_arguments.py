@@ -206,11 +206,11 @@ def request_id(value: object, dry_run: bool, name: str = "request_id") -> str | 
     return checked
 
 
-def mode(value: object) -> str:
+def mode(value: object, name: str = "mode") -> str:
     if not isinstance(value, str):
-        raise TypeError(f"mode must be a str, not {type_name(value)}.")
+        raise TypeError(f"{name} must be a str, not {type_name(value)}.")
     if value not in MODES:
-        raise ValueError("mode must be 'enforce', 'shadow' or 'block'.")
+        raise ValueError(f"{name} must be 'enforce', 'shadow' or 'block'.")
     return str.__str__(value)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
+from flint_limiter import _settings
 from flint_limiter._admission import Admission
 from flint_limiter._decorator import Guard
 from flint_limiter._errors import RateLimitExceeded
@@ -25,8 +26,11 @@ from flint_limiter._types import (
     Events,
     Items,
     LimitStatus,
+    LimitChanges,
     Mode,
     Period,
+    SettingList,
+    Settings,
     Statuses,
     Windows,
 )
@@ -89,6 +93,25 @@ class AbstractLimiter(ABC):
         modes also has `override`. A change of the mode alone leaves usage as it is, and a call without `mode` sets
         "enforce".
         """
+
+    @abstractmethod
+    def apply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
+        """Set up to 10,000 limits of different keys and patterns: all of them or, on any failure, none. No check is
+        decided in between.
+
+        A limit is a dict as an entry of a limits file: `{"key": "api:*", "limit": "100/m"}`, or with the parts of the
+        limit (`rate`, `per`, `algorithm`, `burst`, `align`, `timezone`, or `windows`) in place of `limit`, and with
+        `override` and `mode` if they are not the defaults. Each is set as `limit()` does. With `prune`, the limits and
+        patterns that are not given are deleted. With `dry_run`, nothing changes.
+
+        Returns what changed: `{"changes": [{"key": ..., "before": ..., "after": ...}, ...], "unchanged": int}`. An
+        error names the limit and its member, as in `limits[3].rate`.
+        """
+
+    def export(self, *, prefix: str = "") -> SettingList:
+        """Return the limits and patterns whose names begin with `prefix`, in byte order of their names, as `apply()`
+        takes them: with rate strings where those can say it."""
+        return _settings.of_statuses(self.list(prefix=prefix))
 
     @abstractmethod
     def check(
@@ -271,6 +294,14 @@ class AbstractLimiter(ABC):
         mode: Mode = "enforce",
     ) -> None:
         """`limit()` for asyncio."""
+
+    @abstractmethod
+    async def aapply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
+        """`apply()` for asyncio."""
+
+    async def aexport(self, *, prefix: str = "") -> SettingList:
+        """`export()` for asyncio."""
+        return _settings.of_statuses(await self.alist(prefix=prefix))
 
     @abstractmethod
     async def acheck(

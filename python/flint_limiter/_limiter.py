@@ -7,15 +7,18 @@ import os
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from flint_limiter import _arguments, _batch, _limits
+from flint_limiter import _arguments, _batch, _limits, _settings
 from flint_limiter._commits import Commits
 from flint_limiter._contract import AbstractLimiter
+from flint_limiter._errors import StorageError
 from flint_limiter._locked import wait_for_directory
 from flint_limiter._native import LimiterHandle
+from flint_limiter._native import backup as _back_up
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
     Align,
+    BackupReport,
     BatchResults,
     CarriedLimit,
     CheckAllResult,
@@ -24,14 +27,26 @@ from flint_limiter._types import (
     DoctorReport,
     Events,
     Items,
+    LimitChanges,
     LimitStatus,
     Mode,
     Period,
+    Settings,
     Statuses,
     Windows,
 )
 
 Answer = TypeVar("Answer")
+
+
+def backup(data_dir: str | os.PathLike[str], directory: str | os.PathLike[str]) -> BackupReport:
+    """Copy the data directory `data_dir` to `directory`, which must not exist or be empty, also while a server or
+    another process writes to it: the state as of a moment during the call, without the newest denial counts. On return,
+    the copy is on stable storage, and was read back and found whole.
+
+    Raises StorageError if a directory cannot be used; `directory` is then empty.
+    """
+    return _back_up(_arguments.path(data_dir, "data_dir"), _arguments.path(directory, "directory"))
 
 
 class Limiter(AbstractLimiter):
@@ -60,7 +75,7 @@ class Limiter(AbstractLimiter):
     A child of fork() cannot use the limiter: its calls raise StorageError, and the parent keeps the directory.
     """
 
-    __slots__ = ("__weakref__", "_commits", "_handle", "_pid")
+    __slots__ = ("__weakref__", "_commits", "_data_dir", "_handle", "_pid")
 
     def __init__(
         self,
@@ -95,10 +110,12 @@ class Limiter(AbstractLimiter):
                 while_waiting,
             )
 
-        self._attach(wait_for_directory(open_it, os.fsdecode(path), wait_s))
+        self._attach(wait_for_directory(open_it, os.fsdecode(path), wait_s), os.path.abspath(path))
 
-    def _attach(self, handle: LimiterHandle) -> None:
+    def _attach(self, handle: LimiterHandle, data_dir: bytes = b"") -> None:
+        """`data_dir` is absolute, so that a later chdir() moves nothing; empty for none."""
         self._handle = handle
+        self._data_dir = data_dir
         self._commits = Commits()
         self._pid = os.getpid()
 
@@ -157,6 +174,10 @@ class Limiter(AbstractLimiter):
         asked = _limits.checks(checks)
         return _batch.in_order(asked, self._handle.check_batch(_batch.readable(asked)))
 
+    def apply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
+        asked = _settings.given(limits)
+        return self._handle.apply(asked, _arguments.flag(prune, "prune"), _arguments.flag(dry_run, "dry_run"))
+
     def reset(self, key: str) -> None:
         self._handle.reset(_arguments.key(key))
 
@@ -191,6 +212,17 @@ class Limiter(AbstractLimiter):
 
     def flush(self) -> None:
         self._handle.flush()
+
+    def backup(self, directory: str | os.PathLike[str]) -> BackupReport:
+        """Copy the data directory to `directory`, which must not exist or be empty, as `flint.backup()` does.
+
+        Everything decided before the call is in the copy, denial counts included. Checks continue meanwhile.
+        """
+        to = _arguments.path(directory, "directory")
+        self.flush()
+        if not self._data_dir:
+            raise StorageError("this limiter is in memory: it has no files to copy.")
+        return _back_up(self._data_dir, to)
 
     def compact(self) -> None:
         self._handle.compact()
@@ -256,6 +288,9 @@ class Limiter(AbstractLimiter):
         await self._durable(ticket)
         return _batch.in_order(asked, results)
 
+    async def aapply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
+        return await asyncio.to_thread(self.apply, limits, prune=prune, dry_run=dry_run)
+
     async def areset(self, key: str) -> None:
         await self._durable(await self._of(_arguments.key(key), self._handle.reset_deferred))
 
@@ -290,6 +325,10 @@ class Limiter(AbstractLimiter):
 
     async def aflush(self) -> None:
         await asyncio.to_thread(self.flush)
+
+    async def abackup(self, directory: str | os.PathLike[str]) -> BackupReport:
+        """`backup()` for asyncio."""
+        return await asyncio.to_thread(self.backup, directory)
 
     async def acompact(self) -> None:
         await asyncio.to_thread(self.compact)

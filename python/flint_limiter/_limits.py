@@ -98,6 +98,11 @@ def _carried(value: object, name: str) -> _arguments.Limit:
         raise TypeError(f"{name} must be a str such as '100/m' or a dict with rate and per, not {found}.")
     if "mode" in value:
         raise ValueError(f"{name}.mode cannot come with a check: set it with the limit of a key or of a pattern.")
+    return in_members(value, name)
+
+
+def in_members(value: Mapping[str, object], name: str) -> _arguments.Limit:
+    """Of a dict that has nothing but a limit in fields: one window, or windows."""
     if "windows" not in value:
         return _in_dict(value, name)
     if len(value) > 1:

@@ -5,9 +5,19 @@ from datetime import datetime
 
 from flint_limiter._arguments import Check, Item, Limit
 from flint_limiter._result import PythonCheckResult as CheckResult
-from flint_limiter._types import BatchResults, CheckAllResult, DoctorReport, Events, LimitStatus, Statuses
+from flint_limiter._settings import Setting
+from flint_limiter._types import (
+    BackupReport,
+    BatchResults,
+    CheckAllResult,
+    DoctorReport,
+    Events,
+    LimitChanges,
+    LimitStatus,
+    Statuses,
+)
 
-__all__ = ["CODES", "VERSION", "CheckResult", "CommitSignal", "LimiterHandle", "ManualClock"]
+__all__ = ["CODES", "VERSION", "CheckResult", "CommitSignal", "LimiterHandle", "ManualClock", "backup"]
 
 VERSION: str
 CODES: tuple[str, ...]
@@ -21,6 +31,8 @@ class ManualClock:
     def __init__(self) -> None: ...
     def advance(self, nanos: int) -> None: ...
     def now(self) -> datetime: ...
+
+def backup(data_dir: bytes, to: bytes) -> BackupReport: ...
 
 class LimiterHandle:
     @classmethod
@@ -54,6 +66,7 @@ class LimiterHandle:
     def check_batch_deferred(self, checks: list[Check]) -> tuple[BatchResults, int]: ...
     def limit(self, key: str, limit: Limit, overrides: bool, mode: str) -> None: ...
     def limit_deferred(self, key: str, limit: Limit, overrides: bool, mode: str) -> int: ...
+    def apply(self, limits: list[Setting], prune: bool, dry_run: bool) -> LimitChanges: ...
     def reset(self, key: str) -> None: ...
     def reset_deferred(self, key: str) -> int: ...
     def remove(self, key: str) -> None: ...

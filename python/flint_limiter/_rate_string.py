@@ -14,6 +14,7 @@ from flint_limiter._arguments import (
     TIMEZONE,
     Limit,
     of_windows,
+    shown_period,
 )
 
 _MAX_BYTES = 1024
@@ -52,6 +53,22 @@ def parse(text: str, name: str = "limit") -> Limit:
         return _parse(text)
     except _Refusal as refusal:
         raise ValueError(f"{name} {refusal}") from None
+
+
+def shown(limit: Limit) -> str:
+    """The shortest rate string that says `limit`; parse() may refuse it where a time zone has an odd name."""
+    return ", ".join(map(_shown_window, limit.windows))
+
+
+def _shown_window(window: Limit) -> str:
+    if window.align:
+        return f"{window.rate}/calendar {window.align}" + (f" in {window.timezone}" if window.timezone else "")
+    period = shown_period(window.per_millis)
+    # One of a unit is written without the number.
+    text = f"{window.rate}/{period[1:] if period[0] == '1' and not period[1].isdigit() else period}"
+    if window.burst is not None:
+        text += f" burst {window.burst}"
+    return text if window.algorithm == ALGORITHMS[0] else f"{text} {window.algorithm}"
 
 
 class _Refusal(Exception):

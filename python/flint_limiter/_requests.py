@@ -15,6 +15,7 @@ from flint_limiter._errors import LimitNotConfigured
 from flint_limiter._failures import exception_from_server, not_from_flint
 from flint_limiter._http import Request, Response
 from flint_limiter._result import CheckResult, FailedCheck
+from flint_limiter._settings import Setting
 from flint_limiter._types import (
     BatchResults,
     CheckAllResult,
@@ -22,6 +23,7 @@ from flint_limiter._types import (
     DoctorReport,
     Event,
     Events,
+    LimitChanges,
     LimitStatus,
     Statuses,
     WindowStatus,
@@ -71,12 +73,23 @@ class _Strange(Exception):
 
 
 def limit(key: str, limit: _arguments.Limit, override: bool, mode: str) -> Call[None]:
+    return Call(_post("/v1/limits", _setting(key, limit, override, mode), repeatable=True), _nothing)
+
+
+def _setting(key: str, limit: _arguments.Limit, override: bool, mode: str) -> dict[str, Any]:
     body = {"key": key, **_rule(limit)}
     if override:
         body["override"] = True
     if mode != "enforce":
         body["mode"] = mode
-    return Call(_post("/v1/limits", body, repeatable=True), _nothing)
+    return body
+
+
+def apply(settings: Sequence[Setting], prune: bool, dry_run: bool) -> Call[LimitChanges]:
+    body = {"limits": [_setting(*setting) for setting in settings], "prune": prune, "dry_run": dry_run}
+    # Sent again, it would say that nothing changed.
+    request = Request("POST", "/v1/apply", _short(body), dry_run, _LONG)
+    return Call(request, _changes)
 
 
 def check(
@@ -107,10 +120,8 @@ def _options(dry_run: bool, request_id: str | None) -> dict[str, Any]:
 
 def check_batch(checks: Sequence[_arguments.Check]) -> Call[BatchResults]:
     body = {"checks": [{**_item(*check[:3]), **_options(*check[3:])} for check in checks]}
-    # As short as it gets: there is a limit to a body.
-    encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     repeatable = all(_options(*check[3:]) for check in checks)
-    request = Request("POST", "/v1/check-batch", encoded, repeatable, _BATCH)
+    request = Request("POST", "/v1/check-batch", _short(body), repeatable, _BATCH)
     return Call(request, lambda document: _batch_results(document, checks))
 
 
@@ -236,6 +247,11 @@ def _post(path: str, body: dict[str, Any], *, repeatable: bool = False) -> Reque
     return Request("POST", path, json.dumps(body).encode(), repeatable, _SHORT)
 
 
+def _short(body: dict[str, Any]) -> bytes:
+    """As short as it gets: there is a limit to a body."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def _delete(target: str) -> Request:
     return Request("DELETE", target, None, repeatable=False, most=_SHORT)
 
@@ -306,6 +322,7 @@ _STATUS: _Fields = {
     **_RULE,
 }
 _STATUS_AT_TIMES: _Fields = {"pattern": _is_text, "override": _is_truth, "keys": _is_count}
+_SETTING: _Fields = {**_RULE, "mode": _is_text, "override": _is_truth}
 _EVENT: _Fields = {"seq": _is_count, "kind": _is_text, "cost": _is_count, "count": _is_count}
 _REPORT: _Fields = {
     **dict.fromkeys(("ok", "snapshot_exists", "failed", "degraded"), _is_truth),
@@ -405,6 +422,19 @@ def _status(document: Any) -> LimitStatus:
     _windows(document)
     status: LimitStatus = document
     return status
+
+
+def _changes(document: Any) -> LimitChanges:
+    _members(document, {"unchanged": _is_count})
+    for change in document["changes"]:
+        _members(change, {"key": _is_text})
+        for setting in (change["before"], change["after"]):
+            if setting is not None:
+                _members(setting, _SETTING)
+                for window in setting.get("windows", []):
+                    _members(window, _RULE)
+    changes: LimitChanges = document
+    return changes
 
 
 def _event(document: Any) -> Event:

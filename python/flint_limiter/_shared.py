@@ -7,7 +7,7 @@ from os import PathLike
 from ssl import SSLContext
 from typing import Literal, TypeVar
 
-from flint_limiter import _arguments, _batch, _endpoint, _limits, _requests, _tls
+from flint_limiter import _arguments, _batch, _endpoint, _limits, _requests, _settings, _tls
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import FlintError
 from flint_limiter._http import Client
@@ -25,9 +25,11 @@ from flint_limiter._types import (
     DoctorReport,
     Events,
     Items,
+    LimitChanges,
     LimitStatus,
     Mode,
     Period,
+    Settings,
     Statuses,
     Windows,
 )
@@ -244,6 +246,12 @@ class SharedLimiter(AbstractLimiter):
             return {"allowed": True, "denied_key": None, "results": [_undecided(*item[:2], True) for item in items]}
         return {"allowed": False, "denied_key": items[0][0], "results": [_undecided(*items[0][:2], False)]}
 
+    def apply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
+        return self._send(_apply(limits, prune, dry_run))
+
+    async def aapply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
+        return await self._asend(_apply(limits, prune, dry_run))
+
     def reset(self, key: str) -> None:
         self._send(_requests.reset(_arguments.key(key)))
 
@@ -360,6 +368,11 @@ def _check(key: object, cost: object, limit: object, dry_run: object, request_id
         return _requests.check(*_arguments.check(key, cost))
     carried, dry = _limits.carried(limit), _arguments.flag(dry_run, "dry_run")
     return _requests.check(*_arguments.check(key, cost), carried, dry, _arguments.request_id(request_id, dry))
+
+
+def _apply(limits: object, prune: object, dry_run: object) -> Call[LimitChanges]:
+    asked = _settings.given(limits)
+    return _requests.apply(asked, _arguments.flag(prune, "prune"), _arguments.flag(dry_run, "dry_run"))
 
 
 def _top(by: str, limit: int) -> Call[Statuses]:

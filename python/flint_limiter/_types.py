@@ -192,6 +192,68 @@ class Decisions(TypedDict):
 
 
 # These have their own names because `list` is a method inside a limiter's class.
+class _SettingKey(TypedDict):
+    key: str
+
+
+class LimitSetting(_SettingKey, total=False):
+    """A limit as an entry of a limits file: with `limit`, with `windows`, or with the members of one window."""
+
+    #: A rate string.
+    limit: str
+    windows: list[WindowDict]
+    rate: int
+    per: Period
+    algorithm: Algorithm
+    burst: int
+    align: Align
+    timezone: str
+    override: bool
+    mode: Mode
+
+
+class _SettingState(WindowRule):
+    mode: Mode
+    override: bool
+
+
+class SettingState(_SettingState, total=False):
+    """A limit of its own that a name has, before or after an `apply()`."""
+
+    #: Of a limit that has several; the members beside it are those of the first one.
+    windows: list[WindowRule]
+
+
+class LimitChange(TypedDict):
+    key: str
+    #: None if the name had no limit of its own.
+    before: SettingState | None
+    #: None if the limit is deleted.
+    after: SettingState | None
+
+
+class LimitChanges(TypedDict):
+    """What `apply()` did, or with `dry_run` would do."""
+
+    #: In byte order of the names.
+    changes: list[LimitChange]
+    #: How many of the given limits were so already.
+    unchanged: int
+
+
+class BackupReport(TypedDict):
+    """A copy of a data directory."""
+
+    directory: str
+    #: Limits, patterns and keys in it.
+    limits: int
+    #: The copy has everything up to this event.
+    last_seq: int
+    bytes: int
+
+
+Settings = Iterable[LimitSetting]
+SettingList = list[LimitSetting]
 Statuses = list[LimitStatus]
 Windows = list[WindowDict]
 Events = list[Event]

@@ -72,6 +72,19 @@ ReadChecks read_checks(const nb::list& checks) {
   return read;
 }
 
+std::vector<NamedLimit> read_named_limits(const nb::list& limits) {
+  std::vector<NamedLimit> read;
+  read.reserve(limits.size());
+  for (const nb::handle named : limits) {
+    const std::optional<std::string_view> key = read_text(named[0]);
+    const std::optional<Limit> limit = read_limit(named[1]);
+    const std::optional<Mode> mode = parse_mode(read_text(named[3]).value_or(""));
+    FLINT_ASSERT(key && limit && mode);
+    read.push_back({.key = *key, .limit = *limit, .options = {.overrides = nb::cast<bool>(named[2]), .mode = *mode}});
+  }
+  return read;
+}
+
 std::optional<Limit> read_limit(nb::handle limit) {
   if (limit.is_none()) return std::nullopt;
   FLINT_ASSERT(PyTuple_Check(limit.ptr()) && PyTuple_GET_SIZE(limit.ptr()) == 7);

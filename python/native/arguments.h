@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "flint/decision.h"
+#include "flint/limiter.h"
 
 /// The arguments of checks, read without calling Python. Whatever is not as it should be goes to
 /// flint_limiter/_arguments.py, which raises: so that both modes refuse the same with the same words, and only a
@@ -37,6 +38,9 @@ struct ReadChecks {
 [[nodiscard]] ReadItems read_items(const nanobind::list& items);
 /// Of what _batch.readable() made: a list of tuples of a str, an int, what read_limit() takes, and a bool.
 [[nodiscard]] ReadChecks read_checks(const nanobind::list& checks);
+/// Of what _settings.given() made: a list of tuples of a str, what read_limit() takes, a bool and the name of a mode.
+/// Valid as long as the list.
+[[nodiscard]] std::vector<NamedLimit> read_named_limits(const nanobind::list& limits);
 /// Of what _limits made: an _arguments.Limit, or None.
 [[nodiscard]] std::optional<Limit> read_limit(nanobind::handle limit);
 

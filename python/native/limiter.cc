@@ -84,6 +84,12 @@ std::unique_ptr<LimiterHandle> in_memory(std::shared_ptr<ManualClock> clock, std
   return std::make_unique<LimiterHandle>(std::move(limiter), std::move(clock));
 }
 
+nb::object back_up(nb::bytes data_dir, nb::bytes to) {
+  const std::string_view from(data_dir.c_str(), data_dir.size());
+  const std::string_view copy(to.c_str(), to.size());
+  return value(value_or_raise(without_gil([&] { return backup(from, copy); })));
+}
+
 nb::object result(nb::object key, const Decision& decision) {
   if (!PyUnicode_CheckExact(key.ptr())) [[unlikely]]
     key = text(decision.key);
@@ -227,6 +233,12 @@ std::uint64_t LimiterHandle::remove_deferred(std::string_view key) {
 
 void LimiterHandle::remove(std::string_view key) { await({remove_deferred(key)}); }
 
+nb::object LimiterHandle::apply(const nb::list& limits, bool prune, bool dry_run) {
+  const std::vector<NamedLimit> read = read_named_limits(limits);
+  return value(
+      value_or_raise(without_gil([&] { return limiter_->apply(read, {.prune = prune, .dry_run = dry_run}); })));
+}
+
 std::uint64_t LimiterHandle::reset_prefix(std::string_view prefix) {
   return value_or_raise(without_gil([&] { return limiter_->reset_prefix(prefix); }));
 }
@@ -282,6 +294,7 @@ void LimiterHandle::close() {
 
 void LimiterHandle::define(nb::module_& module) {
   using Handle = LimiterHandle;
+  module.def("backup", back_up, "data_dir"_a, "to"_a);
   nb::class_<Handle>(module, "LimiterHandle")
       .def_static("open", open, "data_dir"_a, "always"_a, "flush_every_ms"_a, "flush_every_events"_a,
                   "max_unsynced_ms"_a, "lock_timeout_ms"_a, "max_keys"_a, "allow_on_full"_a, "while_waiting"_a.none())
@@ -298,6 +311,7 @@ void LimiterHandle::define(nb::module_& module) {
       .def("check_batch_deferred", &Handle::check_batch_deferred, "checks"_a)
       .def("limit", &Handle::limit, "key"_a, "limit"_a, "overrides"_a, "mode"_a)
       .def("limit_deferred", &Handle::limit_deferred, "key"_a, "limit"_a, "overrides"_a, "mode"_a)
+      .def("apply", &Handle::apply, "limits"_a, "prune"_a, "dry_run"_a)
       .def("reset", &Handle::reset, "key"_a)
       .def("reset_deferred", &Handle::reset_deferred, "key"_a)
       .def("remove", &Handle::remove, "key"_a)

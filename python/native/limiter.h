@@ -49,6 +49,7 @@ class LimiterHandle {
   void remove(std::string_view key);
   std::uint64_t remove_deferred(std::string_view key);
 
+  nanobind::object apply(const nanobind::list& limits, bool prune, bool dry_run);
   std::uint64_t reset_prefix(std::string_view prefix);
   std::uint64_t remove_prefix(std::string_view prefix);
   nanobind::object status(std::string_view key);

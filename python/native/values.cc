@@ -35,6 +35,31 @@ nb::dict window_rule(const Limit& window) {
   return dict;
 }
 
+/// Of more than one; in their order.
+nb::list window_rules(const Limit& limit) {
+  nb::list rules;
+  for (std::size_t i = 0; i < limit.window_count(); ++i) rules.append(window_rule(limit.window(i)));
+  return rules;
+}
+
+nb::object setting(const std::optional<LimitChange::Setting>& setting) {
+  if (!setting) return nb::none();
+  nb::dict dict;
+  put_limit(dict, setting->limit);
+  if (!setting->limit.further.empty()) dict["windows"] = window_rules(setting->limit);
+  dict["mode"] = text(mode_name(setting->options.mode));
+  dict["override"] = setting->options.overrides;
+  return dict;
+}
+
+nb::object value(const LimitChange& change) {
+  nb::dict dict;
+  dict["key"] = text(change.key);
+  dict["before"] = setting(change.before);
+  dict["after"] = setting(change.after);
+  return dict;
+}
+
 nb::object value(const Finding& finding) {
   nb::dict dict;
   dict["fatal"] = finding.fatal;
@@ -146,11 +171,23 @@ nb::object value(const Event& event) {
     put_limit(dict, *event.limit);
     dict["mode"] = text(mode_name(event.mode));
   }
-  if (event.limit && !event.limit->further.empty()) {
-    nb::list rules;
-    for (std::size_t i = 0; i < event.limit->window_count(); ++i) rules.append(window_rule(event.limit->window(i)));
-    dict["windows"] = rules;
-  }
+  if (event.limit && !event.limit->further.empty()) dict["windows"] = window_rules(*event.limit);
+  return dict;
+}
+
+nb::object value(const LimitChanges& changes) {
+  nb::dict dict;
+  dict["changes"] = listed(changes.changes);
+  dict["unchanged"] = changes.unchanged;
+  return dict;
+}
+
+nb::object value(const BackupReport& report) {
+  nb::dict dict;
+  dict["directory"] = text(report.directory);
+  dict["limits"] = report.limits;
+  dict["last_seq"] = report.last_seq;
+  dict["bytes"] = report.bytes;
   return dict;
 }
 

@@ -9,6 +9,7 @@
 
 #include "flint/decision.h"
 #include "flint/doctor.h"
+#include "flint/limiter.h"
 
 /// What a Limiter answers, as Python objects: dicts with the names of the HTTP API, times as aware datetimes in UTC.
 namespace flint::python {
@@ -28,6 +29,8 @@ void import_datetime();
 [[nodiscard]] nanobind::list windows(std::span<const WindowStatus> windows);
 [[nodiscard]] nanobind::object value(const Event& event);
 [[nodiscard]] nanobind::object value(const DoctorReport& report);
+[[nodiscard]] nanobind::object value(const LimitChanges& changes);
+[[nodiscard]] nanobind::object value(const BackupReport& report);
 
 template <typename T>
 [[nodiscard]] nanobind::list values(const std::vector<T>& all) {

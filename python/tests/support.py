@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,9 @@ class Server:
             if listening := re.search(r"listening on (http://\S+)", line):
                 self.url = listening[1]
             if "listening on unix:" in line:
+                # A server whose log nobody reads would stop when the pipe is full.
+                self._reader = threading.Thread(target=self._process.stderr.read)
+                self._reader.start()
                 return
         raise AssertionError(f"the server ended: {''.join(said)}")
 
@@ -78,7 +82,10 @@ class Server:
         if process is None:
             return 0
         process.send_signal(number)
-        process.communicate(timeout=PATIENCE_S)
+        process.wait(timeout=PATIENCE_S)
+        self._reader.join()
+        assert process.stderr is not None
+        process.stderr.close()
         return process.returncode
 
 
