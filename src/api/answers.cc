@@ -70,6 +70,13 @@ void write(JsonWriter& json, const Finding& finding) {
   json.end_object();
 }
 
+void write(JsonWriter& json, const ReservedItem& item) {
+  json.begin_object();
+  json.member<"key">(item.key);
+  json.member<"cost">(item.cost);
+  json.end_object();
+}
+
 void write(JsonWriter& json, const FileMap& file) {
   json.begin_object();
   json.member<"name">(file.name);
@@ -105,6 +112,12 @@ void write_array(JsonWriter& json, const Values& values) {
   json.end_array();
 }
 
+void write_members(JsonWriter& json, const CheckAllResult& result) {
+  json.member<"allowed">(result.allowed);
+  json.member<"denied_key">(result.denied_key);
+  write_array<"results">(json, result.results);
+}
+
 }  // namespace
 
 void write(JsonWriter& json, const Decision& decision) {
@@ -135,9 +148,38 @@ void write(JsonWriter& json, const Decision& decision) {
 
 void write(JsonWriter& json, const CheckAllResult& result) {
   json.begin_object();
-  json.member<"allowed">(result.allowed);
-  json.member<"denied_key">(result.denied_key);
-  write_array<"results">(json, result.results);
+  write_members(json, result);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const ReserveResult& result) {
+  json.begin_object();
+  write_members(json, result.decision);
+  if (result.allowed()) {
+    json.member<"reservation">(result.id);
+  } else {
+    json.member<"reservation">(std::nullopt);
+  }
+  json.member<"expires_at">(result.expires_at);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const Settlement& settlement) {
+  json.begin_object();
+  json.member<"ok">(true);
+  write_array<"results">(json, settlement.results);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const ReservationStatus& status) {
+  json.begin_object();
+  json.member<"reservation">(status.id);
+  json.member<"state">(reservation_state_name(status.state));
+  write_array<"items">(json, status.items);
+  json.member<"reserved_at">(status.reserved_at);
+  json.member<"expires_at">(status.expires_at);
+  json.member<"on_expiry">(on_expiry_name(status.on_expiry));
+  json.member<"settled_at">(status.settled_at);
   json.end_object();
 }
 
@@ -175,6 +217,7 @@ void write(JsonWriter& json, const LimitStatus& status) {
   json.member<"total_allowed_cost">(status.total_allowed_cost);
   json.member<"total_denied_cost">(status.total_denied_cost);
   json.member<"would_deny">(status.would_deny);
+  json.member<"reserved">(status.reserved);
   json.member<"last_allowed_at">(status.last_allowed_at);
   json.member<"last_denied_at">(status.last_denied_at);
   json.member<"last_reset_at">(status.last_reset_at);

@@ -7,6 +7,7 @@
 #include "flint/decision.h"
 #include "flint/doctor.h"
 #include "flint/limiter.h"
+#include "flint/reservation.h"
 
 /// The JSON of what a backend answers: the names here are the API's promise (docs/http_api.md).
 namespace flint::api {
@@ -16,6 +17,9 @@ using base::JsonWriter;
 void write(JsonWriter& json, const Decision& decision);
 void write(JsonWriter& json, const CheckAllResult& result);
 void write(JsonWriter& json, const backend::BatchResult& results);
+void write(JsonWriter& json, const ReserveResult& result);
+void write(JsonWriter& json, const Settlement& settlement);
+void write(JsonWriter& json, const ReservationStatus& status);
 void write(JsonWriter& json, const LimitStatus& status);
 void write(JsonWriter& json, const LimitChanges& changes);
 void write(JsonWriter& json, const Event& event);

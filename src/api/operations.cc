@@ -50,6 +50,54 @@ Status check_batch(Reading& reading) {
   return {};
 }
 
+Status charge(Reading& reading) {
+  const Result<CheckRequest> request = read_charge(*reading.body);
+  if (!request.ok()) return request.status();
+  if (request->limit) reading.limits = {*request->limit};
+  reading.asked = backend::Charge{.key = request->key,
+                                  .cost = request->cost,
+                                  .limit = request->limit ? &reading.limits.front() : nullptr,
+                                  .request_id = request->request_id};
+  return {};
+}
+
+Status reserve(Reading& reading) {
+  Result<ReserveRequest> request = read_reserve(*reading.body);
+  if (!request.ok()) return request.status();
+  reading.items = std::move(request->items);
+  reading.limits = std::move(request->limits);
+  reading.asked = backend::Reserve{.items = reading.items, .options = request->options};
+  return {};
+}
+
+Status commit(Reading& reading) {
+  Result<CommitRequest> request = read_commit(*reading.body);
+  if (!request.ok()) return request.status();
+  reading.costs = std::move(request->costs);
+  reading.asked = backend::Commit{.reservation = request->reservation, .costs = reading.costs};
+  return {};
+}
+
+Status cancel(Reading& reading) {
+  const Result<std::string_view> reservation = read_cancel(*reading.body);
+  if (!reservation.ok()) return reservation.status();
+  reading.asked = backend::Cancel{*reservation};
+  return {};
+}
+
+Status renew(Reading& reading) {
+  const Result<RenewRequest> request = read_renew(*reading.body);
+  if (!request.ok()) return request.status();
+  reading.asked = backend::Renew{.reservation = request->reservation, .ttl = request->ttl};
+  return {};
+}
+
+Status reservation(Reading& reading) {
+  if (Status valid = check_reservation_id(reading.key); !valid.ok()) return valid;
+  reading.asked = backend::ReadReservation{reading.key};
+  return {};
+}
+
 Status set_limit(Reading& reading) {
   const Result<LimitRequest> request = read_limit(*reading.body);
   if (!request.ok()) return request.status();
@@ -149,8 +197,10 @@ void write_openapi(std::string& out) { out += openapi_document(); }
 
 using enum Argument::In;
 constexpr bool kRequired = true;
-constexpr bool kNeedsLimit = true;
 constexpr bool kChangesLimits = true;
+constexpr Target kNone = Target::kNone;
+constexpr Target kNeedsLimit = Target::kLimit;
+constexpr Target kNeedsReservation = Target::kReservation;
 
 constexpr std::array<Argument, 0> kNothing;
 constexpr std::array kKey = std::to_array<Argument>({{"key", kPath, kRequired}});
@@ -159,6 +209,14 @@ constexpr std::array kCheck = std::to_array<Argument>(
 constexpr std::array kCheckAll =
     std::to_array<Argument>({{"items", kBody, kRequired}, {"dry_run", kBody}, {"request_id", kBody}});
 constexpr std::array kCheckBatch = std::to_array<Argument>({{"checks", kBody, kRequired}});
+constexpr std::array kCharge = std::to_array<Argument>(
+    {{"key", kBody, kRequired}, {"cost", kBody, kRequired}, {"limit", kBody}, {"request_id", kBody}});
+constexpr std::array kReserve = std::to_array<Argument>(
+    {{"items", kBody, kRequired}, {"ttl", kBody, kRequired}, {"on_expiry", kBody}, {"request_id", kBody}});
+constexpr std::array kCommit = std::to_array<Argument>({{"reservation", kBody, kRequired}, {"costs", kBody}});
+constexpr std::array kCancel = std::to_array<Argument>({{"reservation", kBody, kRequired}});
+constexpr std::array kRenew = std::to_array<Argument>({{"reservation", kBody, kRequired}, {"ttl", kBody, kRequired}});
+constexpr std::array kReservation = std::to_array<Argument>({{"id", kPath, kRequired}});
 constexpr std::array kReset = std::to_array<Argument>({{"key", kBody, kRequired}});
 constexpr std::array kResetPrefix = std::to_array<Argument>({{"prefix", kBody, kRequired}});
 constexpr std::array kRemovePrefix = std::to_array<Argument>({{"prefix", kQuery, kRequired}});
@@ -194,36 +252,48 @@ constexpr OperationRow kOperations[] = {
      "Decision", check},
     {"checkAll", "/v1/check-all", Method::kPost, kDecides, kEffectOf<backend::CheckAll>, Needs::kRoom, kNeedsLimit,
      kCheckAll, "CheckAllResult", check_all},
-    {"checkBatch", "/v1/check-batch", Method::kPost, kDecides, kEffectOf<backend::CheckBatch>, Needs::kRoom, false,
+    {"checkBatch", "/v1/check-batch", Method::kPost, kDecides, kEffectOf<backend::CheckBatch>, Needs::kRoom, kNone,
      kCheckBatch, "CheckBatchResult", check_batch, nullptr, false, kMaxBatchBodyBytes, kMaxBatchJsonValues},
+    {"charge", "/v1/charge", Method::kPost, kDecides, kEffectOf<backend::Charge>, Needs::kRoom, kNeedsLimit, kCharge,
+     "Decision", charge},
+    {"reserve", "/v1/reserve", Method::kPost, kDecides, kEffectOf<backend::Reserve>, Needs::kRoom, kNeedsLimit,
+     kReserve, "ReserveResult", reserve},
+    {"commit", "/v1/commit", Method::kPost, kDecides, kEffectOf<backend::Commit>, Needs::kRoom, kNeedsReservation,
+     kCommit, "Settlement", commit},
+    {"cancel", "/v1/cancel", Method::kPost, kDecides, kEffectOf<backend::Cancel>, Needs::kRoom, kNeedsReservation,
+     kCancel, "Settlement", cancel},
+    {"renew", "/v1/renew", Method::kPost, kDecides, kEffectOf<backend::Renew>, Needs::kRoom, kNeedsReservation, kRenew,
+     "Reservation", renew},
+    {"getReservation", "/v1/reservations/{id}", Method::kGet, kDecides, kEffectOf<backend::ReadReservation>,
+     Needs::kMemory, kNeedsReservation, kReservation, "Reservation", reservation},
     {"reset", "/v1/reset", Method::kPost, kAdmin, kEffectOf<backend::Reset>, Needs::kRoom, kNeedsLimit, kReset,
      "Done", reset},
-    {"listLimits", "/v1/limits", Method::kGet, kReads, kEffectOf<backend::List>, Needs::kMemory, false, kList,
+    {"listLimits", "/v1/limits", Method::kGet, kReads, kEffectOf<backend::List>, Needs::kMemory, kNone, kList,
      "Status[]", list},
-    {"setLimit", "/v1/limits", Method::kPost, kAdmin, kEffectOf<backend::SetLimit>, Needs::kRoom, false, kSetLimit,
+    {"setLimit", "/v1/limits", Method::kPost, kAdmin, kEffectOf<backend::SetLimit>, Needs::kRoom, kNone, kSetLimit,
      "Done", set_limit, nullptr, kChangesLimits},
-    {"applyLimits", "/v1/apply", Method::kPost, kAdmin, kEffectOf<backend::ApplyLimits>, Needs::kRoom, false,
+    {"applyLimits", "/v1/apply", Method::kPost, kAdmin, kEffectOf<backend::ApplyLimits>, Needs::kRoom, kNone,
      kApplyLimits, "LimitChanges", apply_limits, nullptr, kChangesLimits, kMaxLimitsBodyBytes, kMaxLimitsJsonValues},
     {"getLimit", "/v1/limits/{key}", Method::kGet, kBoth, kEffectOf<backend::ReadStatus>, Needs::kMemory, kNeedsLimit,
      kKey, "Status", status},
     {"deleteLimit", "/v1/limits/{key}", Method::kDelete, kAdmin, kEffectOf<backend::Remove>, Needs::kRoom,
      kNeedsLimit, kKey, "Done", remove, nullptr, kChangesLimits},
-    {"deleteLimits", "/v1/limits", Method::kDelete, kAdmin, kEffectOf<backend::RemovePrefix>, Needs::kRoom, false,
+    {"deleteLimits", "/v1/limits", Method::kDelete, kAdmin, kEffectOf<backend::RemovePrefix>, Needs::kRoom, kNone,
      kRemovePrefix, "Deleted", remove_prefix},
-    {"resetPrefix", "/v1/reset-prefix", Method::kPost, kAdmin, kEffectOf<backend::ResetPrefix>, Needs::kRoom, false,
+    {"resetPrefix", "/v1/reset-prefix", Method::kPost, kAdmin, kEffectOf<backend::ResetPrefix>, Needs::kRoom, kNone,
      kResetPrefix, "ResetCount", reset_prefix},
     {"history", "/v1/history/{key}", Method::kGet, kReads, kEffectOf<backend::ReadHistory>, Needs::kFiles,
      kNeedsLimit, kHistory, "Event[]", history},
-    {"top", "/v1/top", Method::kGet, kReads, kEffectOf<backend::Top>, Needs::kMemory, false, kTop, "Status[]", top},
-    {"flush", "/v1/log/flush", Method::kPost, kAdmin, kEffectOf<backend::Flush>, Needs::kRoom, false, kNothing,
+    {"top", "/v1/top", Method::kGet, kReads, kEffectOf<backend::Top>, Needs::kMemory, kNone, kTop, "Status[]", top},
+    {"flush", "/v1/log/flush", Method::kPost, kAdmin, kEffectOf<backend::Flush>, Needs::kRoom, kNone, kNothing,
      "Done", without_arguments<backend::Flush>},
-    {"compact", "/v1/log/compact", Method::kPost, kAdmin, kEffectOf<backend::Compact>, Needs::kRoom, false, kNothing,
+    {"compact", "/v1/log/compact", Method::kPost, kAdmin, kEffectOf<backend::Compact>, Needs::kRoom, kNone, kNothing,
      "Done", without_arguments<backend::Compact>},
-    {"doctor", "/v1/doctor", Method::kGet, kReads, kEffectOf<backend::Examine>, Needs::kMemory, false, kNothing,
+    {"doctor", "/v1/doctor", Method::kGet, kReads, kEffectOf<backend::Examine>, Needs::kMemory, kNone, kNothing,
      "DoctorReport", without_arguments<backend::Examine>},
-    {"health", "/v1/health", Method::kGet, kBoth, kEffectOf<backend::ReadHealth>, Needs::kMemory, false, kNothing,
+    {"health", "/v1/health", Method::kGet, kBoth, kEffectOf<backend::ReadHealth>, Needs::kMemory, kNone, kNothing,
      "Health", without_arguments<backend::ReadHealth>, write_health},
-    {"openapi", "/v1/openapi.json", Method::kGet, kBoth, Effect::kReads, Needs::kMemory, false, kNothing, "object",
+    {"openapi", "/v1/openapi.json", Method::kGet, kBoth, Effect::kReads, Needs::kMemory, kNone, kNothing, "object",
      nullptr, write_openapi},
 };
 // clang-format on
@@ -231,11 +301,11 @@ constexpr OperationRow kOperations[] = {
 }  // namespace
 
 bool OperationRow::matches(std::string_view request_path) const {
-  if (!takes_key()) return request_path == path;
+  if (!takes_key() && !takes_id()) return request_path == path;
   const std::string_view before = fixed_path();
   if (!request_path.starts_with(before)) return false;
-  const std::string_view key = request_path.substr(before.size());
-  return !key.empty() && key.find('/') == std::string_view::npos;
+  const std::string_view last = request_path.substr(before.size());
+  return !last.empty() && last.find('/') == std::string_view::npos;
 }
 
 std::span<const OperationRow> operations() noexcept { return kOperations; }

@@ -32,18 +32,27 @@ enum class Needs : std::uint8_t {
   kRoom,
 };
 
+/// What an operation is about, and what may be unknown.
+enum class Target : std::uint8_t {
+  kNone,
+  /// A key with a limit.
+  kLimit,
+  kReservation,
+};
+
 /// A request on its way to the function that reads it. What is read of it may refer to it, until it is submitted.
 struct Reading {
   const Request& request;
   /// Null if the request has none.
   const JsonDocument* body = nullptr;
   Query query;
-  /// The key at the end of the path, decoded; empty where the path has none.
+  /// The key or the id at the end of the path, decoded; empty where the path has none.
   std::string key;
   std::vector<CheckItem> items;
   std::vector<Result<BatchCheck>> checks;
   /// The limits that checks carry.
   std::vector<Limit> limits;
+  std::vector<ActualCost> costs = {};
   std::vector<NamedLimit> named_limits = {};
   /// What the request asks of the backend.
   backend::Operation asked;
@@ -52,14 +61,14 @@ struct Reading {
 struct OperationRow {
   /// The operationId of docs/openapi.yaml.
   std::string_view name;
-  /// Ends with `{key}` where a key follows.
+  /// Ends with `{key}` where a key follows, and with `{id}` where the id of a reservation does.
   std::string_view path;
   Method method;
   Roles roles;
   Effect effect;
   Needs needs;
-  /// Whether a key without a limit is 404.
-  bool needs_limit;
+  /// What is 404 if it is not there.
+  Target target;
   std::span<const Argument> arguments;
   /// The schema of the answer in docs/openapi.yaml, with `[]` for an array.
   std::string_view answer;
@@ -73,7 +82,8 @@ struct OperationRow {
   std::size_t most_body_bytes = kMaxBodyBytes;
   std::size_t most_json_values = kMaxJsonValues;
 
-  [[nodiscard]] constexpr bool takes_key() const { return path.ends_with('}'); }
+  [[nodiscard]] constexpr bool takes_key() const { return path.ends_with("{key}"); }
+  [[nodiscard]] constexpr bool takes_id() const { return path.ends_with("{id}"); }
   [[nodiscard]] constexpr bool takes_body() const { return takes(Argument::In::kBody); }
   /// Whether a request can have an id, and so be refused because another one has it: 409.
   [[nodiscard]] constexpr bool takes_request_id() const {
@@ -83,7 +93,7 @@ struct OperationRow {
     return false;
   }
   [[nodiscard]] constexpr bool takes_query() const { return takes(Argument::In::kQuery); }
-  /// The path up to the key.
+  /// The path up to the key or the id.
   [[nodiscard]] constexpr std::string_view fixed_path() const { return path.substr(0, path.find('{')); }
   /// Whether `request_path` is one of this operation's.
   [[nodiscard]] bool matches(std::string_view request_path) const;

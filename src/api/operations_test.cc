@@ -44,6 +44,7 @@ class OperationsTest : public ::testing::Test {
   [[nodiscard]] std::string skeleton(const OperationRow& row) const {
     std::string yaml = "  " + std::string(row.path) + ":\n";
     if (row.takes_key()) yaml += "    parameters:\n      - { $ref: '#/components/parameters/Key' }\n";
+    if (row.takes_id()) yaml += "    parameters:\n      - { $ref: '#/components/parameters/ReservationInPath' }\n";
     yaml +=
         "    " + std::string(method_of(row)) + ":\n      operationId: " + std::string(row.name) + "\n      x-roles: [";
     for (const std::string& role : roles(row)) yaml += (yaml.ends_with('[') ? "" : ", ") + role;
@@ -78,7 +79,7 @@ class OperationsTest : public ::testing::Test {
     std::set<std::string> all{"200", "400", "401", "403", "408", "413", "414",
                               "415", "417", "421", "431", "501", "503", "505"};
     if (row.takes_body()) all.insert("411");
-    if (row.needs_limit) all.insert("404");
+    if (row.target != Target::kNone) all.insert("404");
     if (row.takes_request_id() || row.changes_limits) all.insert("409");
     if (row.needs != Needs::kMemory) all.insert("500");
     if (row.needs == Needs::kRoom) all.insert("507");
@@ -137,7 +138,7 @@ TEST_F(OperationsTest, HaveASkeletonForANewDescription) {
                                .roles = {.check = true, .metrics = false},
                                .effect = Effect::kReads,
                                .needs = Needs::kMemory,
-                               .needs_limit = true,
+                               .target = Target::kLimit,
                                .arguments = {},
                                .answer = "Done",
                                .read = nullptr};
@@ -230,7 +231,8 @@ TEST_F(OperationsTest, ReadTheArgumentsOfTheirRowsAndNoOthers) {
   Service service(backend);
   for (const OperationRow& row : operations()) {
     SCOPED_TRACE(row.name);
-    const std::string path = std::string(row.fixed_path()) + (row.takes_key() ? "k" : "");
+    const std::string last = row.takes_key() ? "k" : row.takes_id() ? std::string(32, '0') : "";
+    const std::string path = std::string(row.fixed_path()) + last;
     const auto answer = [&](const std::string& query, const std::string& body) {
       return service.handle({.method = row.method, .path = path, .query = query, .body = body}).body;
     };

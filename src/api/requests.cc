@@ -1,5 +1,7 @@
 #include "api/requests.h"
 
+#include <algorithm>
+
 #include "api/members.h"
 #include "base/invalid.h"
 
@@ -12,13 +14,13 @@ Status check_key(std::string_view key, std::string_view path) {
   return valid.ok() ? valid : valid.renamed(path);
 }
 
-Nanos read_period(Members& members) {
-  const JsonNode* node = members.any("per");
+Nanos read_period(Members& members, std::string_view name) {
+  const JsonNode* node = members.any(name);
   if (node == nullptr) return {};
   const bool number = node->kind == JsonNode::Kind::kUnsigned || node->kind == JsonNode::Kind::kNumber;
   if (node->kind != JsonNode::Kind::kString && !number) {
     members.fail(Status::of_field(
-        members.path_of("per"),
+        members.path_of(name),
         "must be a duration such as \"1m\" or an integer of seconds, not " + std::string(kind_name(*node)) + "."));
     return {};
   }
@@ -26,7 +28,7 @@ Nanos read_period(Members& members) {
   const bool whole = node->kind == JsonNode::Kind::kUnsigned;
   Result<Nanos> period = whole ? parse_period(std::to_string(node->integer)) : parse_period(node->text);
   if (period.ok()) return *period;
-  members.fail(period.status().renamed(members.path_of("per")));
+  members.fail(period.status().renamed(members.path_of(name)));
   return {};
 }
 
@@ -70,7 +72,7 @@ Limit read_rule(Members& members) {
   if (members.has("align")) {
     read_calendar(members, limit);
   } else {
-    limit.per = read_period(members);
+    limit.per = read_period(members, "per");
     if (members.has("timezone")) {
       members.fail(Status::of_field(members.path_of("timezone"), "is for a limit with align: leave it out."));
     }
@@ -254,6 +256,78 @@ Result<CheckItem> read_item(const JsonDocument& body, const JsonNode& node, cons
   return item;
 }
 
+/// The `items` of one decision over several keys.
+std::vector<CheckItem> read_items(const JsonDocument& body, Members& members, std::vector<Limit>& limits) {
+  const JsonNode* array = members.any("items");
+  if (array == nullptr) return {};
+  if (array->kind != JsonNode::Kind::kArray) {
+    members.fail(Status::of_field("items", "must be an array, not " + std::string(kind_name(*array)) + "."));
+    return {};
+  }
+  if (array->size < 1 || array->size > kMaxCheckAllItems) {
+    members.fail(Status::of_field("items", "must contain 1 to " + std::to_string(kMaxCheckAllItems) + " keys, not " +
+                                               std::to_string(array->size) + "."));
+    return {};
+  }
+  std::vector<CheckItem> items;
+  items.reserve(array->size);
+  const JsonNode* node = body.first_child(*array);
+  for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
+    const Result<CheckItem> item = read_item(body, *node, "items[" + std::to_string(i) + "]", limits);
+    if (!item.ok()) {
+      members.fail(item.status());
+      return {};
+    }
+    items.push_back(*item);
+  }
+  return items;
+}
+
+OnExpiry read_on_expiry(Members& members) {
+  if (!members.has("on_expiry")) return OnExpiry::kKeep;
+  const std::optional<OnExpiry> on_expiry = parse_on_expiry(members.text("on_expiry"));
+  if (!on_expiry) members.fail(Status::of_field("on_expiry", "must be keep or return."));
+  return on_expiry.value_or(OnExpiry::kKeep);
+}
+
+std::string_view read_reservation(Members& members) {
+  const std::string_view id = members.text("reservation");
+  if (members.status().ok()) members.fail(check_reservation_id(id));
+  return id;
+}
+
+/// The costs of a commit by their keys. Whether the reservation holds them is the Limiter's to say.
+std::vector<ActualCost> read_costs(const JsonDocument& body, Members& members) {
+  const JsonNode* object = members.any("costs");
+  if (object->kind != JsonNode::Kind::kObject || object->size > kMaxCheckAllItems) {
+    members.fail(Status::of_field(
+        "costs", "must be an object of at most " + std::to_string(kMaxCheckAllItems) + " keys with their costs."));
+    return {};
+  }
+  std::vector<ActualCost> costs;
+  costs.reserve(object->size);
+  const JsonNode* node = object->size == 0 ? nullptr : body.first_child(*object);
+  for (std::uint32_t i = 0; i < object->size; ++i, node = body.sibling(*node)) {
+    if (Status valid = check_key(node->name, "a key of costs"); !valid.ok()) {
+      members.fail(valid);
+      return {};
+    }
+    if (node->kind != JsonNode::Kind::kUnsigned || node->integer > kMaxUnits) {
+      members.fail(Status::of_field("costs", "must have integers from 0 to " + std::to_string(kMaxUnits) +
+                                                 ", which the cost of " + base::shown(node->name) + " is not."));
+      return {};
+    }
+    const auto is_same = [node](const ActualCost& other) { return other.key == node->name; };
+    if (std::any_of(costs.begin(), costs.end(), is_same)) {
+      members.fail(
+          Status::of_field("costs", "must not have a key more than once, as " + base::shown(node->name) + "."));
+      return {};
+    }
+    costs.push_back({.key = node->name, .cost = node->integer});
+  }
+  return costs;
+}
+
 /// What is wrong with a field of the object at `path`, which it may not name yet.
 Status within(std::string_view path, const Status& wrong) {
   if (path.empty() || wrong.field().starts_with(path)) return wrong;
@@ -320,28 +394,63 @@ Result<CheckBatchRequest> read_check_batch(const JsonDocument& body) {
 
 Result<CheckAllRequest> read_check_all(const JsonDocument& body) {
   Members members(body, body.root(), "", {"items", "dry_run", "request_id"});
-  if (!members.status().ok()) return members.status();
-  const JsonNode* array = members.any("items");
-  if (array == nullptr) return members.status();
-  if (array->kind != JsonNode::Kind::kArray) {
-    return Status(Code::kInvalidArgument, "items must be an array, not " + std::string(kind_name(*array)) + ".");
-  }
-  if (array->size < 1 || array->size > kMaxCheckAllItems) {
-    return Status(Code::kInvalidArgument, "items must contain 1 to " + std::to_string(kMaxCheckAllItems) +
-                                              " keys, not " + std::to_string(array->size) + ".");
-  }
   CheckAllRequest request;
-  request.dry_run = members.flag("dry_run");
-  request.request_id = read_request_id(members);
+  if (members.status().ok()) request.dry_run = members.flag("dry_run");
+  if (members.status().ok()) request.request_id = read_request_id(members);
+  if (members.status().ok()) request.items = read_items(body, members, request.limits);
   if (!members.status().ok()) return members.status();
-  request.items.reserve(array->size);
-  const JsonNode* node = body.first_child(*array);
-  for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
-    Result<CheckItem> item = read_item(body, *node, "items[" + std::to_string(i) + "]", request.limits);
-    if (!item.ok()) return item.status();
-    request.items.push_back(*item);
-  }
   return request;
+}
+
+Result<CheckRequest> read_charge(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"key", "cost", "limit", "request_id"});
+  CheckRequest request = read_check_members(body, members);
+  if (members.status().ok() && !members.has("cost")) members.fail(Status::of_field("cost", "is missing."));
+  if (members.status().ok()) request.request_id = read_request_id(members);
+  if (!members.status().ok()) return members.status();
+  return request;
+}
+
+Result<ReserveRequest> read_reserve(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"items", "ttl", "on_expiry", "request_id"});
+  ReserveRequest request;
+  if (members.status().ok()) request.items = read_items(body, members, request.limits);
+  if (members.status().ok()) request.options.on_expiry = read_on_expiry(members);
+  if (members.status().ok()) request.options.request_id = read_request_id(members);
+  if (members.status().ok()) request.options.ttl = read_period(members, "ttl");
+  if (!members.status().ok()) return members.status();
+  return request;
+}
+
+Result<CommitRequest> read_commit(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"reservation", "costs"});
+  CommitRequest request;
+  if (members.status().ok()) request.reservation = read_reservation(members);
+  if (members.status().ok() && members.has("costs")) request.costs = read_costs(body, members);
+  if (!members.status().ok()) return members.status();
+  return request;
+}
+
+Result<std::string_view> read_cancel(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"reservation"});
+  const std::string_view reservation = members.status().ok() ? read_reservation(members) : std::string_view();
+  if (!members.status().ok()) return members.status();
+  return reservation;
+}
+
+Result<RenewRequest> read_renew(const JsonDocument& body) {
+  Members members(body, body.root(), "", {"reservation", "ttl"});
+  RenewRequest request;
+  if (members.status().ok()) request.reservation = read_reservation(members);
+  if (members.status().ok()) request.ttl = read_period(members, "ttl");
+  if (!members.status().ok()) return members.status();
+  return request;
+}
+
+Status check_reservation_id(std::string_view id) {
+  constexpr std::size_t kDigits = 32;
+  if (id.size() == kDigits && id.find_first_not_of("0123456789abcdef") == std::string_view::npos) return {};
+  return Status::of_field("reservation", "must be the id of one: 32 hexadecimal digits.");
 }
 
 Result<LimitRequest> read_limit(const JsonDocument& body) { return read_named_limit(body, body.root(), ""); }

@@ -8,6 +8,7 @@
 #include "flint/decision.h"
 #include "flint/limit.h"
 #include "flint/limiter.h"
+#include "flint/reservation.h"
 
 /// The bodies of the POST requests. Each is read from a parsed document, refers to it, and is right in itself: what is
 /// wrong is kInvalidArgument with the path of the field. What depends on the key's limit is the Limiter's to say.
@@ -43,6 +44,23 @@ struct CheckAllRequest {
   std::string_view request_id;
 };
 
+struct ReserveRequest {
+  std::vector<CheckItem> items;
+  /// Those that items carry, which point into it.
+  std::vector<Limit> limits;
+  ReserveOptions options;
+};
+
+struct CommitRequest {
+  std::string_view reservation;
+  std::vector<ActualCost> costs;
+};
+
+struct RenewRequest {
+  std::string_view reservation;
+  Nanos ttl{};
+};
+
 struct CheckBatchRequest {
   /// A failure stands for a check that is not right in itself: it names the path of the field.
   std::vector<Result<BatchCheck>> checks;
@@ -58,6 +76,18 @@ Result<CheckRequest> read_check(const JsonDocument& body);
 Result<CheckAllRequest> read_check_all(const JsonDocument& body);
 /// `{"checks":[...]}`, each as read_check() takes it. Fails only where that is not so of the whole.
 Result<CheckBatchRequest> read_check_batch(const JsonDocument& body);
+/// `{"key","cost","limit"?,"request_id"?}`: as a check, but the cost is required.
+Result<CheckRequest> read_charge(const JsonDocument& body);
+/// `{"items":[...],"ttl","on_expiry"?,"request_id"?}`, the items as read_check_all() takes them, `ttl` as `per` below.
+Result<ReserveRequest> read_reserve(const JsonDocument& body);
+/// `{"reservation","costs"?}`; `costs` is an object of up to kMaxCheckAllItems keys and their costs, from 0 on.
+Result<CommitRequest> read_commit(const JsonDocument& body);
+/// `{"reservation"}`
+Result<std::string_view> read_cancel(const JsonDocument& body);
+/// `{"reservation","ttl"}`
+Result<RenewRequest> read_renew(const JsonDocument& body);
+/// kInvalidArgument for what cannot be the id of a reservation.
+Status check_reservation_id(std::string_view id);
 /// `{"key","limit"}`, a rate string; or `{"key","rate","per","algorithm"?,"burst"?}`, where `per` is a duration as
 /// text, or an integer of seconds; or `{"key","windows":[...]}` with 1 to kMaxWindows such objects without `key`. And
 /// `"override"?,"mode"?`.

@@ -76,6 +76,100 @@ TEST(CheckRequest, RefusesWhatItIsNotByTheFieldsName) {
   }
 }
 
+TEST(ChargeRequest, IsACheckWhoseCostIsThere) {
+  const Reading whole(R"({"key":"k","cost":7,"limit":"5/s","request_id":"id"})", read_charge);
+  ASSERT_TRUE(whole->ok()) << whole.message();
+  EXPECT_EQ((**whole).cost, 7U);
+  EXPECT_EQ((**whole).limit->rate, 5U);
+  EXPECT_EQ((**whole).request_id, "id");
+  EXPECT_EQ(Reading(R"({"key":"k"})", read_charge).message(), "cost is missing.");
+  EXPECT_EQ(Reading(R"({"cost":1})", read_charge).message(), "key is missing.");
+  EXPECT_THAT(Reading(R"({"key":"k","cost":0})", read_charge).message(), StartsWith("cost must be an integer from 1"));
+  EXPECT_EQ(Reading(R"({"key":"k","cost":1,"dry_run":true})", read_charge).message(),
+            "dry_run is not a field of this request.");
+}
+
+TEST(ReserveRequest, HasItemsAndATime) {
+  const Reading plain(R"({"items":["a",["b",3],{"key":"c","limit":"5/s"}],"ttl":120})", read_reserve);
+  ASSERT_TRUE(plain->ok()) << plain.message();
+  ASSERT_EQ((**plain).items.size(), 3U);
+  EXPECT_EQ((**plain).items[1].cost, 3U);
+  EXPECT_EQ((**plain).items[2].limit, &(**plain).limits.front());
+  EXPECT_EQ((**plain).options.ttl, std::chrono::minutes(2));
+  EXPECT_EQ((**plain).options.on_expiry, OnExpiry::kKeep);
+  const Reading whole(R"({"items":["a"],"ttl":"250ms","on_expiry":"return","request_id":"id"})", read_reserve);
+  ASSERT_TRUE(whole->ok()) << whole.message();
+  EXPECT_EQ((**whole).options.ttl, std::chrono::milliseconds(250));
+  EXPECT_EQ((**whole).options.on_expiry, OnExpiry::kReturn);
+  EXPECT_EQ((**whole).options.request_id, "id");
+}
+
+TEST(ReserveRequest, RefusesByTheFieldsName) {
+  const std::string period = "ttl must be an integer and a unit";
+  for (const auto& [body, message] : std::initializer_list<Refusal>{
+           {R"({"ttl":1})", "items is missing."},
+           {R"({"items":["a"]})", "ttl is missing."},
+           {R"({"items":[],"ttl":1})", "items must contain 1 to 128 keys, not 0."},
+           {R"({"items":["a",5],"ttl":1})", "items[1] must be an object, a key or an array"},
+           {R"({"items":["a"],"ttl":0})", period},
+           {R"({"items":["a"],"ttl":1.5})", period},
+           {R"({"items":["a"],"ttl":"367d"})", period},
+           {R"({"items":["a"],"ttl":null})",
+            "ttl must be a duration such as \"1m\" or an integer of seconds, not null."},
+           {R"({"items":["a"],"ttl":1,"on_expiry":"Keep"})", "on_expiry must be keep or return."},
+           {R"({"items":["a"],"ttl":1,"on_expiry":1})", "on_expiry must be a string, not an integer."},
+           {R"({"items":["a"],"ttl":1,"request_id":""})", "request_id must be 1 to 64"}}) {
+    EXPECT_THAT(Reading(body, read_reserve).message(), StartsWith(message)) << body;
+  }
+}
+
+constexpr std::string_view kId = "0123456789abcdef0123456789abcdef";
+
+TEST(CommitRequest, HasActualCosts) {
+  const std::string begin = R"({"reservation":")" + std::string(kId) + '"';
+  const Reading bare(begin + "}", read_commit);
+  ASSERT_TRUE(bare->ok()) << bare.message();
+  EXPECT_EQ((**bare).reservation, kId);
+  EXPECT_TRUE((**bare).costs.empty());
+  const Reading whole(begin + R"(,"costs":{"a":0,"\u0062":1099511627776}})", read_commit);
+  ASSERT_TRUE(whole->ok()) << whole.message();
+  ASSERT_EQ((**whole).costs.size(), 2U);
+  EXPECT_EQ((**whole).costs[0].cost, 0U);
+  EXPECT_EQ((**whole).costs[1].key, "b");
+  EXPECT_EQ((**whole).costs[1].cost, kMaxUnits);
+  std::string many;
+  for (int i = 0; i < 129; ++i) many += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":1";
+  const std::string integers = "costs must have integers from 0 to 1099511627776, which the cost of \"a\" is not.";
+  for (const auto& [costs, message] : std::initializer_list<Refusal>{
+           {"null", "costs must be an object of at most 128 keys with their costs."},
+           {"[]", "costs must be an object of at most 128 keys with their costs."},
+           {"{" + many + "}", "costs must be an object of at most 128 keys with their costs."},
+           {R"({"a":-1})", integers},
+           {R"({"a":1.5})", integers},
+           {R"({"a":1099511627777})", integers},
+           {R"({"a":"1"})", integers},
+           {R"({"a":1,"\u0061":1})", "costs must not have a key more than once, as \"a\"."},
+           {R"({"":1})", "a key of costs must be 1 to 512 bytes"},
+           {R"({"a\n":1})", "a key of costs must not contain control characters"}}) {
+    EXPECT_THAT(Reading(begin + ",\"costs\":" + costs + "}", read_commit).message(), StartsWith(message)) << costs;
+  }
+}
+
+TEST(Reservations, AreNamedByThirtyTwoHexadecimalDigits) {
+  const std::string odd = "reservation must be the id of one: 32 hexadecimal digits.";
+  for (const std::string& id : {std::string(), std::string(kId.substr(1)), std::string(kId) + "0",
+                                std::string("0123456789ABCDEF0123456789abcdef"), std::string(32, 'g')}) {
+    EXPECT_EQ(Reading(R"({"reservation":")" + id + "\"}", read_cancel).message(), odd) << id;
+    EXPECT_EQ(Reading(R"({"reservation":")" + id + "\"}", read_commit).message(), odd) << id;
+    EXPECT_EQ(Reading(R"({"ttl":1,"reservation":")" + id + "\"}", read_renew).message(), odd) << id;
+  }
+  EXPECT_EQ(Reading("{}", read_cancel).message(), "reservation is missing.");
+  EXPECT_EQ(Reading(R"({"reservation":")" + std::string(kId) + "\"}", read_renew).message(), "ttl is missing.");
+  const Reading renewal(R"({"ttl":"1h","reservation":")" + std::string(kId) + "\"}", read_renew);
+  ASSERT_TRUE(renewal->ok());
+  EXPECT_EQ((**renewal).ttl, std::chrono::hours(1));
+}
+
 TEST(CheckAllRequest, TakesEachFormOfAnItem) {
   const Reading reading(R"({"items":["a",["b"],["c",3],{"key":"d"},{"cost":5,"key":"e"}]})", read_check_all);
   ASSERT_TRUE(reading->ok()) << reading.message();

@@ -82,11 +82,11 @@ Status read_query(const OperationRow& row, Reading& reading) {
 }
 
 Status read_key(const OperationRow& row, Reading& reading) {
-  if (!row.takes_key()) return {};
+  if (!row.takes_key() && !row.takes_id()) return {};
   std::optional<std::string> key = percent_decode(reading.request.path.substr(row.fixed_path().size()));
   if (!key) return {Code::kInvalidArgument, "The key contains a '%' without two hexadecimal digits after it."};
   reading.key = *std::move(key);
-  return validate_key(reading.key);
+  return row.takes_key() ? validate_key(reading.key) : Status();
 }
 
 /// The response in place of asking the backend, if there is nothing to ask.

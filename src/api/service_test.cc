@@ -61,16 +61,17 @@ class ServiceTest : public ::testing::Test {
 
 TEST_F(ServiceTest, AnswersAreTheseBytes) {
   add_limits();
-  EXPECT_EQ(
-      get("/v1/limits").body,
-      R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket",)"
-      R"("source":"set","mode":"enforce","remaining":5,)"
-      R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
-      R"("total_denied_cost":0,"would_deny":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null},)"
-      R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log",)"
-      R"("source":"set","mode":"enforce","remaining":2,)"
-      R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
-      R"("total_denied_cost":0,"would_deny":0,"last_allowed_at":null,"last_denied_at":null,"last_reset_at":null}])");
+  EXPECT_EQ(get("/v1/limits").body,
+            R"([{"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket",)"
+            R"("source":"set","mode":"enforce","remaining":5,)"
+            R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
+            R"("total_denied_cost":0,"would_deny":0,"reserved":0,"last_allowed_at":null,"last_denied_at":null,)"
+            R"("last_reset_at":null},)"
+            R"({"key":"b/c","rate":2,"per_millis":60000,"burst":null,"algorithm":"sliding_window_log",)"
+            R"("source":"set","mode":"enforce","remaining":2,)"
+            R"("reset_at":"2026-11-23T18:22:02.123Z","total_allowed":0,"total_denied":0,"total_allowed_cost":0,)"
+            R"("total_denied_cost":0,"would_deny":0,"reserved":0,"last_allowed_at":null,"last_denied_at":null,)"
+            R"("last_reset_at":null}])");
   EXPECT_EQ(post("/v1/check", R"({"key":"a","cost":4})").body,
             R"({"key":"a","allowed":true,"cost":4,"limit":5,"remaining":1,"reset_at":"2026-11-23T18:22:06.123Z",)"
             R"("reset_after_ms":4000,"retry_after_ms":0,"algorithm":"token_bucket"})");
@@ -90,7 +91,7 @@ TEST_F(ServiceTest, AnswersAreTheseBytes) {
             R"({"key":"a","rate":10,"per_millis":10000,"burst":5,"algorithm":"token_bucket","source":"set",)"
             R"("mode":"enforce","remaining":5,)"
             R"("reset_at":"2026-11-23T18:22:02.623Z","total_allowed":1,"total_denied":2,"total_allowed_cost":4,)"
-            R"("total_denied_cost":5,"would_deny":0,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
+            R"("total_denied_cost":5,"would_deny":0,"reserved":0,"last_allowed_at":"2026-11-23T18:22:02.123Z",)"
             R"("last_denied_at":"2026-11-23T18:22:02.623Z","last_reset_at":"2026-11-23T18:22:02.623Z"})");
   EXPECT_EQ(get("/v1/history/a").body,
             R"([{"seq":1,"at":"2026-11-23T18:22:02.123Z","kind":"configured","cost":0,"count":1,"rate":10,)"
@@ -244,6 +245,37 @@ TEST_F(ServiceTest, ARequestWithAnIdIsChargedOnce) {
               HasSubstr("checks[0].request_id must be 1 to 64"));
 }
 
+TEST_F(ServiceTest, ReservationsAreTheseBytes) {
+  add_limits();
+  const std::string at = R"("reset_at":"2026-11-23T18:22:)";
+  EXPECT_EQ(post("/v1/charge", R"({"key":"a","cost":1})").body,
+            R"({"key":"a","allowed":true,"cost":1,"limit":5,"remaining":4,)" + at +
+                R"(03.123Z","reset_after_ms":1000,"retry_after_ms":0,"algorithm":"token_bucket"})");
+  const std::string reserved = post("/v1/reserve", R"({"items":[["a",2]],"ttl":"2m","on_expiry":"return"})").body;
+  const std::string before_id =
+      R"({"allowed":true,"denied_key":null,"results":[{"key":"a","allowed":true,"cost":2,"limit":5,"remaining":2,)" +
+      at + R"(05.123Z","reset_after_ms":3000,"retry_after_ms":0,"algorithm":"token_bucket"}],"reservation":")";
+  ASSERT_THAT(reserved, StartsWith(before_id));
+  const std::string id = reserved.substr(before_id.size(), 32);
+  EXPECT_EQ(reserved.substr(before_id.size() + 32), R"(","expires_at":"2026-11-23T18:24:02.123Z"})");
+  const std::string begin = R"({"reservation":")" + id + R"(","state":)";
+  const std::string times = R"(,"items":[{"key":"a","cost":2}],"reserved_at":"2026-11-23T18:22:02.123Z",)"
+                            R"("expires_at":"2026-11-23T18:24:02.123Z","on_expiry":"return","settled_at":)";
+  EXPECT_EQ(get("/v1/reservations/" + id).body, begin + R"("held")" + times + "null}");
+  EXPECT_THAT(get("/v1/limits/a").body, HasSubstr(R"("reserved":2,)"));
+  EXPECT_EQ(post("/v1/commit", R"({"reservation":")" + id + R"(","costs":{"a":0}})").body,
+            R"({"ok":true,"results":[{"key":"a","allowed":true,"cost":0,"limit":5,"remaining":4,)" + at +
+                R"(03.123Z","reset_after_ms":1000,"retry_after_ms":0,"algorithm":"token_bucket"}]})");
+  EXPECT_EQ(get("/v1/reservations/" + id).body, begin + R"("committed")" + times + R"("2026-11-23T18:22:02.123Z"})");
+  EXPECT_THAT(post("/v1/reserve", R"({"items":[["a",5]],"ttl":60})").body,
+              ::testing::EndsWith(R"(],"reservation":null,"expires_at":null})"));
+  const Response unknown = get("/v1/reservations/" + std::string(32, '0'));
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_THAT(unknown.body, HasSubstr(R"("code":"reservation_not_found")"));
+  EXPECT_EQ(get("/v1/reservations/" + id + "/").status, 404);
+  EXPECT_EQ(get("/v1/reservations/x").status, 400);
+}
+
 TEST_F(ServiceTest, WhatIsNotConfiguredIsNotFound) {
   EXPECT_EQ(get("/v1/limits").body, "[]");
   EXPECT_EQ(get("/v1/top").body, "[]");
@@ -307,10 +339,11 @@ TEST_F(ServiceTest, SaysWhatAPathNeedsBeforeABodyIsRead) {
 
 TEST_F(ServiceTest, SaysWhatAnEndpointDoesToTheLog) {
   const auto effect = [&](Method method, std::string_view path) { return service_->route(method, path).effect; };
-  for (const std::string_view path : {"/v1/check", "/v1/check-all", "/v1/reset", "/v1/limits"}) {
+  for (const std::string_view path : {"/v1/check", "/v1/check-all", "/v1/charge", "/v1/reserve", "/v1/commit",
+                                      "/v1/cancel", "/v1/renew", "/v1/reset", "/v1/limits"}) {
     EXPECT_TRUE(appends(effect(Method::kPost, path))) << path;
   }
-  for (const std::string_view path : {"/v1/limits/a", "/v1/health", "/v1/openapi.json"}) {
+  for (const std::string_view path : {"/v1/limits/a", "/v1/reservations/a", "/v1/health", "/v1/openapi.json"}) {
     EXPECT_EQ(effect(Method::kGet, path), Effect::kReads) << path;
   }
   for (const std::string_view path : {"/v1/limits", "/v1/history/a", "/v1/top", "/v1/doctor"}) {

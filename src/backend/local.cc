@@ -70,6 +70,25 @@ class Decide {
     return {std::move(results), decided->ticket};
   }
 
+  Decided operator()(const Charge& charge) const {
+    const ChargeOptions options{.limit = charge.limit == nullptr ? std::nullopt : std::optional(*charge.limit),
+                                .request_id = charge.request_id};
+    return decided(limiter_.charge_deferred(charge.key, charge.cost, options));
+  }
+  Decided operator()(const Reserve& reserve) const {
+    return decided(limiter_.reserve_deferred(reserve.items, reserve.options));
+  }
+  Decided operator()(const Commit& commit) const {
+    return decided(limiter_.commit_deferred(commit.reservation, commit.costs));
+  }
+  Decided operator()(const Cancel& cancel) const { return decided(limiter_.cancel_deferred(cancel.reservation)); }
+  Decided operator()(const Renew& renew) const {
+    return decided(limiter_.renew_deferred(renew.reservation, renew.ttl));
+  }
+  Decided operator()(const ReadReservation& read) const {
+    return {answer_of(limiter_.reservation(read.reservation)), {}};
+  }
+
   Decided operator()(const SetLimit& set) const {
     const std::optional<Limit> before = limiter_.limit_of(set.key);
     Ticket ticket;

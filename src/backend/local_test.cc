@@ -108,6 +108,35 @@ TEST_F(LocalBackendTest, ABatchKeepsTheOrderOfChecksThatCouldNotBeRead) {
   EXPECT_EQ(results[4]->remaining, 6U);
 }
 
+TEST_F(LocalBackendTest, ReservesAndSettlesAfterTheCommit) {
+  open(SyncMode::kAlways);
+  Answers answers;
+  const std::vector<CheckItem> items = {{"a", 4}};
+  queue_->submit(Reserve{items, {.ttl = std::chrono::minutes(1)}}, answers, 1);
+  queue_->submit(Charge{"b", 5}, answers, 2);
+  EXPECT_TRUE(answers.order.empty()) << "told before it was durable";
+  finish(answers, 2);
+  const std::string id = answers.as<ReserveResult>(1).id;
+  EXPECT_FALSE(answers.as<Decision>(2).allowed) << "a debt";
+
+  queue_->submit(ReadReservation{id}, answers, 3);
+  EXPECT_EQ(answers.as<ReservationStatus>(3).items.at(0).cost, 4U);
+  queue_->submit(Renew{id, std::chrono::hours(1)}, answers, 4);
+  const std::vector<ActualCost> costs = {{"a", 1}};
+  queue_->submit(Commit{id, costs}, answers, 5);
+  EXPECT_FALSE(answers.has(4) || answers.has(5)) << "told before it was durable";
+  finish(answers, 5);
+  EXPECT_GT(answers.as<ReservationStatus>(4).expires_at, answers.as<ReserveResult>(1).expires_at);
+  EXPECT_EQ(answers.as<Settlement>(5).results.at(0).remaining, 9U);
+  queue_->submit(Cancel{id}, answers, 6);
+  finish(answers, 6);
+  EXPECT_EQ(answers.as<Settlement>(6).results.at(0).cost, 1U) << "settled already";
+  queue_->submit(Reserve{std::vector<CheckItem>{{"b", 1}}, {.ttl = std::chrono::minutes(1)}}, answers, 7);
+  EXPECT_TRUE(answers.as<ReserveResult>(7).id.empty());
+  queue_->submit(Cancel{"nobody"}, answers, 8);
+  EXPECT_EQ(answers.as<Status>(8).code(), Code::kReservationNotFound);
+}
+
 TEST_F(LocalBackendTest, AnswersAfterTheCommitAndInOrder) {
   open(SyncMode::kAlways);
   Answers answers;

@@ -12,6 +12,7 @@
 #include "flint/decision.h"
 #include "flint/doctor.h"
 #include "flint/limiter.h"
+#include "flint/reservation.h"
 
 /// What can be asked of the limits, wherever they live, and what is answered: an operation is a value, and so is its
 /// answer. A new operation begins with a struct here and, if nothing here says it yet, an answer.
@@ -22,9 +23,9 @@ namespace flint::backend {
 enum class Effect : std::uint8_t {
   /// Reads memory.
   kReads,
-  /// Decides, and logs the decision. How long that takes is what an operator wants to know.
+  /// Decides about usage, and logs the decision. How long that takes is what an operator wants to know.
   kDecides,
-  /// Logs a change of a limit or of its usage.
+  /// Logs a change of a limit, or a reset.
   kChanges,
   /// Waits for a sync.
   kFlushes,
@@ -66,6 +67,43 @@ struct CheckBatch {
   static constexpr Effect kEffect = Effect::kDecides;
   /// A failure stands for a check that could not be read, and is its answer.
   std::span<const Result<BatchCheck>> checks;
+};
+/// Answered by a Decision.
+struct Charge {
+  static constexpr Effect kEffect = Effect::kDecides;
+  std::string_view key;
+  Units cost = 1;
+  /// The limit that it carries; null if it carries none.
+  const Limit* limit = nullptr;
+  std::string_view request_id = {};
+};
+/// Answered by a ReserveResult.
+struct Reserve {
+  static constexpr Effect kEffect = Effect::kDecides;
+  std::span<const CheckItem> items;
+  ReserveOptions options;
+};
+/// Answered by a Settlement.
+struct Commit {
+  static constexpr Effect kEffect = Effect::kDecides;
+  std::string_view reservation;
+  std::span<const ActualCost> costs;
+};
+/// Answered by a Settlement.
+struct Cancel {
+  static constexpr Effect kEffect = Effect::kDecides;
+  std::string_view reservation;
+};
+/// Answered by a ReservationStatus.
+struct Renew {
+  static constexpr Effect kEffect = Effect::kDecides;
+  std::string_view reservation;
+  Nanos ttl{};
+};
+/// Answered by a ReservationStatus.
+struct ReadReservation {
+  static constexpr Effect kEffect = Effect::kReads;
+  std::string_view reservation;
 };
 /// Answered by LimitSet.
 struct SetLimit {
@@ -145,9 +183,9 @@ struct Examine {
   static constexpr Effect kEffect = Effect::kExamines;
 };
 
-using Operation =
-    std::variant<Check, CheckAll, CheckBatch, SetLimit, ApplyLimits, Reset, ResetPrefix, Remove, RemovePrefix,
-                 ReadStatus, SumUp, ReadHealth, List, ReadHistory, Top, Flush, Compact, Examine>;
+using Operation = std::variant<Check, CheckAll, CheckBatch, Charge, Reserve, Commit, Cancel, Renew, ReadReservation,
+                               SetLimit, ApplyLimits, Reset, ResetPrefix, Remove, RemovePrefix, ReadStatus, SumUp,
+                               ReadHealth, List, ReadHistory, Top, Flush, Compact, Examine>;
 
 [[nodiscard]] inline Effect effect_of(const Operation& operation) noexcept {
   return std::visit([](const auto& one) { return one.kEffect; }, operation);
@@ -188,8 +226,8 @@ struct AllRemoved {
 };
 
 /// A Status says why the operation failed; it is never Ok. The others own all that they say.
-using Answer =
-    std::variant<Status, Done, Decision, CheckAllResult, BatchResult, LimitSet, LimitsApplied, UsageReset, AllReset,
-                 LimitRemoved, AllRemoved, LimitStatus, std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
+using Answer = std::variant<Status, Done, Decision, CheckAllResult, BatchResult, ReserveResult, Settlement,
+                            ReservationStatus, LimitSet, LimitsApplied, UsageReset, AllReset, LimitRemoved, AllRemoved,
+                            LimitStatus, std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
 
 }  // namespace flint::backend

@@ -50,6 +50,11 @@ void write_limiter(MetricsText& text, const Stats& stats) {
   text.counter("flint_request_ids_dropped_total",
                "Such requests that were forgotten before their ten minutes were over, for lack of room.",
                stats.request_ids_dropped);
+  text.gauge("flint_reservations", "Reservations that are held: at most 1,000,000.", stats.reservations);
+  text.counter("flint_reservations_expired_total", "Reservations that nobody settled before their end.",
+               stats.reservations_expired);
+  text.counter("flint_reservations_full_total", "Reservations that were refused for lack of room.",
+               stats.reservations_full);
   text.counter("flint_would_deny_total", "Checks that limits in mode shadow allowed although they did not fit.",
                stats.would_deny);
   text.gauge("flint_keys", "Limits, patterns and keys.", stats.keys);

@@ -57,6 +57,7 @@ TEST_P(MetricsTest, CountDecisionsAnswersAndKeys) {
     ASSERT_GE(client.receive()->status, 400);
   }
   const std::string metrics = scrape(server_);
+  EXPECT_THAT(metrics, HasSubstr("\nflint_reservations 0\n"));
   EXPECT_THAT(metrics, HasSubstr("\nflint_decisions_total{outcome=\"allowed\"} 3\n"));
   EXPECT_THAT(metrics, HasSubstr("\nflint_decisions_total{outcome=\"denied\"} 1\n"));
   EXPECT_THAT(metrics, HasSubstr("\nflint_check_duration_seconds_count 4\n"));

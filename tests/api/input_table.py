@@ -47,16 +47,16 @@ def json_units():
     return cases(says, numbers + [b'""', b'" "', b'"5"']) + other_kinds(says, "number")
 
 
-def json_period():
+def json_period(name):
     texts = ["", " ", "0", "0s", "-1s", "+1s", "1.5s", "1e3s", "0x1s", "1 s", " 1s", "1s ", "s", "ms", "1w", "1S",
              "1us", "1m1s", "367d", "8785h", "31622400001ms", "1\x00", "1s\n", "five", f"{2**63}ms", f"{2**64}s",
              "9" * 400 + "d"]
     numbers = [b"0", b"-0", b"-1", b"1.5", b"15e-1", b"1e8", b"1e400", str(366 * 86400 + 1).encode(),
                *[str(n).encode() for n in BEYOND]]
-    says = "per must be an integer and a unit", "1ms to 366d"
+    says = f"{name} must be an integer and a unit", "1ms to 366d"
     return (cases(says, [quoted(text) for text in texts] + numbers)
             + [Case("text too long", quoted("1" * 5000), says)]
-            + other_kinds(("per must be a duration", "integer of seconds"), "text", "number"))
+            + other_kinds((f"{name} must be a duration", "integer of seconds"), "text", "number"))
 
 
 # What is no rate string, in ASCII.
@@ -84,6 +84,38 @@ def json_request_id():
     return found + other_kinds(("request_id must be a string",), "text")
 
 
+NOT_RESERVATIONS = ["", " ", "0" * 31, "0" * 33, "A" * 32, "g" * 32, "0" * 31 + " ", " " + "0" * 31, "0x" + "0" * 30,
+                    "0" * 31 + "\uff10", "x" * 20_000]
+
+
+def json_reservation():
+    says = ("reservation must be the id of one: 32 hexadecimal digits",)
+    found = cases(says, [quoted(text) for text in [*NOT_RESERVATIONS, "0" * 31 + "\n", "\x00" * 32]])
+    found += cases(("UTF-8",), [b'"' + text + b'"' for text in INVALID_UTF8], "invalid_json")
+    return found + other_kinds(("reservation must be a string",), "text")
+
+
+def json_costs():
+    says = ("costs must be an object of at most 128 keys",)
+    many = b"{" + b",".join(b'"%d":1' % number for number in range(129)) + b"}"
+    found = cases(says, [many]) + other_kinds(says, "object", "nested object")
+    for units in (b"-1", b"1.5", b"15e-1", b"1e400", b'"5"', b"null", b"true", b"[]", b"[5]", b'{"k":5}',
+                  *[str(number).encode() for number in [MOST_UNITS + 1, *BEYOND]]):
+        found += cases((f"integers from 0 to {MOST_UNITS}", 'the cost of "k"'), [b'{"k":' + units + b"}"])
+    found += cases(("must not have a key more than once",), [b'{"k":1,"k":1}', b'{"k":1,"\\u006b":2}'])
+    for says, texts in (("be 1 to 512 bytes", ["", *OVERLONG]), ("not", [*CONTROLS, " "])):
+        found += cases((f"a key of costs must {says}",), [b"{" + quoted(text) + b":1}" for text in texts])
+    return found + cases(("UTF-8",), [b'{"' + text + b'":1}' for text in INVALID_UTF8], "invalid_json")
+
+
+def json_on_expiry():
+    says = ("on_expiry must be keep or return",)
+    texts = ["", " ", "Keep", "keep ", " return", "refund", "keep\x00", "keep,return", "x" * 20_000]
+    found = cases(says, [quoted(text) for text in texts])
+    found += cases(("UTF-8",), [b'"' + text + b'"' for text in INVALID_UTF8], "invalid_json")
+    return found + other_kinds(("on_expiry must be a string",), "text")
+
+
 def json_mode():
     says = ("mode must be enforce, shadow or block",)
     texts = ["", " ", "deny", "Block", "block ", " shadow", "block\x00", "bl\u00f6ck", "x" * 20_000]
@@ -109,9 +141,10 @@ def json_key():
     return found + other_kinds(("must be a string",), "text")
 
 
-JSON_KINDS = {"units": json_units(), "period": json_period(), "algorithm": json_algorithm(), "key": json_key(),
+JSON_KINDS = {"units": json_units(), "period": json_period("per"), "algorithm": json_algorithm(), "key": json_key(),
               "rate string": json_rate_string(), "mode": json_mode(),
-              "request id": json_request_id()}
+              "request id": json_request_id(), "ttl": json_period("ttl"), "reservation": json_reservation(),
+              "costs": json_costs(), "on expiry": json_on_expiry()}
 
 # Bodies that are wrong whatever the endpoint.
 BODIES = [Case(repr(body)[:40], body, ("JSON",), "invalid_json") for body in (
@@ -151,6 +184,12 @@ def query_by():
                   str(2**64), "x" * 5000])
 
 
+def path_reservation():
+    return (cases(("reservation must be the id of one",),
+                  ["0" * 31, "0" * 33, "A" * 32, "g" * 32, "%20", "%00", "..%2Flimits", *PERCENT])
+            + cases(("two hexadecimal digits",), BAD_ESCAPES))
+
+
 def query_text():
     return cases(("two hexadecimal digits",), BAD_ESCAPES) + cases(("not valid UTF-8",), PERCENT)
 
@@ -186,6 +225,10 @@ def argument_choice(*says):
     return cases(says, ["", " ", "other", "1", "null", "denied,allowed", "x" * 5000])
 
 
+def argument_reservation():
+    return cases(("reservation must be the id of one",), NOT_RESERVATIONS)
+
+
 def argument_key():
     return (cases(("key must be 1 to 512 bytes",), ["", "x" * 513, "\u00e9" * 257])
             + cases(("key must not be blank",), [" ", "   "])
@@ -196,7 +239,7 @@ def argument_rate_string():
     return cases(("limit ",), [*RATE_STRINGS, "5/m\n", "\x1b[31m5/m", "\u0665/m"])
 
 
-def argument_period():
-    return cases(("per must be", "1ms to 366d"),
+def argument_period(name):
+    return cases((f"{name} must be", "1ms to 366d"),
                  ["", " ", "0", "0s", "-1s", "+1s", "1.5s", "1e3s", "1 s", "s", "1w", "1S", "367d", "31622400001ms",
                   "1s\n", *map(str, BEYOND)])

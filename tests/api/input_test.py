@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from api_server import Client
 from harness import USAGE, FlintTest, Server, comparable, flint
 from input_table import (BODIES, INVALID_UTF8, JSON_KINDS, MOST_UNITS, NOT_NUMBERS, Case, argument_choice,
-                         argument_key, argument_numbers, argument_period, argument_rate_string, cases, path_key,
-                         query_by, query_number, query_text, server_numbers)
+                         argument_key, argument_numbers, argument_period, argument_rate_string, argument_reservation,
+                         cases, path_key, path_reservation, query_by, query_number, query_text, server_numbers)
 
 # The fields of each body, in their right form, with their kinds.
 BODY_FIELDS = {
@@ -17,8 +17,14 @@ BODY_FIELDS = {
                    "algorithm": (b'"token_bucket"', "algorithm"), "burst": (b"9", "units"),
                    "mode": (b'"block"', "mode")},
     "/v1/reset": {"key": (b'"k"', "key")},
+    "/v1/charge": {"key": (b'"k"', "key"), "cost": (b"1", "units"), "request_id": (b'"id"', "request id")},
+    "/v1/reserve": {"items": (b'["k"]', "items"), "ttl": (b'"1m"', "ttl"), "on_expiry": (b'"keep"', "on expiry"),
+                    "request_id": (b'"id"', "request id")},
+    "/v1/commit": {"reservation": (b'"' + b"0" * 32 + b'"', "reservation"), "costs": (b'{"k":1}', "costs")},
+    "/v1/cancel": {"reservation": (b'"' + b"0" * 32 + b'"', "reservation")},
+    "/v1/renew": {"reservation": (b'"' + b"0" * 32 + b'"', "reservation"), "ttl": (b'"1m"', "ttl")},
 }
-OPTIONAL = {"cost", "algorithm", "burst", "mode", "request_id"}
+OPTIONAL = {"algorithm", "burst", "mode", "request_id", "on_expiry", "costs"}
 NO_BODY = ["/v1/log/flush", "/v1/log/compact"]
 
 # An item of check-all in each of its forms: where its fields stand, and what is sent around a value.
@@ -32,7 +38,8 @@ QUERY_FIELDS = {
     "/v1/history/k": {"limit": query_number(10_000)},
     "/v1/top": {"limit": query_number(10_000), "by": query_by()},
 }
-NO_QUERY = ["/v1/limits/k", "/v1/doctor", "/v1/health", "/v1/openapi.json", "/metrics", "/livez", "/readyz"]
+NO_QUERY = ["/v1/limits/k", "/v1/reservations/" + "0" * 32,
+            "/v1/doctor", "/v1/health", "/v1/openapi.json", "/metrics", "/livez", "/readyz"]
 PATH_KEYS = ["/v1/limits/", "/v1/history/"]
 
 UNITS = argument_numbers(1, MOST_UNITS, f"must be an integer from 1 to {MOST_UNITS}")
@@ -44,7 +51,7 @@ TIMEZONES = ["", " ", "Nowhere/Land", "../../etc/passwd", "/etc/localtime", "utc
 ARGUMENTS = [
     ([*ADD, "--per=1s"], "rate", UNITS, "--rate={}"),
     ([*ADD, "--rate=5", "--per=1s"], "burst", UNITS, "--burst={}"),
-    ([*ADD, "--rate=5"], "per", argument_period(), "--per={}"),
+    ([*ADD, "--rate=5"], "per", argument_period("per"), "--per={}"),
     ([*ADD, "--rate=5", "--per=1s"], "algorithm",
      argument_choice("token_bucket, sliding_window_log, fixed_window_counter,"),
      "--algorithm={}"),
@@ -57,6 +64,16 @@ ARGUMENTS = [
     (["limit", "check", "k"], "request_id", REQUEST_IDS, "--request-id={}"),
     (["limit", "check-all", "k"], "request_id", REQUEST_IDS,
      "--request-id={}"),
+    (["limit", "charge", "k"], "cost", UNITS, "--cost={}"),
+    (["limit", "charge", "k", "--cost=1"], "request_id", REQUEST_IDS, "--request-id={}"),
+    (["limit", "charge", "--cost=1", "--"], "key", argument_key(), "{}"),
+    (["limit", "reserve", "k"], "ttl", argument_period("ttl"), "--ttl={}"),
+    (["limit", "reserve", "k", "--ttl=1m"], "on_expiry", argument_choice("must be keep or return"), "--on-expiry={}"),
+    (["limit", "reserve", "k", "--ttl=1m"], "request_id", REQUEST_IDS, "--request-id={}"),
+    (["limit", "reserve", "--ttl=1m", "a", "--"], "items[1].key", argument_key(), "{}"),
+    (["limit", "renew", "0" * 32], "ttl", argument_period("ttl"), "--ttl={}"),
+    *[(["limit", verb, "--"], "reservation", argument_reservation(), "{}")
+      for verb in ("commit", "cancel", "reservation")],
     # The command asks for page after page, so that its own --limit has no upper bound.
     (["limit", "list"], "limit", cases(("whole number in decimal digits",), NOT_NUMBERS), "--limit={}"),
     (["limit", "history", "k"], "limit", argument_numbers(1, 10_000, "must be an integer from 1 to 10000"),
@@ -134,12 +151,12 @@ class BodyTest(InputTest):
             right = [(name, value) for name, (value, _) in fields.items()]
             for name, (value, kind) in fields.items():
                 without = [pair for pair in right if pair[0] != name]
-                if name not in OPTIONAL:
+                if name not in OPTIONAL and (target, name) != ("/v1/check", "cost"):
                     self.refused(Case("missing", None, ("is missing",)), name, "POST", target, body_of(without),
                                  names=[name])
                 self.refused(Case("repeated", None, ("appears more than once",)), name, "POST", target,
                              body_of([*right, (name, value)]), names=[name])
-                for case in JSON_KINDS[kind]:
+                for case in JSON_KINDS.get(kind, []):
                     self.refused(case, name, "POST", target, body_of([*without, (name, case.value)]), names=[name])
             self.refused(Case("unknown", None, ("colour is not a field",)), target, "POST", target,
                          body_of([*right, ("colour", b"1")]))
@@ -261,8 +278,9 @@ class BodyTest(InputTest):
     def test_items(self):
         for path, kind, form in ITEM_FORMS:
             for case in JSON_KINDS[kind]:
-                body = b'{"items":["a",' + form % case.value + b"]}"
-                self.refused(case, path, "POST", "/v1/check-all", body, names=[path])
+                items = b'"items":["a",' + form % case.value + b"]"
+                self.refused(case, path, "POST", "/v1/check-all", b"{" + items + b"}", names=[path])
+                self.refused(case, path, "POST", "/v1/reserve", b"{" + items + b',"ttl":1}', names=[path])
         for case in JSON_KINDS["key"]:
             if b"{" in case.value or b"[" in case.value:
                 continue
@@ -280,6 +298,8 @@ class BodyTest(InputTest):
                 *[(f"{kind} for the items", value, "items must be an array")
                   for kind, value in (("null", b"null"), ("text", b'"k"'), ("number", b"1"), ("object", b"{}"))]):
             self.refused(Case(name, None, (says,)), "items", "POST", "/v1/check-all", b'{"items":' + items + b"}")
+            self.refused(Case(name, None, (says,)), "items", "POST", "/v1/reserve",
+                         b'{"ttl":1,"items":' + items + b"}")
         self.refused(Case("repeated", None, ("items appears more than once",)), "items", "POST", "/v1/check-all",
                      b'{"items":["k"],"items":["k"]}')
 
@@ -368,6 +388,10 @@ class TargetTest(InputTest):
                 self.refused(Case(argument[:20], None, ("is not an argument of this request",)), target, method,
                              f"{target}?{argument}", body)
 
+    def test_paths_of_reservations(self):
+        for case in path_reservation():
+            self.refused(case, "id", "GET", "/v1/reservations/" + case.value)
+
     def test_paths(self):
         for path in PATH_KEYS:
             for case in path_key():
@@ -405,7 +429,8 @@ class CommandTest(InputTest):
                     self.assertLess(len(outcome.err), 400)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), self.files)
 
-    RIGHT = {"per": "1s", "algorithm": "token_bucket", "mode": "block", "by": "denied", "--sync": "batch",
+    RIGHT = {"per": "1s", "ttl": "1m", "on_expiry": "keep", "algorithm": "token_bucket", "mode": "block",
+             "by": "denied", "--sync": "batch",
              "--log-level": "info", "--log-format": "text", "--bind": "127.0.0.1:1", "--timeout": "1s",
              "--lock-timeout": "1s"}
 

@@ -21,11 +21,17 @@ MANY = [f"k{number}" for number in range(127)] + ["k0-old"]
 MOST_CONNECTIONS = 1024
 MOST_BODY = {"/v1/apply": 2 * 1024 * 1024, "/v1/check-batch": 1024 * 1024}
 
-# A request that each operation answers with 200.
+# A request that each operation answers with 200. ReservingClient puts real ids in the place of these.
 GOOD = {
     "check": ("POST", "/v1/check", {"key": "k0"}),
     "checkAll": ("POST", "/v1/check-all", {"items": ["k0", ["k1", 2], {"key": "k2", "cost": 3}]}),
     "checkBatch": ("POST", "/v1/check-batch", {"checks": [{"key": "k0"}, {"key": "k1", "cost": 2}]}),
+    "charge": ("POST", "/v1/charge", {"key": "k0", "cost": 3}),
+    "reserve": ("POST", "/v1/reserve", {"items": ["k0", ["k1", 2]], "ttl": "1h", "on_expiry": "return"}),
+    "commit": ("POST", "/v1/commit", {"reservation": "0" * 31 + "1", "costs": {"k0": 5}}),
+    "cancel": ("POST", "/v1/cancel", {"reservation": "0" * 31 + "2"}),
+    "renew": ("POST", "/v1/renew", {"reservation": "0" * 31 + "3", "ttl": 3600}),
+    "getReservation": ("GET", f"/v1/reservations/{'0' * 31}3", None),
     "setLimit": ("POST", "/v1/limits", {"key": "k3", "limit": "9/s burst 12"}),
     "applyLimits": ("POST", "/v1/apply", {"limits": [{"key": "k3", "limit": "8/m"}, {"key": "k5", "limit": "5/s"}]}),
     "listLimits": ("GET", "/v1/limits?prefix=k&limit=300&after=k100", None),
@@ -52,14 +58,18 @@ def with_query(target, argument):
 
 
 def of_nobody(method, target, body):
+    if "/v1/reservations/" in target:
+        return method, "/v1/reservations/" + "9" * 32, None
+    if body and "reservation" in body:
+        return method, target, {**body, "reservation": "9" * 32}
     if body is None:
         return method, re.sub(r"k0", "nobody", target), None
-    return method, target, {"items": ["k0", "nobody"]} if "items" in body else {**body, "key": "nobody"}
+    return method, target, {**body, "items": ["k0", "nobody"]} if "items" in body else {**body, "key": "nobody"}
 
 
 def conflicting(method, target, body):
     """The same with a request id that is taken, or of a limit that comes from the limits file."""
-    if target.startswith("/v1/check"):
+    if target.startswith(("/v1/check", "/v1/charge", "/v1/reserve")):
         return method, target, {**body, "request_id": "used"}
     if body is None:
         return method, target.replace("k0-old", "fixed"), None
@@ -93,6 +103,24 @@ PROVOKED = {
           lambda good: request_bytes("BREW", good[1])],
     505: [partial(changed, version="HTTP/2.0", body=None)],
 }
+
+
+class ReservingClient(Client):
+    """Has a reservation of its own for each id that GOOD has."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.ids = {}
+
+    def reserve(self):
+        for number in (1, 2, 3):
+            answer = self.call("POST", "/v1/reserve", {"items": ["k0"], "ttl": "1h"})
+            self.ids[f"{number:032}".encode()] = answer.json()["reservation"].encode()
+
+    def send(self, request, method="GET"):
+        for stand_in, real in self.ids.items():
+            request = request.replace(stand_in, real)
+        return super().send(request, method)
 
 
 class DocumentTest(unittest.TestCase):
@@ -232,13 +260,14 @@ class LiveTest(FlintTest):
         return value
 
     def client(self, server):
-        return self.enterContext(Client(server.bind))
+        return self.enterContext(ReservingClient(server.bind))
 
     def filled(self, server):
         client = self.client(server)
         for key in MANY:
             answer = client.call("POST", "/v1/limits", {"key": key, "rate": 10**9, "per": "1d"})
             self.assertEqual(answer.status, 200, answer.body)
+        client.reserve()
         return client
 
     def described(self, operation, answer, status):
@@ -378,7 +407,7 @@ class RouterTest(LiveTest):
             takes = DOCUMENT.methods_of(path)
             for method in ("GET", "POST", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT", "DELETE"):
                 with self.subTest(path=path, method=method):
-                    answer = client.call(method, path.replace("{key}", f"k{number}"))
+                    answer = client.call(method, re.sub(r"{\w+}", f"k{number}", path))
                     if method in takes:
                         self.assertNotIn(answer.status, (404, 405))
                         continue
@@ -397,7 +426,7 @@ class RouterTest(LiveTest):
         client = self.filled(self.server("open"))
         client.call(*GOOD["check"])
         events = client.call("GET", "/v1/history/k0").json()
-        self.assertEqual({event["kind"] for event in events}, {"configured", "allowed"})
+        self.assertEqual({event["kind"] for event in events}, {"configured", "reserved", "allowed"})
         for event in events:
             limit = {"rate", "per_millis", "burst", "algorithm", "mode"} if event["kind"] == "configured" else set()
             self.assertEqual(set(event), {"seq", "at", "kind", "cost", "count"} | limit)

@@ -26,7 +26,8 @@ DEADLINE = 60
 # Why a request that fits its schema may still be refused: what depends on the key's limit, on the bytes of a text or
 # on two fields or items together is not a matter of schemas.
 REASONS = ("is above the capacity of key", "from 1ms to 366d", "512 bytes", "appears more than once",
-           "must not be blank", "burst is only for", "limit needs ", "limit must ", "limit has ",
+           "a key of costs must ", "must not be blank",
+           "burst is only for", "limit needs ", "limit must ", "limit has ",
            "limit cannot ", "limit takes the place of ", "limit is missing", "rate is missing", "per is missing",
            "windows must not have two windows of ", "windows takes the place of ", ".windows takes the place of ")
 
