@@ -5,10 +5,11 @@
 _flint_words_of() {
   case $1 in
     --align) echo day week month year ;;
-    --algorithm) echo token_bucket sliding_window_log fixed_window_counter sliding_window_counter ;;
+    --algorithm) echo token_bucket sliding_window_log fixed_window_counter sliding_window_counter concurrency ;;
     --by) echo denied allowed ;;
     --log-format) echo auto text json ;;
     --mode) echo enforce shadow block ;;
+    --on-expiry) echo keep return ;;
     --on-full) echo deny allow ;;
     --log-level) echo debug info warning error ;;
     --sync) echo always batch ;;

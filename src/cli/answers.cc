@@ -5,6 +5,9 @@
 #include <functional>
 #include <span>
 
+#include "flint/decision.h"
+#include "flint/limit.h"
+
 namespace flint::cli {
 namespace {
 
@@ -208,6 +211,49 @@ Complaint judge_check_batch(const json::value& answer, const json::object& asked
     if (wrong) return "has a result " + std::to_string(i) + " that " + *wrong;
   }
   return std::nullopt;
+}
+
+Complaint judge_reserve(const json::value& answer, const json::object& asked) {
+  constexpr std::array kFields =
+      std::to_array<Field>({{"reservation", is_text_or_null}, {"expires_at", is_text_or_null}});
+  if (Complaint wrong = judge_check_all(answer, asked)) return wrong;
+  if (Complaint wrong = judge_members(answer, kFields)) return wrong;
+  const bool allowed = member(answer, "allowed").get_bool();
+  const bool reserved = member(answer, "reservation").is_string() && member(answer, "expires_at").is_string();
+  const bool nothing = member(answer, "reservation").is_null() && member(answer, "expires_at").is_null();
+  return (allowed ? reserved : nothing) ? Complaint() : "contradicts itself";
+}
+
+Complaint judge_settlement(const json::value& answer, const json::object& asked) {
+  if (Complaint wrong = judge_done(answer, asked)) return wrong;
+  const json::object* costs = member(asked, "costs").if_object();
+  std::size_t asked_for = 0;
+  const Complaint wrong =
+      judge_elements(member(answer, "results"), kMaxCheckAllItems, [&](const json::value& decision) -> Complaint {
+        if (Complaint odd = judge_members(decision, kDecision)) return odd;
+        const json::value* cost = costs == nullptr ? nullptr : costs->if_contains(text_of(member(decision, "key")));
+        if (cost == nullptr) return std::nullopt;
+        ++asked_for;
+        return unsigned_of(*cost) == unsigned_of(member(decision, "cost")) ? Complaint() : "is about another cost";
+      });
+  if (wrong) return "has \"results\" that " + *wrong;
+  return asked_for == (costs == nullptr ? 0 : costs->size()) ? Complaint() : "lacks a key that was asked about";
+}
+
+Complaint judge_reservation(const json::value& answer, const json::object& asked) {
+  constexpr std::array kFields = std::to_array<Field>({{"reservation", is_text},
+                                                       {"state", is_text},
+                                                       {"reserved_at", is_text},
+                                                       {"expires_at", is_text},
+                                                       {"on_expiry", is_text},
+                                                       {"settled_at", is_text_or_null}});
+  constexpr std::array kItem = std::to_array<Field>({{"key", is_text}, {"cost", is_count}});
+  if (Complaint wrong = judge_members(answer, kFields)) return wrong;
+  const json::value& id = asked.contains("id") ? member(asked, "id") : member(asked, "reservation");
+  if (member(answer, "reservation") != id) return "is about another reservation";
+  const Complaint wrong = judge_elements(member(answer, "items"), kMaxCheckAllItems,
+                                         [&](const json::value& item) { return judge_members(item, kItem); });
+  return wrong ? "has \"items\" that " + *wrong : Complaint();
 }
 
 Complaint judge_status(const json::value& answer, const json::object& asked) {

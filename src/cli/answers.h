@@ -18,6 +18,11 @@ Complaint judge_decision(const json::value& answer, const json::object& asked);
 Complaint judge_check_all(const json::value& answer, const json::object& asked);
 /// Each of the checks that were asked for is an object with a cost.
 Complaint judge_check_batch(const json::value& answer, const json::object& asked);
+/// As judge_check_all(), with a reservation if it is allowed.
+Complaint judge_reserve(const json::value& answer, const json::object& asked);
+/// Decisions about different keys, which have the costs that were asked for.
+Complaint judge_settlement(const json::value& answer, const json::object& asked);
+Complaint judge_reservation(const json::value& answer, const json::object& asked);
 Complaint judge_status(const json::value& answer, const json::object& asked);
 Complaint judge_ranking(const json::value& answer, const json::object& asked);
 Complaint judge_events(const json::value& answer, const json::object& asked);

@@ -112,6 +112,43 @@ TEST(JudgeCheckBatch, BelievesADecisionOrAnErrorForEachCheck) {
   EXPECT_NE(judge(whole({a, json::object{{"error", 1}, {"code", "limit_not_found"}}})), std::nullopt);
 }
 
+TEST(JudgeReserve, BelievesAReservationWhereAllIsAllowedAndOnlyThere) {
+  const json::array items = {json::object{{"key", "a"}, {"cost", 1}}};
+  const auto judge = [&](const json::value& answer) { return judge_reserve(answer, {{"items", items}}); };
+  const auto whole = [](bool allowed, const json::value& id, const json::value& until) {
+    const json::value denied_key = allowed ? json::value() : json::value("a");
+    return json::object{{"allowed", allowed},
+                        {"denied_key", denied_key},
+                        {"results", json::array{decision("a", 1, allowed)}},
+                        {"reservation", id},
+                        {"expires_at", until}};
+  };
+  expect_strict(whole(true, "id", "x"), judge);
+  expect_strict(whole(false, nullptr, nullptr), judge);
+  EXPECT_NE(judge(whole(true, nullptr, nullptr)), std::nullopt);
+  EXPECT_NE(judge(whole(true, "id", nullptr)), std::nullopt);
+  EXPECT_NE(judge(whole(false, "id", "x")), std::nullopt);
+}
+
+TEST(JudgeSettlement, BelievesTheCostsThatWereAskedFor) {
+  const json::object settled = {{"ok", true},
+                                {"results", json::array{decision("a", 1, true), decision("b", 5, false)}}};
+  const auto judge = [&](const json::object& costs) { return judge_settlement(settled, {{"costs", costs}}); };
+  expect_strict(settled, [](const json::value& answer) { return judge_settlement(answer, {}); });
+  EXPECT_EQ(judge({{"b", 5}}), std::nullopt);
+  EXPECT_NE(judge({{"b", 4}}), std::nullopt);
+  EXPECT_NE(judge({{"c", 5}}), std::nullopt);
+}
+
+TEST(JudgeReservation, BelievesOnlyTheOneThatWasAsked) {
+  const json::object reservation = of(R"({"reservation":"r","state":"held","items":[{"key":"k","cost":2}],)"
+                                      R"("reserved_at":"x","expires_at":"y","on_expiry":"keep","settled_at":null})")
+                                       .as_object();
+  expect_strict(reservation, [](const json::value& answer) { return judge_reservation(answer, {{"id", "r"}}); });
+  EXPECT_EQ(judge_reservation(reservation, {{"reservation", "r"}}), std::nullopt);
+  EXPECT_NE(judge_reservation(reservation, {{"id", "other"}}), std::nullopt);
+}
+
 TEST(JudgeStatus, BelievesOnlyTheKeyThatWasAsked) {
   expect_strict(status("k"), [](const json::value& answer) { return judge_status(answer, {{"key", "k"}}); });
   EXPECT_NE(judge_status(status("other"), {{"key", "k"}}), std::nullopt);

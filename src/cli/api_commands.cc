@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/operations.h"
+#include "api/requests.h"
 #include "base/invalid.h"
 #include "cli/answers.h"
 #include "cli/arguments.h"
@@ -17,13 +18,21 @@ namespace {
 /// Statuses in one table of `limit list`.
 constexpr std::size_t kPage = 1'000;
 
-/// What an invocation asks an operation: its operand is the key, and an option the argument of the same name.
+/// What an invocation asks an operation: its operand is the key or the reservation, and an option the argument of the
+/// same name.
 Result<json::object> arguments_of(const Command& command, const Invocation& invocation) {
+  const api::OperationRow& row = api::operation(command.asks.operation);
   json::object arguments;
   if (command.operands.starts_with("KEY")) arguments.emplace("key", invocation.operands.front());
-  // The API would say the same, but an empty key cannot stand in a path.
-  if (api::operation(command.asks.operation).takes_key()) {
+  if (command.operands.starts_with("ID")) {
+    arguments.emplace(row.takes_id() ? "id" : "reservation", invocation.operands.front());
+  }
+  // The API would say the same, but an empty key or id cannot stand in a path.
+  if (row.takes_key()) {
     if (Status status = validate_key(invocation.operands.front()); !status.ok()) return status;
+  }
+  if (row.takes_id()) {
+    if (Status status = api::check_reservation_id(invocation.operands.front()); !status.ok()) return status;
   }
   for (const OptionSpec& option : command.options) {
     const auto text = invocation.option(option.name);
@@ -163,6 +172,31 @@ Exit limit_check_all(Session& session, const Command& command, const Invocation&
   json::object asked = {{"items", *std::move(items)}};
   if (invocation.has("--dry-run")) asked.emplace("dry_run", true);
   if (const auto id = invocation.option("--request-id")) asked.emplace("request_id", *id);
+  return session.ask(command.asks, asked);
+}
+
+Exit limit_reserve(Session& session, const Command& command, const Invocation& invocation) {
+  Result<json::array> items = items_of(invocation);
+  if (!items.ok()) return session.fail(items.status());
+  Result<json::object> asked = arguments_of(command, invocation);
+  if (!asked.ok()) return session.fail(asked.status());
+  asked->emplace("items", *std::move(items));
+  return session.ask(command.asks, *asked);
+}
+
+Exit limit_commit(Session& session, const Command& command, const Invocation& invocation) {
+  json::object costs;
+  for (std::size_t i = 1; i < invocation.operands.size(); ++i) {
+    const std::string& operand = invocation.operands[i];
+    const Result<Item> item = parse_item(operand);
+    if (!item.ok()) return session.fail(item.status());
+    std::string problem;
+    if (!item->has_cost) problem = quote_given(operand) + " says no cost: write KEY=ACTUAL.";
+    if (!costs.emplace(item->key, item->cost).second) problem = quote_given(item->key) + " is given twice.";
+    if (!problem.empty()) return session.fail(base::invalid(problem));
+  }
+  json::object asked = {{"reservation", invocation.operands.front()}};
+  if (!costs.empty()) asked.emplace("costs", std::move(costs));
   return session.ask(command.asks, asked);
 }
 

@@ -34,10 +34,10 @@ Result<std::uint64_t> parse_integer(std::string_view name, std::string_view text
 /// The last '=', since keys may contain '='. Only digits after it are a cost: `env=prod` is a key.
 Result<Item> parse_item(std::string_view text) {
   const std::size_t equals = text.rfind('=');
-  if (equals == std::string_view::npos || !is_digits(text.substr(equals + 1))) return Item{std::string(text)};
+  if (equals == std::string_view::npos || !is_digits(text.substr(equals + 1))) return Item{.key = std::string(text)};
   Result<std::uint64_t> cost = parse_integer("The cost in " + quote_given(text), text.substr(equals + 1));
   if (!cost.ok()) return cost.status();
-  return Item{std::string(text.substr(0, equals)), *cost};
+  return Item{std::string(text.substr(0, equals)), *cost, true};
 }
 
 std::string percent_encode(std::string_view text) {

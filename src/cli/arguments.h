@@ -17,6 +17,8 @@ Result<std::uint64_t> parse_integer(std::string_view name, std::string_view text
 struct Item {
   std::string key;
   std::uint64_t cost = 1;
+  /// It was written, and is not the default.
+  bool has_cost = false;
 };
 
 /// `KEY` or `KEY=COST`. What follows the last '=' is the cost when it is all digits; so a key that itself ends like

@@ -19,6 +19,8 @@ Exit limit_add_from(Session& session, const std::string& path);
 // Commands that do more.
 Exit limit_add(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_check_all(Session& session, const Command& command, const Invocation& invocation);
+Exit limit_reserve(Session& session, const Command& command, const Invocation& invocation);
+Exit limit_commit(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_check_batch(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_reset(Session& session, const Command& command, const Invocation& invocation);
 Exit limit_delete(Session& session, const Command& command, const Invocation& invocation);

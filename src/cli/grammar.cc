@@ -3,6 +3,7 @@
 #include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/render.h"
+#include "cli/reservation_commands.h"
 #include "flint/limit.h"
 
 namespace flint::cli {
@@ -37,8 +38,8 @@ constexpr std::array kAddOptions = std::to_array<OptionSpec>({
     {"--rate", "N", "units per period, 1 to 1099511627776"},
     {"--per", "TIME", "the period: 250ms, 10s, 1m, 1h, 1d; a bare number means seconds"},
     {"--algorithm", "A",
-     "token_bucket (default), sliding_window_log, fixed_window_counter\n"
-     "or sliding_window_counter"},
+     "token_bucket (default), sliding_window_log, fixed_window_counter,\n"
+     "sliding_window_counter or concurrency"},
     {"--burst", "N", "token_bucket: the most units at once (default: the rate)"},
     {"--align", "UNIT", "instead of --per: day, week, month or year of the calendar"},
     {"--timezone", "ZONE", "with --align: the IANA name of a time zone (default UTC)"},
@@ -175,6 +176,12 @@ constexpr std::array kCommands = std::to_array<Command>({
          "0 all allowed, 1 one or more denied, 2 wrong usage or a check failed, 3 storage or connection failed.",
      .asks = {"checkBatch", Access::kChange, judge_check_batch, render_check_batch},
      .run = limit_check_batch},
+    kLimitCharge,
+    kLimitReserve,
+    kLimitCommit,
+    kLimitCancel,
+    kLimitRenew,
+    kLimitReservation,
     {.words = "limit status",
      .operands = "KEY",
      .min_operands = 1,

@@ -24,9 +24,9 @@ constexpr std::string_view kEnvironment =
 
 constexpr std::string_view kExitCodes =
     "Exit codes:\n"
-    "  0  done; of check, check-all and check-batch: allowed\n"
-    "  1  denied (check, check-all and check-batch)\n"
-    "  2  wrong usage or argument, or a key without a limit\n"
+    "  0  done; of check, check-all, check-batch and reserve: allowed\n"
+    "  1  denied (check, check-all, check-batch and reserve)\n"
+    "  2  wrong usage or argument, or a key or a reservation that is not known\n"
     "  3  storage, connection or output failed\n";
 
 struct Line {

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/render_parts.h"
 #include "cli/requests.h"
 #include "flint/limit.h"
 
@@ -11,15 +12,6 @@ namespace flint::cli {
 namespace {
 
 using Align = Table::Align;
-
-std::string quoted(const json::value& text) { return "\"" + shown(text) + "\""; }
-
-std::string wait_of(const json::value& millis) {
-  const auto known = unsigned_of(millis);
-  return known ? wait_text(*known) : "-";
-}
-
-bool is_true(const json::value& value) { return value.is_bool() && value.get_bool(); }
 
 /// The rate string of one window.
 std::string window_rule_of(const json::value& status) {
@@ -51,21 +43,6 @@ std::string rule_of(const json::value& status) {
   return text;
 }
 
-struct Fact {
-  std::string name;
-  std::string value;
-};
-
-std::string fact_lines(const std::vector<Fact>& facts) {
-  std::size_t width = 0;
-  for (const Fact& fact : facts) width = std::max(width, display_width(fact.name));
-  std::string text;
-  for (const Fact& fact : facts) {
-    text += fact.name + std::string(width + 2 - display_width(fact.name), ' ') + fact.value + "\n";
-  }
-  return text;
-}
-
 std::string count_and_units(const json::value& status, std::string_view what) {
   const std::string total = "total_" + std::string(what);
   return shown(member(status, total)) + " (" + shown(member(status, total + "_cost")) + " units), last " +
@@ -87,31 +64,6 @@ Fact doctor_fact(std::string_view name, const json::value& value) {
   if (const auto bytes = unsigned_of(value); bytes && name.ends_with(kBytes)) fact.value = bytes_text(*bytes);
   std::replace(fact.name.begin(), fact.name.end(), '_', ' ');
   return fact;
-}
-
-/// `wait` is "-" where the limit is in mode block.
-std::string retry_sentence(const std::string& wait) {
-  return wait == "-" ? "It is blocked, and no time makes it pass.\n" : "Try again in " + wait + ".\n";
-}
-
-Table decision_table() {
-  return Table({{"KEY"},
-                {"DECISION"},
-                {"COST", Align::kRight},
-                {"REMAINING", Align::kRight},
-                {"LIMIT", Align::kRight},
-                {"RETRY IN", Align::kRight}});
-}
-
-void add_decision(Table& table, const json::value& decision) {
-  const bool passed = is_true(member(decision, "allowed"));
-  const bool would_deny = is_true(member(decision, "would_deny"));
-  table.add({shown(member(decision, "key")),
-             would_deny ? "would deny"
-             : passed   ? "allowed"
-                        : "denied",
-             shown(member(decision, "cost")), shown(member(decision, "remaining")), shown(member(decision, "limit")),
-             passed ? "-" : wait_of(member(decision, "retry_after_ms"))});
 }
 
 std::string findings_text(const json::array& findings, const Style& style) {
@@ -265,6 +217,9 @@ Shown render_status(const json::value& status, const json::object& /*asked*/, co
   const json::value& would_deny = member(status, "would_deny");
   if (member(status, "mode") == "shadow" || unsigned_of(would_deny).value_or(0) > 0) {
     facts.push_back({"would deny", shown(would_deny)});
+  }
+  if (const json::value& reserved = member(status, "reserved"); unsigned_of(reserved).value_or(0) > 0) {
+    facts.push_back({"reserved", shown(reserved)});
   }
   facts.push_back({"last reset", shown(member(status, "last_reset_at"))});
   return {style.bold(shown(member(status, "key"))) + "\n" + fact_lines(facts)};

@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include "cli/render_reservations.h"
+
 /// Golden texts: what people read.
 namespace flint::cli {
 namespace {
@@ -81,6 +83,65 @@ TEST(RenderCheckBatch, AFailureCountsMoreThanADenial) {
             "b    denied       3          2     10    250 ms\n"
             "c    failed       1          -      -         -\n"
             "Failed: no limit is configured for key \"c\".\n");
+}
+
+constexpr std::string_view kOne =
+    R"("results":[{"key":"k","allowed":true,"cost":2,"limit":10,"remaining":8,"retry_after_ms":0}])";
+
+TEST(RenderCharge, SaysSoWhereItDidNotFit) {
+  const auto shown = [](std::string_view allowed, std::string_view remaining) {
+    return render_charge(of(R"({"key":"k","allowed":)" + std::string(allowed) + R"(,"cost":5,"limit":10,"remaining":)" +
+                            std::string(remaining) + R"(,"reset_after_ms":600})"),
+                         {}, kPlain);
+  };
+  EXPECT_EQ(shown("true", "5").text, "Charged: 5 to \"k\"; 5 of 10 remaining, full again in 600 ms.\n");
+  EXPECT_EQ(shown("false", "0").text,
+            "Charged: 5 to \"k\"; 0 of 10 remaining, full again in 600 ms.\n"
+            "It did not fit, and was charged all the same.\n");
+  EXPECT_EQ(shown("false", "0").exit, Exit::kDone);
+}
+
+TEST(RenderReserve, NamesTheReservationIfThereIsOne) {
+  const std::string allowed = R"({"allowed":true,"denied_key":null,)" + std::string(kOne);
+  const Shown shown = render_reserve(of(allowed + R"(,"reservation":"8c1f","expires_at":"2026"})"), {}, kPlain);
+  EXPECT_EQ(shown.text,
+            "KEY  DECISION  COST  REMAINING  LIMIT  RETRY IN\n"
+            "k    allowed      2          8     10         -\n"
+            "Allowed: 1 key.\n"
+            "Reservation 8c1f, held until 2026.\n");
+  EXPECT_EQ(shown.exit, Exit::kDone);
+  const Shown denied = render_reserve(
+      of(R"({"allowed":false,"denied_key":"k","results":[{"key":"k","allowed":false,"cost":2,"limit":10,"remaining":1,)"
+         R"("retry_after_ms":250}],"reservation":null,"expires_at":null})"),
+      {}, kPlain);
+  EXPECT_THAT(denied.text, ::testing::EndsWith("Denied by \"k\"; nothing was consumed. Try again in 250 ms.\n"));
+  EXPECT_EQ(denied.exit, Exit::kDenied);
+}
+
+TEST(RenderSettlement, ShowsWhatWasChargedInTheEnd) {
+  const json::object asked{{"reservation", "8c1f"}};
+  EXPECT_EQ(render_settlement(of(R"({"ok":true,)" + std::string(kOne) + "}"), asked, kPlain).text,
+            "KEY  CHARGED  REMAINING  LIMIT\n"
+            "k          2          8     10\n"
+            "Reservation 8c1f is settled.\n");
+  EXPECT_THAT(
+      render_settlement(of(R"({"ok":true,"results":[{"key":"k","allowed":false,"cost":12}]})"), asked, kPlain).text,
+      ::testing::HasSubstr("\nWhat \"k\" cost beyond its reserved units did not fit, and was charged all the "
+                           "same.\n"));
+}
+
+TEST(RenderReservation, ShowsWhatItHolds) {
+  EXPECT_EQ(render_reservation(of(R"({"reservation":"8c1f","state":"held","items":[{"key":"k","cost":2}],)"
+                                  R"("reserved_at":"a","expires_at":"b","on_expiry":"keep","settled_at":null})"),
+                               {}, kPlain)
+                .text,
+            "8c1f\n"
+            "state        held\n"
+            "reserved at  a\n"
+            "expires at   b\n"
+            "on expiry    keep\n"
+            "settled at   -\n"
+            "holds        2 of \"k\"\n");
 }
 
 TEST(RenderStatus, ShowsEverything) {

@@ -111,6 +111,13 @@ const std::string kAllowed = decision("k", "true");
 const std::string kDenied = decision("k", "false");
 const std::string kAllDenied = R"({"allowed":false,"denied_key":"k","results":[)" + kDenied + "]}";
 
+const std::string kId = "0123456789abcdef0123456789abcdef";
+const std::string kSettled = R"({"ok":true,"results":[)" + decision("k", "true") + "]}";
+const std::string kReservation =
+    R"({"reservation":")" + kId +
+    R"(","state":"held","items":[{"key":"k","cost":2}],"reserved_at":"x","expires_at":"y","on_expiry":"keep",)"
+    R"("settled_at":null})";
+
 std::string status(std::string_view key) {
   return R"({"key":")" + std::string(key) +
          R"(","rate":1,"per_millis":1,"burst":null,"algorithm":"token_bucket","remaining":1,"reset_at":"x",)"
@@ -161,6 +168,20 @@ TEST_F(RunTest, EachCommandAsksItsEndpoint) {
   asks({"limit", "history", "k", "--limit", "3"}, "GET /v1/history/k?limit=3", Access::kRead, "[]");
   asks({"limit", "top"}, "GET /v1/top", Access::kRead, "[]");
   asks({"limit", "top", "--by", "allowed", "--limit", "3"}, "GET /v1/top?by=allowed&limit=3", Access::kRead, "[]");
+  asks({"limit", "charge", "k", "--cost", "2"}, R"(POST /v1/charge {"key":"k","cost":2})", Access::kChange,
+       decision("k", "false", 2));
+  asks({"limit", "reserve", "k=2", "--ttl", "2m", "--on-expiry", "return", "--request-id", "id"},
+       R"(POST /v1/reserve {"ttl":"2m","on_expiry":"return","request_id":"id","items":[{"key":"k","cost":2}]})",
+       Access::kChange,
+       R"({"allowed":true,"denied_key":null,"results":[)" + decision("k", "true", 2) +
+           R"(],"reservation":"r","expires_at":"x"})");
+  asks({"limit", "commit", kId}, R"(POST /v1/commit {"reservation":")" + kId + "\"}", Access::kChange, kSettled);
+  asks({"limit", "commit", kId, "k=1"}, R"(POST /v1/commit {"reservation":")" + kId + R"(","costs":{"k":1}})",
+       Access::kChange, kSettled);
+  asks({"limit", "cancel", kId}, R"(POST /v1/cancel {"reservation":")" + kId + "\"}", Access::kChange, kSettled);
+  asks({"limit", "renew", kId, "--ttl", "90"}, R"(POST /v1/renew {"reservation":")" + kId + R"(","ttl":"90"})",
+       Access::kChange, kReservation);
+  asks({"limit", "reservation", kId}, "GET /v1/reservations/" + kId, Access::kRead, kReservation);
   asks({"log", "flush"}, "POST /v1/log/flush", Access::kChange);
   asks({"log", "compact"}, "POST /v1/log/compact", Access::kChange);
 }
@@ -241,6 +262,12 @@ TEST_F(RunTest, NumbersThatAreNoneAreRefusedBeforeAnythingIsOpened) {
                                              {"limit", "list", "--limit", "0x10"},
                                              {"limit", "history", "k", "--limit", ""},
                                              {"limit", "top", "--limit", " 5"},
+                                             {"limit", "charge", "k", "--cost", "1.5"},
+                                             {"limit", "commit", kId, "k"},
+                                             {"limit", "commit", kId, "k=1", "k=2"},
+                                             {"limit", "commit", kId, "k=99999999999999999999"},
+                                             {"limit", "reservation", ""},
+                                             {"limit", "reservation", "../limits"},
                                              {"limit", "status", ""}}) {
     const Outcome outcome = run_line(line);
     EXPECT_EQ(outcome.exit, Exit::kUsage) << outcome.err;

@@ -40,7 +40,7 @@ class CommandTest(FlintTest):
 
     def test_each_command_is_described_with_its_options_and_no_other(self):
         everywhere = set(re.findall(r"^  (--[\w-]+)", help_of(), re.MULTILINE))
-        listed = [re.sub(r" (KEY|ITEM|DIR|FILE|--file).*", "", words)
+        listed = [re.sub(r" (KEY|ITEM|DIR|FILE|ID|--file).*", "", words)
                   for words in first_column(DOCS["cli.md"].split("\n## ")[0])]
         self.assertEqual(self.commands, listed)
         for command in self.commands:

@@ -122,7 +122,7 @@ class Completion:
     def test_options_before_and_within_a_command(self):
         self.check({
             ("--data-dir", "limit", "lo"): {"log"},
-            ("--json", "limit", "--timeout", "1s", "ch"): {"check", "check-all", "check-batch"},
+            ("--json", "limit", "--timeout", "1s", "ch"): {"charge", "check", "check-all", "check-batch"},
             ("limit", "add", "k", "--rate", "5", "--al"): {"--algorithm", "--align"},
             ("limit", "--ti"): {"--timeout"},
         })
