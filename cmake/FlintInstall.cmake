@@ -36,6 +36,7 @@ install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR
 # As they stand here, so that the links in README.md lead somewhere.
 install(DIRECTORY docs DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT command
   FILES_MATCHING PATTERN "*.md" PATTERN "*.yaml")
+install(FILES packaging/flint.toml DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples" COMPONENT command)
 install(FILES packaging/flint.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT command)
 install(FILES packaging/completions/flint.bash
   DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME flint COMPONENT command)

@@ -81,7 +81,7 @@ class DebianTest(unittest.TestCase):
             "usr/share/bash-completion/completions/flint", "usr/share/zsh/vendor-completions/_flint",
             "usr/share/man/man1/flint.1.gz",
             "usr/share/doc/flint-limiter/README.md", "usr/share/doc/flint-limiter/changelog.gz",
-            "usr/share/doc/flint-limiter/copyright",
+            "usr/share/doc/flint-limiter/copyright", "usr/share/doc/flint-limiter/examples/flint.toml",
             *documents}, self.files("flint-limiter"))
         headers = {f"usr/include/flint-limiter/flint/{path.name}" for path in (ROOT / "include/flint").iterdir()}
         files = self.files("libflint-limiter-dev")
