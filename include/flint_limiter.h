@@ -124,6 +124,56 @@ typedef struct flint_check_options {
 flint_code flint_check_with(flint_limiter* limiter, const char* key, uint64_t cost, const flint_check_options* options,
                             flint_decision* decision, flint_error* error);
 
+/* Counts usage that has happened, also beyond the limit: a debt, during which everything is denied. `allowed` says
+ * whether it fitted. `options` may be null; `dry_run` must be 0. */
+flint_code flint_charge(flint_limiter* limiter, const char* key, uint64_t cost, const flint_check_options* options,
+                        flint_decision* decision, flint_error* error);
+
+/* In an array, all items have the size of the first one. */
+typedef struct flint_item {
+  size_t size;
+  const char* key;
+  uint64_t cost;
+  /* A limit that it carries, as a rate string; null: none. Of no meaning in flint_commit(). */
+  const char* limit;
+} flint_item;
+
+typedef struct flint_reserve_options {
+  size_t size;
+  /* How long the units are held if nobody settles the reservation. At least 1. */
+  uint64_t ttl_ms;
+  /* Not zero: then they are refunded; zero: then they count as used. */
+  int32_t return_on_expiry;
+  /* Names the request, so that it can be sent again; null: it has no name. */
+  const char* request_id;
+} flint_reserve_options;
+
+typedef struct flint_reservation {
+  size_t size;
+  /* 1 or 0. */
+  int32_t allowed;
+  /* The place of the item that denied; -1: none. */
+  int32_t denied_item;
+  /* As in flint_decision, of the item that denied. */
+  int64_t retry_after_ms;
+  /* In milliseconds since 1970. */
+  int64_t expires_at_ms;
+  /* Names the reservation; empty if it was denied. */
+  char id[40];
+} flint_reservation;
+
+/* Decides over all items at once and, if all are allowed, charges them until flint_commit(), flint_cancel() or the end
+ * of `ttl_ms`. */
+flint_code flint_reserve(flint_limiter* limiter, const flint_item* items, size_t count,
+                         const flint_reserve_options* options, flint_reservation* reservation, flint_error* error);
+
+/* Settles a reservation at what it really cost. An item that `costs` does not name cost what was reserved. */
+flint_code flint_commit(flint_limiter* limiter, const char* reservation, const flint_item* costs, size_t count,
+                        flint_error* error);
+
+/* Settles a reservation at costs of 0. */
+flint_code flint_cancel(flint_limiter* limiter, const char* reservation, flint_error* error);
+
 /* Sets the limit of a key or a pattern to a rate string such as "10/s burst 20, 1000/h". */
 flint_code flint_limit(flint_limiter* limiter, const char* key, const char* limit, flint_error* error);
 

@@ -11,6 +11,7 @@
 #include "flint/acquire.h"
 #include "flint/decision.h"
 #include "flint/limiter.h"
+#include "flint/reservation.h"
 #include "flint/status.h"
 
 namespace flint {
@@ -40,7 +41,8 @@ struct SharedOptions {
 /// Flint server's) and kPermission (the token is missing, wrong or may not do this; or another user's process listens
 /// at the Unix socket).
 /// Retries: a call whose connection broke is sent again, once, if the server cannot have got it, or if it consumes
-/// nothing twice: reads, dry runs, checks with a request id, and what has the same effect when it is done again. After
+/// nothing twice: reads, dry runs, checks with a request id, settlements, and what else has the same effect when it is
+/// done again. After
 /// any other failure with kUnavailable, whether the server did what was asked is unknown; the message says so.
 class SharedLimiter {
  public:
@@ -59,6 +61,12 @@ class SharedLimiter {
   Result<Decision> check(std::string_view key, Units cost, const CheckOptions& options);
   Result<CheckAllResult> check_all(std::span<const CheckItem> items, const CheckAllOptions& options = {});
   Result<std::vector<Result<Decision>>> check_batch(std::span<const BatchCheck> checks);
+  Result<Decision> charge(std::string_view key, Units cost, const ChargeOptions& options = {});
+  Result<ReserveResult> reserve(std::span<const CheckItem> items, const ReserveOptions& options);
+  Result<Settlement> commit(std::string_view reservation, std::span<const ActualCost> costs = {});
+  Result<Settlement> cancel(std::string_view reservation);
+  Result<ReservationStatus> renew(std::string_view reservation, Nanos ttl);
+  [[nodiscard]] Result<ReservationStatus> reservation(std::string_view reservation);
   [[nodiscard]] Result<LimitStatus> status(std::string_view key);
   /// In several requests: the list does not show one instant.
   [[nodiscard]] Result<std::vector<LimitStatus>> list(const ListQuery& query = {});

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "c_api/sized.h"
 #include "flint/limiter.h"
@@ -197,6 +198,67 @@ Result<CheckOptions> read_options(const flint_check_options* given) {
   return read;
 }
 
+/// The items of an array, whose stride is the size that its caller knows.
+Result<std::vector<flint_item>> read_items(const flint_item* items, std::size_t count) {
+  std::vector<flint_item> read;
+  if (count == 0) return read;
+  if (items == nullptr) return null("items");
+  const auto* at = reinterpret_cast<const unsigned char*>(items);
+  for (std::size_t i = 0; i < count; ++i, at += items->size) {
+    flint_item& item = read.emplace_back();
+    const auto* given = reinterpret_cast<const flint_item*>(at);
+    if (Status status = misfit(take(given, &item), "an item"); !status.ok()) return status;
+    if (given->size != items->size) return misfit(Fit::kWrongSize, "an item");
+    if (item.key == nullptr) return null("the key of an item");
+  }
+  return read;
+}
+
+/// `*limits` holds what the items carry, and is as long as `items`.
+Result<std::vector<CheckItem>> checks_of(const std::vector<flint_item>& items, std::vector<Limit>* limits) {
+  std::vector<CheckItem> checks;
+  limits->reserve(items.size());
+  for (const flint_item& item : items) {
+    checks.push_back({.key = item.key, .cost = item.cost, .limit = nullptr});
+    if (item.limit == nullptr) continue;
+    Result<Limit> limit = parse_limit(item.limit);
+    if (!limit.ok()) return limit.status();
+    checks.back().limit = &limits->emplace_back(std::move(*limit));
+  }
+  return checks;
+}
+
+Result<ReserveOptions> read_reserve_options(const flint_reserve_options* given) {
+  flint_reserve_options options{};
+  if (Status status = misfit(take(given, &options), "options"); !status.ok()) return status;
+  const auto most = static_cast<std::uint64_t>(kMaxReservationTtl / milliseconds(1));
+  if (options.ttl_ms < 1 || options.ttl_ms > most) {
+    return Status::of_field("ttl_ms", "must be from 1 to " + std::to_string(most) + ".");
+  }
+  ReserveOptions read{.ttl = milliseconds(options.ttl_ms),
+                      .on_expiry = options.return_on_expiry != 0 ? OnExpiry::kReturn : OnExpiry::kKeep,
+                      .request_id = {}};
+  if (options.request_id == nullptr) return read;
+  read.request_id = options.request_id;
+  if (Status status = validate_request_id(read.request_id); !status.ok()) return status;
+  return read;
+}
+
+flint_reservation shown(const ReserveResult& result) {
+  flint_reservation reservation{.size = sizeof(flint_reservation),
+                                .allowed = result.allowed() ? 1 : 0,
+                                .denied_item = -1,
+                                .retry_after_ms = 0,
+                                .expires_at_ms = result.expires_at ? millis_of(*result.expires_at) : 0,
+                                .id = {}};
+  result.id.copy(reservation.id, sizeof(reservation.id) - 1);
+  if (!result.allowed() && !result.decision.results.empty()) {
+    reservation.denied_item = static_cast<std::int32_t>(result.decision.results.size()) - 1;
+    reservation.retry_after_ms = shown(result.decision.results.back()).retry_after_ms;
+  }
+  return reservation;
+}
+
 }  // namespace
 }  // namespace flint::c_api
 
@@ -249,6 +311,62 @@ flint_code flint_check_with(flint_limiter* limiter, const char* key, uint64_t co
     if (!read.ok()) return read.status();
     const flint::Result<flint::Decision> decided = any.check(key, cost, *read);
     return decided.ok() ? give_or_say(shown(*decided), decision, "decision") : decided.status();
+  });
+}
+
+flint_code flint_charge(flint_limiter* limiter, const char* key, uint64_t cost, const flint_check_options* options,
+                        flint_decision* decision, flint_error* error) {
+  return with(limiter, key, error, [&](auto& any) -> Status {
+    if (decision == nullptr) return null("decision");
+    if (Status status = give_or_say(flint_decision{}, decision, "decision"); !status.ok()) return status;
+    const flint::Result<flint::CheckOptions> read = read_options(options);
+    if (!read.ok()) return read.status();
+    if (read->dry_run) return Status::of_field("dry_run", "must be 0: a charge counts what has happened.");
+    const flint::Result<flint::Decision> charged =
+        any.charge(key, cost, {.limit = read->limit, .request_id = read->request_id});
+    return charged.ok() ? give_or_say(shown(*charged), decision, "decision") : charged.status();
+  });
+}
+
+flint_code flint_reserve(flint_limiter* limiter, const flint_item* items, size_t count,
+                         const flint_reserve_options* options, flint_reservation* reservation, flint_error* error) {
+  return with(limiter, "", error, [&](auto& any) -> Status {
+    if (reservation == nullptr) return null("reservation");
+    if (Status status = give_or_say(flint_reservation{}, reservation, "reservation"); !status.ok()) return status;
+    if (count > flint::kMaxCheckAllItems) {
+      return Status::of_field("count", "must be at most " + std::to_string(flint::kMaxCheckAllItems) + ".");
+    }
+    const flint::Result<std::vector<flint_item>> read = read_items(items, count);
+    if (!read.ok()) return read.status();
+    std::vector<flint::Limit> limits;
+    const flint::Result<std::vector<flint::CheckItem>> checks = checks_of(*read, &limits);
+    if (!checks.ok()) return checks.status();
+    const flint::Result<flint::ReserveOptions> how = read_reserve_options(options);
+    if (!how.ok()) return how.status();
+    const flint::Result<flint::ReserveResult> result = any.reserve(*checks, *how);
+    return result.ok() ? give_or_say(shown(*result), reservation, "reservation") : result.status();
+  });
+}
+
+flint_code flint_commit(flint_limiter* limiter, const char* reservation, const flint_item* costs, size_t count,
+                        flint_error* error) {
+  return with(limiter, "", error, [&](auto& any) -> Status {
+    if (reservation == nullptr) return null("reservation");
+    if (count > flint::kMaxCheckAllItems) {
+      return Status::of_field("count", "must be at most " + std::to_string(flint::kMaxCheckAllItems) + ".");
+    }
+    const flint::Result<std::vector<flint_item>> read = read_items(costs, count);
+    if (!read.ok()) return read.status();
+    std::vector<flint::ActualCost> actual;
+    for (const flint_item& item : *read) actual.push_back({.key = item.key, .cost = item.cost});
+    return any.commit(reservation, actual).status();
+  });
+}
+
+flint_code flint_cancel(flint_limiter* limiter, const char* reservation, flint_error* error) {
+  return with(limiter, "", error, [&](auto& any) -> Status {
+    if (reservation == nullptr) return null("reservation");
+    return any.cancel(reservation).status();
   });
 }
 

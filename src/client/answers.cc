@@ -1,5 +1,6 @@
 #include "client/answers.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/json/parse.hpp>
 #include <utility>
@@ -11,6 +12,9 @@ constexpr std::array kSources = {Source::kSet, Source::kPattern, Source::kCarrie
 constexpr std::array kEventKinds = {EventKind::kConfigured, EventKind::kAllowed,   EventKind::kDenied,
                                     EventKind::kReset,      EventKind::kWouldDeny, EventKind::kCharged,
                                     EventKind::kReserved,   EventKind::kSettled,   EventKind::kExpired};
+
+constexpr std::array kStates = {ReservationState::kHeld, ReservationState::kCommitted, ReservationState::kCancelled,
+                                ReservationState::kExpired};
 
 std::optional<Algorithm> algorithm_of(std::string_view name) { return parse_algorithm(name); }
 std::optional<Align> align_of(std::string_view name) { return parse_align(name); }
@@ -26,6 +30,15 @@ std::optional<Source> source_of(std::string_view name) {
 std::optional<EventKind> event_kind_of(std::string_view name) {
   for (const EventKind kind : kEventKinds) {
     if (event_kind_name(kind) == name) return kind;
+  }
+  return std::nullopt;
+}
+
+std::optional<OnExpiry> on_expiry_of(std::string_view name) { return parse_on_expiry(name); }
+
+std::optional<ReservationState> state_of(std::string_view name) {
+  for (const ReservationState state : kStates) {
+    if (reservation_state_name(state) == name) return state;
   }
   return std::nullopt;
 }
@@ -63,6 +76,13 @@ bool read_window(const json::value& value, WindowStatus* window) {
   window->reset_at = fields.time("reset_at");
   window->reset_after_ms = fields.count("reset_after_ms");
   window->retry_after_ms = fields.count("retry_after_ms");
+  return fields.ok();
+}
+
+bool read_reserved_item(const json::value& value, ReservedItem* item) {
+  Fields fields(value);
+  item->key = fields.text("key");
+  item->cost = fields.count("cost");
   return fields.ok();
 }
 
@@ -129,6 +149,34 @@ bool read(const json::value& value, CheckAllResult* result) {
   return fields.ok();
 }
 
+bool read(const json::value& value, ReserveResult* result) {
+  if (!read(value, &result->decision)) return false;
+  Fields fields(value);
+  if (fields.has("reservation")) result->id = fields.text("reservation");
+  result->expires_at = fields.time_or_null("expires_at");
+  fields.expect(result->allowed() != result->id.empty() && result->allowed() == result->expires_at.has_value());
+  return fields.ok();
+}
+
+bool read(const json::value& value, Settlement* settlement) {
+  Fields fields(value);
+  fields.expect(fields.truth("ok"));
+  settlement->results = fields.array<Decision>("results", read);
+  return fields.ok();
+}
+
+bool read(const json::value& value, ReservationStatus* status) {
+  Fields fields(value);
+  status->id = fields.text("reservation");
+  status->state = fields.named("state", state_of);
+  status->items = fields.array<ReservedItem>("items", read_reserved_item);
+  status->reserved_at = fields.time("reserved_at");
+  status->expires_at = fields.time("expires_at");
+  status->on_expiry = fields.named("on_expiry", on_expiry_of);
+  status->settled_at = fields.time_or_null("settled_at");
+  return fields.ok();
+}
+
 bool read(const json::value& value, LimitStatus* status) {
   Fields fields(value);
   status->key = fields.text("key");
@@ -170,6 +218,14 @@ bool read(const json::value& value, Result<Decision>* result) {
   const Code code = code_of(fields.text("code")).value_or(Code::kUnavailable);
   *result = Status(code, fields.text("error"));
   return fields.ok();
+}
+
+bool fits(const CheckAllResult& result, std::span<const CheckItem> items) {
+  const std::size_t decided = result.results.size();
+  if (decided > items.size() || (result.allowed && decided != items.size())) return false;
+  return std::equal(
+      result.results.begin(), result.results.end(), items.begin(),
+      [](const Decision& one, const CheckItem& item) { return one.key == item.key && one.cost == item.cost; });
 }
 
 std::optional<Status> refusal(const Answer& answer) {

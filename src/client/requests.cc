@@ -46,6 +46,37 @@ Status write_item(JsonWriter& json, const CheckItem& item) {
   return status;
 }
 
+/// As a duration in text, which has no fractions.
+Status write_ttl(JsonWriter& json, Nanos ttl) {
+  const auto millis = std::chrono::floor<std::chrono::milliseconds>(ttl);
+  if (millis != ttl || ttl < kMinReservationTtl || ttl > kMaxReservationTtl) {
+    return Status::of_field("ttl", "must be a whole number of milliseconds, from 1ms to 366d.");
+  }
+  json.member<"ttl">(std::to_string(millis.count()) + "ms");
+  return {};
+}
+
+Status write_reservation(JsonWriter& json, std::string_view id) {
+  if (!base::is_printable_ascii(id)) {
+    return Status::of_field("reservation", "must be the id of one: 32 hexadecimal digits.");
+  }
+  json.member<"reservation">(id);
+  return {};
+}
+
+/// The names of the members are keys.
+Status write_costs(std::string& body, std::span<const ActualCost> costs) {
+  body += '{';
+  for (const ActualCost& cost : costs) {
+    if (Status status = validate_key(cost.key); !status.ok()) return status.renamed("a key of costs");
+    if (body.back() != '{') body += ',';
+    JsonWriter(body).value(cost.key);
+    body.append(":").append(std::to_string(cost.cost));
+  }
+  body += '}';
+  return {};
+}
+
 /// `key` as a field of the element at `index`: what is wrong is said of `items[3].key`.
 Status within(const Status& wrong, std::string_view array, std::size_t index) {
   if (wrong.field().empty()) return wrong;
@@ -89,6 +120,57 @@ Result<std::string> check_batch_body(std::span<const BatchCheck> checks) {
   json.begin_object();
   json.name<"checks">();
   if (Status status = write_array(json, "checks", checks, write_check); !status.ok()) return status;
+  json.end_object();
+  return body;
+}
+
+Result<std::string> charge_body(std::string_view key, Units cost, const ChargeOptions& options) {
+  return check_body({.key = key,
+                     .cost = cost,
+                     .limit = options.limit ? &*options.limit : nullptr,
+                     .dry_run = false,
+                     .request_id = options.request_id});
+}
+
+Result<std::string> reserve_body(std::span<const CheckItem> items, const ReserveOptions& options) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  json.name<"items">();
+  if (Status status = write_array(json, "items", items, write_item); !status.ok()) return status;
+  if (Status status = write_ttl(json, options.ttl); !status.ok()) return status;
+  json.member<"on_expiry">(on_expiry_name(options.on_expiry));
+  if (Status status = write_request_id(json, options.request_id); !status.ok()) return status;
+  json.end_object();
+  return body;
+}
+
+Result<std::string> commit_body(std::string_view reservation, std::span<const ActualCost> costs) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  if (Status status = write_reservation(json, reservation); !status.ok()) return status;
+  json.name<"costs">();
+  if (Status status = write_costs(body, costs); !status.ok()) return status;
+  body += '}';
+  return body;
+}
+
+Result<std::string> cancel_body(std::string_view reservation) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  if (Status status = write_reservation(json, reservation); !status.ok()) return status;
+  json.end_object();
+  return body;
+}
+
+Result<std::string> renew_body(std::string_view reservation, Nanos ttl) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  if (Status status = write_reservation(json, reservation); !status.ok()) return status;
+  if (Status status = write_ttl(json, ttl); !status.ok()) return status;
   json.end_object();
   return body;
 }

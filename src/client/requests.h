@@ -6,6 +6,7 @@
 
 #include "flint/decision.h"
 #include "flint/limiter.h"
+#include "flint/reservation.h"
 #include "flint/status.h"
 
 /// What is asked, as the HTTP API takes it. What cannot be said in JSON (keys that are not UTF-8, limits that have no
@@ -15,6 +16,11 @@ namespace flint::client {
 Result<std::string> check_body(const BatchCheck& check);
 Result<std::string> check_all_body(std::span<const CheckItem> items, const CheckAllOptions& options);
 Result<std::string> check_batch_body(std::span<const BatchCheck> checks);
+Result<std::string> charge_body(std::string_view key, Units cost, const ChargeOptions& options);
+Result<std::string> reserve_body(std::span<const CheckItem> items, const ReserveOptions& options);
+Result<std::string> commit_body(std::string_view reservation, std::span<const ActualCost> costs);
+Result<std::string> cancel_body(std::string_view reservation);
+Result<std::string> renew_body(std::string_view reservation, Nanos ttl);
 Result<std::string> limit_body(std::string_view key, const Limit& limit, const LimitOptions& options);
 Result<std::string> key_body(std::string_view key);
 Result<std::string> prefix_body(std::string_view prefix);

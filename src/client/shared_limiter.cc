@@ -1,31 +1,23 @@
 #include "flint/shared_limiter.h"
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
 #include <utility>
 
 #include "base/acquire.h"
 #include "base/utf8.h"
 #include "client/answers.h"
-#include "client/pool.h"
 #include "client/requests.h"
+#include "client/shared_impl.h"
 
 namespace flint {
 namespace {
 
-using client::Answer;
-using client::Request;
 using client::Verb;
 namespace json = client::json;
 
 constexpr std::chrono::milliseconds kMaxTimeout{86'400'000};
 /// A page fits into what a connection takes, with the longest keys and eight windows each.
 constexpr std::size_t kPage = 5'000;
-
-constexpr client::Names kNames{.server = "the URL of the server",
-                               .fewer = "",
-                               .ca = "SharedOptions::ca_file",
-                               .cert = "SharedOptions::cert_file and key_file"};
 
 Status validate_token(const std::string& token) {
   const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
@@ -34,75 +26,6 @@ Status validate_token(const std::string& token) {
 }
 
 }  // namespace
-
-class SharedLimiter::Impl {
- public:
-  Impl(client::Connector connector, std::size_t max_idle) : pool_(std::move(connector), max_idle) {}
-
-  void close() { pool_.close(); }
-
-  /// Asks, and gives the JSON of an answer with status 200 to `use`, which says whether that is what was asked for.
-  template <typename Use>
-  Status ask(const Request& request, bool repeatable, const Use& use) {
-    Result<Answer> answer = pool_.call(request, repeatable);
-    if (!answer.ok()) return answer.status();
-    if (answer->status != 200) return refused(*answer);
-    boost::system::error_code error;
-    const json::value value = json::parse({answer->body.data(), answer->body.size()}, error);
-    if (!error && use(value)) return {};
-    return Status(Code::kUnavailable, "The answer of " + name() + " is not what a Flint server answers. Check " +
-                                          std::string(kNames.server) + ".");
-  }
-
-  template <typename Use>
-  Status post(std::string_view path, const Result<std::string>& body, bool repeatable, const Use& use) {
-    if (!body.ok()) return body.status();
-    return ask({.verb = Verb::kPost, .path = path, .query = {}, .body = *body}, repeatable, use);
-  }
-
-  /// `{"ok":true}` is all that there is to say.
-  Status done(const Request& request, bool repeatable) {
-    return ask(request, repeatable, [](const json::value& value) {
-      client::Fields fields(value);
-      return fields.truth("ok");
-    });
-  }
-
-  Status post_done(std::string_view path, const Result<std::string>& body, bool repeatable) {
-    if (!body.ok()) return body.status();
-    return done({.verb = Verb::kPost, .path = path, .query = {}, .body = *body}, repeatable);
-  }
-
-  /// An array, each element of which `fits`.
-  template <typename Element, typename Fits>
-  Result<std::vector<Element>> get_array(std::string_view path, std::string_view query, const Fits& fits) {
-    std::vector<Element> elements;
-    Status status =
-        ask({.verb = Verb::kGet, .path = path, .query = query, .body = {}}, true, [&](const json::value& value) {
-          elements.clear();
-          return client::Fields::read_array<Element>(value, client::read, &elements) &&
-                 std::all_of(elements.begin(), elements.end(), fits);
-        });
-    if (!status.ok()) return status;
-    return elements;
-  }
-
- private:
-  [[nodiscard]] const std::string& name() const { return pool_.connector().endpoint().text; }
-
-  [[nodiscard]] Status refused(const Answer& answer) const {
-    constexpr int kUnauthorized = 401;
-    if (std::optional<Status> said = client::refusal(answer)) {
-      return answer.status == kUnauthorized ? said->advised("Give the server's token in SharedOptions::token.") : *said;
-    }
-    const std::string advice = client::advice_on_stranger(answer, kNames);
-    return {Code::kUnavailable, "The answer of " + name() + " was HTTP " + std::to_string(answer.status) +
-                                    " without a Flint error." +
-                                    (advice.empty() ? " Check " + std::string(kNames.server) + "." : advice)};
-  }
-
-  client::ConnectionPool pool_;
-};
 
 Result<std::unique_ptr<SharedLimiter>> SharedLimiter::open(std::string_view server, const SharedOptions& options) {
   Result<client::Endpoint> endpoint = client::parse_server_url(server);
@@ -115,7 +38,7 @@ Result<std::unique_ptr<SharedLimiter>> SharedLimiter::open(std::string_view serv
       client::Connector::make(std::move(*endpoint), {.token = options.token,
                                                      .timeout = options.timeout,
                                                      .tls = {options.ca_file, options.cert_file, options.key_file},
-                                                     .names = kNames});
+                                                     .names = client::kSharedNames});
   if (!connector.ok()) return connector.status();
   auto impl = std::make_unique<Impl>(std::move(*connector), options.max_idle_connections);
   return std::unique_ptr<SharedLimiter>(new SharedLimiter(std::move(impl)));
@@ -149,18 +72,10 @@ Result<Decision> SharedLimiter::check(std::string_view key, Units cost, const Ch
 
 Result<CheckAllResult> SharedLimiter::check_all(std::span<const CheckItem> items, const CheckAllOptions& options) {
   CheckAllResult result;
-  const auto fits = [&] {
-    const std::size_t decided = result.results.size();
-    if (decided > items.size() || (result.allowed && decided != items.size())) return false;
-    for (std::size_t i = 0; i < decided; ++i) {
-      if (result.results[i].key != items[i].key || result.results[i].cost != items[i].cost) return false;
-    }
-    return true;
-  };
   Status status = impl_->post("/v1/check-all", client::check_all_body(items, options),
                               options.dry_run || !options.request_id.empty(), [&](const json::value& value) {
                                 result = {};
-                                return client::read(value, &result) && fits();
+                                return client::read(value, &result) && client::fits(result, items);
                               });
   if (!status.ok()) return status;
   return result;

@@ -124,6 +124,49 @@ TEST_F(SharedLimiterTest, ABatchAnswersEachCheckByItself) {
   EXPECT_TRUE(shared_->check_batch({})->empty());
 }
 
+TEST_F(SharedLimiterTest, ChargesAndReservationsAreThoseOfALimiter) {
+  const auto direct = std::move(*Limiter::open_in_memory());
+  const auto both = [&](const auto& ask) { return std::pair(ask(*shared_), ask(*direct)); };
+  const Limit limit{.rate = 10, .per = hours(24)};
+  const CheckItem items[] = {{.key = "a", .cost = 6, .limit = &limit},
+                             {.key = "b \"quoted\"", .cost = 5, .limit = &limit}};
+  const ReserveOptions options{.ttl = std::chrono::minutes(1), .on_expiry = OnExpiry::kReturn};
+  const auto [shared, expected] = both([&](auto& limiter) { return *limiter.reserve(items, options); });
+  ASSERT_TRUE(shared.allowed());
+  EXPECT_EQ(shared.id.size(), expected.id.size());
+  ASSERT_THAT(shared.decision.results, SizeIs(2));
+  for (std::size_t i = 0; i < 2; ++i) expect_same(shared.decision.results[i], expected.decision.results[i]);
+  EXPECT_FALSE(shared_->reserve(items, options)->allowed());
+  EXPECT_EQ(shared_->status("a")->reserved, 6U);
+
+  const Result<ReservationStatus> held = shared_->reservation(shared.id);
+  ASSERT_TRUE(held.ok()) << held.status().message();
+  EXPECT_EQ(held->state, ReservationState::kHeld);
+  EXPECT_EQ(held->on_expiry, OnExpiry::kReturn);
+  EXPECT_EQ(held->items[1].key, items[1].key);
+  EXPECT_EQ(held->expires_at, *shared.expires_at);
+  EXPECT_GT(shared_->renew(shared.id, hours(1))->expires_at, held->expires_at);
+  EXPECT_EQ(shared_->renew(shared.id, Nanos(1)).code(), Code::kInvalidArgument);
+
+  const ActualCost costs[] = {{.key = items[1].key, .cost = 2}};
+  const Result<Settlement> settled = shared_->commit(shared.id, costs);
+  const Result<Settlement> settled_directly = direct->commit(expected.id, costs);
+  ASSERT_TRUE(settled.ok()) << settled.status().message();
+  ASSERT_THAT(settled->results, SizeIs(2));
+  for (std::size_t i = 0; i < 2; ++i) expect_same(settled->results[i], settled_directly->results[i]);
+  EXPECT_THAT(shared_->cancel(shared.id)->results, SizeIs(2));
+  EXPECT_EQ(shared_->reservation(shared.id)->state, ReservationState::kCommitted);
+  EXPECT_EQ(shared_->cancel(std::string(32, '0')).code(), Code::kReservationNotFound);
+  EXPECT_EQ(shared_->cancel("\xff").code(), Code::kInvalidArgument);
+  EXPECT_EQ(shared_->reservation("a/b").code(), Code::kInvalidArgument);
+
+  for (const Units cost : {3, 30}) {
+    const auto [charged, same] = both([&](auto& limiter) { return *limiter.charge("c", cost, {.limit = limit}); });
+    expect_same(charged, same);
+  }
+  EXPECT_FALSE(shared_->check("c", 1, {.limit = limit})->allowed);
+}
+
 TEST_F(SharedLimiterTest, OperatorsWorkIsDoneToo) {
   for (int i = 0; i < 12; ++i) {
     const std::string key = "k" + std::to_string(10 + i);

@@ -55,6 +55,23 @@ class Status(ctypes.Structure):
                 ("total_denied", U64), ("total_allowed_cost", U64), ("total_denied_cost", U64)]
 
 
+class Item(ctypes.Structure):
+    _fields_ = [("size", SIZE), ("key", TEXT), ("cost", U64), ("limit", TEXT)]
+
+
+class LongerItem(Item):
+    _fields_ = [("later", U64)]
+
+
+class ReserveOptions(ctypes.Structure):
+    _fields_ = [("size", SIZE), ("ttl_ms", U64), ("return_on_expiry", I32), ("request_id", TEXT)]
+
+
+class Reservation(ctypes.Structure):
+    _fields_ = [("size", SIZE), ("allowed", I32), ("denied_item", I32), ("retry_after_ms", I64),
+                ("expires_at_ms", I64), ("id", ctypes.c_char * 40)]
+
+
 def sized(kind, **members):
     return kind(size=ctypes.sizeof(kind), **members)
 
@@ -66,6 +83,10 @@ for function, arguments in {
         "flint_close": [POINTER, POINTER],
         "flint_check": [POINTER, TEXT, U64, POINTER, POINTER],
         "flint_check_with": [POINTER, TEXT, U64, POINTER, POINTER, POINTER],
+        "flint_charge": [POINTER, TEXT, U64, POINTER, POINTER, POINTER],
+        "flint_reserve": [POINTER, POINTER, SIZE, POINTER, POINTER, POINTER],
+        "flint_commit": [POINTER, TEXT, POINTER, SIZE, POINTER],
+        "flint_cancel": [POINTER, TEXT, POINTER],
         "flint_limit": [POINTER, TEXT, TEXT, POINTER],
         "flint_status_of": [POINTER, TEXT, POINTER, POINTER],
         "flint_reset": [POINTER, TEXT, POINTER],
@@ -106,6 +127,29 @@ class Flint:
         self.call("flint_check_with", self.handle, key.encode(), cost, given, ctypes.byref(decision))
         return decision
 
+    def charge(self, key, cost, **members):
+        decision = sized(Decision)
+        given = ctypes.byref(sized(CheckOptions, **members)) if members else None
+        self.call("flint_charge", self.handle, key.encode(), cost, given, ctypes.byref(decision))
+        return decision
+
+    @staticmethod
+    def items(costs, kind=Item, **members):
+        return (kind * len(costs))(*[sized(kind, key=key.encode(), cost=cost, **members)
+                                     for key, cost in costs.items()])
+
+    def reserve(self, costs, ttl_ms=60_000, kind=Item, limit=None, **members):
+        reservation = sized(Reservation)
+        self.call("flint_reserve", self.handle, self.items(costs, kind, limit=limit), len(costs),
+                  ctypes.byref(sized(ReserveOptions, ttl_ms=ttl_ms, **members)), ctypes.byref(reservation))
+        return reservation
+
+    def commit(self, reservation, costs):
+        self.call("flint_commit", self.handle, reservation.id, self.items(costs) if costs else None, len(costs))
+
+    def cancel(self, reservation):
+        self.call("flint_cancel", self.handle, reservation.id)
+
     def limit(self, key, limit):
         self.call("flint_limit", self.handle, key.encode(), limit.encode())
 
@@ -115,7 +159,52 @@ class Flint:
         return status
 
 
-class EmbeddedTest(FlintTest):
+class Reservations:
+    """What both kinds of limiter do."""
+
+    def check_reservations(self, flint):
+        for key in ("a", "b"):
+            flint.limit(key, "10/d")
+        held = flint.reserve({"a": 6, "b": 5}, return_on_expiry=1)
+        self.assertEqual((1, -1, 0, 32), (held.allowed, held.denied_item, held.retry_after_ms, len(held.id)))
+        self.assertGreater(held.expires_at_ms, 1_700_000_000_000)
+        denied = flint.reserve({"b": 5, "a": 5})
+        self.assertEqual((0, 1, b"", 0), (denied.allowed, denied.denied_item, denied.id, denied.expires_at_ms))
+        self.assertGreater(denied.retry_after_ms, 1000)
+        flint.commit(held, {"a": 2})
+        self.assertEqual((8, 5), (flint.status("a").remaining, flint.status("b").remaining))
+        # Settling again does nothing.
+        flint.cancel(held)
+        self.assertEqual((8, 5), (flint.status("a").remaining, flint.status("b").remaining))
+        other = flint.reserve({"a": 8}, kind=LongerItem)
+        self.assertEqual(0, flint.status("a").remaining)
+        flint.cancel(other)
+        self.assertEqual(8, flint.status("a").remaining)
+        whole = flint.reserve({"a": 1, "c": 1}, limit=b"10/d", request_id=b"once")
+        self.assertEqual(whole.id, flint.reserve({"a": 1, "c": 1}, limit=b"10/d", request_id=b"once").id)
+        flint.commit(whole, {})
+        self.assertEqual(9, flint.status("c").remaining)
+
+        self.assertEqual(0, flint.charge("b", 7).allowed)
+        self.assertEqual(0, flint.status("b").remaining)
+        for _ in range(2):
+            self.assertEqual(1, flint.charge("d", 3, limit=b"5/d", request_id=b"charge").allowed)
+        self.assertEqual(2, flint.status("d").remaining)
+        unknown = Reservation(id=b"0" * 32)
+        for code, word, wrong in ((15, "reservation", lambda: flint.cancel(unknown)),
+                                  (15, "reservation", lambda: flint.commit(unknown, {"a": 1})),
+                                  (INVALID, "ttl_ms", lambda: flint.reserve({"a": 1}, ttl_ms=0)),
+                                  (INVALID, "ttl_ms", lambda: flint.reserve({"a": 1}, ttl_ms=2**63)),
+                                  (INVALID, "request_id", lambda: flint.reserve({"a": 1}, request_id=b"")),
+                                  (INVALID, "limit", lambda: flint.reserve({"a": 1}, limit=b"often")),
+                                  (INVALID, "dry_run", lambda: flint.charge("a", 1, dry_run=1))):
+            with self.assertRaises(Refused) as refused:
+                wrong()
+            self.assertEqual(code, refused.exception.code, refused.exception)
+            self.assertIn(word, refused.exception.message)
+
+
+class EmbeddedTest(FlintTest, Reservations):
     def open(self, **options):
         flint = Flint(self.data_dir, **options)
         self.addCleanup(lambda: flint.handle and flint.close())
@@ -227,6 +316,14 @@ class EmbeddedTest(FlintTest):
                 flint.call("flint_open", b"x", ctypes.byref(Options(size=size)), ctypes.byref(POINTER()))
         self.assertEqual(2, flint.status("k").total_allowed)
 
+    def test_units_are_charged_reserved_and_settled(self):
+        flint = self.open()
+        self.check_reservations(flint)
+        mixed = (Item * 2)(sized(Item, key=b"a", cost=1), Item(size=ctypes.sizeof(Item) + 8, key=b"b", cost=1))
+        with self.refuses(INVALID, "an item"):
+            flint.call("flint_reserve", flint.handle, mixed, 2, ctypes.byref(sized(ReserveOptions, ttl_ms=1000)),
+                       ctypes.byref(sized(Reservation)))
+
     def test_what_was_used_is_there_after_a_close(self):
         flint = self.open(batch=1)
         flint.limit("k", "2/h")
@@ -243,7 +340,13 @@ class EmbeddedTest(FlintTest):
         self.assertEqual(declared, shown)
 
 
-class SharedTest(FlintTest):
+class SharedTest(FlintTest, Reservations):
+    def test_a_server_charges_reserves_and_settles(self):
+        with Server(self.data_dir) as server:
+            flint = Flint(server.url)
+            self.check_reservations(flint)
+            flint.close()
+
     def test_a_server_is_asked(self):
         with Server(self.data_dir) as server:
             for where in (server.url, f"unix:{self.data_dir}/flint.sock"):
