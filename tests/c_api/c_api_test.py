@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -15,6 +16,7 @@ ROOT = Path(os.environ["FLINT_ROOT"])
 sys.path.insert(0, str(ROOT / "tests/cli"))
 
 from harness import FlintTest, Server, free_port  # noqa: E402, it takes the program's path from sys.argv
+from tls_proxy import TlsProxyTest  # noqa: E402
 
 OK, INVALID, NOT_FOUND, LOCKED, UNAVAILABLE = 0, 1, 2, 4, 13
 POINTER, TEXT, SIZE, I32, I64, U64 = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int32,
@@ -395,6 +397,29 @@ class SharedTest(FlintTest, Reservations):
             flint.check("k")
         flint.close()
         self.assertEqual(3, self.local("--json", "limit", "status", "k").json()["total_allowed"])
+
+
+class TlsTest(TlsProxyTest):
+    def test_connections_through_a_proxy_may_end_at_any_time(self):
+        self.certificate("client", "DNS:client")
+        verify = f"ssl_client_certificate {self.folder}/ca.pem; ssl_verify_client on;"
+        self.start_proxy(lasting=("server", verify), once=("server", verify + " keepalive_requests 1;"),
+                         short=("server", verify + " keepalive_timeout 100ms;"))
+        certificate = {"cert_file": bytes(self.folder / "client.pem"), "key_file": bytes(self.folder / "client.key")}
+        for name in self.ports:
+            flint = Flint(self.url(name), ca_file=bytes(self.folder / "ca.pem"), **certificate)
+            flint.limit(name, "5/d")
+            for left in (4, 3, 2, 1, 0):
+                if name == "short":
+                    time.sleep(0.3)  # longer than the proxy keeps a connection
+                self.assertEqual(left, flint.check(name).remaining)
+            flint.close()
+        stranger = Flint(self.url("lasting"))
+        with self.assertRaisesRegex(Refused, "^13: .*is not trusted.*SharedOptions::ca_file"):
+            stranger.check("k")
+        stranger.close()
+        with self.assertRaisesRegex(Refused, "^1: .*CA file"):
+            Flint(self.url("lasting"), ca_file=b"absent")
 
 
 class NodeTest(FlintTest):
