@@ -45,12 +45,14 @@ struct Request {
 struct Response {
   /// An HTTP status: 200, 400, 404, 405, 503, 507, ...
   int status = 200;
+  /// A gate's decision: it has no body, and the gate's author has chosen its status, which says nothing of the server.
+  bool by_gate = false;
   /// Whole, unless `more` is set.
   std::string body;
   /// Static storage.
   std::string_view content_type = "application/json";
-  /// For 405: the methods that the path takes, such as "GET, HEAD, POST".
-  std::string allow;
+  /// Header fields of the answer, each with its line end. For 405, `Allow` with the methods that the path takes.
+  std::string fields;
   /// Takes a piece of a long answer, and whether there are more; after a failure the answer cannot be completed.
   using TakePiece = std::function<void(const Result<bool>& more, std::string piece)>;
   /// For a long answer, of which `body` is the first piece: asks for the next one, and has it taken once, in the call

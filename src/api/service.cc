@@ -55,11 +55,12 @@ Response refusal(const Match& match, std::string_view path) {
   }
   Response response = error_response(405, "method_not_allowed", "This path does not accept this method.");
   const auto add = [&](bool takes, std::string_view method) {
-    if (takes) response.allow.append(response.allow.empty() ? "" : ", ").append(method);
+    if (takes) response.fields.append(response.fields.empty() ? "Allow: " : ", ").append(method);
   };
   add(match.has_get, "GET, HEAD");
   add(match.has_post, "POST");
   add(match.has_delete, "DELETE");
+  response.fields += "\r\n";
   return response;
 }
 

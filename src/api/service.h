@@ -29,6 +29,8 @@ class Service {
   struct Route {
     Response error;
     bool takes_body = false;
+    /// It leads to a gate, and so to no operation.
+    bool is_gate = false;
     std::size_t most_body_bytes = kMaxBodyBytes;
     /// Who may have it, besides admin.
     Roles roles;

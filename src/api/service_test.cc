@@ -331,7 +331,7 @@ TEST_F(ServiceTest, SaysWhatAPathNeedsBeforeABodyIsRead) {
   EXPECT_EQ(service_->route(Method::kPost, "/v1/log/compact").effect, Effect::kExamines);
   EXPECT_FALSE(service_->route(Method::kPost, "/v1/log/compact").takes_body);
   EXPECT_EQ(status(Method::kGet, "/v1/check"), 405);
-  EXPECT_EQ(service_->route(Method::kOther, "/v1/limits").error.allow, "GET, HEAD, POST, DELETE");
+  EXPECT_EQ(service_->route(Method::kOther, "/v1/limits").error.fields, "Allow: GET, HEAD, POST, DELETE\r\n");
   EXPECT_EQ(status(Method::kGet, "/v1/limits/"), 404);
   EXPECT_EQ(status(Method::kGet, "/v1/limits/a%zz"), 400);
   EXPECT_EQ(status(Method::kGet, ""), 404);

@@ -58,6 +58,7 @@ server::ReadAgain read_again(const Command& command, const Invocation& given, co
   again.problems = lines_of(config.problems);
   again.need_restart = need_restart(before, config.merged);
   again.limits = std::move(config.limits);
+  again.gates = std::move(config.gates);
   return again;
 }
 
@@ -107,12 +108,16 @@ Exit config_check(Session& session, const Command& /*command*/, const Invocation
   if (!config.problems.empty()) return session.fail(lines_of(config.problems));
   const std::size_t options = config.from_file.options.size();
   const std::size_t limits = config.limits->size();
+  const std::size_t gates = config.gates.size();
   if (session.json()) {
-    session.print(json::serialize(json::object{{"ok", true}, {"options", options}, {"limits", limits}}) + "\n");
+    session.print(
+        json::serialize(json::object{{"ok", true}, {"options", options}, {"limits", limits}, {"gates", gates}}) + "\n");
   } else {
-    session.print(printable(file) + " is sound: " + std::to_string(options) +
-                  (options == 1 ? " option, " : " options, ") + std::to_string(limits) +
-                  (limits == 1 ? " limit.\n" : " limits.\n"));
+    const auto counted = [](std::size_t count, const std::string& what) {
+      return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+    };
+    session.print(printable(file) + " is sound: " + counted(options, "option") + ", " + counted(limits, "limit") +
+                  (gates == 0 ? "" : ", " + counted(gates, "gate")) + ".\n");
   }
   return Exit::kDone;
 }

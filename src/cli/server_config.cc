@@ -71,6 +71,7 @@ class Reading {
     config::ConfigFile file = config::parse_config(*text, path);
     config_.problems = std::move(file.problems);
     config_.limits = std::move(file.limits);
+    config_.gates = std::move(file.gates);
     for (const FileOption& option : file.options) add_option(option, path);
   }
 
@@ -242,6 +243,7 @@ server::ServerOptions server_options(ServerConfig& config, const Target& given) 
     config.problems.push_back({place.file, place.line, bind.message()});
   }
   options.limits = config.limits;
+  options.gates = config.gates;
   return options;
 }
 

@@ -24,6 +24,7 @@ struct ServerConfig {
   std::map<std::string, config::Problem, std::less<>> places;
   /// Nothing if there is neither file.
   std::optional<std::vector<config::FileLimit>> limits;
+  std::vector<api::Gate> gates;
   std::vector<config::Problem> problems;
 };
 

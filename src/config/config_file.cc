@@ -64,6 +64,8 @@ class Reading {
       // Of a configuration, a text of this name is the option: the name of a limits file.
       if (name.str() == "limits" && !(has_options && value.is_string())) {
         read_limits(value);
+      } else if (has_options && name.str() == "gates") {
+        read_gates(value);
       } else if (has_options) {
         read_option(std::string(name.str()), value);
       } else {
@@ -135,6 +137,123 @@ class Reading {
     file_.limits.push_back(std::move(limit));
   }
 
+  void read_gates(const toml::node& value) {
+    const toml::array* array = value.as_array();
+    if (array == nullptr) {
+      return wrong(line_of(value),
+                   "gates must be tables, each under [[gates]], not " + std::string(kind_of(value)) + ".");
+    }
+    for (const toml::node& element : *array) {
+      const toml::table* table = element.as_table();
+      if (table == nullptr) {
+        wrong(line_of(element), "A gate must be a table under [[gates]], not " + std::string(kind_of(element)) + ".");
+        continue;
+      }
+      const std::size_t problems = file_.problems.size();
+      api::Gate gate = read_gate(*table);
+      if (file_.problems.size() > problems) continue;
+      const std::size_t line = line_of(*table->get("name"));
+      const auto [first, is_new] = lines_of_gates_.try_emplace(gate.name, line);
+      if (is_new) {
+        file_.gates.push_back(std::move(gate));
+      } else {
+        wrong(line, "The name " + shown(gate.name) + " is that of the gate on line " + std::to_string(first->second) +
+                        " already.");
+      }
+    }
+  }
+
+  api::Gate read_gate(const toml::table& table) {
+    api::Gate gate;
+    const std::size_t problems = file_.problems.size();
+    for (const std::string_view required : {"name", "key"}) {
+      if (!table.contains(required)) wrong(line_of(table), std::string(required) + " is missing.");
+    }
+    for (const auto& [field, value] : table) {
+      const std::string_view name = field.str();
+      std::int64_t number = 0;
+      if (name == "name") {
+        read_gate_name(value, gate.name);
+      } else if (name == "key") {
+        read_text(name, value, gate.key, api::GateKey::parse);
+      } else if (name == "limit") {
+        read_text(name, value, gate.limit.emplace(), parse_limit);
+      } else if (name == "cost" && read_integer(name, value, 1, static_cast<std::int64_t>(kMaxUnits), number)) {
+        gate.cost = static_cast<Units>(number);
+      } else if (name == "deny_status" &&
+                 read_integer(name, value, api::kLeastDenyStatus, api::kMostDenyStatus, number)) {
+        gate.statuses.deny = static_cast<int>(number);
+      } else if (name == "allow_status") {
+        read_allow_status(value, gate.statuses.allow);
+      } else if (name == "trusted_hops" && read_integer(name, value, 0, api::kMaxTrustedHops, number)) {
+        gate.trusted_hops = static_cast<unsigned>(number);
+      } else if (name != "cost" && name != "deny_status" && name != "trusted_hops") {
+        wrong(line_of(value), shown(name) +
+                                  " is not a field of a gate: it has name, key, limit, cost, allow_status, "
+                                  "deny_status and trusted_hops.");
+      }
+    }
+    const bool is_sound = file_.problems.size() == problems;
+    if (is_sound && gate.limit && gate.cost > least_capacity(*gate.limit)) {
+      wrong(line_of(*table.get("cost")),
+            "cost is more than the limit ever lets pass: " + std::to_string(least_capacity(*gate.limit)) + ".");
+    }
+    if (is_sound && gate.limit && gate.limit->algorithm == Algorithm::kConcurrency) {
+      wrong(line_of(*table.get("limit")), "limit must not be concurrency, whose slots are taken by reservations only.");
+    }
+    return gate;
+  }
+
+  static Units least_capacity(const Limit& limit) {
+    Units least = kMaxUnits;
+    for (std::size_t i = 0; i < limit.window_count(); ++i) least = std::min(least, limit.window(i).capacity());
+    return least;
+  }
+
+  void read_allow_status(const toml::node& value, int& to) {
+    const auto* integer = value.as_integer();
+    if (integer == nullptr || (integer->get() != 200 && integer->get() != 204)) {
+      return wrong(line_of(value), "allow_status must be 200 or 204.");
+    }
+    to = static_cast<int>(integer->get());
+  }
+
+  void read_gate_name(const toml::node& value, std::string& to) {
+    const auto* text = value.as_string();
+    if (text != nullptr) to = text->get();
+    const bool fits =
+        !to.empty() && to.size() <= api::kMaxGateNameBytes && std::all_of(to.begin(), to.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        });
+    if (!fits) {
+      wrong(line_of(value), "name must be a string of 1 to " + std::to_string(api::kMaxGateNameBytes) +
+                                " letters, digits, \"-\" and \"_\".");
+    }
+  }
+
+  template <typename T, typename Parse>
+  void read_text(std::string_view name, const toml::node& value, T& to, const Parse& parse) {
+    const auto* text = value.as_string();
+    if (text == nullptr) {
+      return wrong(line_of(value), std::string(name) + " must be a string, not " + std::string(kind_of(value)) + ".");
+    }
+    auto parsed = parse(text->get());
+    if (!parsed.ok()) return wrong(line_of(value), parsed.status().message());
+    to = std::move(*parsed);
+  }
+
+  bool read_integer(std::string_view name, const toml::node& value, std::int64_t least, std::int64_t most,
+                    std::int64_t& to) {
+    const auto* integer = value.as_integer();
+    if (integer != nullptr && integer->get() >= least && integer->get() <= most) {
+      to = integer->get();
+      return true;
+    }
+    wrong(line_of(value), std::string(name) + " must be an integer from " + std::to_string(least) + " to " +
+                              std::to_string(most) + ".");
+    return false;
+  }
+
   /// The API's own reader decides what a limit is, so that a file takes all that a request takes.
   static Status read_fields(FileLimit& limit) {
     api::JsonDocument document;
@@ -196,6 +315,7 @@ class Reading {
   ConfigFile& file_;
   const std::string name_;
   std::map<std::string, std::size_t, std::less<>> lines_of_keys_;
+  std::map<std::string, std::size_t, std::less<>> lines_of_gates_;
 };
 
 ConfigFile parse(std::string_view text, const std::string& name, bool has_options) {

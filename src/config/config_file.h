@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/gate.h"
 #include "flint/limiter.h"
 #include "flint/status.h"
 
@@ -63,6 +64,7 @@ struct FileOption {
 
 struct ConfigFile {
   std::vector<FileLimit> limits;
+  std::vector<api::Gate> gates;
   std::vector<FileOption> options;
   /// In the order of their lines.
   std::vector<Problem> problems;
@@ -70,7 +72,7 @@ struct ConfigFile {
 
 /// A limits file has `[[limits]]` alone: every other name is a problem. `file` is its name.
 [[nodiscard]] ConfigFile parse_limits(std::string_view text, const std::string& file);
-/// Options at the top, with any name, and `[[limits]]`.
+/// Options at the top, with any name, `[[limits]]` and `[[gates]]`.
 [[nodiscard]] ConfigFile parse_config(std::string_view text, const std::string& file);
 
 /// Adds the limits of another file. A key that is there already is a problem.

@@ -145,5 +145,67 @@ TEST(TomlString, ComesBackAsItWas) {
   }
 }
 
+TEST(ConfigFile, HoldsGates) {
+  const ConfigFile file = parse_config(R"(
+sync = "batch"
+[[gates]]
+name = "site"
+key = "ip:{client}"
+limit = "10/s burst 20"
+cost = 2
+allow_status = 200
+deny_status = 403
+trusted_hops = 2
+[[gates]]
+name = "Api_2"
+key = "api:{header:X-Api-Key}"
+)",
+                                       "f");
+  ASSERT_THAT(file.problems, IsEmpty());
+  ASSERT_EQ(file.gates.size(), 2U);
+  EXPECT_EQ(file.gates[0].name, "site");
+  EXPECT_EQ(file.gates[0].key, *api::GateKey::parse("ip:{client}"));
+  EXPECT_EQ(*file.gates[0].limit, (Limit{.rate = 10, .per = 1s, .burst = 20}));
+  EXPECT_EQ(file.gates[0].cost, 2U);
+  EXPECT_EQ(file.gates[0].statuses.deny, 403);
+  EXPECT_EQ(file.gates[0].statuses.allow, 200);
+  EXPECT_EQ(file.gates[0].trusted_hops, 2U);
+  EXPECT_FALSE(file.gates[1].limit);
+  EXPECT_EQ(file.gates[1].statuses.deny, 429);
+  EXPECT_EQ(file.gates[1].trusted_hops, 1U);
+  EXPECT_EQ(file.options.size(), 1U);
+}
+
+TEST(ConfigFile, SaysEverythingThatIsWrongWithAGate) {
+  std::vector<std::string> lines;
+  const std::string text =
+      "[[gates]]\nname = \"a b\"\nkey = \"ip:{client\"\nlimit = 5\n"
+      "[[gates]]\nname = \"b\"\nkey = \"k\"\nlimit = \"often\"\ncost = 0\ndeny_status = 200\ntrusted_hops = 33\n"
+      "[[gates]]\nkeys = \"k\"\nallow_status = 201\n"
+      "[[gates]]\nname = \"c\"\nkey = \"k\"\nlimit = \"10/s burst 2, 5/m\"\ncost = 3\n"
+      "[[gates]]\nname = \"d\"\nkey = \"k\"\n"
+      "[[gates]]\nname = \"d\"\nkey = \"k\"\n"
+      "[[gates]]\nname = \"e\"\nkey = \"k\"\nlimit = \"5/m concurrency\"\n";
+  for (const Problem& problem : parse_config(text, "f").problems) lines.push_back(describe(problem));
+  EXPECT_THAT(
+      lines,
+      ElementsAre("f:2: name must be a string of 1 to 64 letters, digits, \"-\" and \"_\".",
+                  HasSubstr("f:3: key can have {client} and {header:NAME} in it"),
+                  "f:4: limit must be a string, not an integer.", HasSubstr("f:8: limit "),
+                  HasSubstr("f:9: cost must be an integer from 1 to"),
+                  "f:10: deny_status must be an integer from 400 to 599.",
+                  "f:11: trusted_hops must be an integer from 0 to 32.", "f:12: name is missing.",
+                  "f:12: key is missing.", HasSubstr("f:13: \"keys\" is not a field of a gate: it has name,"),
+                  "f:14: allow_status must be 200 or 204.", "f:19: cost is more than the limit ever lets pass: 2.",
+                  "f:24: The name \"d\" is that of the gate on line 21 already.",
+                  "f:29: limit must not be concurrency, whose slots are taken by reservations only."));
+  EXPECT_EQ(describe(parse_config("gates = 5\n", "f").problems.at(0)),
+            "f:1: gates must be tables, each under [[gates]], not an integer.");
+  EXPECT_EQ(describe(parse_config("gates = [5]\n", "f").problems.at(0)),
+            "f:1: A gate must be a table under [[gates]], not an integer.");
+  EXPECT_THAT(parse_limits("[[gates]]\nname = \"a\"\nkey = \"k\"\n", "f").problems.at(0).text,
+              HasSubstr("has no place in a limits file"));
+}
+
 }  // namespace
 }  // namespace flint::config

@@ -79,13 +79,28 @@ bool is_json(std::string_view content_type) noexcept {
 /// No path accepts these methods. `route` has the methods that the path accepts instead, if it exists.
 Refusal never_served(const api::Service::Route& route) {
   Refusal refused = refusal(405, "method_not_allowed", "The server does not accept TRACE or CONNECT.");
-  refused.response.allow = route.error.allow.empty() ? "GET, HEAD, POST, DELETE" : route.error.allow;
+  refused.response.fields = route.error.fields.empty() ? "Allow: GET, HEAD, POST, DELETE\r\n" : route.error.fields;
+  if (route.is_gate) refused.response.fields = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
   return closing(std::move(refused));
+}
+
+/// A proxy passes on what its clients send: what a gate does not need is no reason to refuse. It answers no web page,
+/// also where a token is asked for, because an image on a page must not spend quota. A body is refused at once: it may
+/// never come, and the connection is of no use until it has.
+std::optional<Refusal> refuse_at_gate(const RequestHead& head) {
+  if (head.from_other_site) {
+    return refusal(403, "origin_refused", "A gate does not answer web pages: the proxy must leave out Sec-Fetch-Site.");
+  }
+  if (head.has_body()) {
+    return refusal(413, "body_too_large", "A gate takes no body: the proxy must ask without the one of its client.");
+  }
+  return std::nullopt;
 }
 
 /// JSON is demanded by its content type, not by looking at the body: a web page can send any bytes as a plain form, but
 /// `application/json` only after a preflight, which the server refuses.
 std::optional<Refusal> refuse_body(const RequestHead& head, const api::Service::Route& route) {
+  if (route.is_gate) return refuse_at_gate(head);
   const bool takes_body = route.takes_body;
   const bool must_be_json = head.has_body() || (takes_body && head.content_type);
   if (must_be_json && !(head.content_type && is_json(*head.content_type))) {

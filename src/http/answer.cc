@@ -18,13 +18,13 @@ void append_answer(std::string& out, const api::Response& response, const Asked&
   head.status = response.status;
   head.content_length = response.body.size();
   if (response.more) head.body = in_chunks ? ResponseHead::Body::kChunked : ResponseHead::Body::kUntilClose;
-  head.content_type = response.content_type;
+  head.content_type = response.by_gate ? std::string_view() : response.content_type;
+  head.fields = response.fields;
   head.close = asked.closes;
   head.keep_alive = asked.http_1_0 && !asked.closes;
-  head.retry_after = response.status == kUnavailable;
+  head.retry_after = response.status == kUnavailable && !response.by_gate;
   head.ask_for_token = ask_for_token;
   head.keep_browsers_out = around.keep_browsers_out;
-  head.allow = response.allow;
   head.date = around.date;
   append_head(out, head);
   // The answer to a HEAD has the fields of the answer to a GET, and no body.

@@ -34,6 +34,26 @@ TEST(Answer, ToAHeadHasTheFieldsAndNoBody) {
   EXPECT_EQ(written(ok("{}"), {.is_head_method = true}) + "{}", to_get);
 }
 
+TEST(Answer, OfAGateIsAStatusAndFieldsAlone) {
+  api::Response response;
+  response.by_gate = true;
+  response.fields = "RateLimit: x\r\n";
+  for (const auto& [status, line] : {std::pair{204, "204 No Content"},
+                                     {400, "400 Bad Request"},
+                                     {429, "429 Too Many Requests"},
+                                     {450, "450 Denied"},
+                                     {503, "503 Service Unavailable"},
+                                     {599, "599 Denied"}}) {
+    response.status = status;
+    const std::string text = written(response, {});
+    EXPECT_THAT(text, ::testing::StartsWith("HTTP/1.1 " + std::string(line) + "\r\nX-Content-Type-Options:"));
+    EXPECT_THAT(text, HasSubstr("\r\nRateLimit: x\r\n"));
+    EXPECT_THAT(text, Not(HasSubstr("Retry-After"))) << "the gate says it if there is a time";
+    EXPECT_EQ(text.find("Content-Length: 0\r\n") == std::string::npos, status == 204);
+    EXPECT_THAT(text, EndsWith("\r\n\r\n"));
+  }
+}
+
 TEST(Answer, SaysWhetherTheConnectionGoesOn) {
   EXPECT_THAT(written(ok(""), {}), Not(HasSubstr("Connection:")));
   EXPECT_THAT(written(ok(""), {.closes = true}), HasSubstr("\r\nConnection: close\r\n"));

@@ -93,7 +93,7 @@ api::Service::Route Monitor::route(api::Method method) {
   route.roles = {.check = false, .metrics = true};
   if (method == api::Method::kGet) return route;
   route.error = api::error_response(405, "method_not_allowed", "This path does not accept this method.");
-  route.error.allow = "GET, HEAD";
+  route.error.fields = "Allow: GET, HEAD\r\n";
   return route;
 }
 

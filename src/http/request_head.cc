@@ -11,6 +11,8 @@ namespace {
 
 using State = HeadParser::State;
 
+constexpr std::size_t kLineEndBytes = 2;
+
 struct MethodName {
   std::string_view name;
   api::Method method;
@@ -66,7 +68,9 @@ State HeadParser::parse(std::string_view bytes) {
       }
       if (parse_request_line(line) == State::kBad) return State::kBad;
       has_request_line_ = true;
+      fields_begin_ = line_begin_;
     } else if (line.empty()) {
+      head_.fields = bytes.substr(fields_begin_, line_begin_ - fields_begin_ - kLineEndBytes);
       return finish();
     } else if (parse_field(line) == State::kBad) {
       return State::kBad;

@@ -46,6 +46,8 @@ struct RequestHead {
   bool has_content_encoding = false;
   std::string_view path;
   std::string_view query;
+  /// The lines of the fields, each with its line end.
+  std::string_view fields;
   /// A valid authority; may be absent only in HTTP/1.0.
   std::optional<std::string_view> host;
   std::optional<std::string_view> authorization;
@@ -89,6 +91,7 @@ class HeadParser {
   std::optional<BadRequest> error_;
   std::optional<std::string_view> target_authority_;
   std::size_t line_begin_ = 0;
+  std::size_t fields_begin_ = 0;
   /// There is no line feed between line_begin_ and here.
   std::size_t scanned_ = 0;
   std::size_t fields_ = 0;

@@ -128,6 +128,7 @@ void RequestReader::detach_head() {
   query_ = head_.query;
   head_.path = path_;
   head_.query = query_;
+  head_.fields = {};
   head_.host = head_.authorization = head_.content_type = std::nullopt;
   begin_ += parser_.size();
 }

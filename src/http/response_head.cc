@@ -9,10 +9,18 @@
 namespace flint::http {
 namespace {
 
+constexpr int kNoContent = 204;
+constexpr std::string_view kLineEnd = "\r\n";
+/// Behind the line of the type.
+constexpr std::string_view kAlways = "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nDate: ";
+
+/// Empty for one that only a gate answers with.
 std::string_view status_line(int status) noexcept {
   switch (status) {
     case 200:
       return "HTTP/1.1 200 OK\r\n";
+    case 204:
+      return "HTTP/1.1 204 No Content\r\n";
     case 400:
       return "HTTP/1.1 400 Bad Request\r\n";
     case 401:
@@ -39,6 +47,8 @@ std::string_view status_line(int status) noexcept {
       return "HTTP/1.1 417 Expectation Failed\r\n";
     case 421:
       return "HTTP/1.1 421 Misdirected Request\r\n";
+    case 429:
+      return "HTTP/1.1 429 Too Many Requests\r\n";
     case 431:
       return "HTTP/1.1 431 Request Header Fields Too Large\r\n";
     case 500:
@@ -52,8 +62,14 @@ std::string_view status_line(int status) noexcept {
     case 507:
       return "HTTP/1.1 507 Insufficient Storage\r\n";
     default:
-      base::assertion_failed("the status is one that the server answers with", __FILE__, __LINE__);
+      return "";
   }
+}
+
+/// The line of a status that the author of a gate has chosen.
+void append_denied_line(std::string& out, int status) {
+  FLINT_ASSERT(status >= 400 && status <= 599);
+  out += "HTTP/1.1 " + std::to_string(status) + " Denied\r\n";
 }
 
 void append_number(std::string& out, std::size_t number, int base) {
@@ -65,10 +81,19 @@ void append_number(std::string& out, std::size_t number, int base) {
 }  // namespace
 
 void append_head(std::string& out, const ResponseHead& head) {
-  out += status_line(head.status);
-  out += "Content-Type: ";
-  out += head.content_type;
-  out += "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nDate: ";
+  const std::string_view status = status_line(head.status);
+  if (status.empty()) {
+    append_denied_line(out, head.status);
+  } else {
+    out += status;
+  }
+  if (head.content_type.empty()) {
+    out += kAlways.substr(kLineEnd.size());
+  } else {
+    out += "Content-Type: ";
+    out += head.content_type;
+    out += kAlways;
+  }
   out += head.date;
   out += "\r\n";
   if (head.keep_browsers_out) {
@@ -78,12 +103,10 @@ void append_head(std::string& out, const ResponseHead& head) {
   if (head.keep_alive) out += "Connection: keep-alive\r\n";
   if (head.retry_after) out += "Retry-After: 1\r\n";
   if (head.ask_for_token) out += "WWW-Authenticate: Bearer\r\n";
-  if (!head.allow.empty()) {
-    out += "Allow: ";
-    out += head.allow;
-    out += "\r\n";
-  }
-  if (head.body == ResponseHead::Body::kLength) {
+  if (!head.fields.empty()) out += head.fields;
+  if (head.status == kNoContent) {
+    // It has no length, not even 0.
+  } else if (head.body == ResponseHead::Body::kLength) {
     out += "Content-Length: ";
     append_number(out, head.content_length, 10);
     out += "\r\n";

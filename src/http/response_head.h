@@ -12,6 +12,7 @@ struct ResponseHead {
   /// The length of the body; nothing if it comes in chunks or ends with the connection.
   enum class Body : std::uint8_t { kLength, kChunked, kUntilClose } body = Body::kLength;
   std::size_t content_length = 0;
+  /// Empty if there is no body.
   std::string_view content_type = "application/json";
   bool close = false;
   /// For HTTP/1.0 clients that asked for it.
@@ -20,8 +21,8 @@ struct ResponseHead {
   bool ask_for_token = false;
   /// No web page of another origin may load or frame the answer.
   bool keep_browsers_out = false;
-  /// For 405; otherwise empty.
-  std::string_view allow;
+  /// Further fields, each with its line end.
+  std::string_view fields;
   /// An HTTP date.
   std::string_view date;
 };

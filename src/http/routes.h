@@ -9,17 +9,20 @@
 #include "api/exchange.h"
 #include "api/service.h"
 #include "backend/backend.h"
+#include "http/gates.h"
 #include "http/monitor.h"
 
 namespace flint::http {
 
-/// Everything that the server answers: the API and the paths for monitoring systems. Used like api::Service.
+/// Everything that the server answers: the API, the paths for monitoring systems, and the gates, whose routes alone
+/// lead elsewhere (Gates::submit). Used like api::Service.
 class Routes {
  public:
   /// The references must outlive it.
   Routes(backend::Backend& backend, const Monitor& monitor) : service_(backend), monitor_(monitor) {}
 
   [[nodiscard]] api::Service::Route route(api::Method method, std::string_view path) const {
+    if (Gates::has(path)) return Gates::route();
     return Monitor::has(path) ? Monitor::route(method) : api::Service::route(method, path);
   }
 

@@ -19,6 +19,9 @@ constexpr auto kNever = net::SteadyClock::time_point::max();
 http::BadRequest no_room() {
   return {503, "unavailable", "The server cannot take more connections at the moment. Try again in a second."};
 }
+/// Whether the answer tells of a failure with this status, which a denying gate may have as well.
+bool is_failure(const api::Response& response, int status) { return response.status == status && !response.by_gate; }
+bool is_decision(const api::Response& response) { return response.status == kDone || response.by_gate; }
 http::Refusal timed_out() { return http::refusal_of({408, "request_timeout", "The request did not arrive in time."}); }
 
 }  // namespace
@@ -106,9 +109,8 @@ void Connection::give_up(std::string_view why) {
 }
 
 void Connection::answered(std::uint64_t number, backend::Answer&& answer) {
-  std::string audit;
   if (submitting_) {
-    at_once_ = api::Service::respond(*route_.operation, answer, &audit);
+    at_once_ = respond(route_.operation, statuses_, answer);
   } else {
     --asked_;
     if (number % 2 != 0) {
@@ -117,9 +119,17 @@ void Connection::answered(std::uint64_t number, backend::Answer&& answer) {
     }
     const Question* question = outbox_.find(number / 2);
     if (question == nullptr) return;
-    tell(number / 2, api::Service::respond(*question->operation, answer, &audit));
+    tell(number / 2, respond(question->operation, question->statuses, answer));
   }
+}
+
+api::Response Connection::respond(const api::OperationRow* operation, const api::GateStatuses& statuses,
+                                  const backend::Answer& answer) {
+  if (operation == nullptr) return api::gate_response(answer, statuses);
+  std::string audit;
+  api::Response response = api::Service::respond(*operation, answer, &audit);
   if (!audit.empty()) host_.audit(audit, client_name());
+  return response;
 }
 
 void Connection::tell(std::uint64_t place, const api::Response& response) {
@@ -130,8 +140,8 @@ void Connection::tell(std::uint64_t place, const api::Response& response) {
     host_.was_answered(self());
   }
   http::Asked asked = question->asked;
-  if (question->at && response.status == kDone) host_.traffic().decided(*told_at_ - *question->at);
-  if (response.status == kUnavailable) {
+  if (question->at && is_decision(response)) host_.traffic().decided(*told_at_ - *question->at);
+  if (is_failure(response, kUnavailable)) {
     // What was decided behind it may be no better off, and a client that is sent elsewhere asks for it again there.
     asked.closes = true;
     serving_ = Serving::kNothing;
@@ -226,12 +236,8 @@ void Connection::serve() {
     serving_ = Serving::kGate;
     return host_.resume_later(self());
   }
-  const http::RequestHead& head = reader_.head();
-  const std::uint64_t number = outbox_.next() * 2 + (appends ? 1 : 0);
   submitting_ = true;
-  std::optional<api::Response> response = host_.core().routes.submit(
-      route_, {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()}, host_.queue(),
-      *this, number);
+  std::optional<api::Response> response = submit(outbox_.next() * 2 + (appends ? 1 : 0));
   submitting_ = false;
   if (at_once_) {
     response.swap(at_once_);
@@ -240,16 +246,27 @@ void Connection::serve() {
   const bool decides = route_.effect == api::Effect::kDecides;
   if (response) {
     if (appends) host_.core().gate.leave(1);
-    if (decides && response->status == kDone) ++decided_;
+    if (decides && is_decision(*response)) ++decided_;
     answer(std::move(*response));
   } else {
     ++asked_;
     if (appends) ++in_gate_;
-    Question question{.asked = take_question(), .operation = route_.operation, .since = loop_.now(), .at = {}};
+    Question question{
+        .asked = take_question(), .operation = route_.operation, .statuses = statuses_, .since = loop_.now(), .at = {}};
     if (decides) question.at = read_at_;
     outbox_.reserve(question);
   }
   reader_.finish();
+}
+
+std::optional<api::Response> Connection::submit(std::uint64_t number) {
+  const http::RequestHead& head = reader_.head();
+  if (route_.is_gate) {
+    return host_.gates().submit(head, visitor_->client, host_.queue(), *this, number, statuses_);
+  }
+  return host_.core().routes.submit(
+      route_, {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()}, host_.queue(),
+      *this, number);
 }
 
 void Connection::run_on_worker() {
@@ -335,7 +352,7 @@ http::Asked Connection::take_question(bool close) {
 
 void Connection::answer(api::Response response, bool close, bool ask_for_token) {
   const bool ends_with_it = response.more && reader_.head().http_1_0;
-  const http::Asked asked = take_question(close || ends_with_it || response.status == kUnavailable);
+  const http::Asked asked = take_question(close || ends_with_it || is_failure(response, kUnavailable));
   append(outbox_.tail(), response, asked, ask_for_token);
   if (!response.more || asked.is_head_method) return;
   more_ = std::move(response.more);
@@ -351,7 +368,7 @@ void Connection::fail(const http::Refusal& refusal, bool without_body) {
 
 void Connection::append(std::string& out, const api::Response& response, const http::Asked& asked, bool ask_for_token) {
   host_.traffic().answered(response.status);
-  if (response.status == kInsufficientStorage) host_.note_full_disk();
+  if (is_failure(response, kInsufficientStorage)) host_.note_full_disk();
   http::append_answer(out, response, asked, {.date = host_.date(), .keep_browsers_out = rules_.keep_browsers_out},
                       ask_for_token);
 }

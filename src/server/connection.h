@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "api/exchange.h"
+#include "api/gate.h"
 #include "api/service.h"
 #include "backend/backend.h"
 #include "http/access.h"
@@ -66,7 +67,9 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   /// The note of an answer that comes later.
   struct Question {
     http::Asked asked;
+    /// Null if a gate was asked.
     const api::OperationRow* operation = nullptr;
+    api::GateStatuses statuses;
     /// By the loop's clock.
     net::SteadyClock::time_point since;
     /// When it was read; nothing if the duration is not measured.
@@ -86,6 +89,11 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   bool handle_next();
   void admit();
   void serve();
+  /// Asks what the request says. The response, if that is the answer already.
+  [[nodiscard]] std::optional<api::Response> submit(std::uint64_t number);
+  /// `operation` is null for the answer to a gate.
+  [[nodiscard]] api::Response respond(const api::OperationRow* operation, const api::GateStatuses& statuses,
+                                      const backend::Answer& answer);
   /// Fills `place` with its answer, which after_telling() sends.
   void tell(std::uint64_t place, const api::Response& response);
   /// Whether the oldest question has waited longer than the backend's patience.
@@ -122,6 +130,8 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   http::RequestReader reader_;
   net::Outbox<Question> outbox_;
   api::Service::Route route_;
+  /// Of the gate that the request leads to, once it was asked.
+  api::GateStatuses statuses_;
 
   Serving serving_ = Serving::kRequests;
   /// The rest of a long answer, one piece per call, and the request that it answers.

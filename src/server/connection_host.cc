@@ -27,9 +27,10 @@ std::string date_now() {
 
 }  // namespace
 
-ConnectionHost::ConnectionHost(ServerCore& core, api::Tokens tokens, net::EventLog& log)
+ConnectionHost::ConnectionHost(ServerCore& core, api::Tokens tokens, http::Gates gates, net::EventLog& log)
     : core_(core),
       tokens_(std::move(tokens)),
+      gates_(std::move(gates)),
       traffic_(core.monitor.add_loop()),
       log_(log),
       disk_full_(log, "disk_full", "Requests were answered with 507 and had no effect: the disk is full"),
@@ -46,6 +47,10 @@ void ConnectionHost::set_tokens(api::Tokens tokens, std::function<void()> done) 
     for (const std::shared_ptr<net::Stream>& stream : loop_.streams()) stream->doubt();
     done();
   });
+}
+
+void ConnectionHost::set_gates(http::Gates gates) {
+  net::asio::post(loop_.context(), [this, gates = std::move(gates)]() mutable { gates_ = std::move(gates); });
 }
 
 void ConnectionHost::audit(std::string_view what, std::string_view client) {

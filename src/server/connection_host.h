@@ -10,6 +10,7 @@
 
 #include "api/tokens.h"
 #include "backend/backend.h"
+#include "http/gates.h"
 #include "http/traffic.h"
 #include "net/event_log.h"
 #include "net/loop.h"
@@ -30,15 +31,15 @@ class Hosted {
   ~Hosted() = default;
 };
 
-/// What the connections of one loop share: the loop, the tokens, the date, the counters, the loop's queue to the
-/// backend, and the connections that wait for the queue or for the storage gate. It never waits for storage. Answers
-/// that must not leave before the log is durable stay with their connections until the backend wakes the loop, once for
-/// all of them: so every request that comes during one group commit shares the next. Threads: the loop's, unless a
-/// comment says otherwise.
+/// What the connections of one loop share: the loop, the tokens, the gates, the date, the counters, the loop's queue to
+/// the backend, and the connections that wait for the queue or for the storage gate. It never waits for storage.
+/// Answers that must not leave before the log is durable stay with their connections until the backend wakes the loop,
+/// once for all of them: so every request that comes during one group commit shares the next. Threads: the loop's,
+/// unless a comment says otherwise.
 class ConnectionHost {
  public:
   /// The references outlive it.
-  ConnectionHost(ServerCore& core, api::Tokens tokens, net::EventLog& log);
+  ConnectionHost(ServerCore& core, api::Tokens tokens, http::Gates gates, net::EventLog& log);
   ~ConnectionHost() { loop_.join(); }
   ConnectionHost(const ConnectionHost&) = delete;
   ConnectionHost& operator=(const ConnectionHost&) = delete;
@@ -49,11 +50,16 @@ class ConnectionHost {
   /// ones, not even on connections that are open. Threads: any.
   void set_tokens(api::Tokens tokens, std::function<void()> done);
 
+  /// Replaces the gates of a loop that was started, soon. Threads: any.
+  void set_gates(http::Gates gates);
+
   [[nodiscard]] ServerCore& core() { return core_; }
   [[nodiscard]] const std::string& date() const { return date_; }
   /// Of which requests need one where the rules ask for it. Each host has its own copy, so that reading it needs no
   /// lock.
   [[nodiscard]] const api::Tokens& tokens() const { return tokens_; }
+  /// Each host has its own copy of these, too.
+  [[nodiscard]] const http::Gates& gates() const { return gates_; }
   [[nodiscard]] http::Traffic& traffic() { return traffic_; }
   [[nodiscard]] backend::Queue& queue() { return *queue_; }
   void note_full_disk() { disk_full_.happened(); }
@@ -73,6 +79,7 @@ class ConnectionHost {
 
   ServerCore& core_;
   api::Tokens tokens_;
+  http::Gates gates_;
   http::Traffic& traffic_;
   net::EventLog& log_;
   net::RepeatedWarning disk_full_;

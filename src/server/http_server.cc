@@ -15,7 +15,7 @@ HttpServer::HttpServer(backend::Backend& backend, const HttpSettings& settings, 
       dropped_(log, "connections_dropped",
                "Connections without an accepted request were closed to make room for others") {
   for (unsigned i = 0; i < settings.threads; ++i)
-    hosts_.push_back(std::make_unique<ConnectionHost>(core_, settings.tokens, log));
+    hosts_.push_back(std::make_unique<ConnectionHost>(core_, settings.tokens, settings.gates, log));
 }
 
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
@@ -42,6 +42,10 @@ void HttpServer::set_tokens(const api::Tokens& tokens) {
   const auto taken = std::make_shared<std::latch>(static_cast<std::ptrdiff_t>(hosts_.size()));
   for (const std::unique_ptr<ConnectionHost>& host : hosts_) host->set_tokens(tokens, [taken] { taken->count_down(); });
   taken->wait();
+}
+
+void HttpServer::set_gates(const http::Gates& gates) {
+  for (const std::unique_ptr<ConnectionHost>& host : hosts_) host->set_gates(gates);
 }
 
 void HttpServer::take(base::UniqueFd socket, const http::AccessRules& rules, std::optional<base::IpAddress> client) {

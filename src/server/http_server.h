@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "http/access.h"
+#include "http/gates.h"
 #include "net/listener.h"
 #include "server/connection_host.h"
 #include "server/options.h"
@@ -21,6 +22,7 @@ struct HttpSettings {
   net::ConnectionPlaces places{.places = kMaxConnections, .spare = net::ConnectionTable::kSpare};
   /// Of which requests need one on sockets that ask for it.
   api::Tokens tokens;
+  http::Gates gates;
   Deadlines deadlines;
 };
 
@@ -40,6 +42,8 @@ class HttpServer {
 
   /// Between start() and stop(). When it returns, only these tokens are valid, even on open connections.
   void set_tokens(const api::Tokens& tokens);
+  /// Between start() and stop(). Requests that come later are judged by these.
+  void set_gates(const http::Gates& gates);
 
   /// Stops accepting, removes the sockets' names, finishes the requests in progress, and closes the connections that
   /// are not done within `drain`. Returns when all threads have ended, and whether all requests were finished in time.

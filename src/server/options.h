@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "api/gate.h"
 #include "api/tokens.h"
 #include "config/config_file.h"
 #include "flint/options.h"
@@ -44,6 +45,8 @@ struct ReadAgain {
   /// Options that are other ones than at the start, which only a restart changes.
   std::vector<std::string> need_restart;
   std::optional<std::vector<config::FileLimit>> limits;
+  /// Used with the limits.
+  std::vector<api::Gate> gates;
   /// Nothing if it comes from where it cannot be read again.
   std::optional<Result<api::Tokens>> tokens;
   /// What an operator should know of the tokens' place.
@@ -57,6 +60,8 @@ struct ServerOptions {
   api::Tokens tokens;
   /// The limits of the operator's files; nothing where there are no such files.
   std::optional<std::vector<config::FileLimit>> limits;
+  /// Those of the configuration file.
+  std::vector<api::Gate> gates;
   /// Called at SIGHUP, on the main thread. Empty: there is nothing to read again.
   std::function<ReadAgain()> read_again;
   std::string data_dir = ".flint";

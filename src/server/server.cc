@@ -90,6 +90,7 @@ class Run {
         notifier_(notifier),
         log_(log),
         tokens_(options.tokens),
+        gates_(options.gates),
         signals_(context_, signals),
         health_timer_(context_),
         public_socket_(std::move(passed)) {}
@@ -106,6 +107,7 @@ class Run {
   void await_signals();
   void take_signals();
   void read_again();
+  void use_gates(const std::vector<api::Gate>& gates);
   void use_tokens(const Result<api::Tokens>& tokens, std::vector<Finding> findings);
   /// Makes the limits of the files those of the limiter that come from files.
   Status apply_limits(const std::vector<config::FileLimit>& limits);
@@ -119,6 +121,7 @@ class Run {
   const ServiceNotifier& notifier_;
   net::EventLog& log_;
   api::Tokens tokens_;
+  std::vector<api::Gate> gates_;
   net::ConnectionPlaces places_;
   net::IoContext context_{1};
   /// Readable when a signal has come.
@@ -204,6 +207,7 @@ Status Run::listen() {
                                                     .threads = thread_count(options_.threads),
                                                     .places = places_,
                                                     .tokens = tokens_,
+                                                    .gates = http::Gates(gates_),
                                                     .deadlines = options_.deadlines},
                                        log_);
   std::vector<std::string> listening;
@@ -284,8 +288,10 @@ void Run::read_again() {
       log_.warning("needs_restart",
                    fmt::format("SIGHUP: {} has changed, which takes a restart to have effect", option));
     }
-    if (Status applied = apply_limits(*again.limits); !applied.ok()) {
-      log_.error("configuration_kept", fmt::format("SIGHUP: the limits are unchanged. {}", applied.message()));
+    if (Status applied = apply_limits(*again.limits); applied.ok()) {
+      use_gates(again.gates);
+    } else {
+      log_.error("configuration_kept", fmt::format("SIGHUP: limits and gates are unchanged. {}", applied.message()));
     }
   }
   if (again.tokens) use_tokens(*again.tokens, again.findings);
@@ -304,6 +310,13 @@ Status Run::apply_limits(const std::vector<config::FileLimit>& limits) {
   log_.info("limits_read", fmt::format("the files give {} {}{}", limits.size(), limits.size() == 1 ? "limit" : "limits",
                                        told.empty() ? ", all as they were" : ": " + told));
   return {};
+}
+
+void Run::use_gates(const std::vector<api::Gate>& gates) {
+  if (gates == gates_) return;
+  gates_ = gates;
+  http_->set_gates(http::Gates(gates_));
+  log_.info("gates_read", fmt::format("SIGHUP: the configuration file has other gates: {} now", gates_.size()));
 }
 
 void Run::use_tokens(const Result<api::Tokens>& tokens, std::vector<Finding> findings) {

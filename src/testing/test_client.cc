@@ -123,7 +123,7 @@ std::optional<RawResponse> TestClient::receive(bool head_only) {
     for (char& c : name) c = http::to_lower(c);
     if (!response.fields.emplace(name, line->substr(colon + 2)).second) return std::nullopt;
   }
-  if (head_only || response.status == 100) return response;
+  if (head_only || response.status == 100 || response.status == 204) return response;
   if (response.field("transfer-encoding") == "chunked") {
     return take_chunks(response.body) ? std::optional(response) : std::nullopt;
   }

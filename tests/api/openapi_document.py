@@ -56,6 +56,7 @@ class Operation:
         self.path = path
         self.method = method.upper()
         self.id = description["operationId"]
+        self.takes_any_method = description.get("x-any-method", False)
         self.parameters = shared_parameters + description.get("parameters", [])
         self.responses = {int(status): response for status, response in description["responses"].items()}
         self.body = description.get("requestBody")
@@ -80,6 +81,8 @@ class Document:
     def methods_of(self, path):
         """HEAD is answered wherever GET is, and so is not described again."""
         described = {method.upper() for method in METHODS if method in self.paths[path]}
+        if self.paths[path].get("get", {}).get("x-any-method"):
+            described.update(method.upper() for method in METHODS)
         return sorted(described | ({"HEAD"} if "GET" in described else set()))
 
 
@@ -93,6 +96,9 @@ def faults(response, answer):
             continue
         typed = int(value) if header["schema"].get("type") == "integer" else value
         found += problems(header["schema"], typed)
+    if "content" not in response:
+        empty = answer.body == b"" and "content-type" not in answer.fields
+        return found if empty else [*found, "there is a body, or the type of one"]
     media = answer.fields.get("content-type", "")
     if media not in response["content"]:
         return [*found, f"the Content-Type is {media!r}"]

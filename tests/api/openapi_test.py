@@ -21,7 +21,22 @@ MANY = [f"k{number}" for number in range(127)] + ["k0-old"]
 MOST_CONNECTIONS = 1024
 MOST_BODY = {"/v1/apply": 2 * 1024 * 1024, "/v1/check-batch": 1024 * 1024}
 
-# A request that each operation answers with 200. ReservingClient puts real ids in the place of these.
+GATES = """
+[[gates]]
+name = "site"
+key = "k0"
+[[gates]]
+name = "spent"
+key = "spent"
+limit = "1/d"
+[[gates]]
+name = "bare"
+key = "nobody"
+"""
+
+SPENT = ("/v1/gate?key=spent&limit=1/d", "/v1/gate/spent")
+
+# A request that each operation answers with 200, a gate with 204. ReservingClient puts real ids in the place of these.
 GOOD = {
     "check": ("POST", "/v1/check", {"key": "k0"}),
     "checkAll": ("POST", "/v1/check-all", {"items": ["k0", ["k1", 2], {"key": "k2", "cost": 3}]}),
@@ -32,6 +47,8 @@ GOOD = {
     "cancel": ("POST", "/v1/cancel", {"reservation": "0" * 31 + "2"}),
     "renew": ("POST", "/v1/renew", {"reservation": "0" * 31 + "3", "ttl": 3600}),
     "getReservation": ("GET", f"/v1/reservations/{'0' * 31}3", None),
+    "gate": ("GET", "/v1/gate?key=k0&key=k1&limit=5/s", None),
+    "namedGate": ("GET", "/v1/gate/site/any?thing", None),
     "setLimit": ("POST", "/v1/limits", {"key": "k3", "limit": "9/s burst 12"}),
     "applyLimits": ("POST", "/v1/apply", {"limits": [{"key": "k3", "limit": "8/m"}, {"key": "k5", "limit": "5/s"}]}),
     "listLimits": ("GET", "/v1/limits?prefix=k&limit=300&after=k100", None),
@@ -123,6 +140,21 @@ class ReservingClient(Client):
         return super().send(request, method)
 
 
+# Gates take no body and, if they are named, no arguments.
+PROVOKED_OF_GATES = {
+    **{status: PROVOKED[status] for status in (403, 414, 421, 431, 501, 505)},
+    204: PROVOKED[200],
+    400: [lambda good: changed(good, "Host: localhost", body=None)],
+    404: [lambda good: request_bytes("GET", "/v1/gate?key=nobody" if "?key" in good[1] else "/v1/gate/bare")],
+    413: [changed, lambda good: changed(good, "Transfer-Encoding: chunked", body=None)],
+    429: [lambda good: request_bytes("PUT", SPENT[0] if "?key" in good[1] else SPENT[1])],
+}
+
+
+def provoked(operation):
+    return PROVOKED_OF_GATES if operation.takes_any_method else PROVOKED
+
+
 class DocumentTest(unittest.TestCase):
     def test_what_the_server_answers_with_is_made_from_it(self):
         self.assertEqual(RESULT.read_text(encoding="utf-8"), converted(), "run src/api/openapi_json.py")
@@ -172,7 +204,7 @@ class DocumentTest(unittest.TestCase):
         monitor = (ROOT / "src/http/monitor.cc").read_text()
         words = re.findall(r'constexpr std::string_view k\w+Path = "([^"]+)"', monitor)
         self.assertEqual({(operation.method, operation.path) for operation in DOCUMENT.operations},
-                         routed | {("GET", path) for path in words})
+                         routed | {("GET", path) for path in [*words, "/v1/gate", "/v1/gate/{name}"]})
 
     def test_its_codes_are_those_of_the_sources(self):
         sources = [path for layer in ("api", "http", "server") for path in (ROOT / "src" / layer).glob("*.cc")
@@ -250,7 +282,9 @@ class DocumentTest(unittest.TestCase):
 class LiveTest(FlintTest):
     def server(self, name, *arguments, token=None):
         env = {"FLINT_SERVER_TOKEN": token} if token else None
-        server = Server(self.folder / name, *arguments, env=env)
+        gates = self.folder / "gates.toml"
+        gates.write_text(GATES)
+        server = Server(self.folder / name, "--config", str(gates), *arguments, env=env)
         self.enterContext(server)
         return server
 
@@ -289,10 +323,11 @@ class AnswersTest(LiveTest):
         server = self.server("open", "--sync", "batch", "--limits", str(limits))
         client = self.filled(server)
         self.assertEqual(client.call("POST", "/v1/check", {"key": "k5", "request_id": "used"}).status, 200)
+        self.assertEqual(client.call("GET", SPENT[0]).status, 204)
         late = self.begin_late_requests(server)
         for operation in DOCUMENT.operations:
-            for status in operation.statuses & PROVOKED.keys():
-                for provoke in PROVOKED[status]:
+            for status in operation.statuses & provoked(operation).keys():
+                for provoke in provoked(operation)[status]:
                     with self.subTest(operation=operation.id, status=status):
                         self.described(operation, client.send(provoke(GOOD[operation.id])), status)
         self.full_disk_and_no_descriptors()
@@ -309,7 +344,8 @@ class AnswersTest(LiveTest):
         late = []
         for operation in DOCUMENT.operations:
             connection = self.enterContext(Connection(server.bind))
-            connection.send(changed(GOOD[operation.id], body=b"", length=2))
+            late_body = changed(GOOD[operation.id], body=b"", length=2)
+            connection.send(request_bytes("GET", "/v1/gate")[:-2] if operation.takes_any_method else late_body)
             late.append((operation, connection))
         return late
 
@@ -407,7 +443,8 @@ class RouterTest(LiveTest):
             takes = DOCUMENT.methods_of(path)
             for method in ("GET", "POST", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT", "DELETE"):
                 with self.subTest(path=path, method=method):
-                    answer = client.call(method, re.sub(r"{\w+}", f"k{number}", path))
+                    target = path.replace("{name}", "site")
+                    answer = client.call(method, re.sub(r"{\w+}", f"k{number}", target))
                     if method in takes:
                         self.assertNotIn(answer.status, (404, 405))
                         continue

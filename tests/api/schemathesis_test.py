@@ -90,13 +90,23 @@ def refused_with_a_reason(_context, response, case):
 
 CHECKS = schemathesis.checks.CHECKS
 EXCLUDED = [CHECKS.get_one("positive_data_acceptance")]
+GATES = ["/v1/gate", "/v1/gate/{name}"]
+# They take any method, and a key that is none is a denial.
+EXCLUDED_AT_GATES = [*EXCLUDED, CHECKS.get_one("unsupported_method"), CHECKS.get_one("negative_data_rejection")]
 
 
-@schema.parametrize()
+@schema.exclude(path=GATES).parametrize()
 @generated
 def test_answers_are_as_described(case, server):
     url, fields = server
     case.call_and_validate(base_url=url, headers=fields, excluded_checks=EXCLUDED)
+
+
+@schema.include(path=GATES).parametrize()
+@generated
+def test_answers_of_gates_are_as_described(case, server):
+    url, fields = server
+    case.call_and_validate(base_url=url, headers=fields, excluded_checks=EXCLUDED_AT_GATES)
 
 
 @schema.exclude(path=["/livez", "/readyz"]).parametrize()

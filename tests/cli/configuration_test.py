@@ -1,5 +1,6 @@
 """`flint server start --config --limits`, SIGHUP and `flint config check`."""
 
+import http.client
 import json
 import signal
 import subprocess
@@ -130,7 +131,15 @@ class OptionsTest(ConfigurationTest):
         self.assertEqual(self.ok(flint("config", "check", self.config)).out,
                          f"{self.config} is sound: 3 options, 2 limits.\n")
         self.assertEqual(self.ok(flint("config", "check", self.limits_file, "--json")).json(),
-                         {"ok": True, "options": 0, "limits": 2})
+                         {"ok": True, "options": 0, "limits": 2, "gates": 0})
+        self.config.write_text('[[gates]]\nname = "a"\nkey = "ip:{client}"\n')
+        self.assertEqual(self.ok(flint("config", "check", self.config)).out,
+                         f"{self.config} is sound: 0 options, 0 limits, 1 gate.\n")
+        self.config.write_text('[[gates]]\nname = "a"\nkey = "ip:{ip}"\ndeny_status = 200\n')
+        outcome = flint("config", "check", self.config)
+        self.assertEqual(outcome.code, USAGE)
+        self.assertIn(f"{self.config}:3: key can have {{client}} and {{header:NAME}} in it", outcome.err)
+        self.assertIn(f"{self.config}:4: deny_status must be an integer from 400 to 599.\n", outcome.err)
         self.assertEqual(flint("config", "check").code, USAGE)
 
 
@@ -197,6 +206,33 @@ class LimitsTest(ConfigurationTest):
         self.reload(server, "limits_read")
         self.assertEqual(self.limits(), {"mine": (7, "set")})
         self.assertEqual(server.stop(), DONE)
+
+    def test_sighup_reads_the_gates_again(self):
+        def gate(name, limit):
+            return f'[[gates]]\nname = "{name}"\nkey = "{name}"\nlimit = "{limit}"\n'
+
+        def status(name):
+            client = http.client.HTTPConnection(server.bind, timeout=60)
+            client.request("POST", f"/v1/gate/{name}")
+            answer = client.getresponse()
+            client.close()
+            return answer.status, answer.getheader("RateLimit-Policy")
+
+        self.config.write_text(gate("a", "5/h"))
+        server = self.server("--config", self.config)
+        self.assertEqual(status("a"), (204, '"default";q=5'))
+        self.assertEqual(status("b")[0], 404)
+        self.config.write_text(gate("a", "7/h") + gate("b", "1/h"))
+        self.reload(server, "gates_read")
+        wait_until(lambda: status("a") == (204, '"default";q=7'), "the new gates")
+        wait_until(lambda: status("b") == (429, '"default";q=1'), "the last unit of the new gate")
+        for text in (gate("a", "often"), gate("a", "9/h") + '[[limits]]\nkey = "b*c"\nlimit = "1/s"\n'):
+            self.config.write_text(text)
+            self.reload(server, "configuration_kept")
+            self.assertEqual(status("a"), (204, '"default";q=7'))
+        self.config.write_text("")
+        self.reload(server, "gates_read")
+        wait_until(lambda: status("a")[0] == 404, "the gates to go")
 
     def test_sighup_reads_the_configuration_again(self):
         self.config.write_text('threads = 1\ntoken = "a-token-that-is-long-enough"\n' + LIMITS)
