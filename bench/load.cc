@@ -1,6 +1,6 @@
 // Loads one server with checks, and prints one line of JSON that says what came back.
 //
-//   load --protocol flint|redis --port PORT [--seconds S] [--warmup S] [--connections N] [--pipeline N]
+//   load --protocol flint|flint-gate|redis --port PORT [--seconds S] [--warmup S] [--connections N] [--pipeline N]
 //        [--batch N] [--keys N] [--rate N] [--per-ms N] [--script FILE]
 //
 // What it does, the same for both servers:
@@ -140,8 +140,9 @@ class Connection {
 
 std::unique_ptr<Protocol> protocol_of(const Settings& settings) {
   if (settings.protocol == "flint") return flint_http(fmt::format("127.0.0.1:{}", settings.port), settings.batch);
+  if (settings.protocol == "flint-gate") return flint_gate(fmt::format("127.0.0.1:{}", settings.port));
   if (settings.protocol == "redis") return redis_resp(settings.script);
-  fail("--protocol is flint or redis.");
+  fail("--protocol is flint, flint-gate or redis.");
 }
 
 std::string exchange(Connection& connection, const Protocol& protocol, const std::string& request) {

@@ -23,7 +23,7 @@ Integer leading_number(std::string_view text) {
   return value;
 }
 
-class FlintHttp final : public Protocol {
+class FlintHttp : public Protocol {
  public:
   FlintHttp(std::string host, std::size_t batch) : host_(std::move(host)), batch_(batch) {}
 
@@ -57,6 +57,9 @@ class FlintHttp final : public Protocol {
     return {begin + length, outcome_of(received, body), body};
   }
 
+ protected:
+  [[nodiscard]] const std::string& host() const { return host_; }
+
  private:
   static constexpr std::string_view kOk = "HTTP/1.1 200";
   static constexpr std::string_view kLength = "\r\nContent-Length: ";
@@ -75,6 +78,26 @@ class FlintHttp final : public Protocol {
   std::string host_;
   std::size_t batch_;
   std::size_t keys_ = 0;
+};
+
+/// The same keys, asked as a reverse proxy does: the status alone says what was decided.
+class FlintGate final : public FlintHttp {
+ public:
+  explicit FlintGate(std::string host) : FlintHttp(std::move(host), 1) {}
+
+  std::string check_request(std::size_t key) const override {
+    return fmt::format("GET /v1/gate?key={} HTTP/1.1\r\nHost: {}\r\n\r\n", key_name(key), host());
+  }
+
+  Answer parse(std::string_view received) const override {
+    // While the limits are set, the answers are JSON.
+    if (received.starts_with("HTTP/1.1 200")) return FlintHttp::parse(received);
+    const std::size_t head = received.find("\r\n\r\n");
+    if (head == std::string_view::npos) return {};
+    const bool allowed = received.starts_with("HTTP/1.1 204");
+    if (!allowed && !received.starts_with("HTTP/1.1 429")) return FlintHttp::parse(received);
+    return {head + 4, allowed ? Outcome::kAllowed : Outcome::kDenied, {}};
+  }
 };
 
 class RedisResp final : public Protocol {
@@ -142,6 +165,8 @@ class RedisResp final : public Protocol {
 std::unique_ptr<Protocol> flint_http(std::string host, std::size_t batch) {
   return std::make_unique<FlintHttp>(std::move(host), batch);
 }
+std::unique_ptr<Protocol> flint_gate(std::string host) { return std::make_unique<FlintGate>(std::move(host)); }
+
 std::unique_ptr<Protocol> redis_resp(std::string script_path) {
   return std::make_unique<RedisResp>(std::move(script_path));
 }

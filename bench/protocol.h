@@ -42,6 +42,8 @@ class Protocol {
 
 /// POST /v1/check; or, for `batch` above 1, /v1/check-batch with so many keys, from the one of the request on.
 [[nodiscard]] std::unique_ptr<Protocol> flint_http(std::string host, std::size_t batch);
+/// GET /v1/gate.
+[[nodiscard]] std::unique_ptr<Protocol> flint_gate(std::string host);
 /// EVALSHA of the script in `script_path`.
 [[nodiscard]] std::unique_ptr<Protocol> redis_resp(std::string script_path);
 

@@ -24,9 +24,11 @@ from pathlib import Path
 FEW = 200
 # Operations beyond FEW.
 MANY = {"check_batch": 10_000, "check_always": 2_000, "check_always_decide": 10_000, "check_denied": 10_000,
-        "check_all_of_four": 2_500, "replay": 10_000, "http_check": 2_000, "http_denied": 2_000, "http_always": 2_000}
-# Those of a server: its sync mode, and whether the checks are allowed.
-SERVED = {"http_check": ("batch", True), "http_denied": ("batch", False), "http_always": ("always", True)}
+        "check_all_of_four": 2_500, "replay": 10_000, "http_check": 2_000, "http_denied": 2_000, "http_always": 2_000,
+        "http_gate": 2_000}
+# Those of a server: its sync mode, whether the checks are allowed, and whether a gate is asked.
+SERVED = {"http_check": ("batch", True, False), "http_denied": ("batch", False, False),
+          "http_always": ("always", True, False), "http_gate": ("batch", True, True)}
 DEADLINE = 120
 # epoll_wait and epoll_pwait, as /proc shows them; and the threads of the server that wait in them when nothing is to be
 # done: the main thread, the acceptor and one I/O thread.
@@ -94,20 +96,30 @@ class Client:
 
     def post(self, path, body):
         payload = json.dumps(body).encode()
-        give_up_at = time.monotonic() + DEADLINE
-        while not self.waits():
-            if time.monotonic() > give_up_at:
-                raise RuntimeError("the server does not wait for requests")
-        self.socket.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                            f"Content-Length: {len(payload)}\r\n\r\n".encode() + payload)
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += self.receive()
-        head, _, rest = answer.partition(b"\r\n\r\n")
+        head, rest = self.ask(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                              f"Content-Length: {len(payload)}\r\n\r\n".encode() + payload)
         length = int(re.search(rb"(?i)content-length: (\d+)", head).group(1))
         while len(rest) < length:
             rest += self.receive()
         return json.loads(rest)
+
+    def passes(self, key):
+        """Asks a gate."""
+        head, _ = self.ask(f"GET /v1/gate?key={key} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return head.startswith(b"HTTP/1.1 204 ")
+
+    def ask(self, request):
+        """The head of the answer, and what has come behind it."""
+        give_up_at = time.monotonic() + DEADLINE
+        while not self.waits():
+            if time.monotonic() > give_up_at:
+                raise RuntimeError("the server does not wait for requests")
+        self.socket.sendall(request)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += self.receive()
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        return head, rest
 
     def receive(self):
         received = self.socket.recv(65536)
@@ -116,7 +128,7 @@ class Client:
         return received
 
 
-def served(flint, sync, allowed, operations, folder):
+def served(flint, sync, allowed, by_gate, operations, folder):
     """`operations` checks, one after the other, over one connection to a server of one thread."""
     data = folder / "data"
     server = subprocess.Popen(
@@ -130,7 +142,8 @@ def served(flint, sync, allowed, operations, folder):
             raise RuntimeError("the limit was not taken")
         client.post("/v1/check", {"key": "user:1"})
         for _ in range(operations):
-            if client.post("/v1/check", {"key": "user:1"})["allowed"] != allowed:
+            passed = client.passes("user:1") if by_gate else client.post("/v1/check", {"key": "user:1"})["allowed"]
+            if passed != allowed:
                 raise RuntimeError("a check was decided otherwise than meant")
         server.terminate()
         if server.wait(DEADLINE) != 0:
