@@ -26,6 +26,7 @@ from flint_limiter._errors import (
 )
 from flint_limiter._header_fields import headers
 from flint_limiter._keys import valid_key
+from flint_limiter._reservation import Reservation
 from flint_limiter._result import CheckResult, FailedCheck
 from flint_limiter._shared import SharedLimiter
 from flint_limiter._types import (
@@ -42,6 +43,7 @@ from flint_limiter._types import (
     LimitStatus,
     Mode,
     Period,
+    ReservationStatus,
     WindowStatus,
 )
 
@@ -76,7 +78,9 @@ __all__ = [
     "Mode",
     "Period",
     "RateLimitExceeded",
+    "Reservation",
     "ReservationNotFound",
+    "ReservationStatus",
     "SharedLimiter",
     "StorageError",
     "WindowStatus",

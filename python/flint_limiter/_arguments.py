@@ -27,8 +27,10 @@ MAX_LISTED = 1_000_000_000
 MAX_MAX_KEYS = 100_000_000
 #: Of history() and top(), whose answers a server makes in memory.
 MAX_ROWS = 10_000
+#: The name of a reservation.
+RESERVATION = re.compile("[0-9a-f]{32}")
 
-ALGORITHMS = ("token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter")
+ALGORITHMS = ("token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter", "concurrency")
 MODES = ("enforce", "shadow", "block")
 
 _MAX_SECONDS = 86_400
@@ -203,6 +205,29 @@ def request_id(value: object, dry_run: bool, name: str = "request_id") -> str | 
         raise ValueError(f"{name} must be 1 to {MAX_REQUEST_ID_BYTES} visible ASCII characters without spaces.")
     if dry_run:
         raise ValueError(f"{name} cannot come with dry_run: a dry run has no effect that a repeat could double.")
+    return checked
+
+
+def reservation(value: object) -> str:
+    """An id that names none is one of a reservation that is not known."""
+    checked = text(value, "reservation")
+    if not RESERVATION.fullmatch(checked):
+        raise ValueError("reservation must be the id of one: 32 hexadecimal digits.")
+    return checked
+
+
+def costs(value: object) -> dict[str, int]:
+    """Of commit(): what was not given cost what was reserved."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"costs must be a dict of keys and costs, not {type_name(value)}.")
+    given = dict(islice(value.items(), MAX_ITEMS + 1))
+    if len(given) > MAX_ITEMS:
+        raise ValueError(f"costs must have at most {MAX_ITEMS} keys, not more.")
+    checked = {}
+    for name, cost in given.items():
+        checked[key(name, "a key of costs")] = integer(cost, f"costs[{name!r}]", MAX_UNITS, 0)
     return checked
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
@@ -34,12 +34,13 @@ from flint_limiter._types import (
     Statuses,
     Windows,
 )
+from flint_limiter._waiting import WaitingLimiter
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Self = TypeVar("Self", bound="AbstractLimiter")
 
 
-class AbstractLimiter(ABC):
+class AbstractLimiter(WaitingLimiter):
     """A rate limiter that remembers: the common interface of `Limiter` and `SharedLimiter`.
 
     Keys are 1 to 512 bytes of UTF-8 without control characters; rates, bursts and costs are ints from 1 to 2**40. An
@@ -76,7 +77,8 @@ class AbstractLimiter(ABC):
         `windows`, a list of 1 to 8 dicts with these names. A check passes if every window allows it, and then all of
         them count it. `align` in place of `per` makes the window a `"day"`, `"week"` (from Monday on), `"month"` or
         `"year"` of the calendar, in UTC or in the `timezone` with an IANA name; the algorithm is then
-        `"fixed_window_counter"`.
+        `"fixed_window_counter"`. With the algorithm `"concurrency"`, at most `rate` slots are held at any time, each at
+        most `per`: see `reserve()`.
 
         A name that ends in `*` is a pattern's: every key that begins with what is before the `*` has a usage of its
         own, from its first allowed check on, unless a limit was set for exactly this key. With `override` it holds also

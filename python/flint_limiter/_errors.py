@@ -7,8 +7,12 @@ effect. A denial is not an exception, except for functions that `rate_limit` wra
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from flint_limiter._printable import printable
+
+if TYPE_CHECKING:
+    from flint_limiter._result import CheckResult
 
 
 class FlintError(RuntimeError):
@@ -59,7 +63,7 @@ class FlintConnectionError(FlintError):
 
 
 class RateLimitExceeded(FlintError):
-    """The limit denied a call of a function that `rate_limit` wraps."""
+    """The limit denied a call of a function that `rate_limit` wraps, or a block of a reservation."""
 
     def __init__(
         self, key: str, cost: int, remaining: int, reset_at: datetime, retry_after: float | None, algorithm: str
@@ -75,6 +79,19 @@ class RateLimitExceeded(FlintError):
         #: limit is in mode "block".
         self.retry_after = retry_after
         self.algorithm = algorithm
+
+    @classmethod
+    def by(cls, result: CheckResult) -> RateLimitExceeded:
+        """That `result` denied."""
+        after_ms = result.retry_after_ms
+        return cls(
+            result.key,
+            result.cost,
+            result.remaining,
+            result.reset_at,
+            None if after_ms is None else after_ms / 1000,
+            result.algorithm,
+        )
 
     def __reduce__(self) -> tuple[type[RateLimitExceeded], tuple[str, int, int, datetime, float | None, str]]:
         return type(self), (self.key, self.cost, self.remaining, self.reset_at, self.retry_after, self.algorithm)

@@ -14,6 +14,7 @@ from flint_limiter._errors import StorageError
 from flint_limiter._locked import wait_for_directory
 from flint_limiter._native import LimiterHandle
 from flint_limiter._native import backup as _back_up
+from flint_limiter._reservation import Reservation
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
@@ -23,6 +24,7 @@ from flint_limiter._types import (
     CarriedLimit,
     CheckAllResult,
     Checks,
+    Costs,
     Decisions,
     DoctorReport,
     Events,
@@ -30,11 +32,16 @@ from flint_limiter._types import (
     LimitChanges,
     LimitStatus,
     Mode,
+    OnExpiry,
     Period,
+    ReservationStatus,
+    ReservedItems,
     Settings,
+    Settled,
     Statuses,
     Windows,
 )
+from flint_limiter._waiting import Queues
 
 Answer = TypeVar("Answer")
 
@@ -75,7 +82,7 @@ class Limiter(AbstractLimiter):
     A child of fork() cannot use the limiter: its calls raise StorageError, and the parent keeps the directory.
     """
 
-    __slots__ = ("__weakref__", "_commits", "_data_dir", "_handle", "_pid")
+    __slots__ = ("__weakref__", "_commits", "_data_dir", "_handle", "_pid", "_queues")
 
     def __init__(
         self,
@@ -117,6 +124,7 @@ class Limiter(AbstractLimiter):
         self._handle = handle
         self._data_dir = data_dir
         self._commits = Commits()
+        self._queues = Queues()
         self._pid = os.getpid()
 
     def limit(
@@ -178,6 +186,34 @@ class Limiter(AbstractLimiter):
         asked = _settings.given(limits)
         return self._handle.apply(asked, _arguments.flag(prune, "prune"), _arguments.flag(dry_run, "dry_run"))
 
+    def charge(
+        self, key: str, cost: int, *, limit: CarriedLimit | None = None, request_id: str | None = None
+    ) -> CheckResult:
+        name, units = _arguments.check(key, cost)
+        return self._handle.charge(name, units, _limits.carried(limit), _arguments.request_id(request_id, False))
+
+    def reserve(
+        self,
+        items: ReservedItems,
+        *,
+        ttl: Period,
+        on_expiry: OnExpiry = "keep",
+        request_id: str | None = None,
+    ) -> Reservation:
+        return Reservation(self, *self._handle.reserve(*_limits.reserve(items, ttl, on_expiry, request_id)))
+
+    def commit(self, reservation: str, costs: Costs | None = None) -> Settled:
+        return self._settled(self._handle.commit(_arguments.reservation(reservation), _arguments.costs(costs)))
+
+    def cancel(self, reservation: str) -> Settled:
+        return self._settled(self._handle.cancel(_arguments.reservation(reservation)))
+
+    def renew(self, reservation: str, ttl: Period) -> ReservationStatus:
+        return self._handle.renew(_arguments.reservation(reservation), _arguments.period(ttl, "ttl"))
+
+    def reservation(self, reservation: str) -> ReservationStatus:
+        return self._handle.reservation(_arguments.reservation(reservation))
+
     def reset(self, key: str) -> None:
         self._handle.reset(_arguments.key(key))
 
@@ -232,6 +268,7 @@ class Limiter(AbstractLimiter):
         nothing. A close in a forked child does nothing either: the limiter belongs to the parent."""
         if self._pid == os.getpid():
             self._handle.close()
+            self._queues.closed()
 
     # Decisions are made inline, because a decision takes less time than handing it to a thread; then the commit is
     # awaited (ticket 0: there is no commit to wait for). Calls that read or write files run in a thread.
@@ -290,6 +327,47 @@ class Limiter(AbstractLimiter):
 
     async def aapply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
         return await asyncio.to_thread(self.apply, limits, prune=prune, dry_run=dry_run)
+
+    async def acharge(
+        self, key: str, cost: int, *, limit: CarriedLimit | None = None, request_id: str | None = None
+    ) -> CheckResult:
+        name, units = _arguments.check(key, cost)
+        carried, named = _limits.carried(limit), _arguments.request_id(request_id, False)
+        result, ticket = self._handle.charge_deferred(name, units, carried, named)
+        await self._durable(ticket)
+        return result
+
+    async def areserve(
+        self,
+        items: ReservedItems,
+        *,
+        ttl: Period,
+        on_expiry: OnExpiry = "keep",
+        request_id: str | None = None,
+    ) -> Reservation:
+        answer, ticket = self._handle.reserve_deferred(*_limits.reserve(items, ttl, on_expiry, request_id))
+        await self._durable(ticket)
+        return Reservation(self, *answer)
+
+    async def acommit(self, reservation: str, costs: Costs | None = None) -> Settled:
+        named, actual = _arguments.reservation(reservation), _arguments.costs(costs)
+        results, ticket = self._handle.commit_deferred(named, actual)
+        await self._durable(ticket)
+        return self._settled(results)
+
+    async def acancel(self, reservation: str) -> Settled:
+        results, ticket = self._handle.cancel_deferred(_arguments.reservation(reservation))
+        await self._durable(ticket)
+        return self._settled(results)
+
+    async def arenew(self, reservation: str, ttl: Period) -> ReservationStatus:
+        named, ttl_ms = _arguments.reservation(reservation), _arguments.period(ttl, "ttl")
+        status, ticket = self._handle.renew_deferred(named, ttl_ms)
+        await self._durable(ticket)
+        return status
+
+    async def areservation(self, reservation: str) -> ReservationStatus:
+        return self.reservation(reservation)
 
     async def areset(self, key: str) -> None:
         await self._durable(await self._of(_arguments.key(key), self._handle.reset_deferred))

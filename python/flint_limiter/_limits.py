@@ -143,6 +143,11 @@ def _in_windows(value: object, name: str) -> _arguments.Limit:
         if not isinstance(one, Mapping):
             raise TypeError(f"{name}[{i}] must be a dict with rate and per, not {_arguments.type_name(one)}.")
         window = _in_dict(one, f"{name}[{i}]")
+        if window.algorithm == "concurrency" and len(value) > 1:
+            raise ValueError(
+                f"{name}[{i}].algorithm must not be concurrency: it is a limit of its own; "
+                "reserve several keys at once."
+            )
         if any(window.is_same_window(before) for before in windows):
             length = f"a {window.length}" if window.align else window.length
             raise ValueError(f"{name} must not have two windows of {length}: keep one of them.")
@@ -159,6 +164,23 @@ def _parsed(text: str, name: str) -> _arguments.Limit:
 def items(value: object) -> list[_arguments.Item]:
     """Of check_all, with the limits that they carry."""
     return _arguments.items(value, carried)
+
+
+def _reserved_items(value: object) -> list[_arguments.Item]:
+    """Of reserve(): the same, or a dict of keys and costs."""
+    return items(list(value.items()) if isinstance(value, Mapping) else value)
+
+
+def reserve(
+    value: object, ttl: object, on_expiry: object, request_id: object
+) -> tuple[list[_arguments.Item], int, str, str | None]:
+    """The arguments of reserve(); `ttl` in milliseconds."""
+    return (
+        _reserved_items(value),
+        _arguments.period(ttl, "ttl"),
+        _arguments.choice(on_expiry, "on_expiry", ("keep", "return")),
+        _arguments.request_id(request_id, False),
+    )
 
 
 def checks(value: object) -> list[_arguments.Check | ValueError]:

@@ -7,12 +7,13 @@ from os import PathLike
 from ssl import SSLContext
 from typing import Literal, TypeVar
 
-from flint_limiter import _arguments, _batch, _endpoint, _limits, _requests, _settings, _tls
+from flint_limiter import _arguments, _batch, _calls, _endpoint, _limits, _requests, _tls
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import FlintError
 from flint_limiter._http import Client
 from flint_limiter._outage import Outage
 from flint_limiter._requests import Call
+from flint_limiter._reservation import Reservation
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
     Algorithm,
@@ -21,6 +22,7 @@ from flint_limiter._types import (
     CarriedLimit,
     CheckAllResult,
     Checks,
+    Costs,
     Decisions,
     DoctorReport,
     Events,
@@ -28,11 +30,16 @@ from flint_limiter._types import (
     LimitChanges,
     LimitStatus,
     Mode,
+    OnExpiry,
     Period,
+    ReservationStatus,
+    ReservedItems,
     Settings,
+    Settled,
     Statuses,
     Windows,
 )
+from flint_limiter._waiting import Queues
 
 Answer = TypeVar("Answer")
 
@@ -72,7 +79,7 @@ class SharedLimiter(AbstractLimiter):
     A child of fork() uses its own connections.
     """
 
-    __slots__ = ("__weakref__", "_client", "_outage", "_server", "_timeout")
+    __slots__ = ("__weakref__", "_client", "_outage", "_queues", "_server", "_timeout")
 
     def __init__(
         self,
@@ -91,6 +98,7 @@ class SharedLimiter(AbstractLimiter):
         self._timeout = _arguments.seconds(timeout, "timeout")
         tls = _tls.context(endpoint, ca, cert, key, ssl_context)
         self._client = Client(endpoint, _arguments.token(token), self._timeout, tls)
+        self._queues = Queues()
         self._outage = Outage(endpoint.url, self._timeout, _arguments.choice(on_error, "on_error", _ON_ERROR))
 
     @property
@@ -130,7 +138,7 @@ class SharedLimiter(AbstractLimiter):
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        self._send(_limit(key, limit, rate, per, algorithm, burst, windows, align, timezone, override, mode))
+        self._send(_calls.limit(key, limit, rate, per, algorithm, burst, windows, align, timezone, override, mode))
 
     async def alimit(
         self,
@@ -147,7 +155,8 @@ class SharedLimiter(AbstractLimiter):
         override: bool = False,
         mode: Mode = "enforce",
     ) -> None:
-        await self._asend(_limit(key, limit, rate, per, algorithm, burst, windows, align, timezone, override, mode))
+        call = _calls.limit(key, limit, rate, per, algorithm, burst, windows, align, timezone, override, mode)
+        await self._asend(call)
 
     def check(
         self,
@@ -158,7 +167,7 @@ class SharedLimiter(AbstractLimiter):
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> CheckResult:
-        call = _check(key, cost, limit, dry_run, request_id)
+        call = _calls.check(key, cost, limit, dry_run, request_id)
         try:
             with self._outage.attempt():
                 return self._send(call)
@@ -174,7 +183,7 @@ class SharedLimiter(AbstractLimiter):
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> CheckResult:
-        call = _check(key, cost, limit, dry_run, request_id)
+        call = _calls.check(key, cost, limit, dry_run, request_id)
         try:
             with self._outage.attempt():
                 return await self._asend(call)
@@ -247,10 +256,84 @@ class SharedLimiter(AbstractLimiter):
         return {"allowed": False, "denied_key": items[0][0], "results": [_undecided(*items[0][:2], False)]}
 
     def apply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
-        return self._send(_apply(limits, prune, dry_run))
+        return self._send(_calls.apply(limits, prune, dry_run))
 
     async def aapply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
-        return await self._asend(_apply(limits, prune, dry_run))
+        return await self._asend(_calls.apply(limits, prune, dry_run))
+
+    def charge(
+        self, key: str, cost: int, *, limit: CarriedLimit | None = None, request_id: str | None = None
+    ) -> CheckResult:
+        call = _calls.charge(key, cost, limit, request_id)
+        try:
+            with self._outage.attempt():
+                return self._send(call)
+        except FlintError as error:
+            return self._without_decision(error, *_arguments.check(key, cost))
+
+    async def acharge(
+        self, key: str, cost: int, *, limit: CarriedLimit | None = None, request_id: str | None = None
+    ) -> CheckResult:
+        call = _calls.charge(key, cost, limit, request_id)
+        try:
+            with self._outage.attempt():
+                return await self._asend(call)
+        except FlintError as error:
+            return self._without_decision(error, *_arguments.check(key, cost))
+
+    def reserve(
+        self,
+        items: ReservedItems,
+        *,
+        ttl: Period,
+        on_expiry: OnExpiry = "keep",
+        request_id: str | None = None,
+    ) -> Reservation:
+        asked = _limits.reserve(items, ttl, on_expiry, request_id)
+        try:
+            with self._outage.attempt():
+                return Reservation(self, *self._send(_requests.reserve(*asked)))
+        except FlintError as error:
+            return Reservation(self, self._all_without_decision(error, asked[0]), None, None)
+
+    async def areserve(
+        self,
+        items: ReservedItems,
+        *,
+        ttl: Period,
+        on_expiry: OnExpiry = "keep",
+        request_id: str | None = None,
+    ) -> Reservation:
+        asked = _limits.reserve(items, ttl, on_expiry, request_id)
+        try:
+            with self._outage.attempt():
+                return Reservation(self, *(await self._asend(_requests.reserve(*asked))))
+        except FlintError as error:
+            return Reservation(self, self._all_without_decision(error, asked[0]), None, None)
+
+    def commit(self, reservation: str, costs: Costs | None = None) -> Settled:
+        return self._settled(self._send(_calls.commit(reservation, costs)))
+
+    async def acommit(self, reservation: str, costs: Costs | None = None) -> Settled:
+        return self._settled(await self._asend(_calls.commit(reservation, costs)))
+
+    def cancel(self, reservation: str) -> Settled:
+        return self._settled(self._send(_requests.cancel(_arguments.reservation(reservation))))
+
+    async def acancel(self, reservation: str) -> Settled:
+        return self._settled(await self._asend(_requests.cancel(_arguments.reservation(reservation))))
+
+    def renew(self, reservation: str, ttl: Period) -> ReservationStatus:
+        return self._send(_calls.renew(reservation, ttl))
+
+    async def arenew(self, reservation: str, ttl: Period) -> ReservationStatus:
+        return await self._asend(_calls.renew(reservation, ttl))
+
+    def reservation(self, reservation: str) -> ReservationStatus:
+        return self._send(_requests.reservation(_arguments.reservation(reservation)))
+
+    async def areservation(self, reservation: str) -> ReservationStatus:
+        return await self._asend(_requests.reservation(_arguments.reservation(reservation)))
 
     def reset(self, key: str) -> None:
         self._send(_requests.reset(_arguments.key(key)))
@@ -305,10 +388,10 @@ class SharedLimiter(AbstractLimiter):
         return await self._asend(_requests.history(_arguments.key(key), _arguments.rows(limit)))
 
     def top(self, *, by: str = "denied", limit: int = 20) -> Statuses:
-        return self._send(_top(by, limit))
+        return self._send(_calls.top(by, limit))
 
     async def atop(self, *, by: str = "denied", limit: int = 20) -> Statuses:
-        return await self._asend(_top(by, limit))
+        return await self._asend(_calls.top(by, limit))
 
     def doctor(self) -> DoctorReport:
         return self._send(_requests.doctor())
@@ -339,41 +422,9 @@ class SharedLimiter(AbstractLimiter):
         """Close the connections. Later calls raise StorageError, but a second close does nothing."""
         self._client.close()
         self._outage.forget()
+        self._queues.closed()
 
 
 def _undecided(key: str, cost: int, allowed: bool) -> CheckResult:
     after_ms = 0 if allowed else _RETRY_UNAVAILABLE_MS
     return CheckResult(key, allowed, cost, 0, 0, datetime.now(timezone.utc), 0, after_ms, "unavailable")
-
-
-def _limit(
-    key: object,
-    limit: object,
-    rate: object,
-    per: object,
-    algorithm: object,
-    burst: object,
-    windows: object,
-    align: object,
-    timezone: object,
-    override: object,
-    mode: object,
-) -> Call[None]:
-    name, rule = _arguments.key(key), _limits.limit(limit, rate, per, algorithm, burst, windows, align, timezone)
-    return _requests.limit(name, rule, _arguments.flag(override, "override"), _arguments.mode(mode))
-
-
-def _check(key: object, cost: object, limit: object, dry_run: object, request_id: object) -> Call[CheckResult]:
-    if limit is None and dry_run is False and request_id is None:
-        return _requests.check(*_arguments.check(key, cost))
-    carried, dry = _limits.carried(limit), _arguments.flag(dry_run, "dry_run")
-    return _requests.check(*_arguments.check(key, cost), carried, dry, _arguments.request_id(request_id, dry))
-
-
-def _apply(limits: object, prune: object, dry_run: object) -> Call[LimitChanges]:
-    asked = _settings.given(limits)
-    return _requests.apply(asked, _arguments.flag(prune, "prune"), _arguments.flag(dry_run, "dry_run"))
-
-
-def _top(by: str, limit: int) -> Call[Statuses]:
-    return _requests.top(_arguments.choice(by, "by", ("denied", "allowed")), _arguments.rows(limit))

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from flint_limiter._checker import Checker
+from typing import Any, Protocol, TypeVar
 
 Answer = TypeVar("Answer")
 
@@ -27,11 +24,11 @@ Steps = Generator[Step, Any, Answer]
 
 
 class Ask:
-    """Calls a method of the limiter."""
+    """Calls a method of `limiter`; in an event loop, its twin with a leading `a`."""
 
     __slots__ = ("_args", "_kwargs", "_limiter", "_method")
 
-    def __init__(self, limiter: Checker, method: str, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, limiter: object, method: str, *args: Any, **kwargs: Any) -> None:
         self._limiter = limiter
         self._method = method
         self._args = args
@@ -71,6 +68,9 @@ def call(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs:
     return answer
 
 
+# What ends a wait early (an interrupt, a cancellation) ends the generator, too.
+
+
 def run(steps: Steps[Answer]) -> Answer:
     try:
         step = next(steps)
@@ -84,6 +84,8 @@ def run(steps: Steps[Answer]) -> Answer:
     except StopIteration as end:
         result: Answer = end.value
         return result
+    finally:
+        steps.close()
 
 
 async def arun(steps: Steps[Answer]) -> Answer:
@@ -99,3 +101,5 @@ async def arun(steps: Steps[Answer]) -> Answer:
     except StopIteration as end:
         result: Answer = end.value
         return result
+    finally:
+        steps.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, Union
 
@@ -15,6 +15,8 @@ from flint_limiter._windows import WindowStatus as WindowStatus
 
 #: What becomes of a check that a limit does not allow.
 Mode = Literal["enforce", "shadow", "block"]
+#: What becomes of the units of a reservation that nobody settles: they stay used, or are given back.
+OnExpiry = Literal["keep", "return"]
 #: An int of seconds, a str such as `250ms`, `10s`, `1m`, `1h`, `1d`, or a timedelta.
 Period = Union[int, str, timedelta]
 
@@ -59,6 +61,10 @@ class ItemDict(_ItemKey, total=False):
 
 Item = Union[str, tuple[str, int], list[Union[str, int]], ItemDict]
 Items = Iterable[Item]
+#: Of a reservation: items, or a dict of keys and costs.
+ReservedItems = Union[Items, Mapping[str, int]]
+#: What keys of a reservation really cost.
+Costs = Mapping[str, int]
 
 
 class CheckDict(ItemDict, total=False):
@@ -100,6 +106,8 @@ class _StatusAlways(TypedDict):
     total_denied_cost: int
     #: Checks that were allowed in mode "shadow" although they did not fit; not part of `total_allowed`.
     would_deny: int
+    #: Units that reservations hold now.
+    reserved: int
     last_allowed_at: datetime | None
     last_denied_at: datetime | None
     last_reset_at: datetime | None
@@ -184,6 +192,27 @@ class DoctorReport(TypedDict):
     files: list[FileMap]
 
 
+class ReservedItem(TypedDict):
+    key: str
+    #: The units that were reserved.
+    cost: int
+
+
+class ReservationStatus(TypedDict):
+    """What a reservation holds."""
+
+    #: Its id.
+    reservation: str
+    state: Literal["held", "committed", "cancelled", "expired"]
+    items: list[ReservedItem]
+    reserved_at: datetime
+    #: When it expires, or has expired, unless it is settled before.
+    expires_at: datetime
+    on_expiry: OnExpiry
+    #: When it was committed or cancelled; None until then.
+    settled_at: datetime | None
+
+
 class Decisions(TypedDict):
     """How many decisions there were."""
 
@@ -258,3 +287,4 @@ Statuses = list[LimitStatus]
 Windows = list[WindowDict]
 Events = list[Event]
 BatchResults = list[Union[CheckResult, FailedCheck]]
+Settled = list[CheckResult]

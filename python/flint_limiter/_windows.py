@@ -15,7 +15,10 @@ else:
     except ImportError:
         from typing import TypedDict
 
-Algorithm = Literal["token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter"]
+#: The last one is for reservations only: see `AbstractLimiter.reserve()`.
+Algorithm = Literal[
+    "token_bucket", "sliding_window_log", "fixed_window_counter", "sliding_window_counter", "concurrency"
+]
 
 Align = Literal["day", "week", "month", "year"]
 

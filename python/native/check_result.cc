@@ -110,4 +110,20 @@ void CheckResult::define(nb::module_& module) {
                      "algorithm", "keys_full", "would_deny", "windows");
 }
 
+nb::object result(nb::object key, const Decision& decision) {
+  if (!PyUnicode_CheckExact(key.ptr())) [[unlikely]]
+    key = text(decision.key);
+  return nb::cast(CheckResult(std::move(key), decision));
+}
+
+nb::object results(const nb::list& items, const CheckAllResult& answer) {
+  nb::list results;
+  for (std::size_t i = 0; i < answer.results.size(); ++i) results.append(result(items[i][0], answer.results[i]));
+  nb::dict dict;
+  dict["allowed"] = answer.allowed;
+  dict["denied_key"] = answer.denied_key ? text(*answer.denied_key) : nb::none();
+  dict["results"] = results;
+  return dict;
+}
+
 }  // namespace flint::python

@@ -44,4 +44,9 @@ class CheckResult {
   std::optional<bool> would_deny_;
 };
 
+/// `key` is what was checked; one that is no plain str is replaced by the decision's.
+[[nodiscard]] nanobind::object result(nanobind::object key, const Decision& decision);
+/// A dict. Each of `items` begins with its key.
+[[nodiscard]] nanobind::object results(const nanobind::list& items, const CheckAllResult& answer);
+
 }  // namespace flint::python

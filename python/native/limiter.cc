@@ -90,22 +90,6 @@ nb::object back_up(nb::bytes data_dir, nb::bytes to) {
   return value(value_or_raise(without_gil([&] { return backup(from, copy); })));
 }
 
-nb::object result(nb::object key, const Decision& decision) {
-  if (!PyUnicode_CheckExact(key.ptr())) [[unlikely]]
-    key = text(decision.key);
-  return nb::cast(CheckResult(std::move(key), decision));
-}
-
-nb::object results(const nb::list& items, const CheckAllResult& answer) {
-  nb::list results;
-  for (std::size_t i = 0; i < answer.results.size(); ++i) results.append(result(items[i][0], answer.results[i]));
-  nb::dict dict;
-  dict["allowed"] = answer.allowed;
-  dict["denied_key"] = answer.denied_key ? text(*answer.denied_key) : nb::none();
-  dict["results"] = results;
-  return dict;
-}
-
 nb::object batch_results(const nb::list& checks, const std::vector<Result<Decision>>& decided) {
   nb::list results;
   for (std::size_t i = 0; i < decided.size(); ++i) {
@@ -295,7 +279,8 @@ void LimiterHandle::close() {
 void LimiterHandle::define(nb::module_& module) {
   using Handle = LimiterHandle;
   module.def("backup", back_up, "data_dir"_a, "to"_a);
-  nb::class_<Handle>(module, "LimiterHandle")
+  nb::class_<Handle> handle(module, "LimiterHandle");
+  handle
       .def_static("open", open, "data_dir"_a, "always"_a, "flush_every_ms"_a, "flush_every_events"_a,
                   "max_unsynced_ms"_a, "lock_timeout_ms"_a, "max_keys"_a, "allow_on_full"_a, "while_waiting"_a.none())
       .def_static("in_memory", in_memory, "clock"_a, "max_keys"_a, "allow_on_full"_a)
@@ -331,6 +316,7 @@ void LimiterHandle::define(nb::module_& module) {
           "notify",
           [](Handle& self, CommitSignal& signal, std::uint64_t ticket) { signal.await(*self.limiter_, {ticket}); },
           "signal"_a, "ticket"_a);
+  define_reservations(handle);
 }
 
 }  // namespace flint::python

@@ -42,6 +42,21 @@ class LimiterHandle {
   nanobind::tuple check_all_deferred(const nanobind::list& items, bool dry_run, RequestId request_id);
   nanobind::object check_batch(const nanobind::list& checks);
   nanobind::tuple check_batch_deferred(const nanobind::list& checks);
+  // In reservations.cc.
+  nanobind::object charge(nanobind::object key, Units cost, nanobind::handle limit, RequestId request_id);
+  nanobind::tuple charge_deferred(nanobind::object key, Units cost, nanobind::handle limit, RequestId request_id);
+  nanobind::tuple reserve(const nanobind::list& items, std::uint64_t ttl_ms, std::string_view on_expiry,
+                          RequestId request_id);
+  nanobind::tuple reserve_deferred(const nanobind::list& items, std::uint64_t ttl_ms, std::string_view on_expiry,
+                                   RequestId request_id);
+  nanobind::list commit(std::string_view reservation, const nanobind::dict& costs);
+  nanobind::tuple commit_deferred(std::string_view reservation, const nanobind::dict& costs);
+  nanobind::list cancel(std::string_view reservation);
+  nanobind::tuple cancel_deferred(std::string_view reservation);
+  nanobind::object renew(std::string_view reservation, std::uint64_t ttl_ms);
+  nanobind::tuple renew_deferred(std::string_view reservation, std::uint64_t ttl_ms);
+  nanobind::object reservation(std::string_view reservation);
+
   void limit(std::string_view key, nanobind::handle limit, bool overrides, std::string_view mode);
   std::uint64_t limit_deferred(std::string_view key, nanobind::handle limit, bool overrides, std::string_view mode);
   void reset(std::string_view key);
@@ -63,9 +78,15 @@ class LimiterHandle {
   nanobind::tuple decisions();
   void close();
 
+  static void define_reservations(nanobind::class_<LimiterHandle>& handle);
+
   void await(Ticket ticket);
   Deferred<Decision> decide(nanobind::handle key, nanobind::handle cost, const CheckOptions* options = nullptr);
   Deferred<std::vector<Result<Decision>>> decide_batch(const nanobind::list& checks);
+  Deferred<Decision> decide_charge(nanobind::handle key, Units cost, nanobind::handle limit, RequestId request_id);
+  Deferred<ReserveResult> decide_reserve(const nanobind::list& items, std::uint64_t ttl_ms, std::string_view on_expiry,
+                                         RequestId request_id);
+  Deferred<Settlement> decide_commit(std::string_view reservation, const nanobind::dict& costs);
   Deferred<CheckAllResult> decide_all(const nanobind::list& items, bool dry_run, RequestId request_id);
 
   std::shared_ptr<ManualClock> clock_;

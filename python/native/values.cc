@@ -115,7 +115,7 @@ nb::object datetime(WallTime time) {
 
 nb::object algorithm_text(Algorithm algorithm) {
   // Kept to the end of the process: a destructor after the interpreter's end could not free them.
-  static std::array<PyObject*, kAlgorithms.size() + 1> texts{};
+  static std::array<PyObject*, static_cast<std::size_t>(Algorithm::kConcurrency) + 1> texts{};
   PyObject*& cached = texts.at(static_cast<std::size_t>(algorithm));
   if (cached == nullptr) cached = text(algorithm_name(algorithm)).release().ptr();
   return nb::borrow(cached);
@@ -154,6 +154,7 @@ nb::object value(const LimitStatus& status) {
   dict["total_allowed_cost"] = status.total_allowed_cost;
   dict["total_denied_cost"] = status.total_denied_cost;
   dict["would_deny"] = status.would_deny;
+  dict["reserved"] = status.reserved;
   dict["last_allowed_at"] = optional_datetime(status.last_allowed_at);
   dict["last_denied_at"] = optional_datetime(status.last_denied_at);
   dict["last_reset_at"] = optional_datetime(status.last_reset_at);
@@ -188,6 +189,25 @@ nb::object value(const BackupReport& report) {
   dict["limits"] = report.limits;
   dict["last_seq"] = report.last_seq;
   dict["bytes"] = report.bytes;
+  return dict;
+}
+
+nb::object value(const ReservationStatus& status) {
+  nb::dict dict;
+  dict["reservation"] = text(status.id);
+  dict["state"] = text(reservation_state_name(status.state));
+  nb::list items;
+  for (const ReservedItem& item : status.items) {
+    nb::dict reserved;
+    reserved["key"] = text(item.key);
+    reserved["cost"] = item.cost;
+    items.append(reserved);
+  }
+  dict["items"] = items;
+  dict["reserved_at"] = datetime(status.reserved_at);
+  dict["expires_at"] = datetime(status.expires_at);
+  dict["on_expiry"] = text(on_expiry_name(status.on_expiry));
+  dict["settled_at"] = optional_datetime(status.settled_at);
   return dict;
 }
 

@@ -10,6 +10,7 @@
 #include "flint/decision.h"
 #include "flint/doctor.h"
 #include "flint/limiter.h"
+#include "flint/reservation.h"
 
 /// What a Limiter answers, as Python objects: dicts with the names of the HTTP API, times as aware datetimes in UTC.
 namespace flint::python {
@@ -28,6 +29,7 @@ void import_datetime();
 /// A list of dicts.
 [[nodiscard]] nanobind::list windows(std::span<const WindowStatus> windows);
 [[nodiscard]] nanobind::object value(const Event& event);
+[[nodiscard]] nanobind::object value(const ReservationStatus& status);
 [[nodiscard]] nanobind::object value(const DoctorReport& report);
 [[nodiscard]] nanobind::object value(const LimitChanges& changes);
 [[nodiscard]] nanobind::object value(const BackupReport& report);

@@ -30,6 +30,10 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("check"), KEYS, COSTS),
     st.tuples(st.just("check"), KEYS, COSTS),
     st.tuples(st.just("check_all"), st.lists(st.tuples(KEYS, COSTS), min_size=1, max_size=4)),
+    st.tuples(st.just("charge"), KEYS, COSTS),
+    st.tuples(st.just("reserve"), st.lists(st.tuples(KEYS, COSTS), min_size=1, max_size=4)),
+    st.tuples(st.just("commit"), KEYS, st.integers(0, 20)),
+    st.tuples(st.just("cancel"), KEYS),
     st.tuples(st.just("reset"), KEYS),
     st.tuples(st.just("status"), KEYS),
     st.tuples(st.just("history"), KEYS),
@@ -68,10 +72,24 @@ def timeless_events(events: list[flint.Event]) -> list[Any]:
 
 def perform(limiter: Any, operation: tuple[Any, ...]) -> Any:
     name, *arguments = operation
+
+    def reserve(items: Any) -> Any:
+        held = limiter.reserve(items, ttl="1d")
+        if held:
+            latest[id(limiter)] = held.id
+        return {"allowed": held.allowed, "denied_key": held.denied_key, "results": list(held.results)}
+
+    def held() -> str:
+        """The latest reservation of this limiter."""
+        return latest.get(id(limiter), "0" * 32)
+
     calls: dict[str, Callable[..., Any]] = {
         "limit": lambda key, limit: limiter.limit(key, **limit),
         "check": lambda key, cost: limiter.check(key, cost=cost),
         "top": lambda by: limiter.top(by=by),
+        "reserve": reserve,
+        "commit": lambda key, cost: limiter.commit(held(), {key: cost}),
+        "cancel": lambda key: limiter.cancel(held()),
         # Denials reach the log with the next tick of the clock at the latest. A flush makes that now, on every limiter:
         # else the moment would decide what a history tells, and on which side of a compaction denials are, which
         # drops the log before the previous one.
@@ -81,7 +99,7 @@ def perform(limiter: Any, operation: tuple[Any, ...]) -> Any:
     try:
         return timeless(calls.get(name, getattr(limiter, name))(*arguments))
     except (ValueError, flint.FlintError) as error:
-        return type(error), str(error)
+        return type(error), str(error).replace(held(), "ID")
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +128,7 @@ def modes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
 
 
 example = 0
+latest: dict[int, str] = {}
 
 
 @settings(max_examples=40, deadline=None)
@@ -125,7 +144,7 @@ def test_a_random_schedule_has_the_same_answers_in_every_mode(modes: list[Any], 
 def _under(operation: tuple[Any, ...], prefix: str) -> tuple[Any, ...]:
     """The operation with keys of its own example, so that each example begins without limits."""
     name, *arguments = operation
-    if name == "check_all":
+    if name in ("check_all", "reserve"):
         return name, [(prefix + key, cost) for key, cost in arguments[0]]
     if name in ("list", "compact", "top"):
         return operation

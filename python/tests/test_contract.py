@@ -28,6 +28,7 @@ STATUS_FIELDS = [
     "total_allowed_cost",
     "total_denied_cost",
     "would_deny",
+    "reserved",
     "last_allowed_at",
     "last_denied_at",
     "last_reset_at",
@@ -145,7 +146,7 @@ def test_a_status_has_the_fields_of_the_api_and_times_that_are_aware(limiter: An
     assert list(fresh) == STATUS_FIELDS
     assert (fresh["key"], fresh["rate"], fresh["per_millis"], fresh["burst"]) == ("k", 10, 60_000, None)
     assert (fresh["algorithm"], fresh["remaining"]) == ("fixed_window_counter", 10)
-    assert [fresh[name] for name in STATUS_FIELDS[9:]] == [0, 0, 0, 0, 0, None, None, None]
+    assert [fresh[name] for name in STATUS_FIELDS[9:]] == [0] * 6 + [None] * 3
     assert (fresh["mode"], is_recent(fresh["reset_at"])) == ("enforce", True)
 
     limiter.check("k", cost=8)
@@ -153,8 +154,8 @@ def test_a_status_has_the_fields_of_the_api_and_times_that_are_aware(limiter: An
     limiter.check("k", cost=4)
     limiter.reset("k")
     used = limiter.status("k")
-    assert [used[name] for name in STATUS_FIELDS[9:14]] == [1, 2, 8, 7, 0]
-    assert all(is_recent(used[name]) for name in STATUS_FIELDS[14:])
+    assert [used[name] for name in STATUS_FIELDS[9:15]] == [1, 2, 8, 7, 0, 0]
+    assert all(is_recent(used[name]) for name in STATUS_FIELDS[15:])
 
 
 def test_a_status_changes_nothing(limiter: Any) -> None:

@@ -230,4 +230,4 @@ def test_a_text_means_the_same_to_the_package_and_to_the_engine(
     told = outcome(package, text)
     assert told == engine.outcome(text)
     if isinstance(told, str):
-        assert told.startswith("limit ") and told.endswith(".") and len(told) < 200
+        assert told.startswith("limit ") and told.endswith(".") and len(told) < 250

@@ -54,7 +54,7 @@ def says(*bodies: bytes) -> Iterator[FakeServer]:
 
 
 def status(key: str, **members: Any) -> dict[str, Any]:
-    names = ("total_allowed", "total_denied", "total_allowed_cost", "total_denied_cost", "would_deny")
+    names = ("total_allowed", "total_denied", "total_allowed_cost", "total_denied_cost", "would_deny", "reserved")
     counters = dict.fromkeys(names, 0)
     times = dict.fromkeys(("last_allowed_at", "last_denied_at", "last_reset_at"))
     rule = {"rate": 1, "per_millis": 1, "burst": None, "algorithm": "token_bucket"}
