@@ -132,11 +132,34 @@ def shared(folder: Path) -> list[tuple[str, Times, str]]:
                 with asyncio.Runner() as runner:
                     times = take_turns(lambda: runner.run(awaited(500)), repeated(ask, 500), 500, clock=wall)
                 rows.append((f"`await SharedLimiter.acheck` over {name}", times, "`http.client` over TCP"))
+        rows.append(("`SharedLimiter(lease=100).check` at 0.9 of the rate", leased(url), "without a lease"))
         bare.close()
         return rows
     finally:
         server.terminate()
         server.communicate()
+
+
+def leased(url: str) -> Times:
+    """Over TCP. The rate is what is asked for, divided by 0.9."""
+    wall = time.perf_counter_ns
+    with flint.SharedLimiter(url, lease=100) as limiter, flint.SharedLimiter(url) as single:
+        limiter.limit("leased", rate=1 << 40, per="1s")
+        ask = repeated(lambda: limiter.check("leased"), 5_000)
+        ask()
+        begun = time.perf_counter()
+        ask()
+        rate = int(5_000 / (time.perf_counter() - begun) / 0.9)
+        limiter.limit("leased", rate=rate, per="1s")
+
+        def five_thousand() -> None:
+            assert all(limiter.check("leased") for _ in range(5_000))
+
+        # As many single checks as take about as long.
+        alone = repeated(lambda: single.check(KEY), 250)
+        times = take_turns(five_thousand, alone, 5_000, clock=wall)
+        # They were 250, not 5,000.
+        return Times(times.ours, times.other * 20, times.ratio / 20, times.ours - times.other * 20)
 
 
 def middleware(folder: Path) -> list[tuple[str, Times, str]]:

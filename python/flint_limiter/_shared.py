@@ -11,10 +11,12 @@ from flint_limiter import _arguments, _batch, _calls, _endpoint, _limits, _reque
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import FlintError
 from flint_limiter._http import Client
+from flint_limiter._leases import Leases
 from flint_limiter._outage import Outage
 from flint_limiter._requests import Call
 from flint_limiter._reservation import Reservation
 from flint_limiter._result import CheckResult
+from flint_limiter._steps import arun, run
 from flint_limiter._types import (
     Algorithm,
     Align,
@@ -45,6 +47,7 @@ Answer = TypeVar("Answer")
 
 # The retry time in the result of a check without a decision.
 _RETRY_UNAVAILABLE_MS = 1_000
+_MAX_LEASE = 1_000_000
 _ON_ERROR = ("raise", "allow", "deny")
 
 
@@ -76,10 +79,17 @@ class SharedLimiter(AbstractLimiter):
     long each time, at most 10 s). Wrong arguments, a key without a limit and a wrong token always raise, and so do
     errors of all other calls.
 
-    A child of fork() uses its own connections.
+    With `lease` above 1, checks of a key that come one after another take up to so many units in one call, as a
+    reservation, and are then answered in this process. What is not spent within 200 ms, or within a tenth of the
+    period, is given back, and so it is at the close; what a process that dies had leased stays used. In any period no
+    more units pass than the limit allows plus `lease` for each SharedLimiter. `remaining` and the reset times of a
+    result are those of when the units were taken. A check with `dry_run` or a `request_id`, and check_all, always ask
+    the server. The counters of a key count the calls that took units, not the checks that spent them.
+
+    A child of fork() uses its own connections, and has no leases of its parent.
     """
 
-    __slots__ = ("__weakref__", "_client", "_outage", "_queues", "_server", "_timeout")
+    __slots__ = ("__weakref__", "_client", "_leases", "_outage", "_queues", "_server", "_timeout")
 
     def __init__(
         self,
@@ -92,6 +102,7 @@ class SharedLimiter(AbstractLimiter):
         cert: str | PathLike[str] | None = None,
         key: str | PathLike[str] | None = None,
         ssl_context: SSLContext | None = None,
+        lease: int = 1,
     ) -> None:
         endpoint = _endpoint.endpoint(server)
         self._server = endpoint.url
@@ -100,6 +111,8 @@ class SharedLimiter(AbstractLimiter):
         self._client = Client(endpoint, _arguments.token(token), self._timeout, tls)
         self._queues = Queues()
         self._outage = Outage(endpoint.url, self._timeout, _arguments.choice(on_error, "on_error", _ON_ERROR))
+        most = _arguments.integer(lease, "lease", _MAX_LEASE)
+        self._leases = Leases(self, self._outage, most) if most > 1 else None
 
     @property
     def server(self) -> str:
@@ -167,12 +180,20 @@ class SharedLimiter(AbstractLimiter):
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> CheckResult:
+        leases = self._leases if dry_run is False and request_id is None else None
+        if leases is not None and (leased := leases.take(key, cost, limit)) is not None:
+            return leased
         call = _calls.check(key, cost, limit, dry_run, request_id)
+        if leases is not None and (leased := run(leases.steps(key, cost, limit))) is not None:
+            return leased
         try:
             with self._outage.attempt():
-                return self._send(call)
+                result = self._send(call)
         except FlintError as error:
             return self._without_decision(error, *_arguments.check(key, cost))
+        if leases is not None:
+            leases.checked(result)
+        return result
 
     async def acheck(
         self,
@@ -183,12 +204,20 @@ class SharedLimiter(AbstractLimiter):
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> CheckResult:
+        leases = self._leases if dry_run is False and request_id is None else None
+        if leases is not None and (leased := leases.take(key, cost, limit)) is not None:
+            return leased
         call = _calls.check(key, cost, limit, dry_run, request_id)
+        if leases is not None and (leased := await arun(leases.steps(key, cost, limit))) is not None:
+            return leased
         try:
             with self._outage.attempt():
-                return await self._asend(call)
+                result = await self._asend(call)
         except FlintError as error:
             return self._without_decision(error, *_arguments.check(key, cost))
+        if leases is not None:
+            leases.checked(result)
+        return result
 
     def check_all(
         self, items: Items, *, dry_run: bool = False, request_id: str | None = None
@@ -419,7 +448,10 @@ class SharedLimiter(AbstractLimiter):
         await self._asend(_requests.compact())
 
     def close(self) -> None:
-        """Close the connections. Later calls raise StorageError, but a second close does nothing."""
+        """Give back what is leased, and close the connections. Later calls raise StorageError, but a second close does
+        nothing."""
+        if self._leases is not None:
+            self._leases.close()
         self._client.close()
         self._outage.forget()
         self._queues.closed()
