@@ -4,10 +4,12 @@ none. The one core of the decorator, the middlewares, the dependencies and the d
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flint_limiter import _arguments
+from flint_limiter._errors import FlintError
 from flint_limiter._result import CheckResult
 from flint_limiter._steps import Ask, Steps, arun, call, run
 
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
     from flint_limiter._arguments import Item, Limit
     from flint_limiter._checker import Checker
     from flint_limiter._keyed_limit import KeyedLimit
+    from flint_limiter._reservation import Reservation
+
+logger = logging.getLogger("flint")
+
+# Of a request whose response says whether it counts. One that takes longer counts, unless its response comes within the
+# ten minutes for which an expired reservation is known.
+_TTL = "1m"
 
 
 class Outcome(NamedTuple):
@@ -47,6 +56,8 @@ class Decision(NamedTuple):
     """What all limits say of a request, in their order, up to and including the one that denied."""
 
     outcomes: Sequence[Outcome]
+    #: With `deduct_when`: what is charged until the response is known.
+    reservation: Reservation | None = None
 
     @property
     def allowed(self) -> bool:
@@ -63,7 +74,7 @@ class Decision(NamedTuple):
 class Admission:
     """The limits of requests or calls. Threads: any."""
 
-    __slots__ = ("_enabled", "_exempt_when", "_limiter", "_limits")
+    __slots__ = ("_deduct_when", "_enabled", "_exempt_when", "_limiter", "_limits")
 
     def __init__(
         self,
@@ -72,6 +83,7 @@ class Admission:
         *,
         exempt_when: Callable[..., Any] | None = None,
         enabled: bool = True,
+        deduct_when: Callable[..., Any] | None = None,
     ) -> None:
         self._limiter = limiter
         self._limits = limits
@@ -79,6 +91,9 @@ class Admission:
             raise TypeError(f"exempt_when must be callable, not {_arguments.type_name(exempt_when)}.")
         self._exempt_when = exempt_when
         self._enabled = _arguments.flag(enabled, "enabled")
+        if deduct_when is not None and not callable(deduct_when):
+            raise TypeError(f"deduct_when must be callable, not {_arguments.type_name(deduct_when)}.")
+        self._deduct_when = deduct_when
 
     def decide(self, /, *args: Any, **kwargs: Any) -> Decision | None:
         """The decision about what the functions of the limits take as arguments; None if no limit holds."""
@@ -86,6 +101,44 @@ class Admission:
 
     async def adecide(self, /, *args: Any, **kwargs: Any) -> Decision | None:
         return await arun(self._decision(args, kwargs))
+
+    @property
+    def settles(self) -> bool:
+        """Whether the response decides if a request counts."""
+        return self._deduct_when is not None
+
+    def settle(self, decision: Decision, response: Any) -> Decision:
+        """The decision as it is once the response is known, and the units are deducted or given back: without a
+        reservation."""
+        return decision if decision.reservation is None else run(self._settled(decision, response))
+
+    async def asettle(self, decision: Decision, response: Any) -> Decision:
+        return decision if decision.reservation is None else await arun(self._settled(decision, response))
+
+    def _settled(self, decision: Decision, response: Any) -> Steps[Decision]:
+        held = decision.reservation
+        if held is None or not held.allowed:
+            return decision
+        assert self._deduct_when is not None
+        counts = yield from call(self._deduct_when, "deduct_when", (response,), {})
+        if _arguments.flag(counts, "the answer of deduct_when"):
+            yield from self._kept(held)
+            return Decision(decision.outcomes)
+        try:
+            results = yield Ask(held, "cancel")
+        except FlintError as error:
+            logger.warning("A request that does not count stays charged (%s).", error)
+            return Decision(decision.outcomes)
+        outcomes = [
+            Outcome(result, before.policy, before.limit) for before, result in zip(decision.outcomes, results)
+        ]
+        return Decision(outcomes)
+
+    def _kept(self, held: Reservation) -> Steps[None]:
+        try:
+            yield Ask(held, "commit")
+        except FlintError as error:
+            logger.warning("A request that counts is charged, but its reservation is held on (%s).", error)
 
     def _decision(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Steps[Decision | None]:
         if not self._enabled:
@@ -103,19 +156,28 @@ class Admission:
             return None
         _refuse_same_keys(asked)
         items = [item for _, item in asked]
+        held: Reservation | None = None
         try:
-            results = yield from self._checked(items)
+            if self.settles:
+                held = yield from self._reserved(items)
+                results = held.results
+            else:
+                results = yield from self._checked(items)
         except ValueError as error:
             results = yield from self._never_passing(items, error)
-        return Decision([Outcome(result, limit.policy, item[2]) for result, (limit, item) in zip(results, asked)])
+        outcomes = [Outcome(result, limit.policy, item[2]) for result, (limit, item) in zip(results, asked)]
+        return Decision(outcomes, held)
 
     def _checked(self, items: Sequence[Item]) -> Steps[Sequence[CheckResult]]:
         if len(items) == 1:
             ((key, cost, limit),) = items
             return [(yield Ask(self._limiter, "check", key, cost, limit=limit))]
-        asked = [{"key": key, "cost": cost, "limit": limit} for key, cost, limit in items]
-        results: list[CheckResult] = (yield Ask(self._limiter, "check_all", asked))["results"]
+        results: list[CheckResult] = (yield Ask(self._limiter, "check_all", _in_dicts(items)))["results"]
         return results
+
+    def _reserved(self, items: Sequence[Item]) -> Steps[Reservation]:
+        held: Reservation = yield Ask(self._limiter, "reserve", _in_dicts(items), ttl=_TTL)
+        return held
 
     def _never_passing(self, items: Sequence[Item], error: ValueError) -> Steps[Sequence[CheckResult]]:
         """The denial of a cost above the capacity: that a request is large, or an operator has lowered the limit, is no
@@ -129,6 +191,10 @@ class Admission:
                 return [*results, _denial(peeked, cost)]
             results.append(peeked)
         raise error
+
+
+def _in_dicts(items: Sequence[Item]) -> list[dict[str, Any]]:
+    return [{"key": key, "cost": cost, "limit": limit} for key, cost, limit in items]
 
 
 def _refuse_same_keys(asked: Sequence[tuple[KeyedLimit, Item]]) -> None:

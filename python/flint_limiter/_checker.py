@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from flint_limiter._reservation import Reservation
     from flint_limiter._result import CheckResult
-    from flint_limiter._types import CarriedLimit, CheckAllResult, Items
+    from flint_limiter._types import CarriedLimit, CheckAllResult, Items, Period, ReservedItems
 
 
 class Checker(Protocol):
@@ -23,3 +24,7 @@ class Checker(Protocol):
     def check_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult: ...
 
     async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult: ...
+
+    def reserve(self, items: ReservedItems, *, ttl: Period) -> Reservation: ...
+
+    async def areserve(self, items: ReservedItems, *, ttl: Period) -> Reservation: ...

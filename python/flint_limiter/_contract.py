@@ -421,6 +421,7 @@ class AbstractLimiter(WaitingLimiter):
         exempt_when: Callable[..., Any] | None = None,
         on_denied: Callable[[RateLimitExceeded], Any] | None = None,
         enabled: bool = True,
+        deduct_when: Callable[[Any], Any] | None = None,
     ) -> Callable[[Function], Function]:
         """Limit the calls of a function: a denied call raises RateLimitExceeded, and the function does not run.
 
@@ -437,6 +438,10 @@ class AbstractLimiter(WaitingLimiter):
         `enabled=False` all calls are exempt, and the limiter is never asked. Functions may be coroutine functions where
         the decorated function is one. If `key`, or a function that is the limit or `cost`, returns None, that limit
         does not hold for the call; any other answer of a wrong type or value raises TypeError or ValueError.
+
+        `deduct_when` is a function of what the call returned, or of the exception that it raised, which returns whether
+        the call counts, a bool. Until then the call counts, so that parallel calls do not pass the limit. (Not for
+        generators.)
 
         `on_denied` is a function of the RateLimitExceeded that returns what a denied call returns. (Generators always
         raise.)
@@ -456,6 +461,7 @@ class AbstractLimiter(WaitingLimiter):
                 ),
                 exempt_when=exempt_when,
                 enabled=enabled,
+                deduct_when=deduct_when,
             ),
             on_denied,
         ).wrap

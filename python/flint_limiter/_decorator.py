@@ -38,11 +38,19 @@ class Guard:
         if inspect.iscoroutinefunction(function):
 
             async def coroutine(*args: Any, **kwargs: Any) -> Any:
-                denied = _denial(await self._admission.adecide(*args, **kwargs))
-                if denied is None:
+                decision = await self._admission.adecide(*args, **kwargs)
+                if (denied := _denial(decision)) is not None:
+                    answer = self._answer(denied)
+                    return await answer if inspect.isawaitable(answer) else answer
+                if decision is None or decision.reservation is None:
                     return await function(*args, **kwargs)
-                answer = self._answer(denied)
-                return await answer if inspect.isawaitable(answer) else answer
+                try:
+                    returned = await function(*args, **kwargs)
+                except Exception as error:
+                    await self._admission.asettle(decision, error)
+                    raise
+                await self._admission.asettle(decision, returned)
+                return returned
 
             return coroutine
 
@@ -77,8 +85,18 @@ class Guard:
             return self._without_answer(generator)
 
         def plain(*args: Any, **kwargs: Any) -> Any:
-            denied = _denial(self._admission.decide(*args, **kwargs))
-            return function(*args, **kwargs) if denied is None else self._answer(denied)
+            decision = self._admission.decide(*args, **kwargs)
+            if (denied := _denial(decision)) is not None:
+                return self._answer(denied)
+            if decision is None or decision.reservation is None:
+                return function(*args, **kwargs)
+            try:
+                returned = function(*args, **kwargs)
+            except Exception as error:
+                self._admission.settle(decision, error)
+                raise
+            self._admission.settle(decision, returned)
+            return returned
 
         return plain
 
@@ -90,6 +108,8 @@ class Guard:
     def _without_answer(self, wrapper: Callable[..., Any]) -> Callable[..., Any]:
         if self._on_denied is not None:
             raise TypeError("on_denied must be left out for a generator: catch RateLimitExceeded where it is used.")
+        if self._admission.settles:
+            raise TypeError("deduct_when must be left out for a generator: there is no result that it could judge.")
         return wrapper
 
 

@@ -14,14 +14,15 @@ from flint_limiter import _arguments
 from flint_limiter._contract import AbstractLimiter
 
 if TYPE_CHECKING:
+    from flint_limiter._reservation import Reservation
     from flint_limiter._result import CheckResult
-    from flint_limiter._types import CarriedLimit, CheckAllResult, Items
+    from flint_limiter._types import CarriedLimit, CheckAllResult, Items, Period, ReservedItems
 
 Made = TypeVar("Made")
 
 # No rate string is one of these: it begins with a digit.
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
-_OBJECTS = ("limiter", "key_func", "rate", "cost", "exempt_when", "on_denied")
+_OBJECTS = ("limiter", "key_func", "rate", "cost", "exempt_when", "on_denied", "deduct_when")
 
 
 def options() -> dict[str, Any]:
@@ -102,3 +103,9 @@ class SettingsLimiter:
 
     async def acheck_all(self, items: Items, *, dry_run: bool = False) -> CheckAllResult:
         return await limiter().acheck_all(items, dry_run=dry_run)
+
+    def reserve(self, items: ReservedItems, *, ttl: Period) -> Reservation:
+        return limiter().reserve(items, ttl=ttl)
+
+    async def areserve(self, items: ReservedItems, *, ttl: Period) -> Reservation:
+        return await limiter().areserve(items, ttl=ttl)

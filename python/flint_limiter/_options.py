@@ -35,16 +35,23 @@ class RequestLimit(TypedDict, Generic[Request], total=False):
     policy: str | None
 
 
-class RequestOptions(RequestLimit[Request], total=False):
-    """What limits the requests of an entry point."""
+class MessageOptions(RequestLimit[Request], total=False):
+    """What limits the messages of a websocket."""
 
     #: Several limits, of which a request needs all: one decision.
     limits: Iterable[Mapping[str, Any]] | None
     #: A request for which this returns True is not limited.
     exempt_when: Callable[[Request], _OrAwaitable[bool]] | None
+    #: False: nothing is limited, and the limiter is not asked.
+    enabled: bool
+
+
+class RequestOptions(MessageOptions[Request], total=False):
+    """What limits the requests of an entry point."""
+
     #: The methods whose requests are limited, HEAD with GET; None: all.
     methods: Iterable[str] | None
     #: Makes the answer to a request that is denied.
     on_denied: Callable[[Request, CheckResult], Any] | None
-    #: False: nothing is limited, and the limiter is not asked.
-    enabled: bool
+    #: A function of the response: a request for which it returns False is not counted.
+    deduct_when: Callable[[Any], _OrAwaitable[bool]] | None

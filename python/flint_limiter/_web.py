@@ -61,6 +61,7 @@ class RequestLimits:
         on_denied: Callable[[Any, CheckResult], Any] | None = None,
         enabled: bool = True,
         problem_json: bool = False,
+        deduct_when: Callable[[Any], Any] | None = None,
     ) -> None:
         self._admission = Admission(
             limiter,
@@ -77,6 +78,7 @@ class RequestLimits:
             ),
             exempt_when=exempt_when,
             enabled=enabled,
+            deduct_when=deduct_when,
         )
         self._methods = None if methods is None else _read_methods(methods)
         if on_denied is not None and not callable(on_denied):
@@ -94,6 +96,18 @@ class RequestLimits:
 
     async def adecide(self, request: Any) -> Decision | None:
         return await self._admission.adecide(request)
+
+    @property
+    def settles(self) -> bool:
+        """Whether the response decides if a request counts."""
+        return self._admission.settles
+
+    def settle(self, decision: Decision, response: Any) -> Decision:
+        """The decision to tell of, once the response is known."""
+        return self._admission.settle(decision, response)
+
+    async def asettle(self, decision: Decision, response: Any) -> Decision:
+        return await self._admission.asettle(decision, response)
 
     @property
     def answers_denials(self) -> bool:
@@ -119,6 +133,17 @@ class RequestLimits:
         else:
             document = {"detail": DETAIL}
         return json.dumps(document, separators=(",", ":")).encode()
+
+
+class ResponseStart:
+    """What `deduct_when` sees of a response that is no object of a framework."""
+
+    __slots__ = ("headers", "status_code")
+
+    def __init__(self, status_code: int, headers: Any) -> None:
+        self.status_code = status_code
+        #: By name, in upper or lower case.
+        self.headers = headers
 
 
 def strange_denial(answer: object, wanted: str) -> TypeError:

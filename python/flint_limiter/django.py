@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
 from flint_limiter import _django_settings
@@ -150,7 +151,12 @@ class _Limited:
         if decision is None:
             return view()
         if decision.allowed:
-            answer = view()
+            try:
+                answer = view()
+            except Exception as error:
+                self._limits.settle(decision, _response_to(error))
+                raise
+            decision = self._limits.settle(decision, answer)
         elif self._limits.answers_denials:
             answer = _response(self._limits.denial(request, decision))
         else:
@@ -162,7 +168,12 @@ class _Limited:
         if decision is None:
             return await view()
         if decision.allowed:
-            answer = await view()
+            try:
+                answer = await view()
+            except Exception as error:
+                await self._limits.asettle(decision, _response_to(error))
+                raise
+            decision = await self._limits.asettle(decision, answer)
         elif self._limits.answers_denials:
             answer = _response(await self._limits.adenial(request, decision))
         else:
@@ -180,6 +191,14 @@ class _Limited:
 
     def _refusal(self, decision: Decision) -> HttpResponse:
         return HttpResponse(self._limits.body(decision), status=429, content_type=self._limits.content_type)
+
+
+def _response_to(error: Exception) -> HttpResponse:
+    """What Django makes of an exception of a view."""
+    for kind, status in ((Http404, 404), (PermissionDenied, 403), (BadRequest, 400), (SuspiciousOperation, 400)):
+        if isinstance(error, kind):
+            return HttpResponse(status=status)
+    return HttpResponse(status=500)
 
 
 def _response(answer: Any) -> HttpResponseBase:

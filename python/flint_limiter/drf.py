@@ -20,7 +20,7 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
 from flint_limiter import _django_settings
-from flint_limiter._admission import Admission
+from flint_limiter._admission import Admission, Decision
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._header_fields import LISTS, fields_of
@@ -49,6 +49,8 @@ class FlintThrottle(BaseThrottle):  # type: ignore[misc]  # the framework has no
     rate: CarriedLimit | None = None
     scope: str | None = None
     cost: int = 1
+    #: A function of the response: a request for which it returns False does not count. A method of a subclass, say.
+    deduct_when: Any = None
     #: How many proxies of your own a request comes through; None: `REST_FRAMEWORK["NUM_PROXIES"]`, or 0.
     trusted_hops: int | None = None
 
@@ -99,17 +101,16 @@ class FlintThrottle(BaseThrottle):  # type: ignore[misc]  # the framework has no
             policy=name if name.isascii() and name.isprintable() else "default",
             names=("get_key", "get_rate", "get_cost"),
         )
-        decision = Admission(self.limiter or _django_settings.limiter(), [limit]).decide(request, view)
+        admission = Admission(
+            self.limiter or _django_settings.limiter(), [limit], deduct_when=self.deduct_when
+        )
+        decision = admission.decide(request, view)
         if decision is None:
             return True
-        # What the framework adds to the response, whichever it is.
-        headers = getattr(view, "headers", None)
-        if isinstance(headers, MutableMapping):
-            for field, value in fields_of(decision):
-                if field in LISTS and field in headers:
-                    headers[field] += f", {value}"
-                elif field != "Retry-After":  # which the framework sends itself, by wait()
-                    headers.setdefault(field, value)
+        if decision.allowed and decision.reservation is not None:
+            _settle_later(view, admission, decision)
+        else:
+            _tell(view, decision)
         retry_after_ms = decision.deciding.retry_after_ms
         self._wait = None if retry_after_ms is None else retry_after_ms / 1000
         return decision.allowed
@@ -129,3 +130,25 @@ class FlintScopedThrottle(FlintThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         return self.get_scope(view) is None or super().allow_request(request, view)
+
+
+def _tell(view: Any, decision: Decision) -> None:
+    # What the framework adds to the response, whichever it is.
+    headers = getattr(view, "headers", None)
+    if isinstance(headers, MutableMapping):
+        for field, value in fields_of(decision):
+            if field in LISTS and field in headers:
+                headers[field] += f", {value}"
+            elif field != "Retry-After":  # which the framework sends itself, by wait()
+                headers.setdefault(field, value)
+
+
+def _settle_later(view: Any, admission: Admission, decision: Decision) -> None:
+    """When the view, which serves one request, has its response."""
+    finalize = view.finalize_response
+
+    def settle(request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        _tell(view, admission.settle(decision, response))
+        return finalize(request, response, *args, **kwargs)
+
+    view.finalize_response = settle

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
@@ -35,7 +36,8 @@ from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import RateLimitExceeded
 from flint_limiter._header_fields import LISTS, fields_of
 from flint_limiter._result import CheckResult
-from flint_limiter._web import DETAIL, Paths, RequestLimits, exceeded, is_preflight, strange_denial
+from flint_limiter._web import DETAIL, Paths, RequestLimits, ResponseStart, exceeded, is_preflight, strange_denial
+from flint_limiter._websocket import FlintWebSocketMiddleware
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -44,7 +46,18 @@ if TYPE_CHECKING:
 
 _LISTS = {name.lower().encode() for name in LISTS}
 
-__all__ = ["FlintMiddleware", "FlintRateLimitMiddleware", "RateLimit", "client_address", "rate_limit_exceeded"]
+# In the scope of a request: the decisions that wait for the response.
+_SETTLED_LATER = "flint.settled_later"
+
+__all__ = [
+    "FlintMiddleware",
+    "FlintRateLimitMiddleware",
+    "FlintResponses",
+    "FlintWebSocketMiddleware",
+    "RateLimit",
+    "client_address",
+    "rate_limit_exceeded",
+]
 
 
 def client_address(
@@ -101,6 +114,11 @@ class FlintMiddleware:
     application/problem+json. `on_denied` replaces that: a function of the request and of the CheckResult that denied,
     which returns a Starlette `Response`. The header fields are added to it.
 
+    `deduct_when` is a function of the response (its `status_code` and `headers`) that returns whether the request
+    counts, a bool: with `lambda response: response.status_code == 401` only wrong passwords do. Until the response is
+    known the request counts, so that parallel requests do not pass the limit. An exception of the application is a
+    response with 500. A request that is broken off counts.
+
     The middleware changes only the start of a response: bodies stream, background tasks run, and context variables
     reach the application and come back. Websockets, lifespan and the preflight requests of browsers are not limited.
     """
@@ -125,15 +143,10 @@ class FlintMiddleware:
         decision = await self._limits.adecide(request)
         if decision is None:
             return await self.app(scope, receive, send)
-        fields = [(name.lower().encode(), value.encode()) for name, value in fields_of(decision)]
-
-        async def send_with_fields(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": _merged(list(message.get("headers", ())), fields)}
-            await send(message)
-
+        told = _Told(send, [(self._limits, decision)])
+        send_with_fields = told.send
         if decision.allowed:
-            return await self.app(scope, receive, send_with_fields)
+            return await told.answer(self.app, scope, receive)
         if not self._limits.answers_denials:
             return await self._refuse(scope, send_with_fields, self._limits.body(decision))
         answer = await self._limits.adenial(request, decision)
@@ -153,6 +166,56 @@ class FlintMiddleware:
         if scope["type"] != "http" or not self._limits.holds_for(scope["method"]):
             return False
         return not (_route_path(scope) in self._exempt or _is_preflight(scope))
+
+
+class _Told:
+    """Adds the fields of decisions to a response, once it is known which of them count."""
+
+    def __init__(self, send: Send, decisions: list[tuple[RequestLimits, Decision]]) -> None:
+        self._send = send
+        self._decisions = decisions
+        self._begun = False
+
+    async def answer(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+        try:
+            await app(scope, receive, self.send)
+        except Exception:
+            # The server answers it with 500.
+            if not self._begun:
+                await self._settle(500, [])
+            raise
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begun = True
+            headers = list(message.get("headers", ()))
+            await self._settle(message["status"], headers)
+            for _, decision in self._decisions:
+                fields = [(name.lower().encode(), value.encode()) for name, value in fields_of(decision)]
+                headers = _merged(headers, fields)
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    async def _settle(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        for index, (limits, decision) in enumerate(self._decisions):
+            if decision.reservation is not None:
+                settled = await limits.asettle(decision, ResponseStart(status, Headers(raw=headers)))
+                self._decisions[index] = limits, settled
+
+
+class FlintResponses:
+    """ASGI middleware that tells a RateLimit with `deduct_when` what the response is, which a dependency does not see:
+    `app.add_middleware(FlintResponses)`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _SETTLED_LATER in scope:
+            return await self.app(scope, receive, send)
+        decisions: list[tuple[RequestLimits, Decision]] = []
+        scope[_SETTLED_LATER] = decisions
+        await _Told(send, decisions).answer(self.app, scope, receive)
 
 
 #: The original name of FlintMiddleware.
@@ -183,6 +246,9 @@ class RateLimit:
     header fields. For an allowed request, these fields are added to the response, unless the route returns its own
     `Response`.
 
+    With `deduct_when` the application needs `app.add_middleware(FlintResponses)`, which adds the header fields. (In a
+    websocket everything counts.)
+
     As a dependency of a websocket route, it limits the handshakes. Inside the route, `await limit(websocket)` limits
     any operation, such as each message. A denial raises WebSocketException: the handshake is refused (403), and an
     accepted connection is closed with the code 1008 unless the route catches the exception. The functions receive the
@@ -207,12 +273,20 @@ class RateLimit:
         is_websocket = connection.scope["type"] == "websocket"
         if not is_websocket and not self._limits.holds_for(connection.scope["method"]):
             return None
+        waiting = connection.scope.get(_SETTLED_LATER)
+        if self._limits.settles and waiting is None and not is_websocket:
+            raise RuntimeError("deduct_when of a dependency needs app.add_middleware(flint.fastapi.FlintResponses).")
         decision = await self._limits.adecide(connection)
         if decision is None:
             return None
         if not decision.allowed:
             raise await self._denial(connection, decision)
-        if response is not None:
+        if decision.reservation is not None:
+            if waiting is None:
+                await decision.reservation.acommit()  # there is no response: it counts
+            else:
+                waiting.insert(0, (self._limits, decision))
+        elif response is not None:
             for name, value in fields_of(decision):
                 response.headers.append(name, value)
         return decision.deciding.result

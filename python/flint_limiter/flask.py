@@ -20,9 +20,10 @@ from flask import Flask, Request, Response, after_this_request, current_app, req
 from werkzeug.exceptions import TooManyRequests
 
 from flint_limiter import wsgi
+from flint_limiter._admission import Decision
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import RateLimitExceeded
-from flint_limiter._header_fields import LISTS, Fields, fields_of
+from flint_limiter._header_fields import LISTS, fields_of
 from flint_limiter._web import DETAIL, Paths, RequestLimits, is_preflight
 from flint_limiter.wsgi import rate_limit_exceeded
 
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Flint", "RateLimit", "client_address", "rate_limit_exceeded"]
 
-# In the environment of a request: the fields of its response.
-_TOLD = "flint.fields"
+# In the environment of a request: what its response tells of.
+_TOLD = "flint.decisions"
+
+_Told = tuple[RequestLimits, Decision]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -118,7 +121,7 @@ def _denial(limits: RequestLimits) -> Response | None:
     decision = limits.decide(request)
     if decision is None:
         return None
-    _tell(fields_of(decision))
+    _tell(limits, decision)
     if decision.allowed:
         return None
     if limits.answers_denials:
@@ -126,16 +129,17 @@ def _denial(limits: RequestLimits) -> Response | None:
     raise TooManyRequests(DETAIL, Response(limits.body(decision), 429, content_type=limits.content_type))
 
 
-def _tell(fields: Fields) -> None:
+def _tell(limits: RequestLimits, decision: Decision) -> None:
     """Adds fields to the response, before those of limits around this one."""
-    told: list[Fields] = request.environ.setdefault(_TOLD, [])
+    told: list[_Told] = request.environ.setdefault(_TOLD, [])
     if not told:
         after_this_request(functools.partial(_with_fields, told))
-    told.insert(0, fields)
+    told.insert(0, (limits, decision))
 
 
-def _with_fields(told: list[Fields], response: Response) -> Response:
-    for name, value in itertools.chain.from_iterable(told):
+def _with_fields(told: list[_Told], response: Response) -> Response:
+    fields = [fields_of(limits.settle(decision, response)) for limits, decision in told]
+    for name, value in itertools.chain.from_iterable(fields):
         if name in LISTS or name not in response.headers:
             response.headers.add(name, value)
     return response

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
+from wsgiref.headers import Headers
 
+from flint_limiter._admission import Decision
 from flint_limiter._client_address import ClientAddress
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import RateLimitExceeded
 from flint_limiter._header_fields import LISTS, fields_of
-from flint_limiter._web import Paths, RequestLimits, exceeded, is_preflight, strange_denial
+from flint_limiter._web import Paths, RequestLimits, ResponseStart, exceeded, is_preflight, strange_denial
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -76,19 +78,29 @@ class FlintMiddleware:
         decision = None if self._is_exempt(environ) else self._limits.decide(environ)
         if decision is None:
             return self.app(environ, start_response)
-        fields = fields_of(decision)
+        told = decision
 
         def start_with_fields(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
-            return start_response(status, _merged(headers, fields), *exc_info)
+            nonlocal told
+            told = self._limits.settle(told, ResponseStart(int(status[:3]), Headers(list(headers))))
+            return start_response(status, _merged(headers, fields_of(told)), *exc_info)
 
         if decision.allowed:
-            return self.app(environ, start_with_fields)
+            return self._answer(environ, start_with_fields, decision)
         if not self._limits.answers_denials:
             return self._refuse(environ, start_with_fields, self._limits.body(decision))
         answer = self._limits.denial(environ, decision)
         if not callable(answer):
             raise strange_denial(answer, "a WSGI application")
         return cast("WSGIApplication", answer)(environ, start_with_fields)
+
+    def _answer(self, environ: Environ, start_response: StartResponse, decision: Decision) -> Iterable[bytes]:
+        try:
+            return self.app(environ, start_response)
+        except Exception:
+            # The server answers it with 500, unless the response has begun, which has settled it.
+            self._limits.settle(decision, ResponseStart(500, Headers([])))
+            raise
 
     def _refuse(self, environ: Environ, start_response: StartResponse, body: bytes) -> Iterable[bytes]:
         headers = [("Content-Type", self._limits.content_type), ("Content-Length", str(len(body)))]

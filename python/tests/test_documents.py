@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from support import Server
+from test_websocket import connect
 from web_support import asgi, wsgi
 
 import flint
@@ -97,6 +98,13 @@ def test_web_md(server: Server, request: pytest.FixtureRequest) -> None:
         assert await seen("/search", 3, x_user="ann") == [200, 200, 429]
         assert await seen("/search", 3, x_user="bob", x_plan="paid") == [200, 200, 200]
         assert await seen("/reports", 11, x_user="cyd") == [200] * 10 + [429]
+        logins = [
+            (await asgi(app, "/login", "POST", query=f"password={password}")).status
+            for password in ["right"] * 4 + ["wrong"] * 4
+        ]
+        assert logins == [200] * 4 + [401] * 3 + [429]
+        sent = await connect(app, "a", "b", "c", path="/echo")
+        assert [message.get("text") or message["type"] for message in sent[1:]] == ["a", "b", "websocket.close"]
         by_address, everybody = '"default";q=100;w=60', '"all";q=1000;w=1'
         assert await policies("/items", "dan") == ['"default";q=3;w=60', by_address, everybody]
         assert await policies("/items", "root") == ['"default";q=3;w=60', by_address]

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, WebSocket, WebSocketException
 from web_support import asgi, http_scope
 
 import flint
-from flint.fastapi import RateLimit, client_address, rate_limit_exceeded
+from flint.fastapi import FlintWebSocketMiddleware, RateLimit, client_address, rate_limit_exceeded
 from flint.testing import MemoryLimiter
 
 
@@ -166,3 +166,66 @@ def test_a_websocket_has_the_options_of_a_request(flint_limiter: MemoryLimiter) 
     assert (refused["type"], refused["code"], refused["reason"]) == ("websocket.close", 4008, "plan")
     status = flint_limiter.status("ws:192.0.2.1")
     assert status is not None and status["remaining"] == 4
+
+
+def echo() -> tuple[FastAPI, list[Any]]:
+    """An application that sends every message back, and what it saw."""
+    app = FastAPI()
+    seen: list[Any] = []
+
+    @app.websocket("/ws")
+    async def route(socket: WebSocket) -> None:
+        await socket.accept()
+        try:
+            async for message in socket.iter_text():
+                seen.append(message)
+                await socket.send_text(message)
+        finally:
+            seen.append("end")
+
+    @app.get("/")
+    async def root() -> str:
+        return "hello"
+
+    return app, seen
+
+
+def test_the_middleware_closes_at_a_message_too_many(flint_limiter: MemoryLimiter) -> None:
+    app, seen = echo()
+    limited = FlintWebSocketMiddleware(app, limiter=flint_limiter, key_func=client_address(prefix="ws:"), rate="2/h")
+    sent = asyncio.run(connect(limited, "a", "b", "c", "d"))
+    assert types(sent) == ["accept", "send", "send", "close"]
+    assert (sent[-1]["code"], sent[-1]["reason"]) == (1008, "rate limit exceeded")
+    assert seen == ["a", "b", "end"]
+    # Another connection of the same client has nothing left; requests are not limited.
+    assert types(asyncio.run(connect(limited, "a"))) == ["accept", "close"]
+    assert [asyncio.run(asgi(limited)).status for _ in range(4)] == [200] * 4
+
+
+def test_the_middleware_drops_messages_too_many(flint_limiter: MemoryLimiter) -> None:
+    app, seen = echo()
+    limited = FlintWebSocketMiddleware(app, limiter=flint_limiter, key="all", rate="2/h", excess="drop")
+    assert types(asyncio.run(connect(limited, "a", "b", "c", "d"))) == ["accept", "send", "send"]
+    assert seen == ["a", "b", "end"]
+
+
+def test_the_middleware_with_functions(flint_limiter: MemoryLimiter) -> None:
+    app, _ = echo()
+    limited = FlintWebSocketMiddleware(
+        app,
+        limiter=flint_limiter,
+        key_func=lambda socket: socket.query_params.get("user"),
+        rate="2/h",
+        exempt_when=lambda socket: socket.headers.get("x-staff") == "yes",
+    )
+    # Without a key the limit does not hold.
+    assert types(asyncio.run(connect(limited, "a", "b", "c"))) == ["accept", "send", "send", "send"]
+
+
+def test_wrong_options_of_the_middleware(flint_limiter: MemoryLimiter) -> None:
+    app, _ = echo()
+    with pytest.raises(ValueError, match="excess"):
+        excess: Any = "wait"
+        FlintWebSocketMiddleware(app, limiter=flint_limiter, key="k", rate="2/h", excess=excess)
+    with pytest.raises(TypeError, match="key"):
+        FlintWebSocketMiddleware(app, limiter=flint_limiter, rate="2/h")
