@@ -52,7 +52,7 @@ void require_answer(api::Response response) {
   constexpr std::array kStatuses{200, 400, 404, 405, 409};
   require(std::find(kStatuses.begin(), kStatuses.end(), response.status) != kStatuses.end(),
           "status " + std::to_string(response.status) + ": " + response.body);
-  require((response.status == 405) == !response.allow.empty(), "405 says what is allowed, and nothing else does");
+  require((response.status == 405) == !response.fields.empty(), "405 says what is allowed, and nothing else does");
   const Status completed = api::Service::complete(response);
   require(completed.ok(), "a long answer broke off: " + completed.message());
   const std::string& body = response.body;

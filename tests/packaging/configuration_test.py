@@ -43,7 +43,7 @@ class ConfigurationTest(unittest.TestCase):
             else:
                 self.assertEqual(value, default[1] or default[2])
         # A flag that is false counts for nothing.
-        self.assertIn(f"is sound: {len(shown) - 1} options, 2 limits.", self.check(self.settings))
+        self.assertIn(f"is sound: {len(shown) - 1} options, 2 limits, 1 gate.", self.check(self.settings))
 
 
 if __name__ == "__main__":
