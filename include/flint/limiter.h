@@ -198,9 +198,9 @@ class Limiter {
   /// reservation that has expired is settled against what was kept or returned.
   ///
   /// A refund gives back what was taken and is still in use, and never leaves less in use than if it had not been
-  /// taken: what a bucket has refilled meanwhile (rounded up to whole units), and what a window has forgotten, is not
-  /// given back. Nothing is given back of what was taken before a reset, a deletion, another algorithm, or a limit that
-  /// was lowered below what was in use.
+  /// taken: what a bucket has refilled meanwhile, and what a window has forgotten, is not given back. Nothing is given
+  /// back of what was taken before a reset, a deletion, another algorithm, or a limit that was lowered below what was
+  /// in use.
   ///
   /// Settling again answers what the first time answered. Fails with kReservationNotFound if the reservation is not
   /// known (any more), and with kInvalidArgument for a key that it does not hold, a key given twice, or a cost above

@@ -130,25 +130,32 @@ Units in_use(const State& state, const Limit& limit, std::size_t window, Time no
   return run_in_use(state, limit, window, now).cost;
 }
 
-Units most_given_back(const State& state, const Limit& limit, std::size_t window, Time now) {
-  return with_window(state, limit, window, [&]<typename Type>(const Type& s, const Limit& of) -> Units {
-    if constexpr (std::is_same_v<Type, TokenBucket>) return s.whole_in_use(of, now);
-    return UINT64_MAX;
+Amount most_given_back(const State& state, const Limit& limit, std::size_t window, Time now) {
+  return with_window(state, limit, window, [&]<typename Type>(const Type& s, const Limit& of) -> Amount {
+    if constexpr (std::is_same_v<Type, TokenBucket>) return s.exactly_in_use(of, now);
+    return ~Amount{0};
   });
 }
 
-Outcome given_back(const State& state, const Limit& limit, std::span<Units> units, Time charged_at, Now now,
+Amount amount_of_unit(const Limit& limit, std::size_t window) noexcept {
+  const Limit& of = limit.window(window);
+  return of.algorithm == Algorithm::kTokenBucket ? static_cast<Amount>(of.per.count()) : 1;
+}
+
+Outcome given_back(const State& state, const Limit& limit, std::span<Amount> amounts, Time charged_at, Now now,
                    WindowSpace& space) {
-  FLINT_ASSERT(units.size() == limit.window_count());
+  FLINT_ASSERT(amounts.size() == limit.window_count());
   const auto outcome = [&](std::size_t window) {
     return with_window(state, limit, window, [&]<typename Type>(const Type& s, const Limit& of) -> Outcome {
       if constexpr (std::is_same_v<Type, SlidingLog>) {
-        const RecordedState after = s.given_back(of, units[window], charged_at, now);
-        const View view = s.view_without(of, units[window], charged_at, now);
+        Units units = whole_units(amounts[window]);
+        const RecordedState after = s.given_back(of, units, charged_at, now);
+        amounts[window] = units;
+        const View view = s.view_without(of, units, charged_at, now);
         return {{true, view.remaining, view.reset_after, Nanos::zero()}, after};
       } else {
         Type next = s;
-        units[window] = next.give_back(of, units[window], charged_at, now);
+        amounts[window] = next.give_back(of, amounts[window], charged_at, now);
         const View view = next.view(of, now);
         return {{true, view.remaining, view.reset_after, Nanos::zero()}, next.describe(of, now)};
       }

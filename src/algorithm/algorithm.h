@@ -45,12 +45,14 @@ void consume(State& state, const Limit& limit, Units cost, Now now, const Outcom
 /// What is charged at `now` may not be more than this in any window, or some of it does not count: `in_use` of the
 /// window with this index, in whole units rounded up.
 [[nodiscard]] Units in_use(const State& state, const Limit& limit, std::size_t window, Time now);
-/// At most so many units of the window with this index can be given back at `now`, whoever took them: what a bucket has
-/// refilled is gone. UINT64_MAX where what is still in use of a charge follows from its time.
-[[nodiscard]] Units most_given_back(const State& state, const Limit& limit, std::size_t window, Time now);
-/// What giving back at most so many units of each window leads to that were charged at `charged_at`; `units` is then
-/// how many of them were still in use. restore() with a cost of 0 applies it.
-[[nodiscard]] Outcome given_back(const State& state, const Limit& limit, std::span<Units> units, Time charged_at,
+/// At most so much of the window with this index can be given back at `now`, whoever took it: what a bucket has
+/// refilled is gone. The highest amount where what is still in use of a charge follows from its time.
+[[nodiscard]] Amount most_given_back(const State& state, const Limit& limit, std::size_t window, Time now);
+/// What a unit is of the window with this index.
+[[nodiscard]] Amount amount_of_unit(const Limit& limit, std::size_t window) noexcept;
+/// What giving back at most so much of each window leads to that was charged at `charged_at`; `amounts` is then how
+/// much of it was still in use. restore() with a cost of 0 applies it.
+[[nodiscard]] Outcome given_back(const State& state, const Limit& limit, std::span<Amount> amounts, Time charged_at,
                                  Now now, WindowSpace& space);
 /// Whether all that is in use under `from` goes on under `to`, unit by unit: both have one window of the same kind, and
 /// nothing is beyond the new capacity.

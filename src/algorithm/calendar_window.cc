@@ -86,7 +86,8 @@ void CalendarWindow::consume(const Limit& limit, Units cost, Now now, const Outc
   FLINT_ASSERT(restored);
 }
 
-Units CalendarWindow::give_back(const Limit& limit, Units units, Time charged_at, Time now) noexcept {
+Amount CalendarWindow::give_back(const Limit& limit, Amount amount, Time charged_at, Time now) noexcept {
+  Units units = whole_units(amount);
   units = std::min(units, in_use(limit, now).cost);
   if (charged_at < start) return 0;
   count -= units;

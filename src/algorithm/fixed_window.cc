@@ -55,7 +55,8 @@ void FixedWindow::consume(const Limit& limit, Units, Time now, const Outcome& al
   count = allowed.after.second;
 }
 
-Units FixedWindow::give_back(const Limit& limit, Units units, Time charged_at, Time now) noexcept {
+Amount FixedWindow::give_back(const Limit& limit, Amount amount, Time charged_at, Time now) noexcept {
+  Units units = whole_units(amount);
   *this = current(now, limit.per);
   if (charged_at < start) return 0;
   units = std::min(units, count);

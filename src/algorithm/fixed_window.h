@@ -26,9 +26,9 @@ struct FixedWindow {
   [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
   [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Time now) const noexcept;
   void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) noexcept;
-  /// Gives back at most `units` of what was charged at `charged_at`, as far as they are still in use; returns how many
-  /// those were.
-  Units give_back(const Limit& limit, Units units, Time charged_at, Time now) noexcept;
+  /// Gives back at most `amount` units of what was charged at `charged_at`, as far as they are still in use; returns
+  /// how many those were.
+  Amount give_back(const Limit& limit, Amount amount, Time charged_at, Time now) noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 
   /// The same window at `now`, or, when that has ended, none.

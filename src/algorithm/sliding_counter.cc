@@ -90,7 +90,8 @@ void SlidingCounter::consume(const Limit& limit, Units, Time now, const Outcome&
 }
 
 /// In the count that they are in: that of this window, or of the one right before it.
-Units SlidingCounter::give_back(const Limit& limit, Units units, Time charged_at, Time now) noexcept {
+Amount SlidingCounter::give_back(const Limit& limit, Amount amount, Time charged_at, Time now) noexcept {
+  Units units = whole_units(amount);
   *this = current(now, limit.per);
   const bool is_of_this = charged_at >= start;
   if (!is_of_this && base::elapsed(charged_at, start) > ticks(limit.per)) return 0;

@@ -25,7 +25,7 @@ struct Slots {
   void consume(const Limit&, Units, Time now, const Outcome&) noexcept { at = seen(now); }
   [[nodiscard]] View view(const Limit& limit, Time) const noexcept { return {limit.rate, {}}; }
   [[nodiscard]] Run in_use(const Limit&, Time now) const noexcept { return {seen(now), 0}; }
-  Units give_back(const Limit&, Units, Time, Time) noexcept { return 0; }
+  Amount give_back(const Limit&, Amount, Time, Time) noexcept { return 0; }
   [[nodiscard]] static bool stays(const Limit&, const Limit&) noexcept { return true; }
   [[nodiscard]] Slots reconfigured(const Limit&, const Limit&, Time now) const noexcept { return {seen(now)}; }
   [[nodiscard]] bool is_valid(const Limit&) const noexcept { return true; }

@@ -64,16 +64,19 @@ void TokenBucket::consume(const Limit&, Units, Time now, const Outcome& allowed)
   *this = {std::max(now, updated_at), allowed.after.first, allowed.after.second};
 }
 
-Units TokenBucket::whole_in_use(const Limit& limit, Time now) const noexcept {
+Amount TokenBucket::exactly_in_use(const Limit& limit, Time now) const noexcept {
   const TokenBucket bucket = refilled(limit, now);
-  return bucket.fraction == 0 ? bucket.used : bucket.used - 1;
+  return base::multiply(bucket.used, ticks(limit.per)) - bucket.fraction;
 }
 
-Units TokenBucket::give_back(const Limit& limit, Units units, Time, Time now) noexcept {
-  *this = refilled(limit, now);
-  units = std::min(units, whole_in_use(limit, now));
-  used -= units;
-  return units;
+Amount TokenBucket::give_back(const Limit& limit, Amount amount, Time, Time now) noexcept {
+  const Amount before = exactly_in_use(limit, now);
+  const Amount given = std::min(amount, before);
+  const std::uint64_t per = ticks(limit.per);
+  updated_at = std::max(now, updated_at);
+  used = static_cast<Units>(base::div_ceil(before - given, per));
+  fraction = static_cast<std::uint64_t>(base::multiply(used, per) - (before - given));
+  return given;
 }
 
 View TokenBucket::view(const Limit& limit, Time now) const noexcept {

@@ -33,11 +33,11 @@ struct TokenBucket {
   [[nodiscard]] Outcome decide(const Limit& limit, Units cost, Time now) const noexcept;
   [[nodiscard]] Outcome charged(const Limit& limit, Units cost, Time now) const noexcept;
   void consume(const Limit& limit, Units cost, Time now, const Outcome& allowed) noexcept;
-  /// Gives back `units`, at most whole_in_use(). How many of a charge are still in use is the caller's to know: a
-  /// refill works off the oldest ones first, whoever took them.
-  Units give_back(const Limit& limit, Units units, Time charged_at, Time now) noexcept;
-  /// Rounded down.
-  [[nodiscard]] Units whole_in_use(const Limit& limit, Time now) const noexcept;
+  /// Gives back at most `amount`, in 1/per of a token; returns how much of it was in use. How much of a charge still is
+  /// in use is the caller's to know: a refill works off the oldest ones first, whoever took them.
+  Amount give_back(const Limit& limit, Amount amount, Time charged_at, Time now) noexcept;
+  /// What is in use exactly, in 1/per of a token.
+  [[nodiscard]] Amount exactly_in_use(const Limit& limit, Time now) const noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
 
   /// The same bucket at `now`, under the same limit.

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+
 #include "algorithm/recorded_state.h"
+#include "base/arithmetic.h"
 #include "flint/limit.h"
 #include "flint/time.h"
 
@@ -36,6 +39,13 @@ struct View {
 
   friend bool operator==(const View&, const View&) = default;
 };
+
+/// How much can be given back: units or, of a token bucket, parts of a unit: 1/per, with `per` in nanoseconds.
+using Amount = base::Uint128;
+/// Of what is counted in units; no more than a limit ever counts.
+[[nodiscard]] inline Units whole_units(Amount amount) noexcept {
+  return static_cast<Units>(std::min<Amount>(amount, kMaxUnits));
+}
 
 /// Units that passed at one time.
 struct Run {

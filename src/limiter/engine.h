@@ -1,8 +1,8 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
-#include <random>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -376,8 +376,10 @@ class Engine {
   std::uint64_t keys_full_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t reservations_expired_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t reservations_full_ FLINT_GUARDED_BY(mutex_) = 0;
-  /// Of the secrets of reservations.
-  std::mt19937_64 random_ FLINT_GUARDED_BY(mutex_){std::random_device{}()};
+  /// Random bits of the operating system for the names of reservations, which nobody is to guess; some at a time.
+  [[nodiscard]] std::uint64_t next_secret() FLINT_REQUIRES(mutex_);
+  std::array<std::uint64_t, 32> secrets_ FLINT_GUARDED_BY(mutex_) = {};
+  std::size_t secrets_left_ FLINT_GUARDED_BY(mutex_) = 0;
   /// Where forget_some() goes on.
   KeyId forget_next_ FLINT_GUARDED_BY(mutex_) = 0;
   /// Births since forget_some() last looked.

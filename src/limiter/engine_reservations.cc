@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/container/small_vector.hpp>
@@ -240,6 +241,15 @@ Result<Deferred<ReserveResult>> Engine::first_reservation(const RememberedReques
       told.ticket};
 }
 
+std::uint64_t Engine::next_secret() {
+  if (secrets_left_ == 0) {
+    const int filled = getentropy(secrets_.data(), sizeof(secrets_));
+    FLINT_ASSERT(filled == 0);  // Linux has it since 3.17
+    secrets_left_ = secrets_.size();
+  }
+  return secrets_[--secrets_left_];
+}
+
 RuledItem Engine::recorded(Item& item, const std::vector<Charge>& charges, std::vector<KeyEntry*>& born) {
   const bool is_new = item.entry == nullptr;
   if (is_new) {
@@ -288,7 +298,7 @@ Result<Ticket> Engine::log_charge(Item& item, const Moment& at, RememberedReques
 
 Result<Ticket> Engine::log_reservation(std::span<Item> items, const ReserveOptions& options, const Moment& at,
                                        RememberedRequest* once, ReservationId& id) {
-  id = {state_.holds.next_number(), random_()};
+  id = {state_.holds.next_number(), next_secret()};
   ReservedEvent reserved{.id = id, .ttl = options.ttl, .on_expiry = options.on_expiry};
   std::vector<KeyEntry*> born;
   std::vector<RuledItem> charges;

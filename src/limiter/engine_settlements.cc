@@ -13,7 +13,7 @@ namespace {
 // So many at a time, so that a crowd that expires at once does not keep a check waiting.
 constexpr int kExpiredAtOnce = 256;
 
-using WindowUnits = boost::container::small_vector<Units, kMaxWindows>;
+using WindowAmounts = boost::container::small_vector<algorithm::Amount, kMaxWindows>;
 
 RememberedVerdict verdict_of(const Limit& limit, const algorithm::Outcome& outcome) {
   const Limit& shown = outcome.windows == nullptr ? limit : limit.window(outcome.windows->shown);
@@ -150,15 +150,16 @@ SettledItem Engine::settled(const Reservation& reservation, const Reservation::I
 void Engine::give_back(KeyEntry& entry, const Held::Item& held, Units less, const Moment& at, SettledItem& item) {
   entry.work_off(0, at.time);
   entry.for_each_usage([&](const Usage& usage) {
-    WindowUnits units(usage.limit().window_count(), 0);
+    WindowAmounts amounts(usage.limit().window_count(), 0);
     for (const Held::Part& part : held.parts) {
-      if (part.rule == usage.rule) units[part.window] = std::min(part.units, less);
+      if (part.rule != usage.rule) continue;
+      amounts[part.window] = std::min(part.amount, less * algorithm::amount_of_unit(usage.limit(), part.window));
     }
-    const auto is_some = [](Units each) { return each > 0; };
-    if (std::none_of(units.begin(), units.end(), is_some)) return;
+    const auto is_some = [](algorithm::Amount each) { return each > 0; };
+    if (std::none_of(amounts.begin(), amounts.end(), is_some)) return;
     const algorithm::Outcome outcome =
-        algorithm::given_back(usage.state, usage.limit(), units, held.charged_at, present(at), windows_);
-    if (std::none_of(units.begin(), units.end(), is_some)) return;
+        algorithm::given_back(usage.state, usage.limit(), amounts, held.charged_at, present(at), windows_);
+    if (std::none_of(amounts.begin(), amounts.end(), is_some)) return;
     item.usages.push_back({usage.rule.version(), usage.limit(), outcome.after});
     if (&usage == &entry.usage) item.verdict = verdict_of(usage.limit(), outcome);
   });

@@ -15,12 +15,6 @@ namespace {
 
 }  // namespace
 
-Units Held::most_of(const Item& item) noexcept {
-  Units most = 0;
-  for (const Part& part : item.parts) most = std::max(most, part.units);
-  return most;
-}
-
 const Held::Item* Held::find(std::uint64_t number) const noexcept {
   const auto found = std::lower_bound(items_.begin(), items_.end(), number,
                                       [](const Item& item, std::uint64_t wanted) { return item.number < wanted; });
@@ -29,17 +23,28 @@ const Held::Item* Held::find(std::uint64_t number) const noexcept {
 
 Held::Item* Held::find(std::uint64_t number) noexcept { return const_cast<Item*>(std::as_const(*this).find(number)); }
 
+Held::Sum& Held::sum_of(const Part& part) {
+  for (Sum& sum : sums_) {
+    if (sum.window == part.window && sum.rule == part.rule) return sum;
+  }
+  return sums_.emplace_back(Sum{part.rule, part.window, 0, 0});
+}
+
 void Held::add(Item item) {
-  most_parts_ = base::saturating_add(most_parts_, most_of(item));
+  for (const Part& part : item.parts) sum_of(part).amount += part.amount;
   first_old_ = std::min(first_old_, old_at(item));
   items_.push_back(std::move(item));
+}
+
+void Held::clear_parts(Item& item) {
+  for (const Part& part : item.parts) sum_of(part).amount -= part.amount;
+  item.parts.clear();
 }
 
 void Held::remove(std::uint64_t number) {
   Item* const item = find(number);
   if (item == nullptr) return;
-  most_parts_ -= most_of(*item);
-  item->parts.clear();
+  clear_parts(*item);
   item->is_done = true;
   ++done_;
   drop_done();
@@ -48,8 +53,7 @@ void Held::remove(std::uint64_t number) {
 void Held::give_up(std::uint64_t number, Time now) {
   Item* const item = find(number);
   if (item == nullptr) return;
-  most_parts_ -= most_of(*item);
-  item->parts.clear();
+  clear_parts(*item);
   item->ends_at = std::min(item->ends_at, now);
   item->returns = false;
   first_old_ = std::min(first_old_, old_at(*item));
@@ -60,6 +64,7 @@ void Held::drop_done() {
   if (done_ * 2 < items_.size()) return;
   std::erase_if(items_, [](const Item& each) { return each.is_done; });
   done_ = 0;
+  for (Sum& sum : sums_) sum.first = 0;
 }
 
 void Held::remove_old(Time now) {
@@ -71,8 +76,7 @@ void Held::remove_old(Time now) {
       first_old_ = std::min(first_old_, old_at(item));
       continue;
     }
-    most_parts_ -= most_of(item);
-    item.parts.clear();
+    clear_parts(item);
     item.is_done = true;
     ++done_;
   }
@@ -82,42 +86,43 @@ void Held::remove_old(Time now) {
 void Held::work_off(const Rule& rule, const algorithm::State& state, Units cost, Time now) {
   remove_old(now);
   const Limit& limit = rule.limit();
-  for (std::size_t window = 0; window < limit.window_count(); ++window) {
-    if (cost > kMaxUnits - std::min(kMaxUnits, algorithm::in_use(state, limit, window, now))) {
-      work_off_window(rule, window, 0);
-      continue;
-    }
-    const Units most = algorithm::most_given_back(state, limit, window, now);
-    if (most < most_parts_) work_off_window(rule, window, most);
+  for (Sum& sum : sums_) {
+    if (sum.rule != rule || sum.amount == 0) continue;
+    const bool is_clipped = cost > kMaxUnits - std::min(kMaxUnits, algorithm::in_use(state, limit, sum.window, now));
+    work_off(sum, is_clipped ? 0 : algorithm::most_given_back(state, limit, sum.window, now));
   }
 }
 
 /// The oldest first.
-void Held::work_off_window(const Rule& rule, std::size_t window, Units most) {
-  const auto for_each_part = [&](const auto& visit) {
-    for (Item& item : items_) {
-      for (Part& part : item.parts) {
-        if (part.window == window && part.rule == rule) visit(item, part);
-      }
+void Held::work_off(Sum& sum, algorithm::Amount most) {
+  for (; sum.amount > most && sum.first < items_.size(); ++sum.first) {
+    for (Part& part : items_[sum.first].parts) {
+      if (part.window != sum.window || part.rule != sum.rule) continue;
+      const algorithm::Amount less = std::min(sum.amount - most, part.amount);
+      part.amount -= less;
+      sum.amount -= less;
+      if (part.amount > 0) return;
     }
-  };
-  Units all = 0;
-  for_each_part([&](const Item&, const Part& part) { all += part.units; });
-  Units excess = all > most ? all - most : 0;
-  if (excess == 0) return;
-  for_each_part([&](const Item& item, Part& part) {
-    const Units before = most_of(item);
-    const Units worked_off = std::min(excess, part.units);
-    part.units -= worked_off;
-    excess -= worked_off;
-    most_parts_ -= before - most_of(item);
-  });
+  }
 }
 
+/// Where the period changes, so does what an amount means: what is left of a unit is rounded down.
 void Held::succeed(const Rule& from, const Rule& to) {
-  for (Item& item : items_) {
-    for (Part& part : item.parts) {
-      if (part.rule == from) part.rule = to;
+  for (Sum& sum : sums_) {
+    if (sum.rule != from) continue;
+    const auto before = static_cast<std::uint64_t>(algorithm::amount_of_unit(from.limit(), sum.window));
+    const auto after = static_cast<std::uint64_t>(algorithm::amount_of_unit(to.limit(), sum.window));
+    sum.rule = to;
+    sum.amount = 0;
+    for (Item& item : items_) {
+      for (Part& part : item.parts) {
+        if (part.rule != from || part.window != sum.window) continue;
+        const auto whole = static_cast<std::uint64_t>(part.amount / before);
+        const auto rest = static_cast<std::uint64_t>(part.amount % before);
+        part.rule = to;
+        part.amount = base::multiply(whole, after) + base::multiply(rest, after) / before;
+        sum.amount += part.amount;
+      }
     }
   }
 }

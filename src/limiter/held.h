@@ -27,7 +27,7 @@ class Held {
   struct Part {
     Rule rule;
     std::uint8_t window = 0;
-    Units units = 0;
+    algorithm::Amount amount = 0;
 
     friend bool operator==(const Part&, const Part&) = default;
   };
@@ -68,11 +68,11 @@ class Held {
   /// Nothing is given back any more of what was charged under a rule for which `stays` is false.
   template <typename Stays>
   void forget_unless(const Stays& stays) {
-    most_parts_ = 0;
+    const auto goes = [&](const auto& each) { return !stays(each.rule); };
+    if (std::none_of(sums_.begin(), sums_.end(), goes)) return;
+    std::erase_if(sums_, goes);
     for (Item& item : items_) {
-      const auto gone = [&](const Part& part) { return !stays(part.rule); };
-      item.parts.erase(std::remove_if(item.parts.begin(), item.parts.end(), gone), item.parts.end());
-      most_parts_ += most_of(item);
+      item.parts.erase(std::remove_if(item.parts.begin(), item.parts.end(), goes), item.parts.end());
     }
   }
   void forget_all() {
@@ -95,14 +95,23 @@ class Held {
   }
 
  private:
-  [[nodiscard]] static Units most_of(const Item& item) noexcept;
-  void work_off_window(const Rule& rule, std::size_t window, Units most);
+  /// Of one window of a usage: what all items can give back, and the first item that can give something back. So to
+  /// work off the oldest items takes as long as there are such items, each once.
+  struct Sum {
+    Rule rule;
+    std::uint8_t window = 0;
+    algorithm::Amount amount = 0;
+    std::size_t first = 0;
+  };
+  [[nodiscard]] Sum& sum_of(const Part& part);
+  /// The item can give nothing back any more.
+  void clear_parts(Item& item);
+  void work_off(Sum& sum, algorithm::Amount most);
   void drop_done();
 
   std::vector<Item> items_;
   std::size_t done_ = 0;
-  /// No usage has more to give back than this.
-  Units most_parts_ = 0;
+  std::vector<Sum> sums_;
   /// None can be let go of before.
   Time first_old_ = Time::max();
 };

@@ -51,8 +51,8 @@ bool KeyEntry::holds_something(Time now) {
 void KeyEntry::change_limit(Rule rule, algorithm::State next, Time now) {
   if (held != nullptr) {
     const bool keeps = usage.rule.is_set() && algorithm::keeps_units(usage.state, usage.limit(), rule.limit(), now);
+    held->forget_unless([&](const Rule& each) { return keeps && each == usage.rule; });
     if (keeps) held->succeed(usage.rule, rule);
-    held->forget_unless([&](const Rule& each) { return keeps && each == rule; });
   }
   usage = {std::move(rule), std::move(next)};
   others.reset();

@@ -42,7 +42,8 @@ Held::Parts parts_of(const KeyEntry& entry, const std::vector<Clipped>& clipped,
       return each.rule == usage.rule && each.window == window;
     });
     if (is_clipped || algorithm::in_use(usage.state, usage.limit(), window, now) < cost) return;
-    parts.push_back({usage.rule, static_cast<std::uint8_t>(window), cost});
+    parts.push_back(
+        {usage.rule, static_cast<std::uint8_t>(window), cost * algorithm::amount_of_unit(usage.limit(), window)});
   });
   return parts;
 }

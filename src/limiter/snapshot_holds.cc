@@ -8,8 +8,10 @@
 namespace flint::limiter {
 namespace {
 
-constexpr std::size_t kHeldInEntry = 48;
-constexpr std::size_t kMaxHeldBytes = 10 + 6 + 2 * 8 + 1 + kMaxUsages * kMaxWindows * (1 + 6);
+using algorithm::Amount;
+
+constexpr std::size_t kHeldInEntry = 24;
+constexpr std::size_t kMaxHeldBytes = 10 + 6 + 2 * 8 + 1 + kMaxUsages * kMaxWindows * (1 + 6 + 10);
 static_assert(16 + kHeldInEntry * kMaxHeldBytes <= kMaxEntryBytes);
 
 constexpr std::uint8_t kReturnsOnExpiry = 1;
@@ -48,19 +50,24 @@ void write_held(base::Writer& out, const KeyEntry& entry, const Held::Item& item
   out.fixed(static_cast<std::uint8_t>(item.parts.size()));
   for (const Held::Part& part : item.parts) {
     out.fixed(place_of(entry, part));
-    out.varint(part.units);
+    const Amount unit = algorithm::amount_of_unit(part.rule.limit(), part.window);
+    out.varint(static_cast<std::uint64_t>(part.amount / unit));
+    if (unit > 1) out.varint(static_cast<std::uint64_t>(part.amount % unit));
   }
 }
 
 bool read_part(base::Reader& in, const KeyEntry& entry, Held::Item& item) {
   const std::size_t place = in.fixed<std::uint8_t>();
-  const std::uint64_t units = in.varint();
+  const std::uint64_t whole = in.varint();
   const std::size_t at = place % kMaxUsages;
   const std::size_t window = place / kMaxUsages;
-  if (!in.ok() || at >= entry.usages() || units > item.units) return false;
+  if (!in.ok() || at >= entry.usages() || whole > item.units) return false;
   const Usage& usage = at == 0 ? entry.usage : (*entry.others)[at - 1];
   if (window >= usage.limit().window_count()) return false;
-  item.parts.push_back({usage.rule, static_cast<std::uint8_t>(window), units});
+  const Amount unit = algorithm::amount_of_unit(usage.limit(), window);
+  const std::uint64_t rest = unit > 1 ? in.varint() : 0;
+  if (!in.ok() || rest >= unit || (whole == item.units && rest > 0)) return false;
+  item.parts.push_back({usage.rule, static_cast<std::uint8_t>(window), whole * unit + rest});
   return true;
 }
 
