@@ -108,7 +108,6 @@ def test_it_may_have_cost_more(limiter: Any) -> None:
 
 
 def test_a_cancelled_one_gives_everything_back(limiter: Any, style: str, loop: Any) -> None:
-    # A bucket gives back whole units only: of one that has been refilled by a bit, one less.
     limiter.limit("k", "10/d sliding_window_log")
     items = ["k", {"key": "new", "cost": 3, "limit": "5/d fixed_window_counter"}]
     held = limiter.reserve(items, ttl=timedelta(minutes=1))
