@@ -70,7 +70,7 @@ _flint() {
   if [[ -n $option && " ${valued[*]} " == *" $option "* ]]; then
     case $option in
       --data-dir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-      --ca | --cert | --key | --token-file | --file | --from | --config | --limits) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+      --ca | --cert | --key | --token-file | --file | --from | --config | --limits | --log-file) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
       *) candidates=$(_flint_words_of "$option") ;;
     esac
     if ((${#COMPREPLY[@]} > 0)); then compopt -o filenames 2>/dev/null; fi

@@ -1,6 +1,7 @@
 #include "api/answers.h"
 
 #include "api/errors.h"
+#include "flint/version.h"
 
 namespace flint::api {
 namespace {
@@ -271,6 +272,28 @@ void write(JsonWriter& json, const DoctorReport& report) {
   json.member<"degraded">(report.degraded);
   write_array<"findings">(json, report.findings);
   write_array<"files">(json, report.files);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const backend::Health& health) {
+  json.begin_object();
+  json.member<"ok">(true);
+  json.member<"version">(version());
+  if (const std::optional<backend::Serving>& serving = health.serving) {
+    json.member<"pid">(static_cast<std::uint64_t>(serving->process_id));
+    json.name<"options">();
+    json.begin_object();
+    json.member<"sync">(serving->sync == SyncMode::kAlways ? "always" : "batch");
+    json.member<"flush_every_ms">(static_cast<std::uint64_t>(serving->flush_every.count()));
+    json.member<"flush_every_events">(serving->flush_every_events);
+    json.member<"max_unsynced_ms">(static_cast<std::uint64_t>(serving->max_unsynced.count()));
+    json.member<"max_keys">(serving->max_keys);
+    json.member<"on_full">(serving->on_full == OnFull::kDeny ? "deny" : "allow");
+    std::optional<std::uint64_t> idle;
+    if (serving->exit_when_idle) idle = static_cast<std::uint64_t>(serving->exit_when_idle->count());
+    json.member<"exit_when_idle_ms">(idle);
+    json.end_object();
+  }
   json.end_object();
 }
 

@@ -24,5 +24,6 @@ void write(JsonWriter& json, const LimitStatus& status);
 void write(JsonWriter& json, const LimitChanges& changes);
 void write(JsonWriter& json, const Event& event);
 void write(JsonWriter& json, const DoctorReport& report);
+void write(JsonWriter& json, const backend::Health& health);
 
 }  // namespace flint::api

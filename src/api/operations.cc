@@ -6,8 +6,6 @@
 #include "api/openapi.h"
 #include "api/requests.h"
 #include "base/assert.h"
-#include "base/json_writer.h"
-#include "flint/version.h"
 
 namespace flint::api {
 namespace {
@@ -185,14 +183,6 @@ Status without_arguments(Reading& reading) {
   return {};
 }
 
-void write_health(std::string& out) {
-  base::JsonWriter json(out);
-  json.begin_object();
-  json.member<"ok">(true);
-  json.member<"version">(version());
-  json.end_object();
-}
-
 void write_openapi(std::string& out) { out += openapi_document(); }
 
 using enum Argument::In;
@@ -292,7 +282,7 @@ constexpr OperationRow kOperations[] = {
     {"doctor", "/v1/doctor", Method::kGet, kReads, kEffectOf<backend::Examine>, Needs::kMemory, kNone, kNothing,
      "DoctorReport", without_arguments<backend::Examine>},
     {"health", "/v1/health", Method::kGet, kBoth, kEffectOf<backend::ReadHealth>, Needs::kMemory, kNone, kNothing,
-     "Health", without_arguments<backend::ReadHealth>, write_health},
+     "Health", without_arguments<backend::ReadHealth>},
     {"openapi", "/v1/openapi.json", Method::kGet, kBoth, Effect::kReads, Needs::kMemory, kNone, kNothing, "object",
      nullptr, write_openapi},
 };

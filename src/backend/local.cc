@@ -37,7 +37,7 @@ Decided decided(Result<Deferred<T>> result) {
 /// Decides and logs, as far as the operation does, and never waits for storage.
 class Decide {
  public:
-  explicit Decide(Limiter& limiter) : limiter_(limiter) {}
+  Decide(Limiter& limiter, const std::optional<Serving>& serving) : limiter_(limiter), serving_(serving) {}
 
   Decided operator()(const Check& check) const {
     if (check.limit == nullptr && !check.dry_run && check.request_id.empty()) {
@@ -112,13 +112,17 @@ class Decide {
   }
 
   Decided operator()(const ReadStatus& read) const { return {answer_of(limiter_.status(read.key)), {}}; }
-  Decided operator()(const ReadHealth&) const { return {answer_of(limiter_.health()), {}}; }
+  Decided operator()(const ReadHealth&) const {
+    if (Status status = limiter_.health(); !status.ok()) return {std::move(status), {}};
+    return {Health{serving_}, {}};
+  }
 
  protected:
   [[nodiscard]] Limiter& limiter() const { return limiter_; }
 
  private:
   Limiter& limiter_;
+  const std::optional<Serving>& serving_;
 };
 
 /// Does what may take long, too.
@@ -156,7 +160,8 @@ class Run : public Decide {
 /// come while one group commit runs share the next: a callback per operation would wake the owner as often.
 class LocalQueue final : public Queue {
  public:
-  LocalQueue(Limiter& limiter, Calls calls) : limiter_(limiter), batch_begins_(std::move(calls.batch_begins)) {
+  LocalQueue(Limiter& limiter, const std::optional<Serving>& serving, Calls calls)
+      : limiter_(limiter), serving_(serving), batch_begins_(std::move(calls.batch_begins)) {
     base::MutexLock lock(commit_->mutex);
     commit_->wake = std::move(calls.wake);
   }
@@ -172,7 +177,7 @@ class LocalQueue final : public Queue {
             base::assertion_failed("what blocks is run, not submitted", __FILE__, __LINE__);
             return Decided{};
           } else {
-            return Decide(limiter_)(one);
+            return Decide(limiter_, serving_)(one);
           }
         },
         operation);
@@ -237,6 +242,7 @@ class LocalQueue final : public Queue {
   };
 
   Limiter& limiter_;
+  const std::optional<Serving>& serving_;
   const std::function<void()> batch_begins_;
   std::deque<Waiting> waiting_;
   bool commit_is_awaited_ = false;
@@ -246,11 +252,11 @@ class LocalQueue final : public Queue {
 }  // namespace
 
 std::unique_ptr<Queue> LocalBackend::open_queue(Queue::Calls calls) {
-  return std::make_unique<LocalQueue>(limiter_, std::move(calls));
+  return std::make_unique<LocalQueue>(limiter_, serving_, std::move(calls));
 }
 
 void LocalBackend::run(const Operation& operation, std::function<void(Answer)> done) {
-  Decided decided = std::visit(Run(limiter_), operation);
+  Decided decided = std::visit(Run(limiter_, serving_), operation);
   if (Status durable = limiter_.wait(decided.ticket); !durable.ok()) decided.answer = durable;
   done(std::move(decided.answer));
 }

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <optional>
+
 #include "backend/backend.h"
+#include "backend/serving.h"
 #include "flint/limiter.h"
 
 namespace flint::backend {
@@ -8,8 +11,9 @@ namespace flint::backend {
 /// The limits of a data directory that this process owns.
 class LocalBackend final : public Backend {
  public:
-  /// `limiter` outlives the backend.
-  explicit LocalBackend(Limiter& limiter) : limiter_(limiter) {}
+  /// `limiter` outlives the backend. `serving` is told to those who ask for its health.
+  explicit LocalBackend(Limiter& limiter, std::optional<Serving> serving = {})
+      : limiter_(limiter), serving_(std::move(serving)) {}
 
   [[nodiscard]] std::unique_ptr<Queue> open_queue(Queue::Calls calls) override;
   void run(const Operation& operation, std::function<void(Answer)> done) override;
@@ -20,6 +24,7 @@ class LocalBackend final : public Backend {
 
  private:
   Limiter& limiter_;
+  const std::optional<Serving> serving_;
 };
 
 }  // namespace flint::backend

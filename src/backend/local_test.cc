@@ -85,7 +85,7 @@ TEST_F(LocalBackendTest, AnswersAtOnceWhatWaitsForNothing) {
   EXPECT_EQ(answers.as<Decision>(1).remaining, 7U);
   EXPECT_TRUE(answers.as<CheckAllResult>(2).allowed);
   EXPECT_EQ(answers.as<LimitStatus>(3).remaining, 6U);
-  EXPECT_TRUE(std::holds_alternative<Done>(answers.answers.at(4)));
+  EXPECT_FALSE(answers.as<Health>(4).serving);
   EXPECT_EQ(answers.as<Status>(5).code(), Code::kLimitNotFound);
   EXPECT_EQ(batches_, 0);
 }

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "backend/serving.h"
 #include "flint/decision.h"
 #include "flint/doctor.h"
 #include "flint/limiter.h"
@@ -149,7 +150,7 @@ struct SumUp {
   static constexpr Effect kEffect = Effect::kScans;
   std::string_view pattern;
 };
-/// Answered by Done if changes are accepted.
+/// Answered by Health if changes are accepted.
 struct ReadHealth {
   static constexpr Effect kEffect = Effect::kReads;
 };
@@ -194,6 +195,10 @@ using Operation = std::variant<Check, CheckAll, CheckBatch, Charge, Reserve, Com
 // The answers.
 
 struct Done {};
+struct Health {
+  /// Nothing where the limits live elsewhere.
+  std::optional<Serving> serving;
+};
 using BatchResult = std::vector<Result<Decision>>;
 struct LimitSet {
   std::string key;
@@ -226,7 +231,7 @@ struct AllRemoved {
 };
 
 /// A Status says why the operation failed; it is never Ok. The others own all that they say.
-using Answer = std::variant<Status, Done, Decision, CheckAllResult, BatchResult, ReserveResult, Settlement,
+using Answer = std::variant<Status, Done, Health, Decision, CheckAllResult, BatchResult, ReserveResult, Settlement,
                             ReservationStatus, LimitSet, LimitsApplied, UsageReset, AllReset, LimitRemoved, AllRemoved,
                             LimitStatus, std::vector<LimitStatus>, std::vector<Event>, DoctorReport>;
 

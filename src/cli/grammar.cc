@@ -98,7 +98,7 @@ constexpr std::array kDoctorOptions =
     std::to_array<OptionSpec>({{"--repair", "", "copy the files aside, then drop what is damaged"}});
 
 constexpr std::array kServerOptions = std::to_array<OptionSpec>({
-    {"--bind", "ADDRESS", "ADDR:PORT or unix:PATH (default 127.0.0.1:7878)"},
+    {"--bind", "ADDRESS", "ADDR:PORT or unix:PATH (default 127.0.0.1:7878); none: only DIR/flint.sock"},
     {"--sync", "MODE", "always (default): answers wait for the disk; batch: they do not"},
     {"--flush-every-ms", "N", "batch: a flush starts at this age of an event (default 100)"},
     {"--flush-every-events", "N", "batch: a flush starts when this many events wait for one (default 100)"},
@@ -112,6 +112,9 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--limits", "FILE", "a limits file, as of \"limit apply\": its limits change there only"},
     {"--log-level", "LEVEL", "debug, info (default), warning or error"},
     {"--log-format", "FORMAT", "text, json, or auto (default): text on a terminal, else json"},
+    {"--log-file", "FILE", "append the log to a file, of which two of 1 MiB are kept, not to standard error"},
+    {"--exit-when-idle", "TIME", "end after so long without a connection and a request"},
+    {"--detach", "", "go to the background; the command ends when clients can connect"},
 });
 
 constexpr std::array kCommands = std::to_array<Command>({
@@ -370,7 +373,9 @@ constexpr std::array kCommands = std::to_array<Command>({
                 "With --sync batch, a flush starts after --flush-every-ms or --flush-every-events, whichever comes\n"
                 "first; a crash of the machine loses what came after the last completed one. Changes wait while the\n"
                 "oldest event that is not durable is older than --max-unsynced-ms, so a crash loses at most that plus\n"
-                "what one sync takes.\n",
+                "what one sync takes.\n"
+                "With --detach, the server goes on in a session of its own. What it says before it is ready goes to\n"
+                "standard error; after that, give a --log-file.\n",
      .example = "  flint --data-dir /var/lib/flint server start --bind 127.0.0.1:7878 --sync batch\n",
      .exit_codes = "0 stopped by a signal, 2 wrong usage or argument, 3 storage failed or the address is taken.",
      .run = server_start,

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/server_config.h"
 #include "cli/text.h"
+#include "server/detached.h"
 
 /// The commands that start a server, and that examine what it would be told.
 namespace flint::cli {
@@ -93,6 +94,13 @@ Exit server_start(Session& session, const Command& command, const Invocation& in
     session.warn(
         "A token in an argument is in the process list for a moment and in the shell's history for good. Prefer "
         "--token-file or FLINT_SERVER_TOKEN.");
+  }
+  std::optional<server::Detached> detached;
+  if (config.merged.has("--detach")) {
+    Result<server::Detached> background = server::Detached::detach();
+    if (!background.ok()) return session.fail(background.status());
+    detached = std::move(*background);
+    options.ready = [&detached, &options] { detached->ready(options.log_file); };
   }
   const Status status = session.implementations().run_server(options);
   return status.ok() ? Exit::kDone : session.fail(status);

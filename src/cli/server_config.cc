@@ -183,6 +183,18 @@ Status read_on_full(const Invocation& invocation, OnFull& to) {
   return {};
 }
 
+Status read_exit_when_idle(const Invocation& invocation, std::optional<std::chrono::milliseconds>& to) {
+  const auto text = invocation.option("--exit-when-idle");
+  if (!text) return {};
+  const Result<Nanos> period = parse_period(*text);
+  if (!period.ok() || *period < server::kMinExitWhenIdle || *period > server::kMaxExitWhenIdle) {
+    return {Code::kInvalidArgument,
+            "--exit-when-idle must be a duration from 100ms to 366d, such as 60s, not " + quote_given(*text) + "."};
+  }
+  to = std::chrono::duration_cast<std::chrono::milliseconds>(*period);
+  return {};
+}
+
 /// At the option's place, where it comes from the file: there it has no dashes.
 Problem problem_of(const ServerConfig& config, const Status& wrong) {
   const std::string& message = wrong.message();
@@ -214,11 +226,12 @@ server::ServerOptions server_options(ServerConfig& config, const Target& given) 
         read_integer(invocation, "--flush-every-events", 1, kMaxFlushEveryEvents, options.limiter.flush_every_events),
         read_integer(invocation, "--max-unsynced-ms", 1, kMaxMaxUnsynced.count(), max_unsynced_ms),
         read_integer(invocation, "--max-keys", 1, kMaxMaxKeys, options.limiter.max_keys),
-        read_on_full(invocation, options.limiter.on_full),
+        read_on_full(invocation, options.limiter.on_full), read_exit_when_idle(invocation, options.exit_when_idle),
         read_integer(invocation, "--max-blocking", 1, server::kMaxBlocking, options.max_blocking),
         read_integer(invocation, "--threads", 0, server::kMaxThreads, options.threads)}) {
     if (!status.ok()) config.problems.push_back(problem_of(config, status));
   }
+  options.log_file = invocation.option("--log-file").value_or("");
   options.limiter.map_log = !invocation.has("--no-map");
   options.limiter.flush_every = std::chrono::milliseconds(flush_every_ms);
   options.limiter.max_unsynced = std::chrono::milliseconds(max_unsynced_ms);

@@ -84,6 +84,14 @@ void write_limiter(MetricsText& text, const Stats& stats) {
 
 }  // namespace
 
+std::uint64_t Monitor::answers() const noexcept {
+  std::uint64_t sum = 0;
+  for (const Traffic& loop : loops_) {
+    for (std::size_t status = 1; status <= Traffic::kClasses; ++status) sum += loop.answers(status);
+  }
+  return sum;
+}
+
 bool Monitor::has(std::string_view path) noexcept { return path == kMetricsPath || is_public(path); }
 
 bool Monitor::is_public(std::string_view path) noexcept { return path == kLivePath || path == kReadyPath; }

@@ -26,6 +26,9 @@ class Monitor {
   /// From now on the server is not ready.
   void begin_drain() noexcept { draining_.store(true, std::memory_order_relaxed); }
 
+  /// The number of answers of all loops.
+  [[nodiscard]] std::uint64_t answers() const noexcept;
+
   [[nodiscard]] static bool has(std::string_view path) noexcept;
   /// Whether the path needs no token, because its answer is one word.
   [[nodiscard]] static bool is_public(std::string_view path) noexcept;

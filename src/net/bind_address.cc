@@ -9,10 +9,12 @@ namespace flint::net {
 namespace {
 
 constexpr std::string_view kUnix = "unix:";
+constexpr std::string_view kNone = "none";
 
 Status invalid(std::string_view why) {
-  return {Code::kInvalidArgument, "The address to bind " + std::string(why) +
-                                      ". Write ADDRESS:PORT, such as 127.0.0.1:7878 or [::1]:7878, or unix:PATH."};
+  return {Code::kInvalidArgument,
+          "The address to bind " + std::string(why) +
+              ". Write ADDRESS:PORT, such as 127.0.0.1:7878 or [::1]:7878, or unix:PATH, or none."};
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
@@ -25,19 +27,21 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
 }  // namespace
 
 bool BindAddress::is_local() const {
-  if (is_unix()) return true;
+  if (is_unix() || is_none()) return true;
   const std::optional<base::IpAddress> address = base::IpAddress::parse(host);
   return address && address->is_loopback();
 }
 
 std::string BindAddress::url() const {
   if (is_unix()) return std::string(kUnix) + path;
+  if (is_none()) return std::string(kNone);
   const bool v6 = host.find(':') != std::string::npos;
   return "http://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 Result<BindAddress> parse_bind_address(std::string_view text) {
   BindAddress address;
+  if (text == kNone) return address;
   if (text.starts_with(kUnix)) {
     address.path = text.substr(kUnix.size());
     if (address.path.empty()) return invalid("names no socket");

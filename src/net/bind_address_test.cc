@@ -44,6 +44,17 @@ TEST(BindAddress, IsAUnixSocket) {
   EXPECT_EQ(address->url(), "unix:run/my flint.sock");
 }
 
+TEST(BindAddress, MayBeNone) {
+  const Result<BindAddress> address = parse_bind_address("none");
+  ASSERT_TRUE(address.ok());
+  EXPECT_TRUE(address->is_none());
+  EXPECT_FALSE(address->is_unix());
+  EXPECT_TRUE(address->is_local());
+  EXPECT_EQ(address->url(), "none");
+  EXPECT_FALSE(parse_bind_address("127.0.0.1:1")->is_none());
+  EXPECT_FALSE(parse_bind_address("unix:s")->is_none());
+}
+
 TEST(BindAddress, SaysWhatIsAllowed) {
   for (const char* text : {"",
                            "7878",

@@ -2,6 +2,7 @@
 
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
 
@@ -69,13 +70,25 @@ std::string escaped_for_log(std::string_view text) {
 }
 
 EventLog::EventLog(LogLevel level, LogFormat format)
-    : json_(format == LogFormat::kJson || (format == LogFormat::kAuto && isatty(STDERR_FILENO) == 0)),
-      logger_(std::make_unique<spdlog::logger>("flint", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+    : EventLog(level, format == LogFormat::kJson || (format == LogFormat::kAuto && isatty(STDERR_FILENO) == 0),
+               base::stderr_is_journal(), std::make_shared<spdlog::sinks::stderr_sink_mt>()) {}
+
+Result<std::unique_ptr<EventLog>> EventLog::open(LogLevel level, LogFormat format, const std::string& file) {
+  try {
+    auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(file, kMaxLogFileBytes, 1);
+    return std::unique_ptr<EventLog>(new EventLog(level, format == LogFormat::kJson, false, std::move(sink)));
+  } catch (const spdlog::spdlog_ex& failed) {
+    return Status(Code::kIoError, std::string("Cannot write the log: ") + failed.what() + ".");
+  }
+}
+
+EventLog::EventLog(LogLevel level, bool json, bool to_journal, std::shared_ptr<spdlog::sinks::sink> sink)
+    : json_(json), logger_(std::make_unique<spdlog::logger>("flint", std::move(sink))) {
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
   formatter->add_flag<Priority>('*');
   const std::string line =
       json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v";
-  formatter->set_pattern((base::stderr_is_journal() ? "%*" : "") + line);
+  formatter->set_pattern((to_journal ? "%*" : "") + line);
   logger_->set_formatter(std::move(formatter));
   logger_->set_level(level_of(level));
   logger_->flush_on(spdlog::level::debug);

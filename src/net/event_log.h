@@ -7,11 +7,19 @@
 #include <string>
 #include <string_view>
 
+#include "flint/status.h"
+
 namespace spdlog {
 class logger;
+namespace sinks {
+class sink;
 }
+}  // namespace spdlog
 
 namespace flint::net {
+
+/// A log file that is longer is renamed, and a new one begins.
+inline constexpr std::size_t kMaxLogFileBytes = std::size_t{1} << 20;
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 
@@ -30,6 +38,9 @@ enum class LogFormat : std::uint8_t {
 class EventLog {
  public:
   EventLog(LogLevel level, LogFormat format);
+  /// Appends to `file` instead, where text is text and kAuto is kText. kIoError if it cannot be opened.
+  [[nodiscard]] static Result<std::unique_ptr<EventLog>> open(LogLevel level, LogFormat format,
+                                                              const std::string& file);
   ~EventLog();
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
@@ -41,6 +52,7 @@ class EventLog {
   void error(std::string_view event, std::string_view text) { write(LogLevel::kError, event, text); }
 
  private:
+  EventLog(LogLevel level, bool json, bool to_journal, std::shared_ptr<spdlog::sinks::sink> sink);
   void write(LogLevel level, std::string_view event, std::string_view text);
 
   const bool json_;

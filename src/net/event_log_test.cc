@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 namespace flint::net {
 namespace {
@@ -74,6 +77,31 @@ TEST(EventLog, TellsTheJournalThePriorityOfEachLine) {
   EXPECT_THAT(to_journal(LogFormat::kText, ""), MatchesRegex("<6>2.* info: 1\n<4>2.* warning: 2\n<3>2.* error: 3\n"));
   EXPECT_THAT(to_journal(LogFormat::kJson, ""), MatchesRegex("<6>[{].*[}]\n<4>[{].*[}]\n<3>[{].*[}]\n"));
   EXPECT_THAT(to_journal(LogFormat::kText, "1:2"), StartsWith("2")) << "standard error is not the journal any more";
+}
+
+TEST(EventLog, OfAFileKeepsTwoOfABoundedLength) {
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "flint-event-log";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directory(folder);
+  const std::filesystem::path file = folder / "server.log";
+  {
+    const Result<std::unique_ptr<EventLog>> log = EventLog::open(LogLevel::kInfo, LogFormat::kAuto, file.string());
+    ASSERT_TRUE(log.ok()) << log.status().message();
+    say_hello(**log);
+    std::ifstream begun(file);
+    const std::string line{std::istreambuf_iterator<char>(begun), {}};
+    EXPECT_THAT(line, MatchesRegex(std::string(kTime) + " warning: say .hello..x0a.o/\n"));
+    const std::string long_text(kMaxLogFileBytes / 4, 'x');
+    for (int i = 0; i < 20; ++i) (*log)->info("much", long_text);
+  }
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    EXPECT_LE(entry.file_size(), kMaxLogFileBytes);
+    ++files;
+  }
+  EXPECT_EQ(files, 2U);
+  std::filesystem::remove_all(folder);
+  EXPECT_EQ(EventLog::open(LogLevel::kInfo, LogFormat::kAuto, "/dev/null/server.log").code(), Code::kIoError);
 }
 
 TEST(EventLog, LeavesOutWhatIsBelowItsLevel) { EXPECT_EQ(logged(LogLevel::kError, LogFormat::kText, say_hello), ""); }

@@ -52,6 +52,11 @@ class HttpServer {
   /// Runs `job` on the workers for requests with this effect, which blocks.
   void submit(api::Effect effect, std::function<void()> job) { core_.workers(effect).submit(std::move(job)); }
 
+  /// The number of answers so far.
+  [[nodiscard]] std::uint64_t answers() const { return core_.monitor.answers(); }
+  /// The number of open connections.
+  [[nodiscard]] std::size_t connections() { return core_.connections.count(); }
+
   /// Waits up to `timeout`. Returns whether at most `count` connections are left.
   bool wait_for_connections(std::size_t count, std::chrono::milliseconds timeout) {
     return core_.connections.wait_for(count, timeout);

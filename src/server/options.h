@@ -34,6 +34,8 @@ struct Deadlines {
   std::chrono::milliseconds linger{1'000};
 };
 
+inline constexpr std::chrono::milliseconds kMinExitWhenIdle{100};
+inline constexpr std::chrono::milliseconds kMaxExitWhenIdle = std::chrono::hours(24) * 366;
 inline constexpr std::size_t kMaxBlocking = 1'000'000;
 inline constexpr unsigned kMaxThreads = 256;
 inline constexpr std::size_t kMaxConnections = 1024;
@@ -73,6 +75,13 @@ struct ServerOptions {
   unsigned threads = 0;
   net::LogLevel log_level = net::LogLevel::kInfo;
   net::LogFormat log_format = net::LogFormat::kAuto;
+  /// Where the log goes; empty: to standard error. At net::kMaxLogFileBytes its name changes to `NAME.1.SUFFIX`, which
+  /// replaces the one before, and a new file begins.
+  std::string log_file;
+  /// The server ends by itself once it has no connection, and has answered no request for so long.
+  std::optional<std::chrono::milliseconds> exit_when_idle;
+  /// Called once, on the main thread, when clients can connect.
+  std::function<void()> ready;
   /// By the socket in the data directory; and as many by `bind`. Fewer where the limit of open files is lower.
   std::size_t max_connections = kMaxConnections;
   Deadlines deadlines;

@@ -79,6 +79,17 @@ void end_by(milliseconds deadline) {
   }).detach();
 }
 
+backend::Serving serving_of(const ServerOptions& options) {
+  return {.process_id = getpid(),
+          .sync = options.limiter.sync,
+          .flush_every = options.limiter.flush_every,
+          .flush_every_events = options.limiter.flush_every_events,
+          .max_unsynced = options.limiter.max_unsynced,
+          .max_keys = options.limiter.max_keys,
+          .on_full = options.limiter.on_full,
+          .exit_when_idle = options.exit_when_idle};
+}
+
 /// One run of the server, from open to close.
 class Run {
  public:
@@ -113,6 +124,8 @@ class Run {
   Status apply_limits(const std::vector<config::FileLimit>& limits);
   void watch_health();
   void watch_room();
+  /// Whether nobody has used the server for as long as it may be idle.
+  bool is_idle();
   Status stop();
   Status end_failed(const Status& failure);
 
@@ -126,7 +139,8 @@ class Run {
   net::IoContext context_{1};
   /// Readable when a signal has come.
   net::asio::posix::basic_stream_descriptor<net::IoContext::executor_type> signals_;
-  std::string stop_signal_;
+  /// A signal's name, or that nobody needs the server.
+  std::string stop_reason_;
   net::Timer health_timer_;
   /// The one beside the data directory's.
   std::optional<net::ListenSocket> public_socket_;
@@ -134,6 +148,8 @@ class Run {
   std::unique_ptr<Limiter> limiter_;
   std::unique_ptr<backend::Backend> backend_;
   bool waits_for_room_ = false;
+  std::uint64_t answers_ = 0;
+  net::SteadyClock::time_point last_used_ = net::SteadyClock::now();
   std::unique_ptr<HttpServer> http_;
 };
 
@@ -141,7 +157,7 @@ Status Run::run() {
   if (Status opened = open(); !opened.ok()) {
     if (opened.code() != Code::kClosed || !stop_was_asked()) return opened;
     take_signals();
-    log_.info("stopped", fmt::format("{}: stopped before the data directory was open", stop_signal_));
+    log_.info("stopped", fmt::format("{}: stopped before the data directory was open", stop_reason_));
     return {};
   }
   // A signal that comes from here on finds the server as it listens.
@@ -171,20 +187,22 @@ Status Run::open() {
                              places_.places, options_.max_connections));
   }
   // A port that is taken is known before anything is opened, and a free one before the lock file names it.
-  if (!public_socket_ && !address_.is_unix()) {
+  if (!public_socket_ && !address_.is_unix() && !address_.is_none()) {
     Result<net::ListenSocket> tcp = net::ListenSocket::bind_tcp(address_);
     if (!tcp.ok()) return tcp.status();
     public_socket_.emplace(std::move(*tcp));
   }
   Options limiter_options = options_.limiter;
   report_weak_token(address_, tokens_, limiter_options.findings);
-  limiter_options.server_address = public_socket_ ? public_socket_->url() : address_.url();
+  limiter_options.server_address = public_socket_       ? public_socket_->url()
+                                   : address_.is_none() ? "unix:" + options_.data_dir + "/flint.sock"
+                                                        : address_.url();
   limiter_options.stop_opening = &stop_was_asked();
   notifier_.status("opening the data directory " + options_.data_dir);
   Result<std::unique_ptr<Limiter>> limiter = Limiter::open(options_.data_dir, limiter_options);
   if (!limiter.ok()) return limiter.status();
   limiter_ = std::move(*limiter);
-  backend_ = std::make_unique<backend::LocalBackend>(*limiter_);
+  backend_ = std::make_unique<backend::LocalBackend>(*limiter_, serving_of(options_));
   const Stats stats = limiter_->stats();
   waits_for_room_ = stats.waits_for_room;
   const std::uint64_t keys = stats.keys;
@@ -202,13 +220,16 @@ Status Run::open() {
 }
 
 Status Run::listen() {
+  Deadlines deadlines = options_.deadlines;
+  // A connection that is kept but not used is no use of the server.
+  if (options_.exit_when_idle) deadlines.idle = std::min(deadlines.idle, *options_.exit_when_idle);
   http_ = std::make_unique<HttpServer>(*backend_,
                                        HttpSettings{.max_blocking = options_.max_blocking,
                                                     .threads = thread_count(options_.threads),
                                                     .places = places_,
                                                     .tokens = tokens_,
                                                     .gates = http::Gates(gates_),
-                                                    .deadlines = options_.deadlines},
+                                                    .deadlines = deadlines},
                                        log_);
   std::vector<std::string> listening;
   const auto add = [&](net::ListenSocket socket, http::AccessRules rules) {
@@ -218,25 +239,30 @@ Status Run::listen() {
   };
   Result<net::ListenSocket> local = net::ListenSocket::bind_in_data_dir(options_.data_dir);
   // Other failures pass, such as too many open files: started again, the server will have its socket.
-  if (!local.ok() && local.code() != Code::kPermission) return local.status();
+  const bool needs_local = !public_socket_ && address_.is_none();
+  if (!local.ok() && (needs_local || local.code() != Code::kPermission)) return local.status();
   if (!local.ok()) {
     log_.warning("no_local_socket",
                  fmt::format("{} Commands in the data directory do not find this server by themselves: give them "
                              "--server.",
                              local.status().message()));
   }
-  if (!public_socket_) {
+  if (!public_socket_ && address_.is_unix()) {
     Result<net::ListenSocket> named = net::ListenSocket::bind_unix(address_.path);
     if (!named.ok()) return named.status();
     public_socket_.emplace(std::move(*named));
   }
-  const std::string url = public_socket_->url();
-  add(*std::move(public_socket_),
-      address_.is_unix() ? http::unix_rules(!tokens_.empty()) : http::tcp_rules(!tokens_.empty()));
+  const std::string url = public_socket_ ? public_socket_->url() : local->url();
+  if (public_socket_) {
+    add(*std::move(public_socket_),
+        address_.is_unix() ? http::unix_rules(!tokens_.empty()) : http::tcp_rules(!tokens_.empty()));
+  }
   if (local.ok()) add(std::move(*local), http::owner_rules());
   if (Status started = http_->start(); !started.ok()) return started;
   for (const std::string& line : listening) log_.info("listening", line);
   notifier_.ready("serving " + options_.data_dir + " on " + url);
+  if (options_.ready) options_.ready();
+  last_used_ = net::SteadyClock::now();
   return {};
 }
 
@@ -266,7 +292,7 @@ void Run::take_signals() {
     } else if (number == SIGUSR1 || number == SIGUSR2) {
       log_.info("signal", fmt::format("{}: ignored", signal_name(number)));
     } else {
-      stop_signal_ = signal_name(number);
+      stop_reason_ = signal_name(number);
     }
   }
 }
@@ -343,6 +369,7 @@ void Run::watch_health() {
     if (error) return;
     if (!limiter_->health().ok()) return context_.stop();
     watch_room();
+    if (is_idle()) return context_.stop();
     watch_health();
   });
 }
@@ -354,10 +381,22 @@ void Run::watch_room() {
   log_.info("room_again", "the disk has room again: all requests are served and logged");
 }
 
+/// A look at the counters now and then, so that a request pays nothing for it. Who connects from here on is refused, or
+/// finds the connection closed before its request was read: either way nothing was decided.
+bool Run::is_idle() {
+  if (!options_.exit_when_idle) return false;
+  const net::SteadyClock::time_point now = net::SteadyClock::now();
+  const std::uint64_t answers = http_->answers();
+  if (std::exchange(answers_, answers) != answers) last_used_ = now;
+  if (now - last_used_ < *options_.exit_when_idle || http_->connections() > 0) return false;
+  stop_reason_ = fmt::format("not used for {} ms", options_.exit_when_idle->count());
+  return true;
+}
+
 Status Run::stop() {
   notifier_.stopping("finishing requests in progress");
   log_.info("stopping",
-            fmt::format("{}: no more connections are accepted; finishing requests in progress", stop_signal_));
+            fmt::format("{}: no more connections are accepted; finishing requests in progress", stop_reason_));
   if (http_ != nullptr && !http_->stop(options_.deadlines.drain)) {
     log_.warning("drain_timed_out",
                  "some connections were closed before their requests were finished: the time to drain had expired");
@@ -381,6 +420,11 @@ Status Run::end_failed(const Status& failure) {
   return failure;
 }
 
+Result<std::unique_ptr<net::EventLog>> open_log(const ServerOptions& options) {
+  if (!options.log_file.empty()) return net::EventLog::open(options.log_level, options.log_format, options.log_file);
+  return std::make_unique<net::EventLog>(options.log_level, options.log_format);
+}
+
 Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
   Result<std::optional<PassedSocket>> passed = take_passed_socket();
   if (!passed.ok()) return passed.status();
@@ -391,7 +435,9 @@ Status serve(const ServerOptions& options, const ServiceNotifier& notifier) {
   if (!signals.ok()) return signals.status();
   umask(0077);
   if (!options.tokens.empty()) keep_memory_private();
-  net::EventLog log(options.log_level, options.log_format);
+  Result<std::unique_ptr<net::EventLog>> opened = open_log(options);
+  if (!opened.ok()) return opened.status();
+  net::EventLog& log = **opened;
   Status status;
   {
     std::optional<net::ListenSocket> adopted;

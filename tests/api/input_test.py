@@ -95,6 +95,8 @@ ARGUMENTS = [
     (["server", "start"], "--sync", argument_choice("always or batch"), "--sync={}"),
     (["server", "start"], "--log-level", argument_choice("debug, info, warning or error"), "--log-level={}"),
     (["server", "start"], "--log-format", argument_choice("auto, text or json"), "--log-format={}"),
+    (["server", "start"], "--exit-when-idle",
+     cases(("must be a duration",), ["0", "99ms", "367d", "-1s", "1.5s", "soon"]), "--exit-when-idle={}"),
     (["server", "start"], "address to bind", argument_choice("ADDRESS:PORT"), "--bind={}"),
 ]
 
@@ -432,7 +434,7 @@ class CommandTest(InputTest):
     RIGHT = {"per": "1s", "ttl": "1m", "on_expiry": "keep", "algorithm": "token_bucket", "mode": "block",
              "by": "denied", "--sync": "batch",
              "--log-level": "info", "--log-format": "text", "--bind": "127.0.0.1:1", "--timeout": "1s",
-             "--lock-timeout": "1s"}
+             "--lock-timeout": "1s", "--exit-when-idle": "1s"}
 
 
 if __name__ == "__main__":

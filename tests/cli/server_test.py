@@ -1,12 +1,15 @@
 """`flint server start`: its options, its token and how it ends."""
 
+import os
 import signal
 import socket
 import subprocess
+import time
 import unittest
 from pathlib import Path
 
-from harness import DENIED, DONE, FAILED, FLINT, USAGE, FlintTest, Server, environment, flint, free_port
+from harness import (DEADLINE, DENIED, DONE, FAILED, FLINT, USAGE, FlintTest, Server, environment, flint, free_port,
+                     wait_until)
 
 
 def command_line_of(process):
@@ -65,6 +68,61 @@ class EndTest(FlintTest):
             self.ok(self.local("limit", "check", "k"))
 
 
+class IdleTest(FlintTest):
+    """A server that somebody starts who needs one, and that ends when nobody does."""
+
+    def detached(self, *arguments):
+        return self.local("server", "start", "--bind", "none", "--detach", *arguments)
+
+    def pid(self):
+        holder = (self.data_dir / "flint.lock").read_text()
+        return int(holder.removeprefix("process ").split(",")[0])
+
+    def test_it_answers_when_the_command_has_ended_and_ends_by_itself(self):
+        log = self.folder / "server.log"
+        self.ok(self.detached("--exit-when-idle", "300ms", "--log-file", log))
+        pid = self.pid()
+        self.assertEqual(os.getsid(pid), pid)
+        self.ok(self.local("limit", "add", "k", "--rate", "2", "--per", "1d"))
+        self.ok(self.local("limit", "check", "k"))
+        self.assertIn(f"listening on unix:{self.data_dir}/flint.sock", log.read_text())
+        wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the server to end")
+        self.assertRegex(log.read_text(), r"info: not used for 300 ms: .*\n.* info: stopped\n\Z")
+        self.assertFalse((self.data_dir / "flint.sock").exists())
+        self.ok(self.local("limit", "check", "k"))
+        self.ok(self.local("limit", "check", "k"), DENIED)
+
+    def test_a_request_now_and_then_keeps_it(self):
+        with Server(self.data_dir, "--exit-when-idle", "1s") as server:
+            for _ in range(5):
+                time.sleep(0.4)
+                self.ok(self.local("limit", "list"))
+            self.assertIsNone(server.process.poll())
+            # A connection that asks nothing does not.
+            with socket.socket(socket.AF_UNIX) as idle:
+                idle.connect(str(self.data_dir / "flint.sock"))
+                self.assertEqual(server.process.wait(DEADLINE), DONE)
+
+    def test_bind_none_leaves_only_the_socket_in_the_directory(self):
+        self.ok(self.detached("--exit-when-idle", "10s"))
+        pid = self.pid()
+        try:
+            inodes = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+            listening = [line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            self.assertFalse(inodes & {f"socket:[{inode}]" for inode in listening})
+            other = self.detached()
+            self.refused(other, FAILED, f"process {pid}")
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the server to end")
+
+    def test_who_cannot_start_in_the_background_says_why(self):
+        self.data_dir.mkdir()
+        (self.data_dir / "flint.sock").write_text("")
+        self.refused(self.detached("--log-level", "error"), FAILED, "not a socket")
+        self.refused(self.detached("--log-file", self.data_dir / "flint.sock" / "log"), FAILED, "Cannot write the log")
+
+
 class TokenTest(FlintTest):
     def test_a_token_in_an_argument_is_wiped_and_warned_about(self):
         for spelling in (["--token", "s3cret"], ["--token=s3cret"]):
@@ -116,7 +174,9 @@ class OptionTest(FlintTest):
                           ["--max-unsynced-ms", "0"], ["--max-unsynced-ms", "3600001"],
                           ["--max-blocking", "0"], ["--max-blocking", "1e3"], ["--max-blocking", str(2**63)],
                           ["--threads", "257"], ["--threads", "+2"], ["--threads", "999999999999"],
-                          ["--log-level", "loud"], ["--log-format", "xml"]):
+                          ["--log-level", "loud"], ["--log-format", "xml"],
+                          ["--exit-when-idle", "0"], ["--exit-when-idle", "99ms"], ["--exit-when-idle", "367d"],
+                          ["--exit-when-idle", "soon"]):
             with self.subTest(arguments=arguments):
                 self.refused(self.start(*arguments), USAGE)
         self.assertFalse(self.data_dir.exists())

@@ -9,7 +9,7 @@ from pathlib import Path
 from session import SHOWN_PORT, Session, SessionError
 from transcript import blocks, commands, matches
 
-SERVER_COMMAND = re.compile(r"^(?:\./dev serve\b|flint\b.*\bserver start\b)")
+SERVER_COMMAND = re.compile(r"^(?:\./dev serve\b|flint\b.*\bserver start\b(?!.* --detach\b))")
 NOT_RUN = re.compile(r"^(?:\./dev\b|git clone\b)")
 TALKS_TO_SERVER = re.compile(rf"(?:127\.0\.0\.1|localhost):{SHOWN_PORT}|--server\b")
 
