@@ -1,9 +1,9 @@
 """Flint: a rate limiter that remembers.
 
-`Limiter` opens a data directory in this process; `SharedLimiter` asks a server that owns one. Both have the methods of
-`AbstractLimiter`.
+`open` gives all processes the same limiter of a data directory. `Limiter` opens one in this process alone;
+`SharedLimiter` asks a server that somebody started. All have the methods of `AbstractLimiter`.
 
-    limiter = flint.Limiter(".flint")
+    limiter = flint.open(".flint")
     limiter.limit("api:user-42", "100/m")
     if limiter.allow("api:user-42"):
         ...
@@ -26,6 +26,7 @@ from flint_limiter._errors import (
 )
 from flint_limiter._header_fields import headers
 from flint_limiter._keys import valid_key
+from flint_limiter._open import DirectoryLimiter, open
 from flint_limiter._reservation import Reservation
 from flint_limiter._result import CheckResult, FailedCheck
 from flint_limiter._shared import SharedLimiter
@@ -62,6 +63,7 @@ __all__ = [
     "CheckAllResult",
     "CheckResult",
     "DataDirLocked",
+    "DirectoryLimiter",
     "DoctorReport",
     "Event",
     "FailedCheck",
@@ -87,6 +89,7 @@ __all__ = [
     "add_prometheus_route",
     "backup",
     "headers",
+    "open",
     "prometheus_collector",
     "prometheus_metrics",
     "valid_key",

@@ -30,6 +30,11 @@ class DataDirLocked(FlintError):
     #: Whether that process is a `flint server`.
     is_server: bool = False
 
+    def with_holder(self, other: DataDirLocked) -> DataDirLocked:
+        """With the owner that another error names."""
+        self.process_id, self.is_server = other.process_id, other.is_server
+        return self
+
 
 class LimitNotConfigured(FlintError):
     """The key has no limit: configure one with `limit()` first."""

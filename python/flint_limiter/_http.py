@@ -34,6 +34,7 @@ Answer = TypeVar("Answer")
 _Address = Any  # (host, port, ...) or a path, as the family has it
 
 _MAX_IDLE = 64
+_PAUSE_S = 0.01
 # Of one event loop to one server, which takes a thousand in all; what is more waits, within its deadline.
 _MAX_AT_ONCE = 64
 _UNAUTHORIZED = 401
@@ -61,7 +62,8 @@ class _TooLong(Exception):
 
 
 class _Lost(Exception):
-    """A connection that had been used before ended before the answer began."""
+    """A connection ended before the answer began: one that had been used before, or one to a Unix socket whose server
+    did not read the whole request."""
 
     def __init__(self, complete: bool) -> None:
         #: Whether the server may have had the whole request, and thus may have acted on it.
@@ -93,14 +95,24 @@ class _BlockingIo:
     async def receive(self, sock: socket.socket) -> bytes:
         return self._ready(sock).recv(CHUNK)
 
+    async def call(self, function: Callable[[float], None]) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        function(left)
+
+    async def pause(self, seconds: float) -> None:
+        time.sleep(max(0, min(seconds, self._deadline - time.monotonic())))
+
 
 class _LoopIo:
     """The deadline is the caller's: a timeout around the whole coroutine."""
 
-    __slots__ = ("_loop",)
+    __slots__ = ("_deadline", "_loop")
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
+        self._deadline = time.monotonic() + timeout
 
     async def resolve(self, host: str, port: int) -> list[tuple[Any, ...]]:
         return await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -115,16 +127,24 @@ class _LoopIo:
     async def receive(self, sock: socket.socket) -> bytes:
         return await self._loop.sock_recv(sock, CHUNK)
 
+    async def call(self, function: Callable[[float], None]) -> None:
+        await self._loop.run_in_executor(None, function, self._deadline - time.monotonic())
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
 
 class _Connection:
     """One stream and what HTTP remembers of it. Used by one call at a time."""
 
-    __slots__ = ("_http", "_stream", "_used")
+    __slots__ = ("_http", "_is_local", "_stream", "_used")
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, is_local: bool = False) -> None:
         self._stream = stream
         self._http = h11.Connection(h11.CLIENT)
         self._used = False
+        # A Unix socket.
+        self._is_local = is_local
 
     def close(self) -> None:
         self._stream.close()
@@ -132,6 +152,11 @@ class _Connection:
     def still_open(self) -> bool:
         """Whether an idle connection can be used again: the server has neither ended it nor said anything."""
         return self._stream.silent()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no answer has come on it."""
+        return not self._used
 
     @property
     def reusable(self) -> bool:
@@ -148,7 +173,7 @@ class _Connection:
         except TimeoutError:
             raise
         except OSError:
-            if self._used:
+            if self._used or self._is_local:
                 raise _Lost(complete=False) from None
             raise
         response = await self._receive(io, most)
@@ -170,6 +195,12 @@ class _Connection:
                     data = await self._stream.receive(io)
                 except (TimeoutError, ssl.SSLError):
                     raise
+                except ConnectionResetError:
+                    # At a Unix socket, the kernel says this, and not that the connection has ended, if the other side
+                    # closed it, or died, with bytes of the request unread.
+                    if self._is_local and not anything:
+                        raise _Lost(complete=False) from None
+                    data = b""
                 except OSError:
                     data = b""
                 if not data and not anything:
@@ -207,6 +238,7 @@ class Client:
         "_tls",
         "_token",
         "_warned",
+        "revive",
     )
 
     def __init__(
@@ -221,6 +253,9 @@ class Client:
         # A Unix socket asks for none, unless it was named for a server that has one.
         self._shows_token = not endpoint.path
         self._warned = False
+        #: Called, with the seconds that are left, when nobody listens at the Unix socket: makes somebody do so, or
+        #: raises FlintError.
+        self.revive: Callable[[float], None] | None = None
         # Nothing but atomic appends and pops, so that a fork in the middle of them leaves no lock behind.
         self._idle: deque[_Connection] = deque()
         self._pid = os.getpid()
@@ -251,7 +286,7 @@ class Client:
 
     async def _pass(self, gate: asyncio.Semaphore, request: Request) -> Response:
         async with gate:
-            return await self._exchange(_LoopIo(), request)
+            return await self._exchange(_LoopIo(self._timeout), request)
 
     async def _exchange(self, io: Io, request: Request) -> Response:
         if self._closed:
@@ -269,9 +304,12 @@ class Client:
                 head = self._head(request, shown)
             except _Lost as lost:
                 # The server ended an idle connection as we took it up. What it cannot have acted on, or may act on
-                # twice, is sent again; each time round a connection is gone, and a new one is never lost like this.
+                # twice, is sent again. Each time round a connection is gone; a new one is lost like this only at a Unix
+                # socket whose server ends, or has too many connections.
                 if lost.complete and not request.repeatable:
                     raise ConnectionResetError("the connection ended before the answer came") from None
+                if connection.is_new:
+                    await io.pause(_PAUSE_S)
             finally:
                 self._give_back(connection)
 
@@ -330,13 +368,22 @@ class Client:
         raise failure
 
     async def _connect_to_socket(self, io: Io) -> _Connection:
+        while True:
+            try:
+                return await self._connect_to_listener(io)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if self.revive is None:
+                    raise
+            await io.call(self.revive)
+
+    async def _connect_to_listener(self, io: Io) -> _Connection:
         with SocketPlace(self._endpoint.path) as place:
             sock = await _connect_to(io, socket.AF_UNIX, place.address, place.check_peer)
             if place.foreign_owner is not None and not self._warned:
                 self._warned = True
                 words = "The directory of %s belongs to user %d, who decides what is answered there."
                 logger.warning(words, printable(self._endpoint.url), place.foreign_owner)
-            return _Connection(PlainStream(sock))
+            return _Connection(PlainStream(sock), is_local=True)
 
     def _unreachable(self, error: BaseException) -> FlintConnectionError:
         if isinstance(error, (TimeoutError, asyncio.TimeoutError)):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support import AsyncStyle, Server
+from support import AsyncStyle, Server, end_server
 
 import flint
 
@@ -28,6 +28,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path / "served", "--sync", "batch")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """For flint.open(), whose server ends with the test."""
+    yield tmp_path / "data"
+    end_server(tmp_path / "data")
 
 
 @pytest.fixture

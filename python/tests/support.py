@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import flint
+from flint_limiter._server import DirectoryServer, ServerOptions
 
 PATIENCE_S = 30.0
 
@@ -30,6 +31,19 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
         time.sleep(0.005)
+
+
+def health_of(data_dir: Path) -> dict[str, Any] | None:
+    """What the server of a directory tells of itself; None if there is none."""
+    return DirectoryServer(os.fsencode(data_dir), ServerOptions())._ask(PATIENCE_S)
+
+
+def end_server(data_dir: Path) -> None:
+    """Ends the server that flint.open() started, if there is one."""
+    health = health_of(data_dir)
+    if health is not None:
+        os.kill(health["pid"], signal.SIGTERM)
+        wait_until(lambda: health_of(data_dir) is None, "the server to end")
 
 
 class Server:

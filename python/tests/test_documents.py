@@ -16,11 +16,12 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Server
+from support import Server, end_server
 from test_websocket import connect
 from web_support import asgi, wsgi
 
@@ -52,9 +53,13 @@ def run_document(name: str, server: Server) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "empty").mkdir()
-    monkeypatch.chdir(tmp_path / "empty")
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    yield
+    for opened in folder.glob("*/flint.sock"):
+        end_server(opened.parent)
 
 
 def test_the_readme(server: Server) -> None:
