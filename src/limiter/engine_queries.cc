@@ -69,8 +69,9 @@ void show_held(LimitStatus& status, const KeyEntry& entry, const Moment& at) {
   if (entry.held == nullptr) return;
   status.reserved = entry.held->units(at.time);
   if (status.limit.algorithm != Algorithm::kConcurrency) return;
-  status.remaining = status.reserved < status.limit.rate ? status.limit.rate - status.reserved : 0;
-  status.reset_at = shown_reset(at, entry.held->when_held(0, at.time) - at.time);
+  const Units taken = entry.held->slots(at.time);
+  status.remaining = taken < status.limit.rate ? status.limit.rate - taken : 0;
+  status.reset_at = shown_reset(at, entry.held->when_slots(0, at.time) - at.time);
 }
 
 void show_unused(LimitStatus& status, const Moment& at) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/container/small_vector.hpp>
+#include <memory>
+#include <utility>
 
 #include "base/assert.h"
 #include "limiter/engine.h"
@@ -23,7 +25,10 @@ RememberedVerdict verdict_of(const Limit& limit, const algorithm::Outcome& outco
           .algorithm = shown.algorithm};
 }
 
-bool is_of_slots(const KeyEntry& entry) noexcept { return entry.limit().algorithm == Algorithm::kConcurrency; }
+/// What the reservation of this number holds of the key; null if nothing.
+const Held::Item* held_by(const KeyEntry* entry, std::uint64_t number) noexcept {
+  return entry == nullptr || entry->held == nullptr ? nullptr : std::as_const(*entry->held).find(number);
+}
 
 /// What remains once the reservation of this number gives its slots back.
 RememberedVerdict slots_without(const KeyEntry& entry, std::uint64_t number, const Moment& at) {
@@ -33,11 +38,11 @@ RememberedVerdict slots_without(const KeyEntry& entry, std::uint64_t number, con
       if (item.number != number) others.add(item);
     });
   }
-  const Units taken = others.units(at.time);
+  const Units taken = others.slots(at.time);
   const Units rate = entry.limit().rate;
   return {.capacity = rate,
           .remaining = taken < rate ? rate - taken : 0,
-          .reset_after = others.when_held(0, at.time) - at.time,
+          .reset_after = others.when_slots(0, at.time) - at.time,
           .algorithm = Algorithm::kConcurrency};
 }
 
@@ -108,8 +113,8 @@ Result<std::vector<Units>> Engine::actual_costs(const Reservation& reservation, 
     const auto i = static_cast<std::size_t>(item - reservation.items.begin());
     if (is_given[i]) return wrong_cost(actual.key, "is given twice.");
     if (actual.cost > kMaxUnits) return wrong_cost(actual.key, fmt::format("must be at most {}.", kMaxUnits));
-    const KeyEntry* entry = charged_key(*item);
-    if (entry != nullptr && is_of_slots(*entry) && actual.cost > item->cost) {
+    const Held::Item* const held = held_by(charged_key(*item), reservation.id.number);
+    if (held != nullptr && held->takes_slots && actual.cost > item->cost) {
       return wrong_cost(actual.key, fmt::format("must be at most the {} slots that were reserved.", item->cost));
     }
     is_given[i] = true;
@@ -128,10 +133,6 @@ SettledItem Engine::settled(const Reservation& reservation, const Reservation::I
   out.denials = pending_.of(*entry);
   const Units before = reservation.is_returned ? 0 : item.cost;
   if (cost < before) out.less = before - cost;
-  if (is_of_slots(*entry)) {
-    out.verdict = slots_without(*entry, reservation.id.number, at);
-    return out;
-  }
   algorithm::Outcome now;
   if (const algorithm::WindowOutcomes* each =
           algorithm::view_windows(entry->usage.state, entry->limit(), present(at), windows_)) {
@@ -141,7 +142,10 @@ SettledItem Engine::settled(const Reservation& reservation, const Reservation::I
     now = {{true, view.remaining, view.reset_after, Nanos(0)}, {}};
   }
   out.verdict = verdict_of(entry->limit(), now);
-  const Held::Item* const held = entry->held == nullptr ? nullptr : entry->held->find(reservation.id.number);
+  const Held::Item* const held = held_by(entry, reservation.id.number);
+  if (entry->limit().algorithm == Algorithm::kConcurrency) {
+    out.verdict = slots_without(*entry, reservation.id.number, at);
+  }
   if (out.less > 0 && held != nullptr) give_back(*entry, *held, out.less, at, out);
   if (cost > before) charge_extra(*entry, cost - before, at, out);
   return out;
@@ -188,12 +192,22 @@ Result<storage::Seq> Engine::log_settled(SettledEvent& event, const Moment& at) 
     for (const RecordedUsage& usage : item.usages) windows += usage.limit.window_count();
     most_bytes += most_settled_bytes(windows);
   }
-  EventWriter record(event.as == SettledAs::kReturned ? EventType::kExpired : EventType::kSettled, at, most_bytes);
-  record.settled(event);
-  if (!record.fits()) {
+  const EventType type = event.as == SettledAs::kReturned ? EventType::kExpired : EventType::kSettled;
+  auto record = std::make_unique<EventWriter>(type, at, most_bytes);
+  record->settled(event);
+  if (!record->fits()) {
+    // More windows than the record of the reservation told of. A refund is left out rather than the settlement, which
+    // would be tried for ever: what expires after it has to wait for it.
+    for (SettledItem& item : event.items) {
+      if (item.extra == 0) item.usages.clear();
+    }
+    record = std::make_unique<EventWriter>(type, at, most_bytes);
+    record->settled(event);
+  }
+  if (!record->fits()) {
     return Status(Code::kInvalidArgument, "the limits of these keys have too many windows for one record.");
   }
-  const Result<storage::Seq> seq = append(record, at);
+  const Result<storage::Seq> seq = append(*record, at);
   if (!seq.ok()) return seq;
   for (const SettledItem& item : event.items) {
     if (item.id == Reservation::kNothingHeld) continue;

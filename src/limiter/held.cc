@@ -135,17 +135,25 @@ Units Held::units(Time now) const noexcept {
   return held;
 }
 
-Time Held::when_held(Units most, Time now) const {
-  std::vector<std::pair<Time, Units>> ends;
-  Units held = 0;
+Units Held::slots(Time now) const noexcept {
+  Units taken = 0;
   for_each([&](const Item& item) {
-    if (item.ends_at <= now) return;
+    if (item.takes_slots && item.ends_at > now) taken += item.units;
+  });
+  return taken;
+}
+
+Time Held::when_slots(Units most, Time now) const {
+  std::vector<std::pair<Time, Units>> ends;
+  Units taken = 0;
+  for_each([&](const Item& item) {
+    if (!item.takes_slots || item.ends_at <= now) return;
     ends.emplace_back(item.ends_at, item.units);
-    held += item.units;
+    taken += item.units;
   });
   std::sort(ends.begin(), ends.end());
-  for (auto next = ends.begin(); held > most && next != ends.end(); ++next) {
-    held -= next->second;
+  for (auto next = ends.begin(); taken > most && next != ends.end(); ++next) {
+    taken -= next->second;
     now = next->first;
   }
   return now;

@@ -39,6 +39,8 @@ class Held {
     Time charged_at{};
     /// When it expires, or when its slots are free again, if that is earlier.
     Time ends_at{};
+    /// Its units are slots of a concurrency limit.
+    bool takes_slots = false;
     /// It will be given back, however late that is logged.
     bool returns = false;
     bool is_done = false;
@@ -81,10 +83,12 @@ class Held {
   /// The usage goes on under another rule, with all that was in use.
   void succeed(const Rule& from, const Rule& to);
 
-  /// Units that are held at `now`: of a concurrency limit, the slots that are taken.
+  /// Units that are held at `now`.
   [[nodiscard]] Units units(Time now) const noexcept;
-  /// When at most `most` of them will be held, if nobody settles anything; `now` if it is so already.
-  [[nodiscard]] Time when_held(Units most, Time now) const;
+  /// Those of them that are slots.
+  [[nodiscard]] Units slots(Time now) const noexcept;
+  /// When at most `most` slots will be taken, if nobody settles anything; `now` if it is so already.
+  [[nodiscard]] Time when_slots(Units most, Time now) const;
 
   /// Calls `visit` with each item.
   template <typename Visit>

@@ -64,6 +64,7 @@ Status LimiterState::apply_charge(KeyEntry& entry, const RuledItem& item, const 
                      .units = item.cost,
                      .charged_at = at.time,
                      .ends_at = end_of(item.usages.front().limit, hold->ttl, at.time),
+                     .takes_slots = item.usages.front().limit.algorithm == Algorithm::kConcurrency,
                      .returns = hold->on_expiry == OnExpiry::kReturn,
                      .parts = parts_of(entry, too_much, item.cost, at.time)});
   }
@@ -101,7 +102,8 @@ Status LimiterState::apply_settled(KeyEntry& entry, const SettledItem& item, con
     } else if (event.as != SettledAs::kRenewed) {
       entry.held->remove(event.number);
     } else if (held != nullptr) {
-      held->ends_at = end_of(entry.limit(), event.ttl, at.time);
+      held->ends_at =
+          held->takes_slots ? end_of(entry.limit(), event.ttl, at.time) : base::saturating_add(at.time, event.ttl);
     }
   }
   entry.counters.allowed_cost = base::saturating_add(entry.counters.allowed_cost, item.extra);
@@ -123,6 +125,12 @@ void LimiterState::note_reserved(const ReservedEvent& event, std::span<const Rul
                           .expires_at = base::saturating_add(at.time, event.ttl),
                           .expires_at_wall = base::saturating_add(at.wall, event.ttl),
                           .on_expiry = event.on_expiry};
+  // Live they are passed over before; in replay, here.
+  for (std::size_t n = 0; n < kForgottenAtOnce; ++n) {
+    Reservation* const expired = holds.next_expired(at.time);
+    if (expired == nullptr || expired->on_expiry != OnExpiry::kKeep) break;
+    holds.pass_over(*expired);
+  }
   auto charge = charges.begin();
   for (const ReservedEvent::Key& key : event.keys) {
     reservation.items.push_back({.key = std::string(key.name), .cost = key.cost});

@@ -44,7 +44,7 @@ std::uint8_t place_of(const KeyEntry& entry, const Held::Part& part) {
 
 void write_held(base::Writer& out, const KeyEntry& entry, const Held::Item& item) {
   out.varint(item.number);
-  out.varint(item.units << 1 | (item.returns ? 1 : 0));
+  out.varint(item.units << 2 | (item.takes_slots ? 2 : 0) | (item.returns ? 1 : 0));
   write_time(out, item.charged_at);
   write_time(out, item.ends_at);
   out.fixed(static_cast<std::uint8_t>(item.parts.size()));
@@ -103,7 +103,8 @@ bool read_held_entry(base::Reader& in, const Loaded& loaded) {
   do {
     Held::Item item{.number = in.varint()};
     const std::uint64_t units = in.varint();
-    item.units = units >> 1;
+    item.units = units >> 2;
+    item.takes_slots = (units & 2) != 0;
     item.returns = (units & 1) != 0;
     if (!in.ok() || item.number <= entry->held->last_number() || item.units < 1 || item.units > kMaxUnits) return false;
     if (!read_time(in, item.charged_at) || !read_time(in, item.ends_at)) return false;
