@@ -1,8 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "flint/limit.h"
 #include "flint/time.h"
 
 namespace flint {
@@ -28,6 +32,34 @@ struct Histogram {
   }
 };
 
+/// RuleStats::rule of what is no pattern, and of patterns beyond the first kMaxRuleStats. A pattern's name ends in `*`.
+inline constexpr std::string_view kExactRules = "exact";
+inline constexpr std::string_view kCarriedRules = "carried";
+inline constexpr std::string_view kOtherRules = "other";
+inline constexpr std::size_t kMaxRuleStats = 100;
+
+/// What one rule decided since open: counts as in Stats. Never names a key.
+struct RuleStats {
+  /// The name of a pattern; kExactRules for limits that are set for a key, kCarriedRules for those that checks carry,
+  /// kOtherRules for all patterns that have no numbers of their own.
+  std::string rule;
+  std::uint64_t allowed = 0;
+  std::uint64_t denied = 0;
+  std::uint64_t would_deny = 0;
+  std::uint64_t forgotten_keys = 0;
+  /// Of a pattern: how many keys have usage under it now. A key that several rules decide in turn counts at each.
+  std::optional<std::uint64_t> keys = {};
+};
+
+/// What the keys of carried limits that are forgotten did while they lived, since the directory was made.
+struct ForgottenTotals {
+  std::uint64_t allowed = 0;
+  std::uint64_t denied = 0;
+  Units allowed_cost = 0;
+  Units denied_cost = 0;
+  std::uint64_t would_deny = 0;
+};
+
 /// Numbers for a monitoring system. Each number is exact when it is read, but together they do not show one instant.
 /// After close(), the numbers of keys and decisions are 0.
 struct Stats {
@@ -43,6 +75,10 @@ struct Stats {
   std::uint64_t denied = 0;
   /// Checks that limits in mode kShadow allowed although they did not fit; not part of `allowed`.
   std::uint64_t would_deny = 0;
+  /// The decisions and the forgotten keys above by rule: exact and carried limits, then patterns in byte order. A
+  /// pattern that is deleted is in the sums only.
+  std::vector<RuleStats> rules;
+  ForgottenTotals forgotten_carried;
   /// Requests that are remembered by their ids, and those that were forgotten before their time, for lack of room.
   std::uint64_t request_ids = 0;
   std::uint64_t request_ids_dropped = 0;

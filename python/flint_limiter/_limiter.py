@@ -36,6 +36,7 @@ from flint_limiter._types import (
     Period,
     ReservationStatus,
     ReservedItems,
+    RuleCounts,
     Settings,
     Settled,
     Statuses,
@@ -245,6 +246,10 @@ class Limiter(AbstractLimiter):
     def decisions(self) -> Decisions:
         allowed, denied = self._handle.decisions()
         return {"allowed": allowed, "denied": denied}
+
+    def rule_decisions(self) -> RuleCounts:
+        """Return what `decisions()` counts by the rule that decided; a server shows the same in its `/metrics`."""
+        return self._handle.rule_decisions()
 
     def flush(self) -> None:
         self._handle.flush()

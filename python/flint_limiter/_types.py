@@ -213,6 +213,22 @@ class ReservationStatus(TypedDict):
     settled_at: datetime | None
 
 
+class RuleDecisions(TypedDict):
+    """What one rule decided."""
+
+    #: The name of a pattern; `exact` for limits of their keys, `carried` for limits that came with checks, and `other`
+    #: for patterns beyond the first hundred.
+    rule: str
+    allowed: int
+    denied: int
+    #: Checks that a limit in mode `shadow` allowed although they did not fit.
+    would_deny: int
+    #: Keys that were forgotten.
+    forgotten_keys: int
+    #: Of a pattern: keys that have usage under it.
+    keys: int | None
+
+
 class Decisions(TypedDict):
     """How many decisions there were."""
 
@@ -286,5 +302,6 @@ SettingList = list[LimitSetting]
 Statuses = list[LimitStatus]
 Windows = list[WindowDict]
 Events = list[Event]
+RuleCounts = list[RuleDecisions]
 BatchResults = list[Union[CheckResult, FailedCheck]]
 Settled = list[CheckResult]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flint_limiter import _arguments
 from flint_limiter._errors import FlintError, FlintServerError
+from flint_limiter._limiter import Limiter
 from flint_limiter._shared import SharedLimiter
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ _DECISIONS = "decisions"
 _DECISIONS_HELP = "Decisions since the directory was opened, by outcome: of all keys, also by limits that checks carry."
 _DEGRADED = "degraded_checks"
 _DEGRADED_HELP = "Checks that on_error of this process answered in place of the server."
+_RULE_DECISIONS_HELP = (
+    "Decisions since the directory was opened, by outcome and by the rule that made them: a pattern, exact for limits "
+    "of their keys, carried for limits that came with checks, other for further patterns."
+)
 _PREFIX = re.compile("[a-zA-Z_][a-zA-Z0-9_]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -57,6 +62,15 @@ class _Metric(NamedTuple):
     merged: Callable[[int, int], int]
     #: The number of steps of the value that make one unit: 1 or 1000.
     scale: int = 1
+
+
+class _Family(NamedTuple):
+    name: str
+    kind: str
+    help: str
+    labels: list[str]
+    #: The values of the labels, and the number.
+    samples: list[tuple[tuple[str, ...], int]]
 
 
 def _add(one: int, other: int) -> int:
@@ -126,6 +140,12 @@ def prometheus_metrics(
         name = f"{prefix}_{_DECISIONS}_total"
         lines += (f"# HELP {name} {_DECISIONS_HELP}\n", f"# TYPE {name} counter\n")
         lines += (f'{name}{{outcome="{outcome}"}} {count}\n' for outcome, count in decisions)
+    for family in _rule_families(limiter):
+        name = f"{prefix}_{family.name}"
+        lines += (f"# HELP {name} {family.help}\n", f"# TYPE {name} {family.kind}\n")
+        for labels, count in family.samples:
+            shown = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(family.labels, labels))
+            lines.append(f"{name}{{{shown}}} {count}\n")
     if isinstance(limiter, SharedLimiter):
         name = f"{prefix}_{_DEGRADED}_total"
         lines += (f"# HELP {name} {_DEGRADED_HELP}\n", f"# TYPE {name} counter\n")
@@ -156,9 +176,11 @@ def prometheus_collector(
         def collect(self) -> Iterator[Metric]:
             up = GaugeMetricFamily(f"{prefix}_up", "Whether the limits can be read.")
             decisions: list[tuple[str, int]] = []
+            rules: list[_Family] = []
             try:
                 series = selection.series(limiter)
                 decisions = _decisions(limiter)
+                rules = _rule_families(limiter)
             except FlintError as error:
                 logger.warning("Metrics of limits are left out: %s", error)
                 series = None
@@ -169,6 +191,13 @@ def prometheus_collector(
                 for outcome, count in decisions:
                     counter.add_metric([outcome], count)
                 yield counter
+            for of_rules in rules:
+                name, counts = f"{prefix}_{of_rules.name}", of_rules.kind == "counter"
+                kind = CounterMetricFamily if counts else GaugeMetricFamily
+                family = kind(name, of_rules.help, labels=of_rules.labels)
+                for values, count in of_rules.samples:
+                    family.add_metric(values, count)
+                yield family
             if isinstance(limiter, SharedLimiter):
                 yield CounterMetricFamily(f"{prefix}_{_DEGRADED}", _DEGRADED_HELP, limiter.degraded_checks)
             for index, metric in enumerate(_METRICS if series else ()):
@@ -247,6 +276,28 @@ def _decisions(limiter: AbstractLimiter) -> list[tuple[str, int]]:
     except FlintServerError:
         return []
     return [("allowed", decisions["allowed"]), ("denied", decisions["denied"])]
+
+
+def _rule_families(limiter: AbstractLimiter) -> list[_Family]:
+    """Of an embedded limiter; a server shows those of its own in its `/metrics`."""
+    if not isinstance(limiter, Limiter):
+        return []
+    decisions: list[tuple[tuple[str, ...], int]] = []
+    keys: list[tuple[tuple[str, ...], int]] = []
+    forgotten: list[tuple[tuple[str, ...], int]] = []
+    for each in limiter.rule_decisions():
+        rule = each["rule"]
+        outcomes = (("allowed", each["allowed"]), ("denied", each["denied"]), ("would_deny", each["would_deny"]))
+        decisions += [((rule, outcome), count) for outcome, count in outcomes]
+        if each["keys"] is not None:
+            keys.append(((rule,), each["keys"]))
+        if rule != "exact":
+            forgotten.append(((rule,), each["forgotten_keys"]))
+    return [
+        _Family("rule_decisions_total", "counter", _RULE_DECISIONS_HELP, ["rule", "outcome"], decisions),
+        _Family("rule_keys", "gauge", "Keys that have usage under a pattern.", ["rule"], keys),
+        _Family("rule_forgotten_keys_total", "counter", "Keys that were forgotten, by rule.", ["rule"], forgotten),
+    ]
 
 
 def _escaped(label: str) -> str:

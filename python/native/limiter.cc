@@ -272,6 +272,24 @@ nb::tuple LimiterHandle::decisions() {
   return nb::make_tuple(stats.allowed, stats.denied);
 }
 
+nb::list LimiterHandle::rule_decisions() {
+  const Status health = limiter_->health();
+  if (health.code() == Code::kClosed) raise(health);
+  const Stats stats = without_gil([&] { return limiter_->stats(); });
+  nb::list rules;
+  for (const RuleStats& each : stats.rules) {
+    nb::dict rule;
+    rule["rule"] = std::string_view(each.rule);
+    rule["allowed"] = each.allowed;
+    rule["denied"] = each.denied;
+    rule["would_deny"] = each.would_deny;
+    rule["forgotten_keys"] = each.forgotten_keys;
+    rule["keys"] = each.keys;
+    rules.append(rule);
+  }
+  return rules;
+}
+
 void LimiterHandle::close() {
   raise_unless_ok(without_gil([&] { return limiter_->close(); }));
 }
@@ -311,6 +329,7 @@ void LimiterHandle::define(nb::module_& module) {
       .def("flush", &Handle::flush)
       .def("doctor", &Handle::doctor)
       .def("decisions", &Handle::decisions)
+      .def("rule_decisions", &Handle::rule_decisions)
       .def("close", &Handle::close)
       .def(
           "notify",

@@ -76,6 +76,8 @@ class LimiterHandle {
   nanobind::object doctor();
   /// How many were allowed, and how many were denied, since the directory was opened.
   nanobind::tuple decisions();
+  /// Of each rule, what RuleStats says in its order.
+  nanobind::list rule_decisions();
   void close();
 
   static void define_reservations(nanobind::class_<LimiterHandle>& handle);

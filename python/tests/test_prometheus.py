@@ -33,7 +33,12 @@ NAMES = (
     ("flint_request_cost_allowed_total", "counter"),
     ("flint_request_cost_denied_total", "counter"),
     ("flint_decisions_total", "counter"),
+    ("flint_rule_decisions_total", "counter"),
+    ("flint_rule_keys", "gauge"),
+    ("flint_rule_forgotten_keys_total", "counter"),
 )
+#: In the families of rules, where there is no pattern.
+RULE_SAMPLES = 7
 
 
 def read(text: str) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
@@ -64,6 +69,14 @@ def fill(limiter: flint.AbstractLimiter) -> None:
     limiter.check("c", cost=4)
 
 
+def of_rules(decisions: dict[str, tuple[int, int, int]]) -> dict[tuple[tuple[str, str], ...], int]:
+    return {
+        (("outcome", outcome), ("rule", rule)): count
+        for rule, counts in decisions.items()
+        for outcome, count in zip(("allowed", "denied", "would_deny"), counts)
+    }
+
+
 def test_every_metric_of_every_key(flint_limiter: MemoryLimiter) -> None:
     fill(flint_limiter)
     text = prometheus_metrics(flint_limiter, include_key_label=True)
@@ -84,6 +97,8 @@ def test_every_metric_of_every_key(flint_limiter: MemoryLimiter) -> None:
         "flint_request_cost_allowed_total": {a: 2, b: 0, c: 4},
         "flint_request_cost_denied_total": {a: 2, b: 0, c: 0},
         "flint_decisions_total": {(("outcome", "allowed"),): 2, (("outcome", "denied"),): 1},
+        "flint_rule_decisions_total": of_rules({"exact": (2, 1, 0), "carried": (0, 0, 0)}),
+        "flint_rule_forgotten_keys_total": {(("rule", "carried"),): 0},
     }
     assert [(line.split()[2], line.split()[3]) for line in text.splitlines() if "# TYPE" in line] == list(NAMES)
     assert 'flint_limit_reset_at_seconds{key="c",algorithm="token_bucket"} 1893456000.400\n' in text
@@ -116,7 +131,11 @@ def test_keys_can_be_made_coarser(flint_limiter: MemoryLimiter) -> None:
 def test_no_limits_are_no_series(flint_limiter: MemoryLimiter) -> None:
     text = prometheus_metrics(flint_limiter)
     judge(text)
-    assert list(read(text)) == ["flint_decisions_total"]
+    assert list(read(text)) == [
+        "flint_decisions_total",
+        "flint_rule_decisions_total",
+        "flint_rule_forgotten_keys_total",
+    ]
 
 
 LABELS = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=20)
@@ -131,7 +150,7 @@ def test_any_label_is_read_as_it_was_written(labels: list[str]) -> None:
     # The parser splits at whatever str.splitlines() does; the format only at line feeds.
     if not any(len(label.splitlines()) > 1 or label.splitlines() != [label] for label in labels if label):
         assert {dict(sample)["key"] for sample in read(text).get("flint_limit_info", {})} == set(labels)
-    assert text.count("\n") == (len(NAMES) - 1) * (2 + len(labels)) + 4
+    assert text.count("\n") == 2 * len(NAMES) + (len(NAMES) - 4) * len(labels) + 2 + RULE_SAMPLES
 
 
 def test_keys_come_by_pages(flint_limiter: MemoryLimiter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +219,26 @@ def test_decisions_by_limits_that_checks_carry_are_counted(raw_limiter: flint.Ab
     raw_limiter.delete("ann")
     found = read(prometheus_metrics(raw_limiter, "x"))["x_decisions_total"]
     assert found == {(("outcome", "allowed"),): 2, (("outcome", "denied"),): 1}
+
+
+def test_decisions_are_counted_by_rule(flint_limiter: MemoryLimiter) -> None:
+    flint_limiter.limit("exact", "9/h")
+    flint_limiter.limit('a "b\\*', "1/s")
+    flint_limiter.limit("shadow:*", "1/h", mode="shadow")
+    for key in ("exact", 'a "b\\c', 'a "b\\c', 'a "b\\d', "shadow:1", "shadow:1"):
+        flint_limiter.check(key)
+    flint_limiter.check("session", limit="5/h")
+    text = prometheus_metrics(flint_limiter)
+    judge(text)
+    found = read(text)
+    assert found["flint_rule_decisions_total"] == of_rules(
+        {"exact": (1, 0, 0), "carried": (1, 0, 0), 'a "b\\*': (2, 1, 0), "shadow:*": (1, 0, 1)}
+    )
+    assert found["flint_rule_keys"] == {(("rule", 'a "b\\*'),): 2, (("rule", "shadow:*"),): 1}
+    registry = CollectorRegistry()
+    registry.register(prometheus_collector(flint_limiter))
+    collected = read(generate_latest(registry).decode())
+    assert {name: collected[name] for name in found} == found
 
 
 def test_where_a_proxy_keeps_the_decisions_back_the_limits_are_there() -> None:

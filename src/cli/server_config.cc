@@ -228,6 +228,7 @@ server::ServerOptions server_options(ServerConfig& config, const Target& given) 
         read_integer(invocation, "--max-keys", 1, kMaxMaxKeys, options.limiter.max_keys),
         read_on_full(invocation, options.limiter.on_full), read_exit_when_idle(invocation, options.exit_when_idle),
         read_integer(invocation, "--max-blocking", 1, server::kMaxBlocking, options.max_blocking),
+        read_integer(invocation, "--metrics-top-denied", 0, server::kMaxTopDenied, options.top_denied),
         read_integer(invocation, "--threads", 0, server::kMaxThreads, options.threads)}) {
     if (!status.ok()) config.problems.push_back(problem_of(config, status));
   }

@@ -14,6 +14,20 @@ void append(std::string& out, fmt::format_string<Args...> format, Args&&... args
 
 }  // namespace
 
+std::string MetricsText::label(std::string_view name, std::string_view value) {
+  std::string out(name);
+  out += "=\"";
+  for (const char c : value) {
+    if (c == '\n') {
+      out += "\\n";
+      continue;
+    }
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out += '"';
+}
+
 void MetricsText::family(std::string_view name, std::string_view type, std::string_view help) {
   append(out_, "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
 }

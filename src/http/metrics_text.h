@@ -8,8 +8,8 @@
 
 namespace flint::http {
 
-/// Appends metrics in the text format of Prometheus, version 0.0.4. Names, help texts and labels are constants of Flint
-/// and need no escapes.
+/// Appends metrics in the text format of Prometheus, version 0.0.4. Names and help texts are constants of Flint and
+/// need no escapes.
 class MetricsText {
  public:
   explicit MetricsText(std::string& out) : out_(out) {}
@@ -23,7 +23,10 @@ class MetricsText {
   /// `nanos` as seconds.
   void seconds(std::string_view name, std::string_view help, const Histogram& nanos);
 
-  /// Begins a metric with labels, whose samples follow. `labels` are written as in `name="value"`.
+  /// As in `name="value"`, with the escapes that the value needs. It is valid UTF-8.
+  [[nodiscard]] static std::string label(std::string_view name, std::string_view value);
+
+  /// Begins a metric with labels, whose samples follow. `labels` are written as label() does.
   void family(std::string_view name, std::string_view type, std::string_view help);
   void sample(std::string_view name, std::string_view labels, std::uint64_t value);
 

@@ -22,6 +22,11 @@ TEST(MetricsText, IsThePrometheusFormatToTheByte) {
             "# HELP d_total By kind.\n# TYPE d_total counter\nd_total{kind=\"x\"} 3\n");
 }
 
+TEST(MetricsText, ALabelIsReadBackAsItWas) {
+  EXPECT_EQ(MetricsText::label("key", "a\"b\\c\nd é"), R"(key="a\"b\\c\nd é")");
+  EXPECT_EQ(MetricsText::label("key", ""), "key=\"\"");
+}
+
 TEST(MetricsText, AddsTheBucketsOfAHistogramUp) {
   const Histogram values{.buckets = {{1'000, 2}, {2'500'000'000, 3}}, .above = 1, .sum = 4'500'000'000};
   std::string out;

@@ -42,10 +42,55 @@ void add(Histogram& to, const Histogram& from) {
   to.sum += from.sum;
 }
 
+void write_rules(MetricsText& text, const Stats& stats) {
+  text.family("flint_rule_decisions_total", "counter",
+              "Decisions since the server started, by outcome and by the rule that made them: a pattern, exact for "
+              "limits of their keys, carried for limits that came with checks, other for further patterns.");
+  const auto sample = [&](const RuleStats& rule, std::string_view outcome, std::uint64_t count) {
+    const std::string labels = MetricsText::label("rule", rule.rule) + "," + MetricsText::label("outcome", outcome);
+    text.sample("flint_rule_decisions_total", labels, count);
+  };
+  for (const RuleStats& rule : stats.rules) {
+    sample(rule, "allowed", rule.allowed);
+    sample(rule, "denied", rule.denied);
+    sample(rule, "would_deny", rule.would_deny);
+  }
+  text.family("flint_rule_keys", "gauge", "Keys that have usage under a pattern.");
+  for (const RuleStats& rule : stats.rules) {
+    if (rule.keys) text.sample("flint_rule_keys", MetricsText::label("rule", rule.rule), *rule.keys);
+  }
+  text.family("flint_rule_forgotten_keys_total", "counter", "Keys that were forgotten, by their rule.");
+  for (const RuleStats& rule : stats.rules) {
+    if (rule.rule == kExactRules) continue;
+    text.sample("flint_rule_forgotten_keys_total", MetricsText::label("rule", rule.rule), rule.forgotten_keys);
+  }
+}
+
+/// Not since the server started: these add up what is known of keys that no listing shows any more.
+void write_forgotten(MetricsText& text, const ForgottenTotals& totals) {
+  text.family("flint_forgotten_carried_decisions_total", "counter",
+              "Decisions about keys of carried limits that are forgotten, over all times.");
+  text.sample("flint_forgotten_carried_decisions_total", "outcome=\"allowed\"", totals.allowed);
+  text.sample("flint_forgotten_carried_decisions_total", "outcome=\"denied\"", totals.denied);
+  text.sample("flint_forgotten_carried_decisions_total", "outcome=\"would_deny\"", totals.would_deny);
+  text.family("flint_forgotten_carried_cost_total", "counter", "Units of these decisions.");
+  text.sample("flint_forgotten_carried_cost_total", "outcome=\"allowed\"", totals.allowed_cost);
+  text.sample("flint_forgotten_carried_cost_total", "outcome=\"denied\"", totals.denied_cost);
+}
+
+void write_top_denied(MetricsText& text, const std::vector<LimitStatus>& top) {
+  text.family("flint_top_denied", "gauge", "Denials of the keys that have the most, since they came to life.");
+  for (const LimitStatus& key : top) {
+    text.sample("flint_top_denied", MetricsText::label("key", key.key), key.total_denied);
+  }
+}
+
 void write_limiter(MetricsText& text, const Stats& stats) {
   text.family("flint_decisions_total", "counter", "Decisions since the server started, by outcome.");
   text.sample("flint_decisions_total", "outcome=\"allowed\"", stats.allowed);
   text.sample("flint_decisions_total", "outcome=\"denied\"", stats.denied);
+  write_rules(text, stats);
+  write_forgotten(text, stats.forgotten_carried);
   text.gauge("flint_request_ids", "Requests that are remembered by their ids.", stats.request_ids);
   text.counter("flint_request_ids_dropped_total",
                "Such requests that were forgotten before their ten minutes were over, for lack of room.",
@@ -96,8 +141,10 @@ bool Monitor::has(std::string_view path) noexcept { return path == kMetricsPath 
 
 bool Monitor::is_public(std::string_view path) noexcept { return path == kLivePath || path == kReadyPath; }
 
-api::Service::Route Monitor::route(api::Method method) {
+/// To find the keys with the most denials takes a look at every key.
+api::Service::Route Monitor::route(api::Method method, std::string_view path) const {
   api::Service::Route route;
+  if (path == kMetricsPath && top_denied_ > 0) route.effect = api::Effect::kScans;
   route.roles = {.check = false, .metrics = true};
   if (method == api::Method::kGet) return route;
   route.error = api::error_response(405, "method_not_allowed", "This path does not accept this method.");
@@ -109,6 +156,18 @@ api::Response Monitor::handle(const api::Request& request) const {
   if (Status status = takes_nothing(request); !status.ok()) return api::failure_response(status);
   if (request.path == kLivePath) return word(200, "ok");
   return request.path == kReadyPath ? ready() : metrics();
+}
+
+void Monitor::run(const api::Request& request, std::function<void(api::Response)> done) const {
+  if (Status status = takes_nothing(request); !status.ok()) return done(api::failure_response(status));
+  backend_.run(backend::Top{TopBy::kDenied, top_denied_},
+               [this, done = std::move(done)](const backend::Answer& answer) {
+                 api::Response response = metrics();
+                 const auto* top = std::get_if<std::vector<LimitStatus>>(&answer);
+                 MetricsText text(response.body);
+                 if (top != nullptr) write_top_denied(text, *top);
+                 done(std::move(response));
+               });
 }
 
 /// Not ready while draining, so that a load balancer sends new requests elsewhere before the sockets close. A full disk

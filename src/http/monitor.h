@@ -18,8 +18,9 @@ namespace flint::http {
 class Monitor {
  public:
   /// `backend` must outlive it. `connections` returns how many connections are open; any thread may call it.
-  Monitor(const backend::Backend& backend, std::function<std::size_t()> connections)
-      : backend_(backend), connections_(std::move(connections)) {}
+  /// `top_denied`: how many keys the metrics name, those with the most denials.
+  Monitor(backend::Backend& backend, std::function<std::size_t()> connections, std::size_t top_denied = 0)
+      : backend_(backend), connections_(std::move(connections)), top_denied_(top_denied) {}
 
   /// The counters of one more loop, which live as long as the monitor. Not called while requests are answered.
   [[nodiscard]] Traffic& add_loop() { return loops_.emplace_back(); }
@@ -35,15 +36,20 @@ class Monitor {
 
   // For paths that the monitor answers.
 
-  [[nodiscard]] static api::Service::Route route(api::Method method);
+  [[nodiscard]] api::Service::Route route(api::Method method, std::string_view path) const;
+  /// For an effect that does not block.
   [[nodiscard]] api::Response handle(const api::Request& request) const;
+  /// For any effect: the caller's thread may have to wait. `done` is called once, in here or later on any thread; it
+  /// may be dropped uncalled when the backend ends.
+  void run(const api::Request& request, std::function<void(api::Response)> done) const;
 
  private:
   [[nodiscard]] api::Response ready() const;
   [[nodiscard]] api::Response metrics() const;
 
-  const backend::Backend& backend_;
+  backend::Backend& backend_;
   const std::function<std::size_t()> connections_;
+  const std::size_t top_denied_;
   std::deque<Traffic> loops_;
   std::atomic<bool> draining_ = false;
   const std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();

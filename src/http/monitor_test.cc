@@ -92,6 +92,53 @@ TEST_P(MetricsTest, NameNoKey) {
   EXPECT_THAT(scrape(server_), Not(HasSubstr("customer")));
 }
 
+TEST_P(MetricsTest, CountDecisionsByRule) {
+  add_limit("exact-key", 9);
+  add_limit("ip:*", 1);
+  add_limit(R"(a "b\*)", 1);
+  TestClient client = server_.connect();
+  for (const std::string& request : {check("exact-key"), check("ip:1"), check("ip:1"), check("ip:2"),
+                                     post("/v1/check", R"({"key":"session","limit":"5/h"})")}) {
+    ASSERT_TRUE(client.send(request));
+    ASSERT_EQ(client.receive()->status, 200);
+  }
+  const std::string metrics = scrape(server_);
+  const auto expect = [&](std::string_view rule, std::string_view outcome, int count) {
+    const std::string sample = "\nflint_rule_decisions_total{rule=\"" + std::string(rule) + "\",outcome=\"" +
+                               std::string(outcome) + "\"} " + std::to_string(count) + "\n";
+    EXPECT_THAT(metrics, HasSubstr(sample));
+  };
+  expect("exact", "allowed", 1);
+  expect("exact", "would_deny", 0);
+  expect("carried", "allowed", 1);
+  expect("ip:*", "allowed", 2);
+  expect("ip:*", "denied", 1);
+  expect(R"(a \"b\\*)", "allowed", 0);
+  EXPECT_THAT(metrics, HasSubstr("\nflint_rule_keys{rule=\"ip:*\"} 2\n"));
+  EXPECT_THAT(metrics, HasSubstr("\nflint_rule_forgotten_keys_total{rule=\"carried\"} 0\n"));
+  EXPECT_THAT(metrics, HasSubstr("\nflint_forgotten_carried_decisions_total{outcome=\"allowed\"} 0\n"));
+  EXPECT_THAT(metrics, HasSubstr("\nflint_forgotten_carried_cost_total{outcome=\"denied\"} 0\n"));
+  EXPECT_THAT(metrics, Not(HasSubstr("flint_top_denied")));
+}
+
+TEST(Monitor, NamesTheKeysWithTheMostDenialsWhereAsked) {
+  server::HttpSettings settings = TestServer::defaults();
+  settings.top_denied = 2;
+  TestServer server(settings);
+  TestClient client = server.connect();
+  for (const char* key : {"a", "b", "b", "b", "c", "c", "c", "c"}) {
+    const std::string request = post("/v1/check", R"({"limit":"1/h","key":")" + std::string(key) + "\"}");
+    ASSERT_TRUE(client.send(request));
+    ASSERT_EQ(client.receive()->status, 200);
+  }
+  const std::string metrics = scrape(server);
+  EXPECT_THAT(metrics, HasSubstr("\nflint_top_denied{key=\"c\"} 3\nflint_top_denied{key=\"b\"} 2\n"));
+  EXPECT_THAT(metrics, Not(HasSubstr("key=\"a\"")));
+  EXPECT_THAT(metrics, HasSubstr("\nflint_rule_decisions_total{rule=\"carried\",outcome=\"denied\"} 5\n"));
+  EXPECT_EQ(ask(server.connect(), get("/metrics?all")).status, 400);
+  EXPECT_EQ(ask(server.connect(), get("/readyz")).body, "ok\n");
+}
+
 TEST(Monitor, AnswersPlainTextThatIsNotStored) {
   TestServer server;
   const RawResponse metrics = ask(server.connect(), get("/metrics"));

@@ -23,7 +23,7 @@ class Routes {
 
   [[nodiscard]] api::Service::Route route(api::Method method, std::string_view path) const {
     if (Gates::has(path)) return Gates::route();
-    return Monitor::has(path) ? Monitor::route(method) : api::Service::route(method, path);
+    return Monitor::has(path) ? monitor_.route(method, path) : api::Service::route(method, path);
   }
 
   [[nodiscard]] std::optional<api::Response> submit(const api::Service::Route& route, const api::Request& request,
@@ -36,6 +36,7 @@ class Routes {
 
   void run(const api::Service::Route& route, const api::Request& request, std::function<void(api::Response)> done,
            std::string* audit) {
+    if (route.operation == nullptr) return monitor_.run(request, std::move(done));
     service_.run(route, request, std::move(done), audit);
   }
 

@@ -51,6 +51,7 @@ void Engine::start_clock() {
   base::MutexLock lock(mutex_);
   state_.catch_up_time();
   clock_.emplace(*options_.clock, state_.time);
+  state_.patterns.for_each([this](KeyEntry& pattern) FLINT_REQUIRES(mutex_) { tally_of(pattern); });
   log_jump();
 }
 
@@ -107,6 +108,7 @@ inline Engine::Item Engine::find_item(std::string_view key, Units cost) {
   if (item.entry != nullptr && item.entry->kind == KeyKind::kSet) {
     item.limit = &item.entry->limit();
     item.state = &item.entry->usage.state;
+    item.tally = &tallies_.exact();
     item.mode = item.entry->usage.rule.mode();
   }
   return item;
@@ -360,7 +362,7 @@ Result<Ticket> Engine::grant_what_fits(std::span<const Item> items, bool plain, 
   for (const Item& item : items) {
     if (!item.would_deny) continue;
     if (KeyEntry* counted = counted_at(item)) pending_.add_would_deny(*counted, item.cost, at.wall);
-    ++would_deny_;
+    ++item.tally->would_deny;
   }
   return granted;
 }
@@ -406,9 +408,9 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at, Reme
     algorithm::consume(entry.usage.state, entry.limit(), item.cost, present(at), item.outcome);
     note_record(entry, *seq);
     entry.counters.add_allowed(item.cost, at.wall);
+    ++item.tally->allowed;
   }
   if (once != nullptr) remember(*once, *seq, at);
-  allowed_ += items.size();
   return ticket(*seq, at);
 }
 
@@ -420,7 +422,7 @@ inline Result<Ticket> Engine::deny(std::span<Item> items, const Moment& at) {
   if (Status accepted = check_writable(); !accepted.ok()) return accepted;
   const Item& denied = unconsumed(items, at);
   if (KeyEntry* counted = counted_at(denied)) pending_.add(*counted, denied.cost, at.wall);
-  ++denied_;
+  ++denied.tally->denied;
   return Ticket{};
 }
 

@@ -15,6 +15,7 @@
 #include "limiter/limiter_clock.h"
 #include "limiter/limiter_state.h"
 #include "limiter/pending_denials.h"
+#include "limiter/rule_tallies.h"
 #include "limiter/shown.h"
 #include "storage/store.h"
 
@@ -169,6 +170,8 @@ class Engine {
     const algorithm::State* state = nullptr;
     /// Null: what decides is the one usage that the key has.
     Ruling* ruling = nullptr;
+    /// Where the decision is counted. Null: no limit holds.
+    RuleTally* tally = nullptr;
     Mode mode = Mode::kEnforce;
     /// It is allowed although it does not fit, and consumes nothing.
     bool would_deny = false;
@@ -182,6 +185,8 @@ class Engine {
   /// `rulings` has room.
   void find_rule(Item& item, const Limit* carried, Rulings& rulings, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Rule rule_for(const Item& item, const Limit* carried) FLINT_REQUIRES(mutex_);
+  /// Of a pattern.
+  RuleTally& tally_of(KeyEntry& pattern) FLINT_REQUIRES(mutex_);
   [[nodiscard]] bool has_room(std::size_t keys) const FLINT_REQUIRES(mutex_) {
     return state_.keys.born() + keys <= options_.max_keys && state_.keys.size() + keys <= kMaxKeys;
   }
@@ -325,6 +330,7 @@ class Engine {
 
   /// The record `seq` tells of the key, with the denials that were pending.
   void note_record(KeyEntry& entry, storage::Seq seq) FLINT_REQUIRES(mutex_);
+  void add_rules(Stats& stats) FLINT_REQUIRES(mutex_);
   Status tick_state() FLINT_REQUIRES(mutex_);
   Status log_denials() FLINT_REQUIRES(mutex_);
   [[nodiscard]] Status log_would_deny(std::span<const PendingDenials::Item> group) FLINT_REQUIRES(mutex_);
@@ -369,10 +375,7 @@ class Engine {
   /// What the call in progress decides of limits with several windows.
   algorithm::WindowSpace windows_ FLINT_GUARDED_BY(mutex_);
   PendingDenials pending_ FLINT_GUARDED_BY(mutex_);
-  std::uint64_t allowed_ FLINT_GUARDED_BY(mutex_) = 0;
-  std::uint64_t denied_ FLINT_GUARDED_BY(mutex_) = 0;
-  std::uint64_t would_deny_ FLINT_GUARDED_BY(mutex_) = 0;
-  std::uint64_t forgotten_ FLINT_GUARDED_BY(mutex_) = 0;
+  RuleTallies tallies_ FLINT_GUARDED_BY(mutex_);
   std::uint64_t keys_full_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t reservations_expired_ FLINT_GUARDED_BY(mutex_) = 0;
   std::uint64_t reservations_full_ FLINT_GUARDED_BY(mutex_) = 0;

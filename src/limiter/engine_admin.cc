@@ -54,11 +54,8 @@ Stats Engine::stats() {
   base::MutexLock lock(mutex_);
   stats.keys = state_.keys.size();
   stats.born_keys = state_.keys.born();
-  stats.forgotten_keys = forgotten_;
   stats.keys_full = keys_full_;
-  stats.allowed = allowed_;
-  stats.denied = denied_;
-  stats.would_deny = would_deny_;
+  add_rules(stats);
   stats.reservations = state_.holds.held();
   stats.reservations_expired = reservations_expired_;
   stats.reservations_full = reservations_full_;
@@ -66,6 +63,32 @@ Stats Engine::stats() {
   stats.request_ids_dropped = state_.requests.dropped();
   stats.oldest_unsynced = unsynced_->age(store_->last_seq(), clock_->now().time);
   return stats;
+}
+
+void Engine::add_rules(Stats& stats) {
+  const RuleTally sum = tallies_.sum();
+  stats.allowed = sum.allowed;
+  stats.denied = sum.denied;
+  stats.would_deny = sum.would_deny;
+  stats.forgotten_keys = sum.forgotten;
+  const auto add = [&](std::string_view rule, const RuleTally& tally, std::optional<std::uint64_t> keys = {}) {
+    stats.rules.push_back({.rule = std::string(rule),
+                           .allowed = tally.allowed,
+                           .denied = tally.denied,
+                           .would_deny = tally.would_deny,
+                           .forgotten_keys = tally.forgotten,
+                           .keys = keys});
+  };
+  add(kExactRules, tallies_.exact());
+  add(kCarriedRules, tallies_.carried());
+  for (const auto& [name, tally] : tallies_.patterns()) add(name, tally, state_.keys.find(name)->usage.rule.usages());
+  if (!(tallies_.other() == RuleTally())) add(kOtherRules, tallies_.other());
+  const Counters& carried = state_.carried;
+  stats.forgotten_carried = {.allowed = carried.allowed,
+                             .denied = carried.denied,
+                             .allowed_cost = carried.allowed_cost,
+                             .denied_cost = carried.denied_cost,
+                             .would_deny = carried.would_deny};
 }
 
 DoctorReport Engine::doctor() {

@@ -145,7 +145,10 @@ void Engine::apply(LimitStep& step, storage::Seq seq, const Moment& at) {
   KeyEntry& entry = *step.entry;
   Usage& usage = entry.usage;
   if (step.removes) {
-    if (step.is_of_pattern()) usage.rule.end();
+    if (step.is_of_pattern()) {
+      usage.rule.end();
+      tallies_.remove(entry.key);
+    }
     return drop(entry);
   }
   const bool was_born = entry.kind == KeyKind::kBorn;
@@ -159,6 +162,7 @@ void Engine::apply(LimitStep& step, storage::Seq seq, const Moment& at) {
       state_.patterns.remove(entry);
     }
     usage.rule = version;
+    tally_of(entry);
     state_.patterns.add(entry);
     if (step.resets) entry.counters.last_reset_at = at.wall;
   } else if (step.keeps_limit()) {

@@ -292,7 +292,7 @@ Result<Ticket> Engine::log_charge(Item& item, const Moment& at, RememberedReques
   for (const KeyEntry* entry : born) note_name(*entry, true);
   births_ += static_cast<std::uint32_t>(born.size());
   if (once != nullptr) remember(*once, *seq, at);
-  ++allowed_;
+  ++item.tally->allowed;
   return ticket(*seq, at);
 }
 
@@ -324,10 +324,13 @@ Result<Ticket> Engine::log_reservation(std::span<Item> items, const ReserveOptio
   auto charge = charges.begin();
   for (std::size_t i = 0; i < items.size(); ++i) {
     Item& item = items[i];
-    if (reserved.keys[i].is_held) apply_recorded(item, *charge++, at, *seq, &hold);
+    if (reserved.keys[i].is_held) {
+      apply_recorded(item, *charge++, at, *seq, &hold);
+      ++item.tally->allowed;
+    }
     if (!item.would_deny) continue;
     if (KeyEntry* counted = counted_at(item)) pending_.add_would_deny(*counted, item.cost, at.wall);
-    ++would_deny_;
+    ++item.tally->would_deny;
   }
   state_.note_reserved(reserved, charges, at, *seq);
   for (const KeyEntry* entry : born) note_name(*entry, true);
@@ -336,7 +339,6 @@ Result<Ticket> Engine::log_reservation(std::span<Item> items, const ReserveOptio
     once->reservation = id.number;
     remember(*once, *seq, at);
   }
-  allowed_ += charges.size();
   return ticket(*seq, at);
 }
 

@@ -39,6 +39,7 @@ void Engine::find_rule(Item& item, const Limit* carried, Rulings& rulings, const
   Rule rule = rule_for(item, carried);
   if (!rule.is_set()) return;
   item.mode = rule.mode();
+  item.tally = rule.version() == 0 ? &tallies_.carried() : rule.tally();
   KeyEntry* const entry = item.entry;
   if (entry != nullptr) {
     entry->follow_patterns();
@@ -55,6 +56,12 @@ void Engine::find_rule(Item& item, const Limit* carried, Rulings& rulings, const
   item.ruling = &rulings.emplace_back(Ruling{.draft = {std::move(rule), std::move(state)}});
   item.limit = &item.ruling->draft.limit();
   item.state = &item.ruling->draft.state;
+}
+
+RuleTally& Engine::tally_of(KeyEntry& pattern) {
+  Rule& rule = pattern.usage.rule;
+  if (rule.tally() == nullptr) rule.set_tally(tallies_.of_pattern(pattern.key));
+  return *rule.tally();
 }
 
 /// Before the items of a check are looked up: what is forgotten here may be one of them. Not for every check, since a
@@ -165,10 +172,10 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at, R
     apply(entry, items[i], charges[i], at);
     note_record(entry, *seq);
     entry.counters.add_allowed(items[i].cost, at.wall);
+    ++items[i].tally->allowed;
   }
   if (once != nullptr) remember(*once, *seq, at);
   for (const KeyEntry* entry : born) note_name(*entry, true);
-  allowed_ += granted;
   births_ += static_cast<std::uint32_t>(born.size());
   return ticket(*seq, at);
 }
@@ -199,12 +206,13 @@ void Engine::forget_some(std::size_t keys_looked_at) {
       KeyEntry& pattern = *state_.keys.find(key.pattern);
       pattern.counters.add(key.counters);
       pattern.last_seq = *seq;
+      ++tally_of(pattern).forgotten;
     } else {
       state_.carried.add(key.counters);
+      ++tallies_.carried().forgotten;
     }
     drop(*state_.keys.find(key.id));
   }
-  forgotten_ += gone.size();
 }
 
 ForgottenKey Engine::forgotten(KeyEntry& entry) const {

@@ -25,7 +25,7 @@ class Held {
  public:
   /// What an item can give back at most of one window of a usage.
   struct Part {
-    Rule rule;
+    HeldRule rule;
     std::uint8_t window = 0;
     algorithm::Amount amount = 0;
 

@@ -63,6 +63,7 @@ void Rule::remove_user() noexcept {
       table->versions.erase(shared->version);
     }
     Shared* const next = std::exchange(shared->successor.shared_, nullptr);
+    if (next != nullptr) next->predecessor = nullptr;
     delete shared;
     shared = next;
   }
@@ -71,10 +72,22 @@ void Rule::remove_user() noexcept {
 void Rule::be_succeeded_by(const Rule& next, const Succession& succession) noexcept {
   shared_->current = false;
   shared_->successor = next;
+  next.shared_->predecessor = shared_;
   shared_->succession = succession;
 }
 
 void Rule::end() noexcept { shared_->current = false; }
+
+/// Each version but the first one that is left has the version before it as a user.
+std::uint64_t Rule::usages() const noexcept {
+  std::uint64_t usages = shared_->users - shared_->holders - 1;
+  for (const Shared* version = shared_->predecessor; version != nullptr; version = version->predecessor) {
+    usages += version->users - version->holders;
+  }
+  // The first one that is left has no version before it.
+  for (const Shared* version = shared_; version->predecessor != nullptr; version = version->predecessor) --usages;
+  return usages;
+}
 
 Limits::Limits() : table_(std::make_shared<Rule::Table>()) {}
 

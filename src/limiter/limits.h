@@ -8,6 +8,7 @@
 
 #include "flint/limit.h"
 #include "flint/time.h"
+#include "limiter/rule_tallies.h"
 #include "storage/record.h"
 
 /// Which rules there are. A rule is apart from the usage that is counted under it (keys.h): many keys share a rule, and
@@ -46,6 +47,12 @@ class Rule {
   [[nodiscard]] Mode mode() const noexcept;
   /// Of a version of a pattern; the rule of a value has it from the start.
   void set_mode(Mode mode) noexcept;
+  /// Of a version of a pattern: where its decisions are counted; null until that is set.
+  [[nodiscard]] RuleTally* tally() const noexcept;
+  void set_tally(RuleTally& tally) noexcept;
+  /// Of the current version of a pattern, which has one user besides: how many usages are counted under it, and under
+  /// the versions before it that have not followed yet.
+  [[nodiscard]] std::uint64_t usages() const noexcept;
   /// Neither succeeded nor ended.
   [[nodiscard]] bool is_current() const noexcept;
   [[nodiscard]] bool has_ended() const noexcept;
@@ -68,6 +75,7 @@ class Rule {
 
  private:
   friend class Limits;
+  friend class HeldRule;
   struct Shared;
   struct Table;
 
@@ -81,6 +89,8 @@ class Rule {
 struct Rule::Shared {
   Limit limit;
   std::uint64_t users = 0;
+  /// Of these, those that are no usage of a key: HeldRule.
+  std::uint64_t holders = 0;
   /// Kept by its rules too, so that keys and the Limits of their rules may end in any order.
   std::shared_ptr<Table> table;
   storage::Seq version = 0;
@@ -89,6 +99,9 @@ struct Rule::Shared {
   bool current = true;
   Rule successor = {};
   Succession succession = {};
+  /// The version that this one succeeded, while it has users.
+  Shared* predecessor = nullptr;
+  RuleTally* tally = nullptr;
 };
 
 inline const Limit& Rule::limit() const noexcept { return shared_->limit; }
@@ -97,6 +110,8 @@ inline bool Rule::overrides() const noexcept { return shared_->overrides; }
 inline void Rule::set_overrides(bool overrides) noexcept { shared_->overrides = overrides; }
 inline Mode Rule::mode() const noexcept { return shared_->mode; }
 inline void Rule::set_mode(Mode mode) noexcept { shared_->mode = mode; }
+inline RuleTally* Rule::tally() const noexcept { return shared_->tally; }
+inline void Rule::set_tally(RuleTally& tally) noexcept { shared_->tally = &tally; }
 inline bool Rule::is_current() const noexcept { return shared_->current; }
 inline bool Rule::has_ended() const noexcept { return !shared_->current && !shared_->successor.is_set(); }
 inline const Rule& Rule::successor() const noexcept { return shared_->successor; }
@@ -104,6 +119,32 @@ inline const Rule::Succession& Rule::succession() const noexcept { return shared
 inline void Rule::add_user() noexcept {
   if (shared_ != nullptr) ++shared_->users;
 }
+
+/// A rule that something remembers beside the usage that is counted under it.
+class HeldRule {
+ public:
+  HeldRule() noexcept = default;
+  HeldRule(const Rule& rule) noexcept : rule_(rule) { count(1); }  // NOLINT(google-explicit-constructor)
+  HeldRule(const HeldRule& other) noexcept : HeldRule(other.rule_) {}
+  HeldRule(HeldRule&& other) noexcept : rule_(std::move(other.rule_)) {}
+  HeldRule& operator=(HeldRule other) noexcept {
+    std::swap(rule_, other.rule_);
+    return *this;
+  }
+  ~HeldRule() { count(-1); }
+
+  operator const Rule&() const noexcept { return rule_; }  // NOLINT(google-explicit-constructor)
+
+  friend bool operator==(const HeldRule& a, const HeldRule& b) noexcept { return a.rule_ == b.rule_; }
+  friend bool operator==(const HeldRule& a, const Rule& b) noexcept { return a.rule_ == b; }
+
+ private:
+  void count(int by) noexcept {
+    if (rule_.shared_ != nullptr) rule_.shared_->holders += static_cast<std::uint64_t>(by);
+  }
+
+  Rule rule_;
+};
 
 /// The rules that are in use, each once: a million keys with one limit hold it once.
 class Limits {

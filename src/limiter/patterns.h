@@ -18,6 +18,11 @@ class Patterns {
   void remove(const KeyEntry& pattern);
   void clear() noexcept;
 
+  template <typename Visit>
+  void for_each(const Visit& visit) const {
+    for (const auto& [prefix, pattern] : by_prefix_) visit(*pattern);
+  }
+
   [[nodiscard]] bool empty() const noexcept { return by_prefix_.empty(); }
   /// The one that holds for `key`, which carries a limit or not: the longest that overrides, else the longest. Null if
   /// there is none, or if what is carried holds.

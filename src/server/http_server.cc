@@ -9,7 +9,7 @@ namespace flint::server {
 
 HttpServer::HttpServer(backend::Backend& backend, const HttpSettings& settings, net::EventLog& log)
     : log_(log),
-      core_(backend, settings.deadlines, settings.places, settings.max_blocking),
+      core_(backend, settings.deadlines, settings.places, settings.max_blocking, settings.top_denied),
       accept_work_(accept_context_.get_executor()),
       turned_away_(log, "connections_refused", "Connections were refused: the server already has as many as it serves"),
       dropped_(log, "connections_dropped",

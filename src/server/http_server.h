@@ -18,6 +18,7 @@ namespace flint::server {
 
 struct HttpSettings {
   std::size_t max_blocking = 1024;
+  std::size_t top_denied = 0;
   unsigned threads = 1;
   net::ConnectionPlaces places{.places = kMaxConnections, .spare = net::ConnectionTable::kSpare};
   /// Of which requests need one on sockets that ask for it.

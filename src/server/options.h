@@ -37,6 +37,7 @@ struct Deadlines {
 inline constexpr std::chrono::milliseconds kMinExitWhenIdle{100};
 inline constexpr std::chrono::milliseconds kMaxExitWhenIdle = std::chrono::hours(24) * 366;
 inline constexpr std::size_t kMaxBlocking = 1'000'000;
+inline constexpr std::size_t kMaxTopDenied = 100;
 inline constexpr unsigned kMaxThreads = 256;
 inline constexpr std::size_t kMaxConnections = 1024;
 
@@ -71,6 +72,9 @@ struct ServerOptions {
   Options limiter;
   /// How many requests may wait on storage at once; further ones stay unread. 1 to kMaxBlocking.
   std::size_t max_blocking = 1024;
+  /// How many keys /metrics names, those with the most denials: at most kMaxTopDenied. 0: none, since keys may be
+  /// private.
+  std::size_t top_denied = 0;
   /// I/O threads, at most kMaxThreads; 0 means one a processor.
   unsigned threads = 0;
   net::LogLevel log_level = net::LogLevel::kInfo;

@@ -225,6 +225,7 @@ Status Run::listen() {
   if (options_.exit_when_idle) deadlines.idle = std::min(deadlines.idle, *options_.exit_when_idle);
   http_ = std::make_unique<HttpServer>(*backend_,
                                        HttpSettings{.max_blocking = options_.max_blocking,
+                                                    .top_denied = options_.top_denied,
                                                     .threads = thread_count(options_.threads),
                                                     .places = places_,
                                                     .tokens = tokens_,

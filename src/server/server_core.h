@@ -18,10 +18,11 @@ namespace flint::server {
 /// What all loops and connections of one server share. It outlives them.
 struct ServerCore {
   ServerCore(backend::Backend& over, const Deadlines& limits, const net::ConnectionPlaces& places,
-             std::size_t max_blocking)
+             std::size_t max_blocking, std::size_t top_denied)
       : backend(over),
         connections(places.places, places.spare),
-        monitor(over, [this] { return connections.count(); }),
+        monitor(
+            over, [this] { return connections.count(); }, top_denied),
         routes(over, monitor),
         deadlines(limits),
         gate(max_blocking),

@@ -91,6 +91,7 @@ ARGUMENTS = [
      "--flush-every-events={}"),
     (["server", "start"], "--max-unsynced-ms", server_numbers(1, 3_600_000), "--max-unsynced-ms={}"),
     (["server", "start"], "--max-blocking", server_numbers(1, 10**6), "--max-blocking={}"),
+    (["server", "start"], "--metrics-top-denied", server_numbers(0, 100), "--metrics-top-denied={}"),
     (["server", "start"], "--threads", server_numbers(0, 256), "--threads={}"),
     (["server", "start"], "--sync", argument_choice("always or batch"), "--sync={}"),
     (["server", "start"], "--log-level", argument_choice("debug, info, warning or error"), "--log-level={}"),

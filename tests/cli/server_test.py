@@ -173,6 +173,7 @@ class OptionTest(FlintTest):
                           ["--flush-every-events", "0"], ["--flush-every-events", "-1"],
                           ["--max-unsynced-ms", "0"], ["--max-unsynced-ms", "3600001"],
                           ["--max-blocking", "0"], ["--max-blocking", "1e3"], ["--max-blocking", str(2**63)],
+                          ["--metrics-top-denied", "101"], ["--metrics-top-denied", "-1"],
                           ["--threads", "257"], ["--threads", "+2"], ["--threads", "999999999999"],
                           ["--log-level", "loud"], ["--log-format", "xml"],
                           ["--exit-when-idle", "0"], ["--exit-when-idle", "99ms"], ["--exit-when-idle", "367d"],
@@ -193,7 +194,8 @@ class OptionTest(FlintTest):
 
     def test_all_options_together(self):
         arguments = ["--sync", "batch", "--flush-every-ms", "50", "--flush-every-events", "10", "--max-unsynced-ms",
-                     "500", "--max-blocking", "4", "--threads", "1", "--log-level", "debug"]
+                     "500", "--max-blocking", "4", "--metrics-top-denied", "3", "--threads", "1",
+                     "--log-level", "debug"]
         with Server(self.data_dir, *arguments) as server:
             self.ok(self.local("limit", "add", "k", "--rate", "9", "--per", "1h"))
             self.ok(self.local("limit", "check", "k"))
