@@ -6,6 +6,7 @@ _flint_words_of() {
   case $1 in
     --align) echo day week month year ;;
     --algorithm) echo token_bucket sliding_window_log fixed_window_counter sliding_window_counter concurrency ;;
+    --carried-limits) echo on off ;;
     --by) echo denied allowed ;;
     --log-format) echo auto text json ;;
     --mode) echo enforce shadow block ;;

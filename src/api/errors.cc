@@ -57,6 +57,12 @@ Response error_response(int http_status, std::string_view code, std::string_view
   return response;
 }
 
+Response limit_refused() {
+  return error_response(403, "role_refused",
+                        "The server takes no limit from a token with the role check (--carried-limits off): leave "
+                        "limit out, and let an operator set a limit or a pattern for the key.");
+}
+
 void write_failure(JsonWriter& json, const Status& status) {
   write_error(json, code_name(status.code()), status.message());
 }

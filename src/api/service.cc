@@ -91,7 +91,8 @@ Status read_key(const OperationRow& row, Reading& reading) {
 }
 
 /// The response in place of asking the backend, if there is nothing to ask.
-std::optional<Response> read(const OperationRow& row, Reading& reading) {
+std::optional<Response> read(const Service::Route& route, Reading& reading) {
+  const OperationRow& row = *route.operation;
   // One per thread, so that its memory is reused. The operation that refers to it is submitted before the next request
   // is read.
   static thread_local JsonDocument document;
@@ -112,6 +113,9 @@ std::optional<Response> read(const OperationRow& row, Reading& reading) {
     return response;
   }
   if (Status status = row.read(reading); !status.ok()) return failure_response(status);
+  if (route.refuses_limits && !reading.limits.empty()) {
+    return limit_refused();
+  }
   return std::nullopt;
 }
 
@@ -244,7 +248,7 @@ std::optional<Response> Service::submit(const Route& route, const Request& reque
                                         backend::Asker& asker, std::uint64_t number) {
   FLINT_ASSERT(route.operation != nullptr);
   Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .checks = {}, .limits = {}, .asked = {}};
-  std::optional<Response> response = read(*route.operation, reading);
+  std::optional<Response> response = read(route, reading);
   if (!response) queue.submit(reading.asked, asker, number);
   return response;
 }
@@ -266,7 +270,7 @@ Response Service::respond(const OperationRow& operation, const backend::Answer& 
 void Service::run(const Route& route, const Request& request, std::function<void(Response)> done, std::string* audit) {
   FLINT_ASSERT(route.operation != nullptr);
   Reading reading{.request = request, .query = {}, .key = {}, .items = {}, .checks = {}, .limits = {}, .asked = {}};
-  if (std::optional<Response> response = read(*route.operation, reading)) return done(std::move(*response));
+  if (std::optional<Response> response = read(route, reading)) return done(std::move(*response));
   if (const auto* list = std::get_if<backend::List>(&reading.asked)) {
     return run_in_pages(backend_, list->query, std::move(done));
   }

@@ -35,6 +35,8 @@ class Service {
     /// Who may have it, besides admin.
     Roles roles;
     Effect effect = Effect::kReads;
+    /// The sender may not send a limit along: 403.
+    bool refuses_limits = false;
     /// Static storage; null when `error` says why there is no operation.
     const OperationRow* operation = nullptr;
   };

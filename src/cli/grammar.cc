@@ -105,6 +105,7 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--max-unsynced-ms", "N", "batch: changes wait while an event that is not durable is older (default 1000)"},
     {"--max-keys", "N", "keys that may live by patterns and carried limits (default 10000000)"},
     {"--on-full", "ANSWER", "what a new key beyond those is told: deny (default) or allow"},
+    {"--carried-limits", "WHETHER", "on (default), or off: no limit in a check by a token with the role check"},
     {"--no-map", "", "append to the log with plain writes, never through a memory map"},
     {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue (default 1024)"},
     {"--threads", "N", "threads that serve connections (default 0: one per processor)"},

@@ -195,6 +195,13 @@ Status read_exit_when_idle(const Invocation& invocation, std::optional<std::chro
   return {};
 }
 
+Status read_carried_limits(const Invocation& invocation, bool& to) {
+  const std::string_view name = invocation.option("--carried-limits").value_or("on");
+  if (name != "on" && name != "off") return one_of("--carried-limits", "on or off", name);
+  to = name == "on";
+  return {};
+}
+
 /// At the option's place, where it comes from the file: there it has no dashes.
 Problem problem_of(const ServerConfig& config, const Status& wrong) {
   const std::string& message = wrong.message();
@@ -226,7 +233,8 @@ server::ServerOptions server_options(ServerConfig& config, const Target& given) 
         read_integer(invocation, "--flush-every-events", 1, kMaxFlushEveryEvents, options.limiter.flush_every_events),
         read_integer(invocation, "--max-unsynced-ms", 1, kMaxMaxUnsynced.count(), max_unsynced_ms),
         read_integer(invocation, "--max-keys", 1, kMaxMaxKeys, options.limiter.max_keys),
-        read_on_full(invocation, options.limiter.on_full), read_exit_when_idle(invocation, options.exit_when_idle),
+         read_on_full(invocation, options.limiter.on_full), read_exit_when_idle(invocation, options.exit_when_idle),
+         read_carried_limits(invocation, options.carried_limits),
         read_integer(invocation, "--max-blocking", 1, server::kMaxBlocking, options.max_blocking),
         read_integer(invocation, "--metrics-top-denied", 0, server::kMaxTopDenied, options.top_denied),
         read_integer(invocation, "--threads", 0, server::kMaxThreads, options.threads)}) {

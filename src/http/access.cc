@@ -155,6 +155,7 @@ std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,
     } else if (!route.roles.admit(*role)) {
       refused = not_for(*role);
     }
+    route.refuses_limits = rules.refuse_carried_limits && role == api::Role::kCheck;
   }
   if (!refused) refused = refuse_body(head, route);
   // A body may also be on its way where one belongs and the request does not say how long it is.

@@ -20,6 +20,8 @@ struct AccessRules {
   /// Refuse the requests that a web page can make a browser send: a Host that is not a loopback name, any Origin, and
   /// requests from pages of other sites. Answers say that no page may embed or frame them.
   bool keep_browsers_out = false;
+  /// Whoever has a token of the role check may not send a limit with a check.
+  bool refuse_carried_limits = false;
   /// Only the owner of the data directory can connect.
   bool is_owners = false;
 };

@@ -78,12 +78,14 @@ api::Service::Route Gates::route() {
   return route;
 }
 
-std::optional<api::Response> Gates::submit(const RequestHead& head, const std::optional<base::IpAddress>& peer,
-                                           backend::Queue& queue, backend::Asker& asker, std::uint64_t number,
+std::optional<api::Response> Gates::submit(const api::Service::Route& route, const RequestHead& head,
+                                           const std::optional<base::IpAddress>& peer, backend::Queue& queue,
+                                           backend::Asker& asker, std::uint64_t number,
                                            api::GateStatuses& statuses) const {
   if (head.path == api::kGatePath) {
     const Result<api::GateRequest> request = api::read_gate(head.query);
     if (!request.ok()) return api::failure_response(request.status());
+    if (route.refuses_limits && request->limit) return api::limit_refused();
     statuses = request->statuses;
     return api::submit_gate(*request, queue, asker, number);
   }

@@ -29,8 +29,9 @@ class Gates {
   /// The response, if it is the answer; otherwise it was asked of `queue`, and api::gate_response() makes the response
   /// of what `asker` is answered, with `statuses`, which are set before. `peer` is who sent the request, nothing for
   /// a Unix socket.
-  [[nodiscard]] std::optional<api::Response> submit(const RequestHead& head, const std::optional<base::IpAddress>& peer,
-                                                    backend::Queue& queue, backend::Asker& asker, std::uint64_t number,
+  [[nodiscard]] std::optional<api::Response> submit(const api::Service::Route& route, const RequestHead& head,
+                                                    const std::optional<base::IpAddress>& peer, backend::Queue& queue,
+                                                    backend::Asker& asker, std::uint64_t number,
                                                     api::GateStatuses& statuses) const;
 
  private:

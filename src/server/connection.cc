@@ -262,7 +262,7 @@ void Connection::serve() {
 std::optional<api::Response> Connection::submit(std::uint64_t number) {
   const http::RequestHead& head = reader_.head();
   if (route_.is_gate) {
-    return host_.gates().submit(head, visitor_->client, host_.queue(), *this, number, statuses_);
+    return host_.gates().submit(route_, head, visitor_->client, host_.queue(), *this, number, statuses_);
   }
   return host_.core().routes.submit(
       route_, {.method = head.method, .path = head.path, .query = head.query, .body = reader_.body()}, host_.queue(),

@@ -75,6 +75,8 @@ struct ServerOptions {
   /// How many keys /metrics names, those with the most denials: at most kMaxTopDenied. 0: none, since keys may be
   /// private.
   std::size_t top_denied = 0;
+  /// Whether tokens of the role check may send a limit with a check.
+  bool carried_limits = true;
   /// I/O threads, at most kMaxThreads; 0 means one a processor.
   unsigned threads = 0;
   net::LogLevel log_level = net::LogLevel::kInfo;

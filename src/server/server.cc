@@ -236,6 +236,7 @@ Status Run::listen() {
   const auto add = [&](net::ListenSocket socket, http::AccessRules rules) {
     listening.push_back(fmt::format("listening on {} {}", socket.url(),
                                     rules.asks_for_token ? "for requests with a token" : "without a token"));
+    rules.refuse_carried_limits = !options_.carried_limits;
     http_->add(std::move(socket), rules);
   };
   Result<net::ListenSocket> local = net::ListenSocket::bind_in_data_dir(options_.data_dir);

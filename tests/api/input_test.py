@@ -93,6 +93,7 @@ ARGUMENTS = [
     (["server", "start"], "--max-blocking", server_numbers(1, 10**6), "--max-blocking={}"),
     (["server", "start"], "--metrics-top-denied", server_numbers(0, 100), "--metrics-top-denied={}"),
     (["server", "start"], "--threads", server_numbers(0, 256), "--threads={}"),
+    (["server", "start"], "--carried-limits", argument_choice("on or off"), "--carried-limits={}"),
     (["server", "start"], "--sync", argument_choice("always or batch"), "--sync={}"),
     (["server", "start"], "--log-level", argument_choice("debug, info, warning or error"), "--log-level={}"),
     (["server", "start"], "--log-format", argument_choice("auto, text or json"), "--log-format={}"),

@@ -1,5 +1,7 @@
 """`flint server start`: its options, its token and how it ends."""
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -173,6 +175,7 @@ class OptionTest(FlintTest):
                           ["--flush-every-events", "0"], ["--flush-every-events", "-1"],
                           ["--max-unsynced-ms", "0"], ["--max-unsynced-ms", "3600001"],
                           ["--max-blocking", "0"], ["--max-blocking", "1e3"], ["--max-blocking", str(2**63)],
+                          ["--carried-limits", "no"], ["--carried-limits", ""],
                           ["--metrics-top-denied", "101"], ["--metrics-top-denied", "-1"],
                           ["--threads", "257"], ["--threads", "+2"], ["--threads", "999999999999"],
                           ["--log-level", "loud"], ["--log-format", "xml"],
@@ -185,6 +188,44 @@ class OptionTest(FlintTest):
     def test_an_address_for_everybody_needs_a_token(self):
         self.refused(self.start("--bind", f"0.0.0.0:{free_port()}"), USAGE, "token")
         self.refused(self.start("--bind", f"[::]:{free_port()}"), USAGE, "token")
+
+    def test_limits_that_come_with_checks_can_be_refused(self):
+        self.ok(self.local("limit", "add", "k", "9/h"))
+        tokens = self.folder / "tokens"
+        tokens.write_text("check checker\nadmin boss\n")
+        tokens.chmod(0o600)
+        requests = {"check": {"key": "k", "limit": "50/h"},
+                    "check-all": {"items": ["k", {"key": "l", "limit": "50/h"}]},
+                    "check-batch": {"checks": [{"key": "k"}, {"key": "l", "limit": "50/h"}]},
+                    "charge": {"key": "l", "cost": 1, "limit": "50/h"},
+                    "reserve": {"items": [{"key": "l", "limit": "50/h"}], "ttl": "1s"},
+                    "gate?key=l&limit=50/h": None}
+        file = self.folder / "flint.toml"
+        file.write_text('carried-limits = "off"\n')
+        for arguments in (["--carried-limits", "off"], ["--config", file]):
+            with Server(self.data_dir, "--token-file", tokens, *arguments) as server:
+                for path, body in requests.items():
+                    with self.subTest(path=path, arguments=arguments):
+                        answer = self.post(server, "checker", path, body)
+                        self.assertEqual((answer[0], answer[1]["code"]), (403, "role_refused"))
+                        self.assertIn("--carried-limits off", answer[1]["error"])
+                        self.assertIn(self.post(server, "boss", path, body)[0], (200, 204))
+                self.assertEqual(self.post(server, "checker", "check", {"key": "k"})[0], 200)
+                self.ok(self.local("limit", "check", "m", "--limit", "50/h"))
+        with Server(self.data_dir, "--token-file", tokens, "--carried-limits", "on") as server:
+            self.assertEqual(self.post(server, "checker", "check", requests["check"])[0], 200)
+            allowed = json.loads(self.local("--json", "limit", "status", "k").out)["total_allowed"]
+        self.assertEqual(allowed, 9, "a check that is refused takes nothing")
+
+    def post(self, server, token, path, body):
+        connection = http.client.HTTPConnection(*server.bind.rsplit(":", 1), timeout=10)
+        self.addCleanup(connection.close)
+        fields = {"Authorization": f"Bearer {token}"}
+        if body is not None:
+            fields["Content-Type"] = "application/json"
+        connection.request("GET" if body is None else "POST", f"/v1/{path}", body and json.dumps(body), fields)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or "{}")
 
     def test_an_address_that_is_taken_is_a_failure(self):
         with Server(self.data_dir) as server:
