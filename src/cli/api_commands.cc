@@ -18,6 +18,17 @@ namespace {
 /// Statuses in one table of `limit list`.
 constexpr std::size_t kPage = 1'000;
 
+std::string see_help(const Command& command) {
+  return " Run \"flint " + std::string(command.words) + " --help\" to see what it takes.";
+}
+
+/// The command has no operand, and no option of its own but this one.
+bool is_alone(std::string_view name, const Command& command, const Invocation& invocation) {
+  return invocation.operands.empty() &&
+         std::none_of(command.options.begin(), command.options.end(),
+                      [&](const OptionSpec& option) { return option.name != name && invocation.has(option.name); });
+}
+
 /// What an invocation asks an operation: its operand is the key or the reservation, and an option the argument of the
 /// same name.
 Result<json::object> arguments_of(const Command& command, const Invocation& invocation) {
@@ -144,13 +155,11 @@ Exit ask(Session& session, const Command& command, const Invocation& invocation)
 }
 
 Exit limit_add(Session& session, const Command& command, const Invocation& invocation) {
-  const std::string see = " Run \"flint limit add --help\" to see what it takes.";
+  const std::string see = see_help(command);
   if (const auto from = invocation.option("--from")) {
-    const bool is_alone = invocation.operands.empty() &&
-                          std::none_of(command.options.begin(), command.options.end(), [&](const OptionSpec& option) {
-                            return option.name != "--from" && invocation.has(option.name);
-                          });
-    if (!is_alone) return session.fail(base::invalid("--from takes the place of KEY, LIMIT and other options." + see));
+    if (!is_alone("--from", command, invocation)) {
+      return session.fail(base::invalid("--from takes the place of KEY, LIMIT and other options." + see));
+    }
     return limit_add_from(session, std::string(*from));
   }
   if (invocation.operands.empty()) return session.fail(base::invalid("\"flint limit add\" needs KEY [LIMIT]." + see));
@@ -201,6 +210,15 @@ Exit limit_commit(Session& session, const Command& command, const Invocation& in
 }
 
 Exit limit_check_batch(Session& session, const Command& command, const Invocation& invocation) {
+  if (const auto from = invocation.option("--from")) {
+    if (!is_alone("--from", command, invocation)) {
+      return session.fail(base::invalid("--from takes the place of ITEM and other options." + see_help(command)));
+    }
+    return limit_check_from(session, std::string(*from));
+  }
+  if (invocation.operands.empty()) {
+    return session.fail(base::invalid("\"flint limit check-batch\" needs ITEM..." + see_help(command)));
+  }
   Result<json::array> checks = items_of(invocation);
   if (!checks.ok()) return session.fail(checks.status());
   const auto limit = invocation.option("--limit");

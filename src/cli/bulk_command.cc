@@ -1,22 +1,15 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
 #include <set>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "api/json_document.h"
 #include "api/requests.h"
-#include "base/unique_fd.h"
 #include "cli/answers.h"
 #include "cli/commands.h"
+#include "cli/lines.h"
 #include "cli/progress_line.h"
 #include "config/config_file.h"
-#include "config/read_file.h"
 #include "flint/limiter.h"
 
 /// `limit add --from`: any number of limits, a line each, in groups of which each is applied as a whole or not at all.
@@ -25,67 +18,21 @@ namespace {
 
 /// So that a group is logged, and other decisions wait, for some milliseconds.
 constexpr std::size_t kLinesAtOnce = 1'000;
-/// The longest key, escaped, and all other fields fit many times.
-constexpr std::size_t kMaxLineBytes = 16 * 1024;
-
-/// Lines of a file that may have no end.
-class Lines {
- public:
-  explicit Lines(int descriptor) : descriptor_(descriptor) {}
-
-  /// False at the end, and after a failure. A line that is too long is cut off behind kMaxLineBytes.
-  bool next(std::string& line) {
-    line.clear();
-    bool any = false;
-    while (begin_ < end_ || fill()) {
-      any = true;
-      const std::string_view there(&buffer_[begin_], end_ - begin_);
-      const std::size_t size = std::min(there.find('\n'), there.size());
-      if (line.size() <= kMaxLineBytes) line.append(there.substr(0, size));
-      begin_ += size;
-      if (size == there.size()) continue;
-      ++begin_;
-      return true;
-    }
-    return any;
-  }
-  [[nodiscard]] int error() const { return error_; }
-
- private:
-  bool fill() {
-    ssize_t got = 0;
-    do {
-      got = ::read(descriptor_, buffer_.data(), buffer_.size());
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) error_ = errno;
-    begin_ = 0;
-    end_ = got > 0 ? static_cast<std::size_t>(got) : 0;
-    return got > 0;
-  }
-
-  int descriptor_;
-  std::array<char, 64 * 1024> buffer_{};
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  int error_ = 0;
-};
 
 class Bulk {
  public:
-  Bulk(Session& session, const Question& question, std::string file)
-      : session_(session), question_(question), file_(std::move(file)), progress_(session) {}
+  Bulk(Session& session, const Question& question, Lines& lines)
+      : session_(session), question_(question), lines_(lines), progress_(session) {}
 
-  Exit run(Lines& lines) {
+  Exit run() {
     std::string line;
-    for (std::size_t number = 1; lines.next(line); ++number) {
-      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      if (const Exit exit = add(line, number); exit != Exit::kDone) return exit;
+    while (lines_.next(line)) {
+      if (is_blank(line)) continue;
+      if (const Exit exit = add(line, lines_.number()); exit != Exit::kDone) return exit;
       if (numbers_.size() + problems_.size() < kLinesAtOnce) continue;
       if (const Exit exit = apply(); exit != Exit::kDone) return exit;
     }
-    if (lines.error() != 0) {
-      problems_.push_back({file_, 0, "This cannot be read: " + std::generic_category().message(lines.error()) + "."});
-    }
+    if (const std::string error = lines_.error(); !error.empty()) problems_.push_back({lines_.file(), 0, error});
     if (const Exit exit = apply(); exit != Exit::kDone) return exit;
     progress_.erase();
     session_.print(session_.json() ? document() : sentence() + "\n");
@@ -96,7 +43,7 @@ class Bulk {
   /// Not kDone if the lines before could not be applied.
   Exit add(const std::string& line, std::size_t number) {
     const auto wrong = [&](std::string text) {
-      problems_.push_back({file_, number, std::move(text)});
+      problems_.push_back({lines_.file(), number, std::move(text)});
       return Exit::kDone;
     };
     if (line.size() > kMaxLineBytes) {
@@ -167,7 +114,7 @@ class Bulk {
     std::vector<config::FileLimit> limits;
     for (const std::size_t number : numbers_) {
       limits.push_back(
-          {.key = {}, .limit = {}, .options = {}, .json = {}, .file = file_, .lines = config::Lines(number)});
+          {.key = {}, .limit = {}, .options = {}, .json = {}, .file = lines_.file(), .lines = config::Lines(number)});
     }
     const config::Problem problem = config::problem_of(limits, {Code::kInvalidArgument, refusal});
     return problem.file.empty() ? "" : config::describe(problem);
@@ -183,7 +130,7 @@ class Bulk {
 
   Session& session_;
   const Question& question_;
-  const std::string file_;
+  Lines& lines_;
   ProgressLine progress_;
   /// The group under way: its limits, their lines, their keys.
   json::array limits_;
@@ -200,16 +147,9 @@ class Bulk {
 
 Exit limit_add_from(Session& session, const std::string& path) {
   static constexpr Question kApply{"applyLimits", Access::kCreate, judge_changes, nullptr};
-  base::UniqueFd opened;
-  if (path != "-") {
-    opened = base::UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-    if (!opened.valid()) {
-      return session.fail({Code::kInvalidArgument, config::file_name(path) + " cannot be read: " +
-                                                       std::generic_category().message(errno) + "."});
-    }
-  }
-  Lines lines(path == "-" ? STDIN_FILENO : opened.get());
-  return Bulk(session, kApply, config::file_name(path)).run(lines);
+  Lines lines(path);
+  if (!lines.opened().ok()) return session.fail(lines.opened());
+  return Bulk(session, kApply, lines).run();
 }
 
 }  // namespace flint::cli

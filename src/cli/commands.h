@@ -15,6 +15,7 @@ Exit ask(Session& session, const Command& command, const Invocation& invocation)
 
 /// Sets the limits of a file of JSON, one a line.
 Exit limit_add_from(Session& session, const std::string& path);
+Exit limit_check_from(Session& session, const std::string& path);
 
 // Commands that do more.
 Exit limit_add(Session& session, const Command& command, const Invocation& invocation);

@@ -65,6 +65,7 @@ constexpr std::array kCheckAllOptions = std::to_array<OptionSpec>({
 constexpr std::array kCheckBatchOptions = std::to_array<OptionSpec>({
     {"--limit", "LIMIT", "the limit that each check carries, such as 100/m"},
     {"--dry-run", "", "say what the checks would be told, and take and count nothing"},
+    {"--from", "FILE", "instead of items: many checks, a JSON object a line; - reads standard input"},
 });
 
 constexpr std::array kPrefixOptions =
@@ -170,12 +171,17 @@ constexpr std::array kCommands = std::to_array<Command>({
      .run = limit_check_all},
     {.words = "limit check-batch",
      .operands = "ITEM...",
-     .min_operands = 1,
+     .min_operands = 0,
      .max_operands = kMaxBatchChecks,
      .options = kCheckBatchOptions,
      .summary = "Many checks at once, each decided by itself",
-     .details = "An ITEM is KEY or KEY=COST, as for \"limit check-all\", but a key may be there more than once.\n"
-                "1 to 1000 checks, decided in the order given. One that fails leaves the others as they are.\n",
+     .details =
+         "An ITEM is KEY or KEY=COST, as for \"limit check-all\", but a key may be there more than once.\n"
+         "1 to 1000 checks, decided in the order given. One that fails leaves the others as they are.\n"
+         "With --from, each line is what POST /v1/check takes, such as {\"key\":\"a\",\"cost\":2}, and each line "
+         "of\n"
+         "the output is a decision or an error, in the same order. A wrong line ends the command, and its group\n"
+         "of a thousand lines is not decided.\n",
      .example = "  flint limit check-batch job:1 job:2=10 --limit 100/m\n",
      .exit_codes =
          "0 all allowed, 1 one or more denied, 2 wrong usage or a check failed, 3 storage or connection failed.",
