@@ -233,8 +233,8 @@ server::ServerOptions server_options(ServerConfig& config, const Target& given) 
         read_integer(invocation, "--flush-every-events", 1, kMaxFlushEveryEvents, options.limiter.flush_every_events),
         read_integer(invocation, "--max-unsynced-ms", 1, kMaxMaxUnsynced.count(), max_unsynced_ms),
         read_integer(invocation, "--max-keys", 1, kMaxMaxKeys, options.limiter.max_keys),
-         read_on_full(invocation, options.limiter.on_full), read_exit_when_idle(invocation, options.exit_when_idle),
-         read_carried_limits(invocation, options.carried_limits),
+        read_on_full(invocation, options.limiter.on_full), read_exit_when_idle(invocation, options.exit_when_idle),
+        read_carried_limits(invocation, options.carried_limits),
         read_integer(invocation, "--max-blocking", 1, server::kMaxBlocking, options.max_blocking),
         read_integer(invocation, "--metrics-top-denied", 0, server::kMaxTopDenied, options.top_denied),
         read_integer(invocation, "--threads", 0, server::kMaxThreads, options.threads)}) {

@@ -102,7 +102,7 @@ class Held {
   /// Of one window of a usage: what all items can give back, and the first item that can give something back. So to
   /// work off the oldest items takes as long as there are such items, each once.
   struct Sum {
-    Rule rule;
+    HeldRule rule;
     std::uint8_t window = 0;
     algorithm::Amount amount = 0;
     std::size_t first = 0;

@@ -50,7 +50,8 @@ void write_held(base::Writer& out, const KeyEntry& entry, const Held::Item& item
   out.fixed(static_cast<std::uint8_t>(item.parts.size()));
   for (const Held::Part& part : item.parts) {
     out.fixed(place_of(entry, part));
-    const Amount unit = algorithm::amount_of_unit(part.rule.limit(), part.window);
+    const Rule& rule = part.rule;
+    const Amount unit = algorithm::amount_of_unit(rule.limit(), part.window);
     out.varint(static_cast<std::uint64_t>(part.amount / unit));
     if (unit > 1) out.varint(static_cast<std::uint64_t>(part.amount % unit));
   }
