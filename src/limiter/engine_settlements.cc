@@ -207,7 +207,9 @@ Result<storage::Seq> Engine::log_settled(SettledEvent& event, const Moment& at) 
   if (!record->fits()) {
     return Status(Code::kInvalidArgument, "the limits of these keys have too many windows for one record.");
   }
-  const Result<storage::Seq> seq = append(*record, at);
+  // Who only reads sees what the next one who writes will log: else a status would tell of units that are free by now.
+  const bool only_shows = event.as == SettledAs::kReturned && options_.mode == OpenMode::kReadOnly;
+  const Result<storage::Seq> seq = only_shows ? Result<storage::Seq>(store_->last_seq()) : append(*record, at);
   if (!seq.ok()) return seq;
   for (const SettledItem& item : event.items) {
     if (item.id == Reservation::kNothingHeld) continue;
@@ -237,7 +239,6 @@ Settlement Engine::settlement(const Reservation& reservation) {
 }
 
 void Engine::expire_due(const Moment& at) {
-  if (options_.mode == OpenMode::kReadOnly) return;
   for (int n = 0; n < kExpiredAtOnce; ++n) {
     Reservation* const expired = state_.holds.next_expired(at.time);
     if (expired == nullptr) return;

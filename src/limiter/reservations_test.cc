@@ -137,6 +137,23 @@ TEST_F(Reservations, OneThatExpiresWhileNobodyRunsIsGivenBackOnce) {
   EXPECT_EQ(engine_.remaining("k"), 50U);
 }
 
+// Symptom: without a server, `flint limit status` showed units as used that had been returned by then.
+TEST_F(Reservations, WhoOnlyReadsSeesWhatHasBeenReturned) {
+  must(engine_.limit("k", fixed_window(100, 1h)));
+  const std::string id = reserve({{"k", 60}}, 10s, OnExpiry::kReturn).id;
+  engine_.close();
+  engine_.clock.advance(10s);
+  engine_.options.mode = OpenMode::kReadOnly;
+  engine_.open();
+  EXPECT_EQ(engine_.remaining("k"), 100U);
+  EXPECT_EQ(state(id), ReservationState::kExpired);
+  EXPECT_EQ(engine_->commit(id, {}).code(), Code::kPermission);
+  engine_.close();
+  engine_.options.mode = OpenMode::kReadWrite;
+  engine_.open();
+  EXPECT_EQ(engine_.remaining("k"), 100U);
+}
+
 TEST_F(Reservations, SlotsAreFreeWhenTheyAreReleasedAndWhenTheirTimeIsUp) {
   must(engine_.limit("jobs", slots(2, 30s)));
   must(engine_.limit("rate", token_bucket(100, 60s)));
