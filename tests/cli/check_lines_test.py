@@ -81,8 +81,8 @@ class CheckLines:
         self.assertEqual(self.remaining(), 2)
 
     def test_long_lines_fit_in_smaller_groups(self):
-        windows = [{"rate": 5, "per": "1h"}, {"rate": 50, "per": "1d"}]
-        lines = [json.dumps({"key": str(number) + "é" * 240, "limit": {"windows": windows * 4}})
+        windows = [{"rate": 5 * hours, "per": f"{hours}h"} for hours in range(1, 9)]
+        lines = [json.dumps({"key": str(number) + "é" * 240, "limit": {"windows": windows}})
                  for number in range(3000)]
         done = self.ok(self.check(*lines))
         self.assertEqual([answer["key"] for answer in self.answers(done)], [json.loads(line)["key"] for line in lines])

@@ -70,14 +70,19 @@ class CommandTest(FlintTest):
 
 class MetricsTest(FlintTest):
     def test_metrics_with_their_types_and_labels(self):
-        with Server(self.data_dir) as server, urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer:
-            text = answer.read().decode()
+        self.ok(self.local("limit", "add", "p:*", "1/h"))
+        with Server(self.data_dir, "--metrics-top-denied", "1") as server:
+            for _ in range(2):
+                flint("--server", server.url, "limit", "check", "p:1")
+            with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer:
+                text = answer.read().decode()
         types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
-        labels = {name: set(re.findall(rf"^{name}{{(\w+)=", text, re.MULTILINE)) for name in types}
+        labels = {name: {",".join(re.findall(r"(\w+)=\"", given)) for given in
+                         re.findall(rf"^{name}{{(.*)}} ", text, re.MULTILINE)} for name in types}
         table = section("http_api.md", "Monitoring")
         rows = re.findall(r"^\| (`\w.*?) \| (counter|gauge|histogram) \|", table, re.MULTILINE)
         documented = [(name, label, kind) for names, kind in rows
-                      for name, label in re.findall(r"`(\w+)(?:{(\w+)})?`", names)]
+                      for name, label in re.findall(r"`(\w+)(?:{([\w,]+)})?`", names)]
         self.assertEqual(types, {name: kind for name, _, kind in documented})
         for name, label, _ in documented:
             self.assertEqual(labels[name], {label} if label else set(), name)

@@ -11,7 +11,7 @@ from pathlib import Path
 EXAMPLE = Path(os.environ["FLINT_ROOT"]) / "packaging/flint.toml"
 FLINT = Path(sys.argv.pop(1)).resolve()
 # What a file cannot set, and what it sets instead of having limits itself.
-NOT_THERE = {"config", "limits"}
+NOT_THERE = {"config", "limits", "log-file", "exit-when-idle", "detach"}
 
 
 class ConfigurationTest(unittest.TestCase):
