@@ -156,11 +156,14 @@ def test_a_cancelled_task_leaves_its_place(raw_limiter: flint.AbstractLimiter) -
 def test_an_interrupt_ends_the_wait(raw_limiter: flint.AbstractLimiter) -> None:
     raw_limiter.limit("k", "1/d")
     raw_limiter.check("k")
+    # A shell starts background jobs with SIGINT ignored, and Python leaves it so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         raw_limiter.acquire("k", timeout=PATIENCE_S)
     timer.join()
+    signal.signal(signal.SIGINT, before)
     assert waiters(raw_limiter) == 0
 
 

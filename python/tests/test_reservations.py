@@ -412,10 +412,13 @@ def test_an_interrupt_takes_no_slot(raw_limiter: flint.AbstractLimiter) -> None:
         pytest.skip("its clock stands still, but not its waiting")
     raw_limiter.limit("job", rate=1, per="1h", algorithm="concurrency")
     held = raw_limiter.acquire("job", ttl="1m")
+    # A shell starts background jobs with SIGINT ignored, and Python leaves it so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         raw_limiter.acquire("job", ttl="1m")
     timer.join()
+    signal.signal(signal.SIGINT, before)
     held.cancel()
     assert left(raw_limiter, "job") == 1
