@@ -195,8 +195,8 @@ def prometheus_collector(
                 name, counts = f"{prefix}_{of_rules.name}", of_rules.kind == "counter"
                 kind = CounterMetricFamily if counts else GaugeMetricFamily
                 family = kind(name, of_rules.help, labels=of_rules.labels)
-                for values, count in of_rules.samples:
-                    family.add_metric(values, count)
+                for label_values, count in of_rules.samples:
+                    family.add_metric(label_values, count)
                 yield family
             if isinstance(limiter, SharedLimiter):
                 yield CounterMetricFamily(f"{prefix}_{_DEGRADED}", _DEGRADED_HELP, limiter.degraded_checks)
