@@ -33,6 +33,8 @@ SCENARIO = [
     (["limit", "charge", "charged", "--cost", "3", "--limit", "9/d fixed_window_counter"], DONE),
     (["limit", "charge", "charged", "--cost", "9", "--limit", "9/d fixed_window_counter"], DONE),
     (["limit", "charge", "absent", "--cost", "3"], USAGE),
+    # A server logs the denials of a tick together, and a command its own.
+    (["log", "flush"], DONE),
     (["limit", "reserve", "log=5", "--ttl", "1m"], DENIED),
     (["limit", "reserve", "absent", "--ttl", "1m"], USAGE),
     (["limit", "reserve", "log", "--ttl", "0"], USAGE),
