@@ -313,8 +313,6 @@ class Engine {
   [[nodiscard]] Result<storage::Seq> log_settled(SettledEvent& event, const Moment& at) FLINT_REQUIRES(mutex_);
   [[nodiscard]] static Settlement settlement(const Reservation& reservation);
   [[nodiscard]] static ReservationStatus describe(const Reservation& reservation, const Moment& at);
-  /// What is left of a concurrency limit; else as algorithm::view().
-  [[nodiscard]] static algorithm::View view_of(const KeyEntry& entry, const Usage& usage, const Moment& at);
 
   /// Forgets the keys among some of the next ones that are as good as new; at most so many, in one record.
   void forget_some(std::size_t keys_looked_at) FLINT_REQUIRES(mutex_);

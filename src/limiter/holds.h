@@ -44,10 +44,8 @@ struct Reservation {
     /// there was no room for the key.
     KeyId id = kNothingHeld;
     Units cost = 0;
-    /// Once it is settled: what it has been charged in the end, whether what was charged beyond `cost` fitted, and what
-    /// was told.
+    /// Once it is settled: what it has been charged in the end, and what was told.
     Units settled = 0;
-    bool fits = true;
     RememberedVerdict verdict = {};
   };
   static constexpr KeyId kNothingHeld = UINT32_MAX;
