@@ -1,10 +1,12 @@
 // Loads one server with checks, and prints one line of JSON that says what came back.
 //
-//   load --protocol flint|flint-gate|redis --port PORT [--seconds S] [--warmup S] [--connections N] [--pipeline N]
+//   load --protocol flint|flint-gate|redis --port PORT|--unix PATH [--seconds S] [--warmup S] [--connections N]
+//   [--pipeline N]
 //        [--batch N] [--keys N] [--rate N] [--per-ms N] [--script FILE]
 //
 // What it does, the same for both servers:
-// - One thread, one epoll, N connections over loopback TCP (TCP_NODELAY), opened before the clock starts and kept.
+// - One thread, one epoll, N connections over loopback TCP (TCP_NODELAY) or a Unix socket, opened before the clock
+// starts and kept.
 // - Closed loop: each connection has `--pipeline` requests in flight (default 1) and sends the next one when an answer
 //   has come; what becomes free in one read is refilled with one write.
 // - Requests are built before the clock starts, one a key, and sent in turn over all keys, whatever the connection. An
@@ -22,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -44,6 +47,8 @@ using std::chrono::duration_cast;
 struct Settings {
   std::string protocol;
   std::uint16_t port = 0;
+  /// Instead of the port, where it is not empty.
+  std::string unix_socket;
   double seconds = 4;
   double warmup = 1;
   std::size_t connections = 64;
@@ -77,16 +82,24 @@ struct Counts {
   }
 };
 
-int connect_to(std::uint16_t port) {
+int connect_to(const Settings& settings) {
+  if (!settings.unix_socket.empty()) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    settings.unix_socket.copy(address.sun_path, sizeof address.sun_path - 1);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+    fail(fmt::format("Cannot connect to {}: {}.", settings.unix_socket, std::strerror(errno)));
+  }
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(port);
+  address.sin_port = htons(settings.port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const int on = 1;
   if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
-    fail(fmt::format("Cannot connect to 127.0.0.1:{}: {}.", port, std::strerror(errno)));
+    fail(fmt::format("Cannot connect to 127.0.0.1:{}: {}.", settings.port, std::strerror(errno)));
   }
   return fd;
 }
@@ -94,7 +107,7 @@ int connect_to(std::uint16_t port) {
 /// One connection: what it has received of an answer, and when the requests in flight were sent.
 class Connection {
  public:
-  explicit Connection(std::uint16_t port) : fd_(connect_to(port)) {}
+  explicit Connection(const Settings& settings) : fd_(connect_to(settings)) {}
   ~Connection() { close(fd_); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -138,9 +151,13 @@ class Connection {
   std::size_t end_ = 0;
 };
 
+std::string host_of(const Settings& settings) {
+  return settings.unix_socket.empty() ? fmt::format("127.0.0.1:{}", settings.port) : "localhost";
+}
+
 std::unique_ptr<Protocol> protocol_of(const Settings& settings) {
-  if (settings.protocol == "flint") return flint_http(fmt::format("127.0.0.1:{}", settings.port), settings.batch);
-  if (settings.protocol == "flint-gate") return flint_gate(fmt::format("127.0.0.1:{}", settings.port));
+  if (settings.protocol == "flint") return flint_http(host_of(settings), settings.batch);
+  if (settings.protocol == "flint-gate") return flint_gate(host_of(settings));
   if (settings.protocol == "redis") return redis_resp(settings.script);
   fail("--protocol is flint, flint-gate or redis.");
 }
@@ -169,7 +186,7 @@ double cpu_seconds() {
 class Load {
  public:
   explicit Load(const Settings& settings) : settings_(settings), protocol_(protocol_of(settings)) {
-    for (std::size_t n = 0; n < settings.connections; ++n) connections_.emplace_back(settings.port);
+    for (std::size_t n = 0; n < settings.connections; ++n) connections_.emplace_back(settings);
     protocol_->prepare([&](const std::string& request) { return exchange(connections_.front(), *protocol_, request); },
                        settings.keys, settings.limit);
     for (std::size_t key = 0; key < settings.keys; ++key) requests_.push_back(protocol_->check_request(key));
@@ -265,6 +282,7 @@ Settings parse_arguments(int argc, char** argv) {
   const std::map<std::string_view, std::function<void(const std::string&)>> options{
       {"--protocol", [&](const std::string& text) { settings.protocol = text; }},
       {"--port", [&](const std::string& text) { settings.port = static_cast<std::uint16_t>(std::stoul(text)); }},
+      {"--unix", [&](const std::string& text) { settings.unix_socket = text; }},
       {"--seconds", [&](const std::string& text) { settings.seconds = std::stod(text); }},
       {"--warmup", [&](const std::string& text) { settings.warmup = std::stod(text); }},
       {"--connections", [&](const std::string& text) { settings.connections = std::stoul(text); }},
