@@ -403,11 +403,10 @@ Result<Ticket> Engine::grant(std::span<const Item> items, const Moment& at, Reme
   if (!seq.ok()) return seq.status();
   for (const Item& item : items) {
     KeyEntry& entry = *item.entry;
-    if (entry.held != nullptr) [[unlikely]]
-      entry.work_off(item.cost, at.time);
+    entry.work_off(item.cost, at.time);
     algorithm::consume(entry.usage.state, entry.limit(), item.cost, present(at), item.outcome);
     note_record(entry, *seq);
-    entry.counters.add_allowed(item.cost, at.wall);
+    entry.add_allowed(item.cost, at.wall);
     ++item.tally->allowed;
   }
   if (once != nullptr) remember(*once, *seq, at);

@@ -242,7 +242,7 @@ Status Engine::log_would_deny(std::span<const PendingDenials::Item> group) {
   if (!seq.ok()) return seq.status();
   for (const PendingDenials::Item& item : group) {
     if (item.would_deny.count == 0) continue;
-    item.entry->counters.add_would_deny(item.would_deny);
+    item.entry->add_would_deny(item.would_deny);
     item.entry->last_seq = *seq;
   }
   return {};

@@ -28,8 +28,8 @@ Keys used_up(const EngineFixture& engine) {
         limits.rule({.rate = 10 + i, .per = std::chrono::hours(1), .algorithm = kAlgorithms[i % kAlgorithms.size()]});
     entry.usage.state = algorithm::fresh(entry.limit(), now - std::chrono::minutes(1));
     testing::consume(entry.usage.state, entry.limit(), entry.limit().rate, now - std::chrono::minutes(1));
-    entry.counters.add_allowed(entry.limit().rate, engine.clock.wall());
-    entry.counters.add_denied({.count = i + 1, .cost = i + 1, .last = engine.clock.wall()});
+    entry.add_allowed(entry.limit().rate, engine.clock.wall());
+    entry.note_record(0, {.count = i + 1, .cost = i + 1, .last = engine.clock.wall()});
   }
   return keys;
 }

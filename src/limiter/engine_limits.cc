@@ -164,7 +164,7 @@ void Engine::apply(LimitStep& step, storage::Seq seq, const Moment& at) {
     usage.rule = version;
     tally_of(entry);
     state_.patterns.add(entry);
-    if (step.resets) entry.counters.last_reset_at = at.wall;
+    if (step.resets) entry.note_reset(at.wall);
   } else if (step.keeps_limit()) {
     entry.change_mode(state_.limits.rule(step.limit, step.mode));
   } else {
@@ -213,7 +213,7 @@ Result<Ticket> Engine::reset(KeyEntry& entry, const Moment& at) {
   if (!seq.ok()) return seq.status();
   entry.reset(at.time);
   note_record(entry, *seq);
-  entry.counters.last_reset_at = at.wall;
+  entry.note_reset(at.wall);
   return ticket(*seq, at);
 }
 

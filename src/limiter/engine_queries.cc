@@ -66,12 +66,13 @@ void show_usage(LimitStatus& status, const algorithm::State& state, const Moment
 }
 
 void show_held(LimitStatus& status, const KeyEntry& entry, const Moment& at) {
-  if (entry.held == nullptr) return;
-  status.reserved = entry.held->units(at.time);
+  const Held* const held = entry.held();
+  if (held == nullptr) return;
+  status.reserved = held->units(at.time);
   if (status.limit.algorithm != Algorithm::kConcurrency) return;
-  const Units taken = entry.held->slots(at.time);
+  const Units taken = held->slots(at.time);
   status.remaining = taken < status.limit.rate ? status.limit.rate - taken : 0;
-  status.reset_at = shown_reset(at, entry.held->when_slots(0, at.time) - at.time);
+  status.reset_at = shown_reset(at, held->when_slots(0, at.time) - at.time);
 }
 
 void show_unused(LimitStatus& status, const Moment& at) {
@@ -86,17 +87,18 @@ void show_unused(LimitStatus& status, const Moment& at) {
 LimitStatus Engine::describe(KeyEntry& entry, const Moment& at) {
   if (entry.kind == KeyKind::kBorn) entry.follow_patterns();
   const Denials pending = pending_.of(entry);
+  const Counters counters = entry.counters();
   LimitStatus status{.key = std::string(entry.key.view()),
                      .limit = entry.limit(),
                      .mode = entry.kind == KeyKind::kBorn ? Mode::kEnforce : entry.usage.rule.mode(),
-                     .total_allowed = entry.counters.allowed,
-                     .total_denied = entry.counters.denied + pending.count,
-                     .total_allowed_cost = entry.counters.allowed_cost,
-                     .total_denied_cost = entry.counters.denied_cost + pending.cost,
-                     .would_deny = entry.counters.would_deny + pending_.would_deny_of(entry).count,
-                     .last_allowed_at = entry.counters.last_allowed_at,
-                     .last_denied_at = entry.counters.last_denied_at,
-                     .last_reset_at = entry.counters.last_reset_at};
+                     .total_allowed = counters.allowed,
+                     .total_denied = counters.denied + pending.count,
+                     .total_allowed_cost = counters.allowed_cost,
+                     .total_denied_cost = counters.denied_cost + pending.cost,
+                     .would_deny = counters.would_deny + pending_.would_deny_of(entry).count,
+                     .last_allowed_at = counters.last_allowed_at,
+                     .last_denied_at = counters.last_denied_at,
+                     .last_reset_at = counters.last_reset_at};
   if (pending.count > 0) {
     const bool is_sum = entry.kind == KeyKind::kPattern;
     status.last_denied_at = is_sum ? std::max(status.last_denied_at, std::optional(pending.last)) : pending.last;
@@ -182,7 +184,7 @@ Status Engine::sum_up(LimitStatus& pattern) {
         const KeyEntry* its_pattern = state_.patterns.find(name, false);
         if (its_pattern == nullptr || its_pattern->key.view() != pattern.key) continue;
         ++*pattern.keys;
-        Counters counters = entry->counters;
+        Counters counters = entry->counters();
         counters.add_denied(pending_.of(*entry));
         counters.add_would_deny(pending_.would_deny_of(*entry));
         add(counters, pattern);
@@ -313,7 +315,8 @@ Result<std::vector<LimitStatus>> Engine::top(TopBy by, std::size_t limit) {
   };
   std::priority_queue<Ranked, std::vector<Ranked>, decltype(better)> best(better);
   Status ranked = for_each_key([&](const KeyEntry& entry, const Denials& pending) {
-    const std::uint64_t count = by == TopBy::kDenied ? entry.counters.denied + pending.count : entry.counters.allowed;
+    const std::uint64_t count =
+        by == TopBy::kDenied ? entry.counters().denied + pending.count : entry.counters().allowed;
     if (count == 0 || entry.kind == KeyKind::kPattern) return;
     if (best.size() == limit && (limit == 0 || count < best.top().count)) return;
     best.push({count, std::string(entry.key.view())});

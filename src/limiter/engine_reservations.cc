@@ -27,7 +27,7 @@ std::size_t windows_of(const std::vector<RecordedUsage>& usages) noexcept {
 
 /// Slots that a limit has besides those that are held.
 algorithm::View slots(const Limit& limit, const KeyEntry* entry, const Moment& at) {
-  const Held* const held = entry == nullptr ? nullptr : entry->held.get();
+  const Held* const held = entry == nullptr ? nullptr : entry->held();
   if (held == nullptr) return {limit.rate, Nanos(0)};
   const Units taken = held->slots(at.time);
   return {taken < limit.rate ? limit.rate - taken : 0, held->when_slots(0, at.time) - at.time};
@@ -135,7 +135,7 @@ algorithm::Outcome Engine::decide_slots(const Item& item, Nanos ttl, const Momen
   if (item.cost > outcome.remaining) {
     outcome.allowed = false;
     const Units most = item.cost > item.limit->rate ? 0 : item.limit->rate - item.cost;
-    outcome.retry_after = item.entry->held->when_slots(most, at.time) - at.time;
+    outcome.retry_after = item.entry->held()->when_slots(most, at.time) - at.time;
     return outcome;
   }
   outcome.remaining -= item.cost;

@@ -46,7 +46,7 @@ void Engine::find_rule(Item& item, const Limit* carried, Rulings& rulings, const
     if (const Usage* usage = entry->find_usage(rule)) {
       item.limit = &usage->limit();
       item.state = &usage->state;
-      if (entry->others != nullptr) item.ruling = &rulings.emplace_back(Ruling{.usage = usage});
+      if (entry->usages() > 1) item.ruling = &rulings.emplace_back(Ruling{.usage = usage});
       return;
     }
   }
@@ -123,7 +123,7 @@ void Engine::apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charg
     usages.push_back({charge.rule, std::move(before == nullptr ? item.ruling->draft.state : before->state)});
     algorithm::consume(usages.back().state, charge.rule.limit(), charge.cost, present(at), charge.outcome);
   }
-  entry.set_usages(std::move(usages));
+  entry.set_usages(usages);
 }
 
 /// New keys are in the table before their record is in the log, as in limit(): they have their ids from there.
@@ -171,7 +171,7 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at, R
     KeyEntry& entry = *items[i].entry;
     apply(entry, items[i], charges[i], at);
     note_record(entry, *seq);
-    entry.counters.add_allowed(items[i].cost, at.wall);
+    entry.add_allowed(items[i].cost, at.wall);
     ++items[i].tally->allowed;
   }
   if (once != nullptr) remember(*once, *seq, at);
@@ -204,7 +204,7 @@ void Engine::forget_some(std::size_t keys_looked_at) {
   for (const ForgottenKey& key : gone) {
     if (key.why == ForgottenKey::Why::kForgottenByPattern) {
       KeyEntry& pattern = *state_.keys.find(key.pattern);
-      pattern.counters.add(key.counters);
+      pattern.add_counters(key.counters);
       pattern.last_seq = *seq;
       ++tally_of(pattern).forgotten;
     } else {
@@ -216,7 +216,7 @@ void Engine::forget_some(std::size_t keys_looked_at) {
 }
 
 ForgottenKey Engine::forgotten(KeyEntry& entry) const {
-  ForgottenKey key{.id = entry.id, .why = ForgottenKey::Why::kForgottenCarried, .counters = entry.counters};
+  ForgottenKey key{.id = entry.id, .why = ForgottenKey::Why::kForgottenCarried, .counters = entry.counters()};
   key.denials = pending_.of(entry);
   key.counters.add_denied(key.denials);
   key.counters.add_would_deny(pending_.would_deny_of(entry));

@@ -27,14 +27,14 @@ RememberedVerdict verdict_of(const Limit& limit, const algorithm::Outcome& outco
 
 /// What the reservation of this number holds of the key; null if nothing.
 const Held::Item* held_by(const KeyEntry* entry, std::uint64_t number) noexcept {
-  return entry == nullptr || entry->held == nullptr ? nullptr : std::as_const(*entry->held).find(number);
+  return entry == nullptr || entry->held() == nullptr ? nullptr : std::as_const(*entry->held()).find(number);
 }
 
 /// What remains once the reservation of this number gives its slots back.
 RememberedVerdict slots_without(const KeyEntry& entry, std::uint64_t number, const Moment& at) {
   Held others;
-  if (entry.held != nullptr) {
-    entry.held->for_each([&](const Held::Item& item) {
+  if (entry.held() != nullptr) {
+    entry.held()->for_each([&](const Held::Item& item) {
       if (item.number != number) others.add(item);
     });
   }

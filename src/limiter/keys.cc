@@ -11,75 +11,76 @@
 
 namespace flint::limiter {
 
-namespace {
-
 static_assert(kMaxKeyBytes <= UINT16_MAX);
 
-/// What malloc would hand out for a name: 24 bytes, or 16 more and so on.
-std::size_t block_bytes(std::size_t length) noexcept {
-  return std::max<std::size_t>(24, (length + 2 + 7) / 16 * 16 + 8);
-}
-
-}  // namespace
-
 void KeyName::assign(std::string_view name) {
-  const std::size_t bytes = block_bytes(name.size());
-  if (block_ == nullptr || block_bytes(length()) != bytes) block_ = std::make_unique<char[]>(bytes);
-  base::store_fixed(reinterpret_cast<std::byte*>(block_.get()), static_cast<std::uint16_t>(name.size()));
-  std::copy(name.begin(), name.end(), &block_[2]);
+  KeyName next;
+  next.length_ = static_cast<std::uint16_t>(name.size());
+  char* at = next.bytes_.data();
+  if (next.is_apart()) {
+    at = new char[name.size()];
+    std::memcpy(next.bytes_.data(), &at, sizeof(at));
+  }
+  std::copy(name.begin(), name.end(), at);
+  swap(next);
 }
 
-Usage* KeyEntry::find_usage(const Rule& rule) noexcept {
-  Usage* found = nullptr;
-  for_each_usage([&](Usage& each) {
-    if (each.rule == rule) found = &each;
-  });
-  return found;
+Usage* KeyEntry::find_other(const Rule& rule) noexcept {
+  const auto found =
+      std::find_if(others()->begin(), others()->end(), [&](const Usage& each) { return each.rule == rule; });
+  return found == others()->end() ? nullptr : &*found;
 }
 
-void KeyEntry::work_off(Units cost, Time now) {
-  if (held == nullptr) return;
-  for_each_usage([&](const Usage& each) { held->work_off(each.rule, each.state, cost, now); });
+Held& KeyEntry::make_held() {
+  Rare& rare = make_rare();
+  if (rare.held == nullptr) rare.held = std::make_unique<Held>();
+  return *rare.held;
+}
+
+void KeyEntry::work_off_held(Units cost, Time now) {
+  for_each_usage([&](const Usage& each) { held()->work_off(each.rule, each.state, cost, now); });
 }
 
 bool KeyEntry::holds_something(Time now) {
-  if (held == nullptr) return false;
-  held->remove_old(now);
-  return !held->empty();
+  if (held() == nullptr) return false;
+  held()->remove_old(now);
+  return !held()->empty();
 }
 
 void KeyEntry::change_limit(Rule rule, algorithm::State next, Time now) {
-  if (held != nullptr) {
+  if (held() != nullptr) {
     const bool keeps = usage.rule.is_set() && algorithm::keeps_units(usage.state, usage.limit(), rule.limit(), now);
-    held->forget_unless([&](const Rule& each) { return keeps && each == usage.rule; });
-    if (keeps) held->succeed(usage.rule, rule);
+    held()->forget_unless([&](const Rule& each) { return keeps && each == usage.rule; });
+    if (keeps) held()->succeed(usage.rule, rule);
   }
   usage = {std::move(rule), std::move(next)};
-  others.reset();
+  drop_others();
 }
 
 void KeyEntry::change_mode(Rule rule) {
-  if (held != nullptr) held->succeed(usage.rule, rule);
+  if (held() != nullptr) held()->succeed(usage.rule, rule);
   usage.rule = std::move(rule);
 }
 
 void KeyEntry::reset(Time now) {
   for_each_usage([&](Usage& each) { each.state = algorithm::fresh(each.limit(), now); });
-  if (held != nullptr) held->forget_all();
+  if (held() != nullptr) held()->forget_all();
 }
 
-void KeyEntry::set_usages(std::vector<Usage> usages) {
-  if (held != nullptr) {
-    held->forget_unless([&](const Rule& rule) {
+void KeyEntry::set_usages(std::span<Usage> usages) {
+  if (held() != nullptr) {
+    held()->forget_unless([&](const Rule& rule) {
       return std::any_of(usages.begin(), usages.end(), [&](const Usage& each) { return each.rule == rule; });
     });
   }
   usage = std::move(usages.front());
-  usages.erase(usages.begin());
-  others = usages.empty() ? nullptr : std::make_unique<std::vector<Usage>>(std::move(usages));
+  if (usages.size() == 1) return drop_others();
+  const std::span<Usage> others = usages.subspan(1);
+  make_rare().others = std::make_unique<std::vector<Usage>>(std::make_move_iterator(others.begin()),
+                                                            std::make_move_iterator(others.end()));
 }
 
-void KeyEntry::follow_patterns() {
+void KeyEntry::follow_changes() {
   // Of the resets that several patterns had meanwhile, the last one is what a status tells of.
   storage::Seq last_reset = 0;
   for_each_usage([&](Usage& each) {
@@ -90,15 +91,15 @@ void KeyEntry::follow_patterns() {
       if (by.resets) {
         keeps = false;
         each.state = algorithm::fresh(next.limit(), by.at);
-        if (next.version() > last_reset) counters.last_reset_at = by.wall;
+        if (next.version() > last_reset) note_reset(by.wall);
         last_reset = std::max(last_reset, next.version());
       } else if (each.limit() != next.limit()) {
-        keeps = held == nullptr || algorithm::keeps_units(each.state, each.limit(), next.limit(), by.at);
+        keeps = held() == nullptr || algorithm::keeps_units(each.state, each.limit(), next.limit(), by.at);
         each.state = algorithm::reconfigure(each.state, each.limit(), next.limit(), by.at);
       }
-      if (held != nullptr) {
-        if (!keeps) held->forget_unless([&](const Rule& rule) { return rule != each.rule; });
-        held->succeed(each.rule, next);
+      if (held() != nullptr) {
+        if (!keeps) held()->forget_unless([&](const Rule& rule) { return rule != each.rule; });
+        held()->succeed(each.rule, next);
       }
       each.rule = next;
     }
@@ -111,12 +112,56 @@ bool KeyEntry::is_fresh(algorithm::Now now) const {
   return fresh;
 }
 
+Counters KeyEntry::counters() const noexcept {
+  Counters counters{.allowed = allowed_,
+                    .allowed_cost = allowed_cost_,
+                    .last_allowed_at = last_allowed_at_,
+                    .last_denied_at = {},
+                    .last_reset_at = {}};
+  if (rare_ == nullptr) return counters;
+  counters.denied = rare_->denied;
+  counters.denied_cost = rare_->denied_cost;
+  counters.last_denied_at = rare_->last_denied_at;
+  counters.last_reset_at = rare_->last_reset_at;
+  counters.would_deny = rare_->would_deny;
+  return counters;
+}
+
+void KeyEntry::set_counters(const Counters& counters) {
+  allowed_ = counters.allowed;
+  allowed_cost_ = counters.allowed_cost;
+  last_allowed_at_ = counters.last_allowed_at;
+  const bool has_rare = counters.denied > 0 || counters.denied_cost > 0 || counters.would_deny > 0 ||
+                        counters.last_denied_at.has_value() || counters.last_reset_at.has_value();
+  if (!has_rare && rare_ == nullptr) return;
+  Rare& rare = make_rare();
+  rare.denied = counters.denied;
+  rare.denied_cost = counters.denied_cost;
+  rare.last_denied_at = counters.last_denied_at;
+  rare.last_reset_at = counters.last_reset_at;
+  rare.would_deny = counters.would_deny;
+}
+
+void KeyEntry::add_counters(const Counters& other) {
+  Counters now = counters();
+  now.add(other);
+  set_counters(now);
+}
+
+void KeyEntry::add_would_deny(const Denials& denials) {
+  Counters now = counters();
+  now.add_would_deny(denials);
+  set_counters(now);
+}
+
+void KeyEntry::note_reset(WallTime at) { make_rare().last_reset_at = at; }
+
 /// The keys that a pattern forgot may have been denied after what it counted itself, and before this record.
-void KeyEntry::note_record(storage::Seq seq, const Denials& denials) noexcept {
-  const MaybeTime before = counters.last_denied_at;
-  counters.add_denied(denials);
-  if (kind == KeyKind::kPattern) counters.last_denied_at = std::max(before, counters.last_denied_at);
-  last_seq = seq;
+void KeyEntry::add_denied(const Denials& denials) {
+  Counters now = counters();
+  now.add_denied(denials);
+  if (kind == KeyKind::kPattern) now.last_denied_at = std::max(now.last_denied_at, counters().last_denied_at);
+  set_counters(now);
 }
 
 Keys::Keys() : by_key_(0, Hash{std::random_device{}()}) {}
@@ -128,12 +173,6 @@ std::size_t Keys::Hash::operator()(std::string_view key) const noexcept {
 KeyEntry* Keys::find(std::string_view key) noexcept {
   const auto found = by_key_.find(key);
   return found == by_key_.end() ? nullptr : *found;
-}
-
-KeyEntry* Keys::find(KeyId id) noexcept {
-  if (!is_made(id)) return nullptr;
-  KeyEntry& entry = slot(id);
-  return entry.id == id ? &entry : nullptr;
 }
 
 KeyEntry* Keys::next(KeyId id) noexcept {
@@ -215,7 +254,9 @@ void Keys::remove(KeyEntry& entry) {
     std::erase_if(free_, [this](KeyId id) { return find(id) != nullptr; });
   }
   free_.push_back(entry.id);
-  entry = KeyEntry();
+  // Cheaper than to move an empty one there.
+  std::destroy_at(&entry);
+  std::construct_at(&entry);
 }
 
 void Keys::clear() {

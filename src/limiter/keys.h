@@ -1,15 +1,20 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "algorithm/algorithm.h"
-#include "base/coding.h"
+#include "base/arithmetic.h"
 #include "limiter/counters.h"
 #include "limiter/held.h"
 #include "limiter/limits.h"
@@ -26,25 +31,45 @@ struct Usage {
   [[nodiscard]] const Limit& limit() const noexcept { return rule.limit(); }
 };
 
-/// The name of a key in one block of the heap that begins with its length, and in one pointer: a std::string takes 24
-/// bytes more.
+/// The name of a key: in place where it is short, as most are, else in a block of the heap.
 class KeyName {
  public:
-  [[nodiscard]] std::string_view view() const noexcept {
-    return block_ == nullptr ? std::string_view() : std::string_view(&block_[2], length());
+  /// So many bytes are in place. More would cost every key, and fewer an allocation and a cache miss for an address or
+  /// the name of a user.
+  static constexpr std::size_t kInPlace = 22;
+
+  KeyName() noexcept = default;
+  KeyName(KeyName&& other) noexcept { swap(other); }
+  KeyName& operator=(KeyName&& other) noexcept {
+    swap(other);
+    return *this;
   }
+  ~KeyName() {
+    if (is_apart()) delete[] block();
+  }
+
+  [[nodiscard]] std::string_view view() const noexcept { return {is_apart() ? block() : bytes_.data(), length_}; }
   operator std::string_view() const noexcept { return view(); }  // NOLINT(google-explicit-constructor)
-  /// At most kMaxKeyBytes. Keeps its block where malloc would give one of the same size.
+  /// At most kMaxKeyBytes.
   void assign(std::string_view name);
 
   friend bool operator==(const KeyName& a, std::string_view b) noexcept { return a.view() == b; }
 
  private:
-  [[nodiscard]] std::size_t length() const noexcept {
-    return base::load_fixed<std::uint16_t>(reinterpret_cast<const std::byte*>(block_.get()));
+  [[nodiscard]] bool is_apart() const noexcept { return length_ > kInPlace; }
+  [[nodiscard]] char* block() const noexcept {
+    char* block = nullptr;
+    std::memcpy(&block, bytes_.data(), sizeof(block));
+    return block;
+  }
+  void swap(KeyName& other) noexcept {
+    std::swap(length_, other.length_);
+    std::swap(bytes_, other.bytes_);
   }
 
-  std::unique_ptr<char[]> block_;
+  std::uint16_t length_ = 0;
+  /// The name, or the pointer to its block.
+  std::array<char, kInPlace> bytes_{};
 };
 
 inline constexpr KeyId kNoKey = UINT32_MAX;
@@ -61,7 +86,9 @@ enum class KeyKind : std::uint8_t {
   kBorn,
 };
 
-struct KeyEntry {
+/// 120 bytes, of which a million keys cost 120 MB: what few keys have is apart.
+class KeyEntry {
+ public:
   /// kNoKey once it is removed.
   KeyId id = kNoKey;
   /// Its place in PendingDenials, which keeps it; 0 if it has none.
@@ -76,20 +103,26 @@ struct KeyEntry {
   KeyName key;
   /// That of the rule that decided last.
   Usage usage;
-  /// Of a born key, those of the other rules that it was decided by, the latest first; null if there are none.
-  std::unique_ptr<std::vector<Usage>> others;
-  /// What reservations hold of it; null if nothing was held yet.
-  std::unique_ptr<Held> held;
-  Counters counters;
 
   [[nodiscard]] const Limit& limit() const noexcept { return usage.limit(); }
+
+  /// How many it has: of a born key, also those of the other rules that it was decided by.
+  [[nodiscard]] std::size_t usages() const noexcept { return 1 + (others() == nullptr ? 0 : others()->size()); }
+  /// The first one is `usage`, the others follow, the latest first.
+  [[nodiscard]] Usage& usage_at(std::size_t index) noexcept { return index == 0 ? usage : (*others())[index - 1]; }
+  [[nodiscard]] const Usage& usage_at(std::size_t index) const noexcept {
+    return const_cast<KeyEntry*>(this)->usage_at(index);
+  }
   /// Of this rule; null if it has none.
-  [[nodiscard]] Usage* find_usage(const Rule& rule) noexcept;
+  [[nodiscard]] Usage* find_usage(const Rule& rule) noexcept {
+    if (usage.rule == rule) return &usage;
+    return others() == nullptr ? nullptr : find_other(rule);
+  }
   template <typename Visit>
   void for_each_usage(const Visit& visit) {
     visit(usage);
-    if (others == nullptr) return;
-    for (Usage& other : *others) visit(other);
+    if (others() == nullptr) return;
+    for (Usage& other : *others()) visit(other);
   }
   template <typename Visit>
   void for_each_usage(const Visit& visit) const {
@@ -104,27 +137,94 @@ struct KeyEntry {
       ++at;
     });
   }
-  [[nodiscard]] std::size_t usages() const noexcept { return 1 + (others == nullptr ? 0 : others->size()); }
+
+  /// What reservations hold of it; null if nothing was held yet.
+  [[nodiscard]] Held* held() noexcept { return rare_ == nullptr ? nullptr : rare_->held.get(); }
+  [[nodiscard]] const Held* held() const noexcept { return rare_ == nullptr ? nullptr : rare_->held.get(); }
+  /// Makes one if there is none yet.
+  [[nodiscard]] Held& make_held();
   /// Before `cost` is charged to all of its usages, or before a refund (0): see Held::work_off().
-  void work_off(Units cost, Time now);
+  void work_off(Units cost, Time now) {
+    if (held() != nullptr) [[unlikely]]
+      work_off_held(cost, now);
+  }
   [[nodiscard]] bool holds_something(Time now);
+
   /// Gives it another limit, under which `next` is in use at `now`: its only usage from then on.
   void change_limit(Rule rule, algorithm::State next, Time now);
   /// The same limit in another mode.
   void change_mode(Rule rule);
   /// All quota is there again; what is held stays held, and nothing of it is given back any more.
   void reset(Time now);
-  /// Makes these, the latest first, all of its usages; at least one.
-  void set_usages(std::vector<Usage> usages);
+  /// Makes these, the latest first, all of its usages; at least one. They are moved from.
+  void set_usages(std::span<Usage> usages);
   /// Brings each usage to the version of its pattern that holds: as if that had been done when the pattern changed,
   /// since a state changes by events alone. So a change of a pattern is one record, however many keys it has.
-  void follow_patterns();
+  void follow_patterns() {
+    if (!usage.rule.is_current() || others() != nullptr) [[unlikely]]
+      follow_changes();
+  }
   /// All usages are as good as those of a key that was never seen.
   [[nodiscard]] bool is_fresh(algorithm::Now now) const;
 
+  [[nodiscard]] Counters counters() const noexcept;
+  void set_counters(const Counters& counters);
+  void add_allowed(Units cost, WallTime at) noexcept {
+    ++allowed_;
+    allowed_cost_ = base::saturating_add(allowed_cost_, cost);
+    last_allowed_at_ = at;
+  }
+  /// What was allowed has cost so much more in the end, or so much less.
+  void correct_cost(Units more, Units less) noexcept {
+    allowed_cost_ = base::saturating_add(allowed_cost_, more);
+    allowed_cost_ -= std::min(allowed_cost_, less);
+  }
+  /// Sums, and the later of the times.
+  void add_counters(const Counters& other);
+  void add_would_deny(const Denials& denials);
+  void note_reset(WallTime at);
   /// The record `seq` tells of this key, and of denials before it.
-  void note_record(storage::Seq seq, const Denials& denials) noexcept;
+  void note_record(storage::Seq seq, const Denials& denials) {
+    if (denials.count > 0) [[unlikely]]
+      add_denied(denials);
+    last_seq = seq;
+  }
+
+ private:
+  /// What few keys have.
+  struct Rare {
+    std::uint64_t denied = 0;
+    std::uint64_t denied_cost = 0;
+    MaybeTime last_denied_at;
+    MaybeTime last_reset_at;
+    std::uint64_t would_deny = 0;
+    /// Usages but for the first one; null if there are none.
+    std::unique_ptr<std::vector<Usage>> others;
+    std::unique_ptr<Held> held;
+  };
+  [[nodiscard]] std::vector<Usage>* others() noexcept { return rare_ == nullptr ? nullptr : rare_->others.get(); }
+  [[nodiscard]] const std::vector<Usage>* others() const noexcept {
+    return rare_ == nullptr ? nullptr : rare_->others.get();
+  }
+  [[nodiscard]] Rare& make_rare() {
+    if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+    return *rare_;
+  }
+  [[nodiscard]] Usage* find_other(const Rule& rule) noexcept;
+  void drop_others() noexcept {
+    if (rare_ != nullptr) rare_->others.reset();
+  }
+  void work_off_held(Units cost, Time now);
+  void follow_changes();
+  void add_denied(const Denials& denials);
+
+  // Its counters, but for those that most keys do not have.
+  std::uint64_t allowed_ = 0;
+  std::uint64_t allowed_cost_ = 0;
+  MaybeTime last_allowed_at_;
+  std::unique_ptr<Rare> rare_;
 };
+static_assert(sizeof(KeyEntry) == 120);
 
 /// The keys, by name and by id. An entry stays where it is until it is removed; its id is then given to the next new
 /// key. Threads: guarded by the owner's mutex.
@@ -135,7 +235,11 @@ class Keys {
   /// Null if it is not there.
   [[nodiscard]] KeyEntry* find(std::string_view key) noexcept;
   /// Null for an id that no key has.
-  [[nodiscard]] KeyEntry* find(KeyId id) noexcept;
+  [[nodiscard]] KeyEntry* find(KeyId id) noexcept {
+    if (!is_made(id)) return nullptr;
+    KeyEntry& entry = slot(id);
+    return entry.id == id ? &entry : nullptr;
+  }
   /// The key with the lowest id from `id` on; null after the last one.
   [[nodiscard]] KeyEntry* next(KeyId id) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <string>
 
@@ -85,14 +86,15 @@ TEST(Keys, ARemovedKeyLeavesNothingToTheNextOne) {
   Keys table;
   KeyEntry& old = table.add("old");
   old.usage = {limits.rule({.rate = 1, .per = 1s}), algorithm::TokenBucket{Time(1s), 1, 0}};
-  old.counters.allowed = 7;
+  old.add_allowed(7, WallTime(1s));
+  old.add_would_deny({.count = 3});
   old.last_seq = 9;
   table.remove(old);
   EXPECT_EQ(limits.size(), 0U);
   const KeyEntry& young = table.add("young");
   EXPECT_EQ(young.id, 0U);
   EXPECT_FALSE(young.usage.rule.is_set());
-  EXPECT_EQ(young.counters, Counters());
+  EXPECT_EQ(young.counters(), Counters());
   EXPECT_EQ(young.last_seq, 0U);
 }
 
@@ -208,6 +210,66 @@ TEST(Counters, DoNotWrapAround) {
   EXPECT_EQ(counters.last_allowed_at, WallTime(2s));
 }
 
+TEST(KeyName, HoldsNamesOfEveryLength) {
+  KeyName name;
+  EXPECT_EQ(name.view(), "");
+  for (const std::size_t bytes : {1U, 21U, 22U, 23U, 24U, 200U, 512U, 22U, 23U, 1U}) {
+    const std::string wanted(bytes, static_cast<char>('a' + bytes % 26));
+    name.assign(wanted);
+    EXPECT_EQ(name.view(), wanted);
+    KeyName moved = std::move(name);
+    EXPECT_EQ(moved.view(), wanted);
+    name = std::move(moved);
+    EXPECT_EQ(name.view(), wanted);
+  }
+}
+
+TEST(KeyEntry, KeepsTheCountersThatFewKeysHave) {
+  const WallTime times[] = {WallTime{} - 1ms, WallTime(1s), WallTime(2s)};
+  const Counters all{.allowed = 1,
+                     .allowed_cost = 2,
+                     .denied = 3,
+                     .denied_cost = 4,
+                     .last_allowed_at = times[0],
+                     .last_denied_at = times[1],
+                     .last_reset_at = times[2],
+                     .would_deny = 5};
+  KeyEntry entry;
+  EXPECT_EQ(entry.counters(), Counters());
+  entry.set_counters(all);
+  EXPECT_EQ(entry.counters(), all);
+  entry.add_counters(all);
+  Counters twice = all;
+  twice.add(all);
+  EXPECT_EQ(entry.counters(), twice);
+  entry.set_counters({});
+  EXPECT_EQ(entry.counters(), Counters()) << "what was there before is gone";
+  std::array<Counters, 5> ones;
+  ones[0].denied = 1;
+  ones[1].denied_cost = 1;
+  ones[2].last_denied_at = times[0];
+  ones[3].last_reset_at = times[0];
+  ones[4].would_deny = 1;
+  for (const Counters& one : ones) {
+    KeyEntry young;
+    young.set_counters(one);
+    EXPECT_EQ(young.counters(), one);
+  }
+}
+
+TEST(KeyEntry, ACorrectedCostIsNeverBelowNothing) {
+  KeyEntry entry;
+  entry.add_allowed(5, WallTime(1s));
+  entry.correct_cost(3, 0);
+  EXPECT_EQ(entry.counters().allowed_cost, 8U);
+  entry.correct_cost(0, 9);
+  EXPECT_EQ(entry.counters().allowed_cost, 0U);
+  entry.correct_cost(~std::uint64_t{0}, 0);
+  entry.add_allowed(5, WallTime(1s));
+  EXPECT_EQ(entry.counters().allowed_cost, ~std::uint64_t{0});
+  EXPECT_EQ(entry.counters().allowed, 2U);
+}
+
 TEST(KeyEntry, ARecordTakesPendingDenialsAlongOnce) {
   Keys keys;
   KeyEntry& entry = keys.add("k");
@@ -215,8 +277,8 @@ TEST(KeyEntry, ARecordTakesPendingDenialsAlongOnce) {
   for (const Units cost : {1U, 2U, 4U}) pending.add(entry, cost, WallTime(1s));
   entry.note_record(9, pending.take(entry));
   entry.note_record(10, pending.take(entry));
-  EXPECT_EQ(entry.counters.denied, 3U);
-  EXPECT_EQ(entry.counters.denied_cost, 7U);
+  EXPECT_EQ(entry.counters().denied, 3U);
+  EXPECT_EQ(entry.counters().denied_cost, 7U);
   EXPECT_EQ(pending.of(entry), Denials{});
   EXPECT_EQ(entry.last_seq, 10U);
 }

@@ -156,16 +156,15 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
   switch (event.type) {
     case EventType::kAllowed:
       if (entry->kind == KeyKind::kPattern) return contradiction("charges a pattern", seq);
-      if (entry->held != nullptr) [[unlikely]]
-        entry->work_off(item.cost, event.at.time);
+      entry->work_off(item.cost, event.at.time);
       if (!algorithm::restore(entry->usage.state, item.after, entry->limit(), item.cost, event.at.time)) {
         return contradiction("leaves a key in a state that its limit does not allow", seq);
       }
-      entry->counters.add_allowed(item.cost, event.at.wall);
+      entry->add_allowed(item.cost, event.at.wall);
       break;
     case EventType::kReset:
       entry->reset(event.at.time);
-      entry->counters.last_reset_at = event.at.wall;
+      entry->note_reset(event.at.wall);
       break;
     case EventType::kModeChanged:
       if (entry->kind != KeyKind::kSet || entry->limit() != event.limit) {
@@ -175,7 +174,7 @@ Status LimiterState::replay_item(const LogEvent& event, const KeyEvent& item, st
       entry->from_file = event.part && event.part->from_file;
       break;
     case EventType::kWouldDeny:
-      entry->counters.add_would_deny(item.denials);
+      entry->add_would_deny(item.denials);
       entry->last_seq = seq;
       return {};
     case EventType::kDenied:
@@ -236,7 +235,7 @@ Status LimiterState::replay_usages(KeyEntry& entry, const RuledItem& item, const
     }
     usages.push_back(std::move(after));
   }
-  entry.set_usages(std::move(usages));
+  entry.set_usages(usages);
   return {};
 }
 
@@ -247,7 +246,7 @@ Status LimiterState::replay_counters(const ForgottenKey& key, storage::Seq seq) 
   if (pattern == nullptr || pattern->kind != KeyKind::kPattern) {
     return contradiction("adds counters to a pattern that is not there", seq);
   }
-  if (seq > pattern->last_seq) pattern->counters.add(key.counters);
+  if (seq > pattern->last_seq) pattern->add_counters(key.counters);
   return {};
 }
 
@@ -300,7 +299,7 @@ Status LimiterState::replay_pattern(const LogEvent& event, storage::Seq seq) {
   if (pattern->usage.rule.is_set()) patterns.remove(*pattern);
   pattern->usage.rule = version;
   patterns.add(*pattern);
-  if (change.resets) pattern->counters.last_reset_at = event.at.wall;
+  if (change.resets) pattern->note_reset(event.at.wall);
   if (!change.resets) pattern->from_file = event.part && event.part->from_file;
   pattern->note_record(seq, change.denials);
   return {};

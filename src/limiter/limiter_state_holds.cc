@@ -59,17 +59,16 @@ Status LimiterState::apply_charge(KeyEntry& entry, const RuledItem& item, const 
   }
   if (Status charged = replay_usages(entry, item, at, seq); !charged.ok()) return charged;
   if (hold != nullptr) {
-    if (entry.held == nullptr) entry.held = std::make_unique<Held>();
-    entry.held->add({.number = hold->number,
-                     .units = item.cost,
-                     .charged_at = at.time,
-                     .ends_at = end_of(item.usages.front().limit, hold->ttl, at.time),
-                     .takes_slots = item.usages.front().limit.algorithm == Algorithm::kConcurrency,
-                     .returns = hold->on_expiry == OnExpiry::kReturn,
-                     .parts = parts_of(entry, too_much, item.cost, at.time)});
+    entry.make_held().add({.number = hold->number,
+                           .units = item.cost,
+                           .charged_at = at.time,
+                           .ends_at = end_of(item.usages.front().limit, hold->ttl, at.time),
+                           .takes_slots = item.usages.front().limit.algorithm == Algorithm::kConcurrency,
+                           .returns = hold->on_expiry == OnExpiry::kReturn,
+                           .parts = parts_of(entry, too_much, item.cost, at.time)});
   }
   entry.note_record(seq, item.denials);
-  entry.counters.add_allowed(item.cost, at.wall);
+  entry.add_allowed(item.cost, at.wall);
   return {};
 }
 
@@ -95,19 +94,18 @@ Status LimiterState::apply_settled(KeyEntry& entry, const SettledItem& item, con
     }
     runs_changed(entry);
   }
-  if (entry.held != nullptr) {
-    Held::Item* const held = entry.held->find(event.number);
+  if (Held* const all = entry.held()) {
+    Held::Item* const held = all->find(event.number);
     if (event.as == SettledAs::kReturned) {
-      entry.held->give_up(event.number, at.time);
+      all->give_up(event.number, at.time);
     } else if (event.as != SettledAs::kRenewed) {
-      entry.held->remove(event.number);
+      all->remove(event.number);
     } else if (held != nullptr) {
       held->ends_at =
           held->takes_slots ? end_of(entry.limit(), event.ttl, at.time) : base::saturating_add(at.time, event.ttl);
     }
   }
-  entry.counters.allowed_cost = base::saturating_add(entry.counters.allowed_cost, item.extra);
-  entry.counters.allowed_cost -= std::min(entry.counters.allowed_cost, item.less);
+  entry.correct_cost(item.extra, item.less);
   entry.note_record(seq, item.denials);
   return {};
 }

@@ -193,7 +193,7 @@ TEST_F(ReplayTest, ALongLogIsInASnapshotAsItIsWhenItsCopyEnds) {
   }
   EXPECT_GT(pieces, 5);
   EXPECT_EQ(loaded.keys.find(id)->usage.state, state_.keys.find(id)->usage.state);
-  EXPECT_EQ(loaded.keys.find(id)->counters, state_.keys.find(id)->counters);
+  EXPECT_EQ(loaded.keys.find(id)->counters(), state_.keys.find(id)->counters());
   EXPECT_EQ(loaded.keys.find(id)->last_seq, state_.keys.find(id)->last_seq);
 }
 

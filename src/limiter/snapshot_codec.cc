@@ -45,10 +45,17 @@ KeyEntry* read_key_head(base::Reader& in, const Loaded& loaded) {
   return entry;
 }
 
+bool read_key_counters(base::Reader& in, KeyEntry& entry) {
+  Counters counters;
+  if (!read_counters(in, counters)) return false;
+  entry.set_counters(counters);
+  return true;
+}
+
 bool read_key(base::Reader& in, const Loaded& loaded) {
   KeyEntry* entry = read_key_head(in, loaded);
   Limit limit;
-  if (entry == nullptr || !read_whole_limit(in, limit) || !read_counters(in, entry->counters)) return false;
+  if (entry == nullptr || !read_whole_limit(in, limit) || !read_key_counters(in, *entry)) return false;
   if (!algorithm::decode(in, limit, entry->usage.state)) return false;
   Mode mode = Mode::kEnforce;
   if (in.left() > 0 && !(read_mode(in, mode) && mode != Mode::kEnforce)) return false;
@@ -70,7 +77,7 @@ bool read_pattern(base::Reader& in, const Loaded& loaded) {
   if (!in.ok() || version == 0 || mode > Mode::kBlock || (mode != Mode::kEnforce && !overrides)) return false;
   if (!read_whole_limit(in, limit)) return false;
   entry->usage.rule = loaded.limits.version(version, limit);
-  if (!entry->usage.rule.is_set() || !read_counters(in, entry->counters) || !in.done()) return false;
+  if (!entry->usage.rule.is_set() || !read_key_counters(in, *entry) || !in.done()) return false;
   entry->usage.rule.set_overrides(overrides);
   entry->usage.rule.set_mode(mode);
   loaded.patterns.add(*entry);
@@ -91,14 +98,14 @@ bool read_usage(base::Reader& in, const Loaded& loaded, Usage& usage) {
 
 bool read_born(base::Reader& in, const Loaded& loaded) {
   KeyEntry* entry = read_key_head(in, loaded);
-  if (entry == nullptr || !read_counters(in, entry->counters)) return false;
+  if (entry == nullptr || !read_key_counters(in, *entry)) return false;
   loaded.keys.set_kind(*entry, KeyKind::kBorn);
   std::vector<Usage> usages(in.fixed<std::uint8_t>());
   if (!in.ok() || usages.empty() || usages.size() > kMaxUsages) return false;
   for (Usage& usage : usages) {
     if (!read_usage(in, loaded, usage)) return false;
   }
-  entry->set_usages(std::move(usages));
+  entry->set_usages(usages);
   return in.done();
 }
 
@@ -113,7 +120,7 @@ bool read_runs(base::Reader& in, const Loaded& loaded, bool numbered) {
   const std::size_t at = number % kMaxUsages;
   const std::size_t window = number / kMaxUsages;
   if (!in.ok() || entry.kind == KeyKind::kPattern || at >= entry.usages()) return false;
-  Usage& usage = at == 0 ? entry.usage : (*entry.others)[at - 1];
+  Usage& usage = entry.usage_at(at);
   const bool is_numbered = entry.kind == KeyKind::kBorn || !usage.limit().further.empty();
   if (numbered != is_numbered || window >= usage.limit().window_count()) return false;
   SlidingLog* log = algorithm::log_of(usage.state, window);
@@ -180,7 +187,7 @@ void write_head(base::Writer& out, EntryType type, const KeyEntry& entry) {
 void write_set(base::Writer& out, const KeyEntry& entry) {
   write_head(out, EntryType::kKey, entry);
   write_whole_limit(out, entry.limit());
-  write_counters(out, entry.counters);
+  write_counters(out, entry.counters());
   algorithm::encode(out, entry.usage.state);
   if (entry.usage.rule.mode() != Mode::kEnforce) out.fixed(static_cast<std::uint8_t>(entry.usage.rule.mode()));
 }
@@ -191,12 +198,12 @@ void write_pattern(base::Writer& out, const KeyEntry& entry) {
   out.fixed(static_cast<std::uint8_t>((entry.usage.rule.overrides() ? kOverrides : 0) |
                                       static_cast<unsigned>(entry.usage.rule.mode()) << kModeShift));
   write_whole_limit(out, entry.limit());
-  write_counters(out, entry.counters);
+  write_counters(out, entry.counters());
 }
 
 void write_born(base::Writer& out, const KeyEntry& entry) {
   write_head(out, EntryType::kBorn, entry);
-  write_counters(out, entry.counters);
+  write_counters(out, entry.counters());
   out.fixed(static_cast<std::uint8_t>(entry.usages()));
   entry.for_each_usage([&](const Usage& usage) {
     out.varint(usage.rule.version());
@@ -266,7 +273,7 @@ void EntryBuffer::add_key_alone(const KeyEntry& entry) {
   }
   FLINT_ASSERT(out.ok());
   add(out.written());
-  if (entry.held != nullptr && !entry.held->empty()) add_held(entry);
+  if (entry.held() != nullptr && !entry.held()->empty()) add_held(entry);
   if (!entry.from_file) return;
   out = base::Writer(buffer);
   out.fixed(static_cast<std::uint8_t>(EntryType::kFromFile));

@@ -62,7 +62,7 @@ void expect_equal(const KeyEntry& got, const KeyEntry& wanted) {
   EXPECT_EQ(got.key.view(), wanted.key.view());
   EXPECT_EQ(got.limit(), wanted.limit());
   EXPECT_TRUE(got.usage.state == wanted.usage.state) << "state of " << wanted.key.view();
-  EXPECT_EQ(got.counters, wanted.counters);
+  EXPECT_EQ(got.counters(), wanted.counters());
   EXPECT_EQ(got.last_seq, wanted.last_seq);
   EXPECT_EQ(got.from_file, wanted.from_file);
   EXPECT_EQ(got.pending_at, 0U) << "denials that no record holds are not in a snapshot";
@@ -134,13 +134,13 @@ TEST(SnapshotCodec, GoldenTokenBucket) {
   KeyEntry& entry = add(keys, "k", {.rate = 100, .per = 60s, .burst = 150});
   entry.last_seq = 300;
   entry.usage.state = algorithm::TokenBucket{kNow, 30, 1000};
-  entry.counters = {.allowed = 1,
-                    .allowed_cost = 30,
-                    .denied = 2,
-                    .denied_cost = 400,
-                    .last_allowed_at = WallTime(kNow.time_since_epoch()),
-                    .last_denied_at = std::nullopt,
-                    .last_reset_at = WallTime(1s)};
+  entry.set_counters({.allowed = 1,
+                      .allowed_cost = 30,
+                      .denied = 2,
+                      .denied_cost = 400,
+                      .last_allowed_at = WallTime(kNow.time_since_epoch()),
+                      .last_denied_at = std::nullopt,
+                      .last_reset_at = WallTime(1s)});
   EXPECT_EQ(hex(encode(keys)[1]),
             "02"                // a key
             "00ac02016b"        // its id, last sequence number, name
@@ -157,7 +157,7 @@ TEST(SnapshotCodec, AModeAndWhatAShadowWouldHaveDeniedComeBack) {
   Limits limits;
   KeyEntry& shadow = add(keys, "shadow", {.rate = 100, .per = 60s});
   shadow.usage.rule = limits.rule(shadow.limit(), Mode::kShadow);
-  shadow.counters.would_deny = 300;
+  shadow.add_would_deny({.count = 300});
   add(keys, "block", {.rate = 100, .per = 60s}).usage.rule = limits.rule({.rate = 100, .per = 60s}, Mode::kBlock);
   expect_round_trip(keys);
   Keys got;
@@ -245,14 +245,14 @@ TEST(SnapshotCodec, EveryAlgorithmComesBackAsItWas) {
       algorithm::FixedWindow{kNow - 1s, 4};
   add_sliding_log(keys, "log", 3);
   add_sliding_log(keys, "empty log", 0);
-  add(keys, std::string(kMaxKeyBytes, 'k'), {.rate = kMaxUnits, .per = kMaxPeriod, .burst = kMaxUnits}).counters = {
-      .allowed = kMaxCounted,
-      .allowed_cost = ~std::uint64_t{0},
-      .denied = kMaxCounted,
-      .denied_cost = ~std::uint64_t{0},
-      .last_allowed_at = kMaxWallTime,
-      .last_denied_at = WallTime{} - 1ms,
-      .last_reset_at = WallTime{}};
+  add(keys, std::string(kMaxKeyBytes, 'k'), {.rate = kMaxUnits, .per = kMaxPeriod, .burst = kMaxUnits})
+      .set_counters({.allowed = kMaxCounted,
+                     .allowed_cost = ~std::uint64_t{0},
+                     .denied = kMaxCounted,
+                     .denied_cost = ~std::uint64_t{0},
+                     .last_allowed_at = kMaxWallTime,
+                     .last_denied_at = WallTime{} - 1ms,
+                     .last_reset_at = WallTime{}});
   keys.find(KeyId{4})->last_seq = ~std::uint64_t{0};
   expect_round_trip(keys);
 }
@@ -440,7 +440,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(SnapshotCodec, AnEntryThatIsCutIsRefused) {
   Keys keys;
-  add(keys, "bucket", {.rate = 10, .per = 1s}).counters.last_denied_at = WallTime(1s);
+  add(keys, "bucket", {.rate = 10, .per = 1s}).note_record(1, {.count = 1, .cost = 1, .last = WallTime(1s)});
   for (const Bytes& whole : {encode(keys)[0], encode(keys)[1]}) {
     for (std::size_t size = 0; size < whole.size(); ++size) {
       EXPECT_FALSE(loads({Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))})) << size;

@@ -63,7 +63,7 @@ bool read_part(base::Reader& in, const KeyEntry& entry, Held::Item& item) {
   const std::size_t at = place % kMaxUsages;
   const std::size_t window = place / kMaxUsages;
   if (!in.ok() || at >= entry.usages() || whole > item.units) return false;
-  const Usage& usage = at == 0 ? entry.usage : (*entry.others)[at - 1];
+  const Usage& usage = entry.usage_at(at);
   if (window >= usage.limit().window_count()) return false;
   const Amount unit = algorithm::amount_of_unit(usage.limit(), window);
   const std::uint64_t rest = unit > 1 ? in.varint() : 0;
@@ -83,7 +83,7 @@ void EntryBuffer::add_held(const KeyEntry& entry) {
     if (in_entry > 0) add(out.written());
     in_entry = 0;
   };
-  entry.held->for_each([&](const Held::Item& item) {
+  entry.held()->for_each([&](const Held::Item& item) {
     if (in_entry == kHeldInEntry) flush();
     if (in_entry++ == 0) {
       out = base::Writer(buffer);
@@ -100,21 +100,21 @@ bool read_held_entry(base::Reader& in, const Loaded& loaded) {
   if (!in.ok() || loaded.keys.end_id() == 0 || id != loaded.keys.end_id() - 1) return false;
   KeyEntry* const entry = loaded.keys.find(static_cast<KeyId>(id));
   if (entry == nullptr || entry->kind == KeyKind::kPattern) return false;
-  if (entry->held == nullptr) entry->held = std::make_unique<Held>();
+  Held& held = entry->make_held();
   do {
     Held::Item item{.number = in.varint()};
     const std::uint64_t units = in.varint();
     item.units = units >> 2;
     item.takes_slots = (units & 2) != 0;
     item.returns = (units & 1) != 0;
-    if (!in.ok() || item.number <= entry->held->last_number() || item.units < 1 || item.units > kMaxUnits) return false;
+    if (!in.ok() || item.number <= held.last_number() || item.units < 1 || item.units > kMaxUnits) return false;
     if (!read_time(in, item.charged_at) || !read_time(in, item.ends_at)) return false;
     const auto parts = in.fixed<std::uint8_t>();
     if (!in.ok() || parts > kMaxUsages * kMaxWindows) return false;
     for (std::uint8_t i = 0; i < parts; ++i) {
       if (!read_part(in, *entry, item)) return false;
     }
-    entry->held->add(std::move(item));
+    held.add(std::move(item));
   } while (in.left() > 0);
   return in.done();
 }

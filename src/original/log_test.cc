@@ -30,7 +30,7 @@ TEST(OriginalLog, CarriesUsageAndCounters) {
                                line(event("DENY", "k", 3s, 2)) + line(event("DENY", "k", 2s, 1)));
     ASSERT_TRUE(content.ok()) << content.status().message();
     EXPECT_EQ(left(*content, "k"), 0U);
-    const limiter::Counters& counters = content->keys.find("k")->counters;
+    const limiter::Counters& counters = content->keys.find("k")->counters();
     EXPECT_EQ(counters.allowed, 2U);
     EXPECT_EQ(counters.allowed_cost, 10U);
     EXPECT_EQ(counters.denied, 2U);
@@ -60,7 +60,7 @@ TEST(OriginalLog, AResetGivesTheQuotaBack) {
                                line(event("ALLOW", "k", 0s, 1)));
     ASSERT_TRUE(content.ok()) << content.status().message();
     EXPECT_EQ(left(*content, "k"), 9U) << algorithm;
-    EXPECT_EQ(content->keys.find("k")->counters.last_reset_at, testing::now() - 4s);
+    EXPECT_EQ(content->keys.find("k")->counters().last_reset_at, testing::now() - 4s);
   }
 }
 
@@ -111,7 +111,7 @@ TEST(OriginalLog, ATimeAfterNowCountsAsNow) {
   EXPECT_EQ(left(*content, "k"), 0U);
   const limiter::KeyEntry& entry = *content->keys.find("k");
   EXPECT_EQ(algorithm::view(entry.usage.state, entry.limit(), Time(testing::now().time_since_epoch())).reset_after, 1h);
-  EXPECT_EQ(entry.counters.last_allowed_at, testing::now());
+  EXPECT_EQ(entry.counters().last_allowed_at, testing::now());
   EXPECT_EQ(content->report.late_times, 1U);
 }
 

@@ -39,14 +39,14 @@ TEST(OriginalSnapshot, CarriesUsageAndCounters) {
     EXPECT_EQ(left(*content, "b"), 2U) << "a hair less than 3 tokens are 2";
     EXPECT_EQ(left(*content, "f"), 2U);
     EXPECT_EQ(left(*content, "s"), 7U);
-    const limiter::Counters& counters = content->keys.find("b")->counters;
+    const limiter::Counters& counters = content->keys.find("b")->counters();
     EXPECT_EQ(counters.allowed, 5U);
     EXPECT_EQ(counters.allowed_cost, 8U);
     EXPECT_EQ(counters.denied, 2U);
     EXPECT_EQ(counters.denied_cost, 3U);
     EXPECT_EQ(counters.last_allowed_at, testing::now());
     EXPECT_EQ(counters.last_denied_at, std::nullopt);
-    EXPECT_EQ(content->keys.find("s")->counters.allowed_cost, 3U) << "the first versions counted checks alone";
+    EXPECT_EQ(content->keys.find("s")->counters().allowed_cost, 3U) << "the first versions counted checks alone";
   }
 }
 

@@ -74,14 +74,16 @@ Status Usage::allow(std::string_view key, Units cost, WallTime at) {
   const Result<limiter::KeyEntry*> entry = find(key);
   if (!entry.ok()) return entry.status();
   charge((*entry)->usage.state, (*entry)->limit(), cost, time_of(at));
-  (*entry)->counters.add_allowed(cost, shown(std::min(at, now_)));
+  (*entry)->add_allowed(cost, shown(std::min(at, now_)));
   return {};
 }
 
 Status Usage::deny(std::string_view key, Units cost, WallTime at) {
   const Result<limiter::KeyEntry*> entry = find(key);
   if (!entry.ok()) return entry.status();
-  (*entry)->counters.add_denied({.count = 1, .cost = cost, .last = shown(not_after_now(at))});
+  limiter::Counters counters = (*entry)->counters();
+  counters.add_denied({.count = 1, .cost = cost, .last = shown(not_after_now(at))});
+  (*entry)->set_counters(counters);
   return {};
 }
 
@@ -89,7 +91,7 @@ Status Usage::reset(std::string_view key, WallTime at) {
   const Result<limiter::KeyEntry*> entry = find(key);
   if (!entry.ok()) return entry.status();
   (*entry)->usage.state = algorithm::fresh((*entry)->limit(), time_of(at));
-  (*entry)->counters.last_reset_at = shown(std::min(at, now_));
+  (*entry)->note_reset(shown(std::min(at, now_)));
   return {};
 }
 
@@ -100,11 +102,11 @@ Status Usage::restore(std::string_view key, const Limit& limit, algorithm::State
   if (keys_.full()) return invalid("there are more keys than a data directory can hold.");
   limiter::KeyEntry& entry = keys_.add(key);
   entry.usage = {limits_.rule(limit), std::move(state)};
-  entry.counters = counters;
-  for (limiter::MaybeTime* time :
-       {&entry.counters.last_allowed_at, &entry.counters.last_denied_at, &entry.counters.last_reset_at}) {
+  limiter::Counters known = counters;
+  for (limiter::MaybeTime* time : {&known.last_allowed_at, &known.last_denied_at, &known.last_reset_at}) {
     if (time->has_value()) *time = shown(std::min(**time, now_));
   }
+  entry.set_counters(known);
   return {};
 }
 

@@ -29,7 +29,7 @@ TEST(OriginalUsage, ASlidingLogHoldsNoMoreThanALimiterMay) {
   const limiter::KeyEntry& entry = *keys.find("k");
   const auto& log = std::get<algorithm::SlidingLog>(entry.usage.state);
   EXPECT_EQ(log.spent(Time(testing::now().time_since_epoch()), 1h), kMaxUnits);
-  EXPECT_EQ(entry.counters.allowed, 3U);
+  EXPECT_EQ(entry.counters().allowed, 3U);
 }
 
 TEST(OriginalUsage, ASnapshotHoldsAKeyOnce) {
