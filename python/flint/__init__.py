@@ -7,13 +7,13 @@ is installed last has that name, and `import flint_limiter` works in either case
 The other files of this folder never run while this one is installed: type checkers and editors read them.
 """
 
-import importlib.abc as _abc
 import importlib.machinery as _machinery
 import importlib.util as _util
 import sys as _sys
 import types as _types
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 import flint_limiter as _flint_limiter
 
@@ -25,8 +25,10 @@ if _TYPE_CHECKING:
 _ALIAS = "flint."
 _REAL = "flint_limiter."
 
+# Neither class derives from one of importlib.abc, which takes longer to import than all of this package.
 
-class _Finder(_abc.MetaPathFinder):
+
+class _Finder:
     """Finds `flint.X` where `flint_limiter.X` is, which otherwise would be loaded a second time, with other classes."""
 
     def find_spec(
@@ -37,10 +39,14 @@ class _Finder(_abc.MetaPathFinder):
         real = _util.find_spec(_REAL + fullname.removeprefix(_ALIAS))
         if real is None:
             return None
-        return _machinery.ModuleSpec(fullname, _Loader(), origin=real.origin)
+        loader: _Any = _Loader()
+        return _machinery.ModuleSpec(fullname, loader, origin=real.origin)
 
 
-class _Loader(_abc.Loader):
+class _Loader:
+    def create_module(self, spec: _machinery.ModuleSpec) -> _types.ModuleType | None:
+        return None  # a usual one
+
     def exec_module(self, module: _types.ModuleType) -> None:
         # The import system gives the importer what is in sys.modules when this returns.
         name = module.__name__
@@ -51,7 +57,9 @@ class _Loader(_abc.Loader):
         real = _REAL + fullname.removeprefix(_ALIAS)
         spec = _util.find_spec(real)
         loader = spec.loader if spec else None
-        return loader.get_code(real) if isinstance(loader, _abc.InspectLoader) else None
+        get_code = getattr(loader, "get_code", None)
+        code: _types.CodeType | None = get_code(real) if get_code else None
+        return code
 
 
 # Before the finder of files, which would find the files of `flint_limiter` under this name.

@@ -4,11 +4,10 @@ none. The one core of the decorator, the middlewares, the dependencies and the d
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flint_limiter import _arguments
+from flint_limiter import _arguments, _log
 from flint_limiter._errors import FlintError
 from flint_limiter._result import CheckResult
 from flint_limiter._steps import Ask, Steps, arun, call, run
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from flint_limiter._checker import Checker
     from flint_limiter._keyed_limit import KeyedLimit
     from flint_limiter._reservation import Reservation
-
-logger = logging.getLogger("flint")
 
 # Of a request whose response says whether it counts. One that takes longer counts, unless its response comes within the
 # ten minutes for which an expired reservation is known.
@@ -127,7 +124,7 @@ class Admission:
         try:
             results = yield Ask(held, "cancel")
         except FlintError as error:
-            logger.warning("A request that does not count stays charged (%s).", error)
+            _log.warning("A request that does not count stays charged (%s).", error)
             return Decision(decision.outcomes)
         outcomes = [
             Outcome(result, before.policy, before.limit) for before, result in zip(decision.outcomes, results)
@@ -138,7 +135,7 @@ class Admission:
         try:
             yield Ask(held, "commit")
         except FlintError as error:
-            logger.warning("A request that counts is charged, but its reservation is held on (%s).", error)
+            _log.warning("A request that counts is charged, but its reservation is held on (%s).", error)
 
     def _decision(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Steps[Decision | None]:
         if not self._enabled:

@@ -89,6 +89,7 @@ _WINDOW: Fields = {
     **dict.fromkeys(("limit", "remaining", "reset_after_ms", "retry_after_ms"), is_count),
 }
 _KEYS_FULL = "keys_full"
+_UNKNOWN_TIMEZONE = "unknown_timezone"
 # What a single check is answered with, where that is not the caller's fault.
 _STATUS_OF_ENTRY = {"disk_full": 507, "io_error": 500}
 _DECISIONS: Fields = {"allowed": is_truth}
@@ -143,7 +144,20 @@ def decision(document: Any, key: str, cost: int) -> CheckResult:
         document.get("code") == _KEYS_FULL,
         would_deny,
         windows(document),
+        _unknown_timezone(document),
     )
+
+
+def _unknown_timezone(document: Any) -> str | None:
+    """Of a decision. No other field names it than the sentence about it, in quotation marks."""
+    if document.get("code") != _UNKNOWN_TIMEZONE:
+        return None
+    _, quote, rest = document["message"].partition('"')
+    name, end, _ = rest.partition('"')
+    if not (quote and end):
+        raise ValueError
+    named: str = name
+    return named
 
 
 def windows(document: Any) -> tuple[WindowStatus, ...]:

@@ -111,6 +111,9 @@ def text(value: object, name: str) -> str:
 
 
 def key(value: object, name: str = "key") -> str:
+    if type(value) is str and value.isascii() and value.isprintable() and 0 < len(value) <= MAX_KEY_BYTES:
+        if value[0] != " " or not value.isspace():
+            return value
     checked = text(value, name)
     size = len(checked.encode())
     if not 1 <= size <= MAX_KEY_BYTES:

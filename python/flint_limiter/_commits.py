@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from flint_limiter._native import CommitSignal, LimiterHandle
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Commits:
@@ -19,7 +22,9 @@ class Commits:
 
     async def durable(self, handle: LimiterHandle, ticket: int) -> None:
         """Returns when `ticket` is on stable storage; raises StorageError when that cannot be known."""
-        loop = asyncio.get_running_loop()
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
         commits = self._loops.get(loop)
         if commits is None:
             # Waits that were abandoned with their loop would keep it for ever. (keyrefs() is one step, in which no

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
@@ -14,6 +13,7 @@ from flint_limiter._decorator import Guard
 from flint_limiter._errors import RateLimitExceeded
 from flint_limiter._keyed_limit import limits_of_calls
 from flint_limiter._result import CheckResult
+from flint_limiter._steps import in_thread
 from flint_limiter._types import (
     Algorithm,
     Align,
@@ -395,7 +395,7 @@ class AbstractLimiter(WaitingLimiter):
 
     async def aclose(self) -> None:
         """`close()` for asyncio."""
-        await asyncio.to_thread(self.close)
+        await in_thread(self.close)
 
     async def __aenter__(self: Self) -> Self:
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,6 +34,8 @@ class Guard:
         return wrapper  # type: ignore[return-value]  # a wrapper takes and returns what the function does
 
     def _wrapper_of(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        import inspect
+
         if inspect.iscoroutinefunction(function):
 
             async def coroutine(*args: Any, **kwargs: Any) -> Any:

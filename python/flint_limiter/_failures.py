@@ -36,6 +36,10 @@ EXCEPTIONS: dict[str, type[Exception]] = {
 # From a server these speak of the server itself: that it is stopping, or knows no such path.
 _OF_THE_SERVER = frozenset({"closed", "unavailable", "not_found"})
 
+# What nginx says of it in its pages; it answers in HTTP, whatever went wrong.
+_OF_CERTIFICATES = (b"No required SSL certificate was sent", b"The SSL certificate error")
+_OF_PLAIN_HTTP = (b"plain HTTP request was sent to HTTPS port", b"HTTP request to an HTTPS server")
+
 # Statuses below 500 that say nothing of the call itself: the server or a proxy was too slow or too busy.
 _TOO_BUSY = frozenset({408, 425, 429})
 
@@ -61,3 +65,12 @@ def not_from_flint(http_status: int, server: str, why: str) -> FlintServerError:
     error = FlintServerError(http_status, printable(f"the answer of {server} is none of a Flint server: {why}"))
     error.undecided = True
     return error
+
+
+def of_proxy(page: bytes) -> str:
+    """What a proxy's page means, as a further sentence; empty if it is not about TLS."""
+    if any(words in page for words in _OF_CERTIFICATES):
+        return ". A proxy there wants a client certificate, or another one: give it with cert and key"
+    if any(words in page for words in _OF_PLAIN_HTTP):
+        return ". TLS is spoken there: write https://"
+    return ""

@@ -2,85 +2,58 @@
 
 What is sent and received, and on which connection, is written once, as a coroutine over an `Io`. Called from a thread,
 its `Io` blocks, so that the coroutine never suspends and one step runs it to its end. Called from a coroutine, its
-`Io` awaits the event loop. An idle connection belongs to no loop and no thread.
+`Io` awaits the event loop. An idle connection belongs to no loop and no thread. Decisions that coroutines ask for go
+another way, many at once on one connection: _pipeline.py.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import socket
-import ssl
-import sys
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import h11
-
-from flint_limiter import _tls
+from flint_limiter import _log
+from flint_limiter._connection import Connection, Lost, Request
 from flint_limiter._endpoint import Endpoint
 from flint_limiter._errors import FlintConnectionError, StorageError
 from flint_limiter._peer import SocketPlace
 from flint_limiter._printable import printable
-from flint_limiter._stream import CHUNK, Io, PlainStream, Stream, TlsStream
+from flint_limiter._response import NotHttp, Response, TooLong
+from flint_limiter._stream import CHUNK, Io, PlainStream
 
-logger = logging.getLogger("flint")
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+
+    from flint_limiter._connection import Answered
+    from flint_limiter._pipeline import LoopClient
 
 Answer = TypeVar("Answer")
 _Address = Any  # (host, port, ...) or a path, as the family has it
 
 _MAX_IDLE = 64
 _PAUSE_S = 0.01
-# Of one event loop to one server, which takes a thousand in all; what is more waits, within its deadline.
-_MAX_AT_ONCE = 64
 _UNAUTHORIZED = 401
 
 
-class Request(NamedTuple):
-    method: str
-    #: Percent-encoded path and query.
-    target: str
-    #: JSON; None without one.
-    body: bytes | None
-    #: Sending it twice does the same as sending it once.
-    repeatable: bool
-    #: The longest answer to it that is read, in bytes.
-    most: int = 1 << 20
-
-
-class Response(NamedTuple):
-    status: int
-    body: bytes
-
-
-class _TooLong(Exception):
-    """An answer that no Flint server gives, and that is not read to its end."""
-
-
-class _Lost(Exception):
-    """A connection ended before the answer began: one that had been used before, or one to a Unix socket whose server
-    did not read the whole request."""
-
-    def __init__(self, complete: bool) -> None:
-        #: Whether the server may have had the whole request, and thus may have acted on it.
-        self.complete = complete
-
-
-class _BlockingIo:
+class BlockingIo:
     __slots__ = ("_deadline",)
 
     def __init__(self, timeout: float) -> None:
         self._deadline = time.monotonic() + timeout
 
-    def _ready(self, sock: socket.socket) -> socket.socket:
+    def blocking_s(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        sock.settimeout(left)
+        return left
+
+    def _ready(self, sock: socket.socket) -> socket.socket:
+        sock.settimeout(self.blocking_s())
         return sock
 
     async def resolve(self, host: str, port: int) -> list[tuple[Any, ...]]:
@@ -96,130 +69,10 @@ class _BlockingIo:
         return self._ready(sock).recv(CHUNK)
 
     async def call(self, function: Callable[[float], None]) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        function(left)
+        function(self.blocking_s())
 
     async def pause(self, seconds: float) -> None:
         time.sleep(max(0, min(seconds, self._deadline - time.monotonic())))
-
-
-class _LoopIo:
-    """The deadline is the caller's: a timeout around the whole coroutine."""
-
-    __slots__ = ("_deadline", "_loop")
-
-    def __init__(self, timeout: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._deadline = time.monotonic() + timeout
-
-    async def resolve(self, host: str, port: int) -> list[tuple[Any, ...]]:
-        return await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-
-    async def connect(self, sock: socket.socket, address: _Address) -> None:
-        sock.setblocking(False)
-        await self._loop.sock_connect(sock, address)
-
-    async def send(self, sock: socket.socket, data: bytes) -> None:
-        await self._loop.sock_sendall(sock, data)
-
-    async def receive(self, sock: socket.socket) -> bytes:
-        return await self._loop.sock_recv(sock, CHUNK)
-
-    async def call(self, function: Callable[[float], None]) -> None:
-        await self._loop.run_in_executor(None, function, self._deadline - time.monotonic())
-
-    async def pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-class _Connection:
-    """One stream and what HTTP remembers of it. Used by one call at a time."""
-
-    __slots__ = ("_http", "_is_local", "_stream", "_used")
-
-    def __init__(self, stream: Stream, is_local: bool = False) -> None:
-        self._stream = stream
-        self._http = h11.Connection(h11.CLIENT)
-        self._used = False
-        # A Unix socket.
-        self._is_local = is_local
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def still_open(self) -> bool:
-        """Whether an idle connection can be used again: the server has neither ended it nor said anything."""
-        return self._stream.silent()
-
-    @property
-    def is_new(self) -> bool:
-        """Whether no answer has come on it."""
-        return not self._used
-
-    @property
-    def reusable(self) -> bool:
-        """Whether no request is under way, nor can one be half done."""
-        return self._http.our_state is h11.IDLE and self._http.their_state is h11.IDLE
-
-    async def round_trip(self, io: Io, head: h11.Request, body: bytes | None, most: int) -> Response:
-        data = self._http.send(head) or b""
-        if body is not None:
-            data += self._http.send(h11.Data(data=body)) or b""
-        data += self._http.send(h11.EndOfMessage()) or b""
-        try:
-            await self._stream.send(io, data)
-        except TimeoutError:
-            raise
-        except OSError:
-            if self._used or self._is_local:
-                raise _Lost(complete=False) from None
-            raise
-        response = await self._receive(io, most)
-        done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        # What came behind the answer would be taken for the next one.
-        if done and self._http.trailing_data == (b"", False):
-            self._http.start_next_cycle()
-            self._used = True
-        return response
-
-    async def _receive(self, io: Io, most: int) -> Response:
-        status = 0
-        body = bytearray()
-        anything = False
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                try:
-                    data = await self._stream.receive(io)
-                except (TimeoutError, ssl.SSLError):
-                    raise
-                except ConnectionResetError:
-                    # At a Unix socket, the kernel says this, and not that the connection has ended, if the other side
-                    # closed it, or died, with bytes of the request unread.
-                    if self._is_local and not anything:
-                        raise _Lost(complete=False) from None
-                    data = b""
-                except OSError:
-                    data = b""
-                if not data and not anything:
-                    if self._used:
-                        raise _Lost(complete=True)
-                    raise ConnectionResetError("the server closed the connection without an answer")
-                anything = True
-                self._http.receive_data(data)
-            elif isinstance(event, h11.Response):
-                status = event.status_code
-                for name, value in event.headers:
-                    if name == b"content-length" and int(value) > most:
-                        raise _TooLong(most)
-            elif isinstance(event, h11.Data):
-                body += event.data
-                if len(body) > most:
-                    raise _TooLong(most)
-            elif isinstance(event, h11.EndOfMessage):
-                return Response(status, bytes(body))
 
 
 class Client:
@@ -229,9 +82,9 @@ class Client:
         "__weakref__",
         "_closed",
         "_endpoint",
-        "_gates",
-        "_headers",
+        "_heads",
         "_idle",
+        "_loops",
         "_pid",
         "_shows_token",
         "_timeout",
@@ -248,79 +101,108 @@ class Client:
         self._endpoint = endpoint
         self._tls = tls
         self._timeout = timeout
-        self._headers = [("Host", endpoint.authority)]
-        self._token = [("Authorization", f"Bearer {token}")] if token is not None else []
+        self._token = token
         # A Unix socket asks for none, unless it was named for a server that has one.
         self._shows_token = not endpoint.path
+        #: Of requests with a body, by path and whether they show the token.
+        self._heads: dict[tuple[str, bool], str] = {}
         self._warned = False
         #: Called, with the seconds that are left, when nobody listens at the Unix socket: makes somebody do so, or
         #: raises FlintError.
         self.revive: Callable[[float], None] | None = None
         # Nothing but atomic appends and pops, so that a fork in the middle of them leaves no lock behind.
-        self._idle: deque[_Connection] = deque()
+        self._idle: deque[Connection] = deque()
         self._pid = os.getpid()
         self._closed = False
-        self._gates: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
-        self._gates = weakref.WeakKeyDictionary()
+        # Of coroutines, once there are any.
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopClient] | None = None
         weakref.finalize(self, _close_all, self._idle)
+
+    @property
+    def timeout(self) -> float:
+        return self._timeout
+
+    @property
+    def speaks_tls(self) -> bool:
+        return self._tls is not None
 
     def close(self) -> None:
         self._closed = True
         _close_all(self._idle)
+        if self._loops is not None:
+            from flint_limiter import _pipeline
 
-    def send(self, request: Request) -> Response:
+            _pipeline.forget_closed(self._loops)
+
+    def send(self, request: Request) -> Answered:
         try:
-            return _finish(self._exchange(_BlockingIo(self._timeout), request))
-        except (OSError, h11.RemoteProtocolError, _TooLong) as error:
+            return _finish(self.exchange(BlockingIo(self._timeout), request))
+        except (OSError, NotHttp, TooLong) as error:
             raise self._unreachable(error) from error
 
-    async def asend(self, request: Request) -> Response:
-        loop = asyncio.get_running_loop()
-        gate = self._gates.get(loop)
-        if gate is None:
-            gate = self._gates[loop] = asyncio.Semaphore(_MAX_AT_ONCE)
+    async def asend(self, request: Request) -> Answered:
+        from flint_limiter import _pipeline
+
+        if self._loops is None:
+            self._loops = weakref.WeakKeyDictionary()
         try:
-            return await _within(self._timeout, self._pass(gate, request))
-        except (OSError, asyncio.TimeoutError, h11.RemoteProtocolError, _TooLong) as error:
+            return await _pipeline.ask(self, self._loops, request)
+        except (OSError, NotHttp, TooLong) as error:
             raise self._unreachable(error) from error
 
-    async def _pass(self, gate: asyncio.Semaphore, request: Request) -> Response:
-        async with gate:
-            return await self._exchange(_LoopIo(self._timeout), request)
+    async def exchange(self, io: Io, request: Request) -> Answered:
+        while True:
+            shown = self.begin()
+            connection = self.take_idle() or await self.connect(io)
+            try:
+                answer = await connection.round_trip(io, self.encoded(request, shown), request)
+                if not self.asks_for_token(answer, shown):
+                    return answer
+            except Lost as lost:
+                await self.after_loss(io, lost, request)
+            finally:
+                self.give_back(connection)
 
-    async def _exchange(self, io: Io, request: Request) -> Response:
+    def begin(self) -> bool:
+        """Before each attempt: whether it shows the token."""
         if self._closed:
             raise StorageError("this SharedLimiter is closed")
-        shown = self._shows_token
-        head = self._head(request, shown)
-        while True:
-            connection = self._take_idle() or await self._connect(io)
-            try:
-                response = await connection.round_trip(io, head, request.body, request.most)
-                if response.status != _UNAUTHORIZED or shown or not self._token:
-                    return response
-                # Only a process that may be believed is connected, and it has done nothing yet.
-                self._shows_token = shown = True
-                head = self._head(request, shown)
-            except _Lost as lost:
-                # The server ended an idle connection as we took it up. What it cannot have acted on, or may act on
-                # twice, is sent again. Each time round a connection is gone; a new one is lost like this only at a Unix
-                # socket whose server ends, or has too many connections.
-                if lost.complete and not request.repeatable:
-                    raise ConnectionResetError("the connection ended before the answer came") from None
-                if connection.is_new:
-                    await io.pause(_PAUSE_S)
-            finally:
-                self._give_back(connection)
+        return self._shows_token
 
-    def _head(self, request: Request, with_token: bool) -> h11.Request:
-        headers = self._headers + self._token if with_token else self._headers
-        if request.body is not None:
-            length = ("Content-Length", str(len(request.body)))
-            headers = [*headers, ("Content-Type", "application/json"), length]
-        return h11.Request(method=request.method, target=self._endpoint.prefix + request.target, headers=headers)
+    def asks_for_token(self, answer: Answered, shown: bool) -> bool:
+        """Whether a request is sent again, with the token this time."""
+        if not isinstance(answer, Response) or answer.status != _UNAUTHORIZED or shown or not self._token:
+            return False
+        # Only a process that may be believed is connected, and it has done nothing yet.
+        self._shows_token = True
+        return True
 
-    def _take_idle(self) -> _Connection | None:
+    @staticmethod
+    async def after_loss(io: Io, lost: Lost, request: Request) -> None:
+        """The server ended an idle connection as we took it up. What it cannot have acted on, or may act on twice, is
+        sent again. Each time round a connection is gone; a new one is lost like this only at a Unix socket whose server
+        ends, or has too many connections."""
+        if lost.complete and not request.repeatable:
+            raise ConnectionResetError("the connection ended before the answer came") from None
+        if lost.pause:
+            await io.pause(_PAUSE_S)
+
+    def encoded(self, request: Request, shown: bool) -> bytes:
+        if request.body is None:
+            return f"{self._head(request, shown)}\r\n".encode("ascii")
+        head = self._heads.get((request.target, shown))
+        if head is None:
+            # Their paths are a few; a key is in the body.
+            head = f"{self._head(request, shown)}Content-Type: application/json\r\nContent-Length: "
+            self._heads[request.target, shown] = head
+        return f"{head}{len(request.body)}\r\n\r\n".encode("ascii") + request.body
+
+    def _head(self, request: Request, shown: bool) -> str:
+        token = f"Authorization: Bearer {self._token}\r\n" if shown and self._token is not None else ""
+        line = f"{request.method} {self._endpoint.prefix}{request.target} HTTP/1.1"
+        return f"{line}\r\nHost: {self._endpoint.authority}\r\n{token}"
+
+    def take_idle(self) -> Connection | None:
         if self._pid != os.getpid():
             # The parent uses these connections.
             _close_all(self._idle)
@@ -334,24 +216,27 @@ class Client:
                 return connection
             connection.close()
 
-    def _give_back(self, connection: _Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
         if not connection.reusable or self._closed or len(self._idle) >= _MAX_IDLE:
             connection.close()
             return
+        connection.idle_since = time.monotonic()
         self._idle.append(connection)
         if self._closed:  # since we looked
             _close_all(self._idle)
 
-    async def _connect(self, io: Io) -> _Connection:
+    async def connect(self, io: Io) -> Connection:
         if self._endpoint.path:
             return await self._connect_to_socket(io)
         sock = await self._connect_to_host(io)
         if self._tls is None:
-            return _Connection(PlainStream(sock))
+            return Connection(PlainStream(sock))
+        from flint_limiter._tls_stream import TlsStream
+
         try:
             stream = TlsStream(sock, self._tls, self._endpoint.host)
             await stream.shake_hands(io)
-            return _Connection(stream)
+            return Connection(stream)
         except BaseException:
             sock.close()
             raise
@@ -367,7 +252,7 @@ class Client:
                 failure = error
         raise failure
 
-    async def _connect_to_socket(self, io: Io) -> _Connection:
+    async def _connect_to_socket(self, io: Io) -> Connection:
         while True:
             try:
                 return await self._connect_to_listener(io)
@@ -376,34 +261,39 @@ class Client:
                     raise
             await io.call(self.revive)
 
-    async def _connect_to_listener(self, io: Io) -> _Connection:
+    async def _connect_to_listener(self, io: Io) -> Connection:
         with SocketPlace(self._endpoint.path) as place:
             sock = await _connect_to(io, socket.AF_UNIX, place.address, place.check_peer)
             if place.foreign_owner is not None and not self._warned:
                 self._warned = True
                 words = "The directory of %s belongs to user %d, who decides what is answered there."
-                logger.warning(words, printable(self._endpoint.url), place.foreign_owner)
-            return _Connection(PlainStream(sock), is_local=True)
+                _log.warning(words, printable(self._endpoint.url), place.foreign_owner)
+            return Connection(PlainStream(sock), is_local=True)
 
     def _unreachable(self, error: BaseException) -> FlintConnectionError:
-        if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
-            why = f"there was no answer within {self._timeout:g} s"
-        elif isinstance(error, ssl.SSLError):
-            why = _tls.problem(error, self._endpoint)
-        elif isinstance(error, h11.RemoteProtocolError):
-            why = f"what answered is not HTTP ({error})"
-        elif isinstance(error, _TooLong):
-            why = f"the answer is longer than {error} bytes"
-        elif isinstance(error, ConnectionRefusedError) and self._endpoint.path:
-            why = (
+        why = self._why(error)
+        return FlintConnectionError(printable(f"cannot use the Flint server at {self._endpoint.url}: {why}"))
+
+    def _why(self, error: BaseException) -> str:
+        if isinstance(error, TimeoutError):
+            return f"there was no answer within {self._timeout:g} s"
+        if isinstance(error, NotHttp):
+            return f"what answered is not HTTP ({error})"
+        if isinstance(error, TooLong):
+            return f"the answer is longer than {error} bytes"
+        if isinstance(error, ConnectionRefusedError) and self._endpoint.path:
+            return (
                 "no server listens there any more, and the socket is left over from one that was killed. "
                 "Start the server again; it replaces the socket"
             )
-        elif isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
-            why = os.strerror(error.errno)
-        else:
-            why = str(error) or type(error).__name__
-        return FlintConnectionError(printable(f"cannot use the Flint server at {self._endpoint.url}: {why}"))
+        if self._tls is not None:
+            from flint_limiter import _tls
+
+            if (problem := _tls.problem(error, self._endpoint)) is not None:
+                return problem
+        if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
+            return os.strerror(error.errno)
+        return str(error) or type(error).__name__
 
 
 async def _connect_to(
@@ -422,7 +312,7 @@ async def _connect_to(
         raise
 
 
-def _close_all(connections: deque[_Connection]) -> None:
+def _close_all(connections: deque[Connection]) -> None:
     while True:
         try:
             connections.pop().close()
@@ -438,15 +328,3 @@ def _finish(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
         answer: Answer = finished.value
         return answer
     raise RuntimeError("a coroutine over a blocking Io has suspended")
-
-
-if sys.version_info >= (3, 11):
-
-    async def _within(timeout: float, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
-        async with asyncio.timeout(timeout):
-            return await coroutine
-
-else:
-
-    async def _within(timeout: float, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
-        return await asyncio.wait_for(coroutine, timeout)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from flint_limiter import _arguments
 
 # The longest prefix of the text that is kept, in characters; with the hash it is far below the longest key.
@@ -34,8 +32,10 @@ def valid_key(text: str) -> str:
         return _key_of_no_pattern(text.encode("latin-1").decode())
     except ValueError:
         pass
+    from hashlib import sha256
+
     data = text.encode("utf-8", "surrogatepass")
-    return f"{_valid_prefix(text)}sha256-{hashlib.sha256(data).hexdigest()[:_HASH_DIGITS]}"
+    return f"{_valid_prefix(text)}sha256-{sha256(data).hexdigest()[:_HASH_DIGITS]}"
 
 
 def fixed_key(value: object, name: str) -> str:

@@ -11,8 +11,6 @@ whatever a lease cannot answer, is a check of its own.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import threading
 import time
@@ -22,6 +20,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from flint_limiter import _log
 from flint_limiter._errors import FlintError
 from flint_limiter._result import CheckResult
 from flint_limiter._steps import Ask, Steps
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from flint_limiter._outage import Outage
     from flint_limiter._reservation import Reservation, ReservingLimiter
     from flint_limiter._types import CarriedLimit, LimitStatus
-
-logger = logging.getLogger("flint")
 
 # How long a lease lives that nothing is taken from, and how long a check is the last one of a key that is busy.
 _IDLE_S = 0.2
@@ -103,6 +100,8 @@ class _Done:
         self._future.result()
 
     def atake(self) -> Awaitable[None]:
+        import asyncio
+
         return asyncio.shield(asyncio.wrap_future(self._future))
 
 
@@ -286,7 +285,7 @@ class Leases:
             try:
                 limiter.commit(lease.id, {lease.result.key: lease.most - lease.left})
             except FlintError as error:
-                logger.debug("Leased units are not given back (%s).", error)
+                _log.debug("Leased units are not given back (%s).", error)
 
     def close(self) -> None:
         """Gives back everything."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 from typing import Literal, TypeVar
@@ -16,6 +15,7 @@ from flint_limiter._native import LimiterHandle
 from flint_limiter._native import backup as _back_up
 from flint_limiter._reservation import Reservation
 from flint_limiter._result import CheckResult
+from flint_limiter._steps import in_thread
 from flint_limiter._types import (
     Algorithm,
     Align,
@@ -331,7 +331,7 @@ class Limiter(AbstractLimiter):
         return _batch.in_order(asked, results)
 
     async def aapply(self, limits: Settings, *, prune: bool = False, dry_run: bool = False) -> LimitChanges:
-        return await asyncio.to_thread(self.apply, limits, prune=prune, dry_run=dry_run)
+        return await in_thread(self.apply, limits, prune=prune, dry_run=dry_run)
 
     async def acharge(
         self, key: str, cost: int, *, limit: CarriedLimit | None = None, request_id: str | None = None
@@ -381,10 +381,10 @@ class Limiter(AbstractLimiter):
         await self._durable(await self._of(_arguments.key(key), self._handle.remove_deferred))
 
     async def areset_prefix(self, prefix: str) -> int:
-        return await asyncio.to_thread(self.reset_prefix, prefix)
+        return await in_thread(self.reset_prefix, prefix)
 
     async def adelete_prefix(self, prefix: str) -> int:
-        return await asyncio.to_thread(self.delete_prefix, prefix)
+        return await in_thread(self.delete_prefix, prefix)
 
     async def astatus(self, key: str) -> LimitStatus | None:
         return await self._of(_arguments.key(key), self._handle.status)
@@ -392,34 +392,34 @@ class Limiter(AbstractLimiter):
     async def alist(
         self, *, prefix: str = "", after: str = "", limit: int | None = None, keys: bool = False
     ) -> Statuses:
-        return await asyncio.to_thread(self.list, prefix=prefix, after=after, limit=limit, keys=keys)
+        return await in_thread(self.list, prefix=prefix, after=after, limit=limit, keys=keys)
 
     async def ahistory(self, key: str, *, limit: int = 100) -> Events:
-        return await asyncio.to_thread(self.history, key, limit=limit)
+        return await in_thread(self.history, key, limit=limit)
 
     async def atop(self, *, by: str = "denied", limit: int = 20) -> Statuses:
-        return await asyncio.to_thread(self.top, by=by, limit=limit)
+        return await in_thread(self.top, by=by, limit=limit)
 
     async def adoctor(self) -> DoctorReport:
-        return await asyncio.to_thread(self.doctor)
+        return await in_thread(self.doctor)
 
     async def adecisions(self) -> Decisions:
         return self.decisions()
 
     async def aflush(self) -> None:
-        await asyncio.to_thread(self.flush)
+        await in_thread(self.flush)
 
     async def abackup(self, directory: str | os.PathLike[str]) -> BackupReport:
         """`backup()` for asyncio."""
-        return await asyncio.to_thread(self.backup, directory)
+        return await in_thread(self.backup, directory)
 
     async def acompact(self) -> None:
-        await asyncio.to_thread(self.compact)
+        await in_thread(self.compact)
 
     async def _of(self, name: str, call: Callable[..., Answer], *arguments: object) -> Answer:
         """What `call` returns for a key; in a thread for a pattern, where it takes as long as the pattern has keys."""
         if name.endswith("*"):
-            return await asyncio.to_thread(call, name, *arguments)
+            return await in_thread(call, name, *arguments)
         return call(name, *arguments)
 
     async def _durable(self, ticket: int) -> None:

@@ -19,7 +19,18 @@ from flint_limiter._types import (
     Statuses,
 )
 
-__all__ = ["CODES", "VERSION", "CheckResult", "CommitSignal", "LimiterHandle", "ManualClock", "backup"]
+__all__ = [
+    "CODES",
+    "VERSION",
+    "CheckResult",
+    "CommitSignal",
+    "LimiterHandle",
+    "ManualClock",
+    "backup",
+    "exchange",
+    "read_decision",
+    "silent",
+]
 
 VERSION: str
 CODES: tuple[str, ...]
@@ -37,6 +48,12 @@ class ManualClock:
     def advance(self, nanos: int) -> None: ...
     def now(self) -> datetime: ...
 
+# What _accelerated.py says of them.
+def exchange(
+    socket: int, request: bytes, seconds: float, key: str, cost: int, /
+) -> CheckResult | tuple[int, bytes, int]: ...
+def read_decision(body: bytes, key: str, cost: int, /) -> CheckResult | None: ...
+def silent(socket: int, /) -> bool: ...
 def backup(data_dir: bytes, to: bytes) -> BackupReport: ...
 
 class LimiterHandle:

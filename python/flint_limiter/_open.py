@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from flint_limiter import _arguments
-from flint_limiter._server import DirectoryServer, ServerOptions
 from flint_limiter._shared import SharedLimiter
+
+if TYPE_CHECKING:
+    from flint_limiter._server import DirectoryServer
 
 _MOST_MS = 366 * 86_400_000
 _LEAST_IDLE_MS = 100
@@ -67,6 +69,8 @@ def open(
 
     A child of fork() uses its own connections.
     """
+    from flint_limiter._server import DirectoryServer, ServerOptions
+
     options = ServerOptions(
         None if sync is None else _arguments.choice(sync, "sync", ("always", "batch")),
         _optional(flush_every_ms, "flush_every_ms", 60_000),

@@ -8,16 +8,14 @@ doubles.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
 from types import TracebackType
 
+from flint_limiter import _log
 from flint_limiter._errors import FlintConnectionError, FlintError
 from flint_limiter._printable import printable
-
-logger = logging.getLogger("flint")
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
@@ -123,7 +121,7 @@ class Outage:
                 self._logged = True
         if log:
             words = "No decision from the Flint server at %s (%s): on_error=%r answers checks, %d so far."
-            logger.warning(words, self._server, error, self.decision, count)
+            _log.warning(words, self._server, error, self.decision, count)
         return self.decision == "allow"
 
     def end(self) -> None:
@@ -135,7 +133,7 @@ class Outage:
             logged, self._logged = self._logged, False
         if logged:
             words = "The Flint server at %s decides again: on_error=%r has answered %d checks."
-            logger.warning(words, self._server, self.decision, self._count)
+            _log.warning(words, self._server, self.decision, self._count)
 
     def forget(self) -> None:
         """The limiter is closed: its calls say so, not what the server did before."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlencode
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from flint_limiter import _answers, _arguments, _tls
+from flint_limiter import _accelerated, _answers, _arguments
+from flint_limiter._connection import Request, Response
 from flint_limiter._errors import LimitNotConfigured
-from flint_limiter._failures import exception_from_server, not_from_flint
-from flint_limiter._http import Request, Response
+from flint_limiter._failures import exception_from_server, not_from_flint, of_proxy
 from flint_limiter._result import CheckResult
 from flint_limiter._settings import Setting
 from flint_limiter._types import (
@@ -28,6 +25,9 @@ from flint_limiter._types import (
     Statuses,
 )
 
+if TYPE_CHECKING:
+    from flint_limiter._connection import Answered
+
 Answer = TypeVar("Answer")
 
 # Of a list that is asked for in several calls.
@@ -38,29 +38,43 @@ _BATCH = 4 << 20
 _LONG = 64 << 20
 
 
-@dataclass(slots=True)
+def _json(body: bytes) -> Any:
+    from json import loads
+
+    return loads(body)
+
+
 class Call(Generic[Answer]):
-    """Not a NamedTuple: in Python 3.10 that cannot be generic."""
+    __slots__ = ("_decode", "_read", "request")
 
-    request: Request
-    #: What the document of a 200 means, if it answers what was asked; else ValueError, LookupError or TypeError.
-    read: Callable[[Any], Answer]
-    #: Makes the document of the body of a 200.
-    decode: Callable[[bytes], Any] = json.loads
+    def __init__(
+        self, request: Request, read: Callable[[Any], Answer], decode: Callable[[bytes], Any] = _json
+    ) -> None:
+        """`decode` makes the document of the body of a 200; `read` tells what that means if it answers what was asked,
+        and else raises ValueError, LookupError or TypeError."""
+        self.request = request
+        self._read = read
+        self._decode = decode
 
-    def answer(self, response: Response, server: str) -> Answer:
+    def answer(self, response: Answered, server: str) -> Answer:
         """What the caller gets; raises what `server` refused or failed with."""
+        if not isinstance(response, Response):
+            return cast(Answer, response)
         try:
             if response.status == 200:
-                return self.read(self.decode(response.body))
-            document = json.loads(response.body)
+                if self.request.decides is not None and _accelerated.read_decision is not None:
+                    decision = _accelerated.read_decision(response.body, *self.request.decides)
+                    if decision is not None:
+                        return cast(Answer, decision)
+                return self._read(self._decode(response.body))
+            document = _json(response.body)
             code, message = document["code"], document["error"]
             if not (isinstance(code, str) and isinstance(message, str)):
                 raise TypeError
         except _answers.Strange as error:
             raise not_from_flint(response.status, server, str(error)) from None
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            why = f"it is not what Flint's API answers{_tls.of_proxy(response.body)}"
+            why = f"it is not what Flint's API answers{of_proxy(response.body)}"
             raise not_from_flint(response.status, server, why) from None
         raise exception_from_server(response.status, code, message)
 
@@ -92,9 +106,23 @@ def check(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> Call[CheckResult]:
-    options = _options(dry_run, request_id)
-    body = {**_item(key, cost, limit), **options}
-    return Call(_post("/v1/check", body, repeatable=bool(options)), partial(_answers.decision, key=key, cost=cost))
+    repeatable = dry_run or request_id is not None
+    body = f'{{"key": {_text(key)}, "cost": {cost}'
+    if limit is not None:
+        body += f', "limit": {_rule_text(limit)}'
+    if dry_run:
+        body += ', "dry_run": true'
+    if request_id is not None:
+        body += f', "request_id": {_text(request_id)}'
+    request = Request("POST", "/v1/check", f"{body}}}".encode("ascii"), repeatable, _SHORT, (key, cost))
+    return Call(request, partial(_answers.decision, key=key, cost=cost))
+
+
+@lru_cache(maxsize=1024)
+def _rule_text(limit: _arguments.Limit) -> str:
+    from json import dumps
+
+    return dumps(_rule(limit))
 
 
 def check_all(items: Sequence[_arguments.Item], dry_run: bool, request_id: str | None) -> Call[CheckAllResult]:
@@ -183,11 +211,11 @@ def reset_prefix(prefix: str) -> Call[int]:
 
 
 def delete(key: str) -> Call[None]:
-    return Call(_delete(_limit_path(key)), _answers.nothing)
+    return Call(_delete(_path("/v1/limits/", key)), _answers.nothing)
 
 
 def delete_prefix(prefix: str) -> Call[int]:
-    target = f"/v1/limits?{urlencode({'prefix': prefix})}"
+    target = f"/v1/limits?{_query({'prefix': prefix})}"
     return Call(_delete(target), lambda document: _answers.count(document["deleted"]))
 
 
@@ -197,11 +225,13 @@ def status(key: str) -> Call[LimitStatus]:
             raise _answers.Strange("it is about another key")
         return _answers.status(document)
 
-    return Call(_get(_limit_path(key)), read)
+    return Call(_get(_path("/v1/limits/", key)), read)
 
 
-def _limit_path(key: str) -> str:
-    return f"/v1/limits/{quote(key, safe='')}"
+def _path(before: str, key: str) -> str:
+    from urllib.parse import quote
+
+    return before + quote(key, safe="")
 
 
 class Listing:
@@ -240,7 +270,7 @@ class Listing:
 
 
 def history(key: str, limit: int) -> Call[Events]:
-    request = _get(f"/v1/history/{quote(key, safe='')}", {"limit": limit}, _LONG)
+    request = _get(_path("/v1/history/", key), {"limit": limit}, _LONG)
     return Call(request, lambda document: _answers.rows(document, limit, _answers.event))
 
 
@@ -265,7 +295,7 @@ def compact() -> Call[None]:
     return Call(_post("/v1/log/compact", {}, repeatable=True), _answers.nothing)
 
 
-def none_without_limit(call: Call[LimitStatus], response: Response, server: str) -> LimitStatus | None:
+def none_without_limit(call: Call[LimitStatus], response: Answered, server: str) -> LimitStatus | None:
     try:
         return call.answer(response, server)
     except LimitNotConfigured:
@@ -273,16 +303,36 @@ def none_without_limit(call: Call[LimitStatus], response: Response, server: str)
 
 
 def _get(path: str, query: dict[str, Any] | None = None, most: int = _SHORT) -> Request:
-    return Request("GET", f"{path}?{urlencode(query)}" if query else path, None, repeatable=True, most=most)
+    return Request("GET", f"{path}?{_query(query)}" if query else path, None, repeatable=True, most=most)
 
 
 def _post(path: str, body: dict[str, Any], *, repeatable: bool = False) -> Request:
-    return Request("POST", path, json.dumps(body).encode(), repeatable, _SHORT)
+    return Request("POST", path, _dumped(body), repeatable, _SHORT)
 
 
 def _short(body: dict[str, Any]) -> bytes:
     """As short as it gets: there is a limit to a body."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    from json import dumps
+
+    return dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _dumped(body: dict[str, Any]) -> bytes:
+    from json import dumps
+
+    return dumps(body).encode("ascii")
+
+
+def _text(value: str) -> str:
+    from json.encoder import encode_basestring_ascii
+
+    return encode_basestring_ascii(value)
+
+
+def _query(given: dict[str, Any]) -> str:
+    from urllib.parse import urlencode
+
+    return urlencode(given)
 
 
 def _delete(target: str) -> Request:

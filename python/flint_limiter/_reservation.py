@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from flint_limiter import _log
 from flint_limiter._errors import FlintError, RateLimitExceeded, ReservationNotFound
 from flint_limiter._result import CheckResult
 from flint_limiter._types import (
@@ -23,7 +22,8 @@ from flint_limiter._types import (
     Settled,
 )
 
-logger = logging.getLogger("flint")
+if TYPE_CHECKING:
+    import asyncio
 
 Answer = TypeVar("Answer")
 _Error = type[BaseException]
@@ -159,7 +159,7 @@ class Reservation:
 
     def _not_cancelled(self, failure: FlintError) -> None:
         """What ended the block says more than that the units are held until their end."""
-        logger.warning("A reservation is not cancelled, and ends by its time (%s).", failure)
+        _log.warning("A reservation is not cancelled, and ends by its time (%s).", failure)
 
 
 # Until they are done: a task that nothing refers to may be collected.
@@ -168,6 +168,8 @@ _running: set[asyncio.Task[Any]] = set()
 
 async def to_its_end(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
     """Waits for `coroutine`, which goes on if this task is cancelled (once more)."""
+    import asyncio
+
     task = asyncio.ensure_future(coroutine)
     _running.add(task)
     task.add_done_callback(_ended)

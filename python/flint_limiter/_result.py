@@ -23,6 +23,11 @@ _MEMBERS = {
     "algorithm": str,
 }
 
+_UNKNOWN_TIMEZONE = (
+    'the time zone "{}" of this limit is not known on this machine: '
+    "install its zone data (tzdata), or change the limit."
+)
+
 
 def _in_utc(time: datetime) -> str:
     """RFC 3339."""
@@ -57,6 +62,9 @@ class PythonCheckResult:
     #: `remaining`, `reset_at`, `reset_after_ms` and `retry_after_ms`; else (). The attributes above are those of the
     #: window that denied with the longest wait, else of the one with the least remaining.
     windows: tuple[WindowStatus, ...] = field(default=(), hash=False)
+    #: The limit goes by the calendar of this time zone, which the limiter's machine does not know (any more): where a
+    #: new window would begin, everything is denied. None for all other decisions.
+    unknown_timezone: str | None = None
 
     @property
     def degraded(self) -> bool:
@@ -74,11 +82,15 @@ class PythonCheckResult:
 
     def as_dict(self) -> dict[str, Any]:
         """What the HTTP API says of this decision, ready for JSON: `reset_at` is RFC 3339. Has `degraded` if true; with
-        `keys_full`, it has that as `code`, and `degraded` always. Has `would_deny` unless that is None."""
+        `keys_full`, it has that as `code`, and `degraded` always. With `unknown_timezone`, it has that as `code`, and a
+        `message`. Has `would_deny` unless that is None."""
         document = {name: getattr(self, name) for name in _MEMBERS}
         document["reset_at"] = _in_utc(self.reset_at)
         if self.keys_full:
             document["code"] = "keys_full"
+        elif self.unknown_timezone is not None:
+            document["code"] = "unknown_timezone"
+            document["message"] = _UNKNOWN_TIMEZONE.format(self.unknown_timezone)
         if self.degraded or self.keys_full:
             document["degraded"] = self.degraded
         if self.would_deny is not None:
@@ -108,7 +120,8 @@ class PythonCheckResult:
             datetime: lambda: core_schema.str_schema(metadata={"pydantic_js_updates": {"format": "date-time"}}),
         }
         fields = {name: core_schema.typed_dict_field(schemas[kind]()) for name, kind in _MEMBERS.items()}
-        fields["code"] = core_schema.typed_dict_field(core_schema.str_schema(), required=False)
+        for name in ("code", "message"):
+            fields[name] = core_schema.typed_dict_field(core_schema.str_schema(), required=False)
         for name in ("degraded", "would_deny"):
             fields[name] = core_schema.typed_dict_field(core_schema.bool_schema(), required=False)
         fields["windows"] = core_schema.typed_dict_field(

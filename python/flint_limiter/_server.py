@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from flint_limiter._connection import Request, Response
 from flint_limiter._endpoint import endpoint
 from flint_limiter._errors import DataDirLocked, FlintConnectionError, FlintError, StorageError
-from flint_limiter._http import Client, Request
+from flint_limiter._http import Client
 from flint_limiter._peer import SocketPlace
 from flint_limiter._printable import printable
 
@@ -119,7 +120,7 @@ class DirectoryServer:
             raise
         finally:
             client.close()
-        if response.status != _OK:  # it has failed, and is about to end
+        if not isinstance(response, Response) or response.status != _OK:  # it has failed, and is about to end
             return None
         health = json.loads(response.body)
         return health if isinstance(health, dict) else {}

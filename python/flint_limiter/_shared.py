@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from os import PathLike
-from ssl import SSLContext
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from flint_limiter import _arguments, _batch, _calls, _endpoint, _limits, _requests, _tls
+from flint_limiter import _arguments, _batch, _calls, _endpoint, _limits, _requests
 from flint_limiter._contract import AbstractLimiter
 from flint_limiter._errors import FlintError
 from flint_limiter._http import Client
-from flint_limiter._leases import Leases
 from flint_limiter._outage import Outage
 from flint_limiter._requests import Call
 from flint_limiter._reservation import Reservation
@@ -42,6 +40,11 @@ from flint_limiter._types import (
     Windows,
 )
 from flint_limiter._waiting import Queues
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from flint_limiter._leases import Leases
 
 Answer = TypeVar("Answer")
 
@@ -107,12 +110,20 @@ class SharedLimiter(AbstractLimiter):
         endpoint = _endpoint.endpoint(server)
         self._server = endpoint.url
         self._timeout = _arguments.seconds(timeout, "timeout")
-        tls = _tls.context(endpoint, ca, cert, key, ssl_context)
+        tls = None
+        if endpoint.tls or any(given is not None for given in (ca, cert, key, ssl_context)):
+            from flint_limiter import _tls
+
+            tls = _tls.context(endpoint, ca, cert, key, ssl_context)
         self._client = Client(endpoint, _arguments.token(token), self._timeout, tls)
         self._queues = Queues()
         self._outage = Outage(endpoint.url, self._timeout, _arguments.choice(on_error, "on_error", _ON_ERROR))
         most = _arguments.integer(lease, "lease", _MAX_LEASE)
-        self._leases = Leases(self, self._outage, most) if most > 1 else None
+        self._leases: Leases | None = None
+        if most > 1:
+            from flint_limiter._leases import Leases
+
+            self._leases = Leases(self, self._outage, most)
 
     @property
     def server(self) -> str:

@@ -3,8 +3,8 @@ arun() takes it and sends back what it gave."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Generator
+from types import CoroutineType
 from typing import Any, Protocol, TypeVar
 
 Answer = TypeVar("Answer")
@@ -52,7 +52,7 @@ class _Wait:
         self._name = name
 
     def take(self) -> Any:
-        if inspect.iscoroutine(self._awaitable):
+        if isinstance(self._awaitable, CoroutineType):
             self._awaitable.close()
         raise TypeError(f"{self._name} must not be a coroutine function here: there is no event loop to run it in.")
 
@@ -63,7 +63,7 @@ class _Wait:
 def call(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Steps[Any]:
     """What `function`, which the program gave as the argument `name`, returns."""
     answer = function(*args, **kwargs)
-    if inspect.isawaitable(answer):
+    if isinstance(answer, Awaitable):
         answer = yield _Wait(answer, name)
     return answer
 
@@ -103,3 +103,10 @@ async def arun(steps: Steps[Answer]) -> Answer:
         return result
     finally:
         steps.close()
+
+
+async def in_thread(function: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
+    """What blocks, for an event loop."""
+    from asyncio import to_thread
+
+    return await to_thread(function, *args, **kwargs)

@@ -18,9 +18,6 @@ _REFUSALS = (
     "ALERT_CERTIFICATE_EXPIRED",
 )
 _OTHER_KEY = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"}
-# What nginx says of it in its pages; it answers in HTTP, whatever went wrong.
-_OF_CERTIFICATES = (b"No required SSL certificate was sent", b"The SSL certificate error")
-_OF_PLAIN_HTTP = (b"plain HTTP request was sent to HTTPS port", b"HTTP request to an HTTPS server")
 
 
 def context(
@@ -95,8 +92,10 @@ def _present(made: ssl.SSLContext, cert: str, key: str | None) -> None:
         ) from None
 
 
-def problem(error: ssl.SSLError, endpoint: Endpoint) -> str:
-    """In words, why a call failed."""
+def problem(error: BaseException, endpoint: Endpoint) -> str | None:
+    """In words, why a call failed; None if it is not for a reason of TLS."""
+    if not isinstance(error, ssl.SSLError):
+        return None
     reason = error.reason or ""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_problem(error, endpoint)
@@ -129,12 +128,3 @@ def _certificate_problem(error: ssl.SSLCertVerificationError, endpoint: Endpoint
 
 def _words(reason: str) -> str:
     return reason.lower().replace("_", " ")
-
-
-def of_proxy(page: bytes) -> str:
-    """What a proxy's page means, as a further sentence; empty if it is not about TLS."""
-    if any(words in page for words in _OF_CERTIFICATES):
-        return ". A proxy there wants a client certificate, or another one: give it with cert and key"
-    if any(words in page for words in _OF_PLAIN_HTTP):
-        return ". TLS is spoken there: write https://"
-    return ""

@@ -7,12 +7,9 @@ caller's thread or task: there is none that serves the queue.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import random
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Union, overload
@@ -50,6 +47,12 @@ def _replace_lock() -> None:
 os.register_at_fork(after_in_child=_replace_lock)
 
 
+def _uniform(least: float, most: float) -> float:
+    from random import uniform
+
+    return uniform(least, most)
+
+
 class _Sleeper(Protocol):
     """Who waits: sleeps until it is woken, or for a time."""
 
@@ -77,6 +80,8 @@ class _Task:
     __slots__ = ("_loop", "_woken")
 
     def __init__(self) -> None:
+        import asyncio
+
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
 
@@ -219,7 +224,7 @@ class _Acquisition:
         if ttl is not None:
             _arguments.period(ttl, "ttl")
         # So that a reservation that was interrupted can be found again.
-        self._name = uuid.uuid4().hex if ttl is not None else None
+        self._name = os.urandom(16).hex() if ttl is not None else None
         #: Whether a reservation is asked for and not answered yet.
         self.reserving = False
 
@@ -280,11 +285,11 @@ class _Acquisition:
     def _pause_s(self, denial: CheckResult) -> float:
         if denial.algorithm == "concurrency":
             # Its time is the latest one: the slot may be given back before.
-            return _SLOT_S * random.uniform(0.7, 1.0)
+            return _SLOT_S * _uniform(0.7, 1.0)
         if denial.retry_after_ms is None:
             return _BLOCKED_S
         after_s = denial.retry_after_ms / 1000
-        return min(after_s, _LONGEST_S) + random.uniform(0.0, min(after_s * _JITTER, _LONGEST_JITTER_S))
+        return min(after_s, _LONGEST_S) + _uniform(0.0, min(after_s * _JITTER, _LONGEST_JITTER_S))
 
     def _false(self, denial: CheckResult) -> Acquired:
         """The result at the timeout: the latest denial, of this call's cost."""
@@ -431,6 +436,8 @@ class WaitingLimiter(ReservingLimiter):
         ttl: Period | None = None,
     ) -> CheckResult | Reservation:
         """`acquire()` for asyncio."""
+        import asyncio
+
         acquisition = _Acquisition(self, _Task(), key, cost, timeout, limit, ttl)
         try:
             return await arun(acquisition.steps())

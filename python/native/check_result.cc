@@ -11,6 +11,9 @@ using namespace nb::literals;
 namespace flint::python {
 namespace {
 
+/// The place of `windows` in fields().
+constexpr int kWindowsField = 11;
+
 int is_allowed(PyObject* self) { return nb::inst_ptr<CheckResult>(self)->allowed() ? 1 : 0; }
 
 PyType_Slot slots[] = {{Py_nb_bool, reinterpret_cast<void*>(is_allowed)}, {0, nullptr}};
@@ -34,16 +37,18 @@ CheckResult::CheckResult(nb::object key, const Decision& decision)
       allowed_(decision.allowed),
       keys_full_(decision.keys_full),
       would_deny_(decision.would_deny) {
+  if (!decision.unknown_timezone().empty()) unknown_timezone_ = text(decision.unknown_timezone());
   if (!decision.windows().empty()) windows_ = nb::tuple(python::windows(decision.windows()));
 }
 
 CheckResult::CheckResult(nb::str key, bool allowed, Units cost, Units limit, Units remaining, nb::object reset_at,
                          std::uint64_t reset_after_ms, std::optional<std::uint64_t> retry_after_ms, nb::str algorithm,
-                         bool keys_full, std::optional<bool> would_deny, nb::tuple windows)
+                         bool keys_full, std::optional<bool> would_deny, nb::tuple windows, nb::object unknown_timezone)
     : key_(std::move(key)),
       algorithm_(std::move(algorithm)),
       reset_at_(std::move(reset_at)),
       windows_(std::move(windows)),
+      unknown_timezone_(std::move(unknown_timezone)),
       cost_(cost),
       limit_(limit),
       remaining_(remaining),
@@ -63,18 +68,22 @@ nb::object CheckResult::windows() const {
   return windows_;
 }
 
+nb::object CheckResult::unknown_timezone() const {
+  return unknown_timezone_.is_valid() ? unknown_timezone_ : nb::none();
+}
+
 nb::tuple CheckResult::fields() const {
   return nb::make_tuple(key_, allowed_, cost_, limit_, remaining_, reset_at(), reset_after_ms_, retry_after_ms_,
-                        algorithm_, keys_full_, would_deny_, windows());
+                        algorithm_, keys_full_, would_deny_, windows(), unknown_timezone());
 }
 
 void CheckResult::define(nb::module_& module) {
   nb::class_<CheckResult> type(module, "CheckResult", nb::type_slots(slots));
   type.def(nb::init<nb::str, bool, Units, Units, Units, nb::object, std::uint64_t, std::optional<std::uint64_t>,
-                    nb::str, bool, std::optional<bool>, nb::tuple>(),
+                    nb::str, bool, std::optional<bool>, nb::tuple, nb::object>(),
            "key"_a, "allowed"_a, "cost"_a, "limit"_a, "remaining"_a, "reset_at"_a, "reset_after_ms"_a,
            "retry_after_ms"_a.none(), "algorithm"_a, "keys_full"_a = false, "would_deny"_a.none() = nb::none(),
-           "windows"_a = nb::make_tuple())
+           "windows"_a = nb::make_tuple(), "unknown_timezone"_a.none() = nb::none())
       .def_prop_ro("key", [](const CheckResult& self) { return self.key_; })
       .def_prop_ro("allowed", &CheckResult::allowed)
       .def_prop_ro("cost", [](const CheckResult& self) { return self.cost_; })
@@ -87,19 +96,21 @@ void CheckResult::define(nb::module_& module) {
       .def_prop_ro("keys_full", [](const CheckResult& self) { return self.keys_full_; })
       .def_prop_ro("would_deny", [](const CheckResult& self) { return self.would_deny_; })
       .def_prop_ro("windows", &CheckResult::windows)
+      .def_prop_ro("unknown_timezone", &CheckResult::unknown_timezone)
       .def("__eq__", equal, nb::arg().none())
       .def("__hash__",
            [](const CheckResult& self) {
              // Without the windows, which are dicts and have none.
-             const nb::tuple all = self.fields();
-             return nb::hash(nb::steal(PyTuple_GetSlice(all.ptr(), 0, PyTuple_GET_SIZE(all.ptr()) - 1)));
+             const nb::list all(self.fields());
+             all.attr("pop")(kWindowsField);
+             return nb::hash(nb::tuple(all));
            })
       .def("__repr__",
            [](const CheckResult& self) {
              return nb::str(
                         "CheckResult(key={!r}, allowed={!r}, cost={!r}, limit={!r}, remaining={!r}, reset_at={!r}, "
                         "reset_after_ms={!r}, retry_after_ms={!r}, algorithm={!r}, keys_full={!r}, would_deny={!r}, "
-                        "windows={!r})")
+                        "windows={!r}, unknown_timezone={!r})")
                  .format(*self.fields());
            })
       .def("__reduce__",
@@ -107,7 +118,7 @@ void CheckResult::define(nb::module_& module) {
   type.attr("__module__") = "flint_limiter";
   type.attr("__match_args__") =
       nb::make_tuple("key", "allowed", "cost", "limit", "remaining", "reset_at", "reset_after_ms", "retry_after_ms",
-                     "algorithm", "keys_full", "would_deny", "windows");
+                     "algorithm", "keys_full", "would_deny", "windows", "unknown_timezone");
 }
 
 nb::object result(nb::object key, const Decision& decision) {

@@ -17,12 +17,15 @@ class CheckResult {
   /// As Python code makes one, and pickle.
   CheckResult(nanobind::str key, bool allowed, Units cost, Units limit, Units remaining, nanobind::object reset_at,
               std::uint64_t reset_after_ms, std::optional<std::uint64_t> retry_after_ms, nanobind::str algorithm,
-              bool keys_full, std::optional<bool> would_deny, nanobind::tuple windows);
+              bool keys_full, std::optional<bool> would_deny, nanobind::tuple windows,
+              nanobind::object unknown_timezone);
 
   [[nodiscard]] bool allowed() const noexcept { return allowed_; }
   [[nodiscard]] nanobind::object reset_at() const;
   /// A tuple of dicts, empty where the limit has one window.
   [[nodiscard]] nanobind::object windows() const;
+  /// None, or the name of the zone.
+  [[nodiscard]] nanobind::object unknown_timezone() const;
   /// The attributes, in the order of the constructor's arguments.
   [[nodiscard]] nanobind::tuple fields() const;
 
@@ -33,6 +36,7 @@ class CheckResult {
   nanobind::object algorithm_;
   mutable nanobind::object reset_at_;
   mutable nanobind::object windows_;
+  nanobind::object unknown_timezone_;
   WallTime reset_wall_{};
   Units cost_ = 0;
   Units limit_ = 0;

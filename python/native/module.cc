@@ -1,6 +1,7 @@
 #include <nanobind/nanobind.h>
 
 #include "check_result.h"
+#include "client.h"
 #include "commit_signal.h"
 #include "flint/status.h"
 #include "flint/version.h"
@@ -29,6 +30,7 @@ NB_MODULE(_native, module) {
   nb::set_leak_warnings(false);
   flint::python::import_datetime();
   flint::python::CheckResult::define(module);
+  flint::python::define_client(module);
   flint::python::CommitSignal::define(module);
   flint::python::ManualClock::define(module);
   flint::python::LimiterHandle::define(module);

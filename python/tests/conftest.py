@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support import AsyncStyle, Server, end_server
+from support import AsyncStyle, Server, end_server, use_python_alone
 
 import flint
 
@@ -45,13 +45,15 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-MODES = ("embedded-always", "embedded-batch", "shared-http", "shared-unix")
+MODES = ("embedded-always", "embedded-batch", "shared-http", "shared-unix", "shared-unix-pure")
 
 
 def open_limiter(mode: str, request: pytest.FixtureRequest) -> flint.AbstractLimiter:
     if mode.startswith("embedded"):
         sync: Any = mode.removeprefix("embedded-")
         return flint.Limiter(request.getfixturevalue("tmp_path") / "data", sync=sync)
+    if mode.endswith("-pure"):
+        use_python_alone(request.getfixturevalue("monkeypatch"))
     server = request.getfixturevalue("server")
     return flint.SharedLimiter(server.url if mode == "shared-http" else server.socket)
 

@@ -15,7 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import flint
+from flint_limiter import _accelerated
 from flint_limiter._server import DirectoryServer, ServerOptions
 
 PATIENCE_S = 30.0
@@ -101,6 +104,12 @@ class Server:
         assert process.stderr is not None
         process.stderr.close()
         return process.returncode
+
+
+def use_python_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with FLINT_PURE_PYTHON=1, and where there is no extension."""
+    for name in ("exchange", "read_decision", "silent"):
+        monkeypatch.setattr(_accelerated, name, None)
 
 
 class AsyncStyle:

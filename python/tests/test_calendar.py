@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from test_http import answer, answers, serving, styled
+
+import flint
+
+__all__ = ["styled"]  # a fixture
 
 RULE = {"rate": 9, "per_millis": None, "burst": None, "algorithm": "fixed_window_counter"}
 
@@ -67,3 +74,26 @@ def test_a_bad_one_is_refused(limiter: Any, given: dict[str, Any], kind: type, w
     with pytest.raises(kind, match=words):
         limiter.limit("k", **given)
     assert limiter.status("k") is None
+
+
+UNKNOWN = (
+    b'{"key":"k","allowed":false,"cost":1,"limit":9,"remaining":0,"reset_at":"2026-11-23T18:22:02.123Z",'
+    b'"reset_after_ms":600,"retry_after_ms":600,"algorithm":"fixed_window_counter","code":"unknown_timezone",'
+    b'"message":"the time zone \\"Old/Zone\\" of this limit is not known on this machine: install its zone data '
+    b'(tzdata), or change the limit."}'
+)
+
+
+def test_a_zone_that_the_machine_no_longer_knows_is_named(styled: Any) -> None:
+    """What a server answers after an update of its system that has no data of the zone."""
+    body = b'{"allowed":false,"denied_key":"k","results":[' + UNKNOWN + b"]}"
+    with serving(answers(answer(UNKNOWN), answer(body))) as server, flint.SharedLimiter(server.url) as limiter:
+        use = styled(limiter)
+        for result in (use.check("k"), use.check_all(["k"])["results"][0]):
+            assert (result.allowed, result.unknown_timezone) == (False, "Old/Zone")
+            assert result.as_dict() == json.loads(UNKNOWN)
+            assert pickle.loads(pickle.dumps(result)) == result
+    without_name = UNKNOWN.replace(b"Old/Zone", b"").replace(b'\\"', b"")
+    with serving(answers(answer(without_name))) as server, flint.SharedLimiter(server.url) as limiter:
+        with pytest.raises(flint.FlintServerError, match="none of a Flint server"):
+            styled(limiter).check("k")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import AsyncStyle, Server
+from support import AsyncStyle, Server, use_python_alone
 
 import flint
 
@@ -124,10 +124,14 @@ def hangs(connection: socket.socket) -> None:
         pass
 
 
-@pytest.fixture(params=("sync", "async"))
-def styled(request: pytest.FixtureRequest, loop: asyncio.AbstractEventLoop) -> Callable[[flint.AbstractLimiter], Any]:
-    """Makes of a limiter one that is used from a thread, or from a coroutine."""
-    if request.param == "sync":
+@pytest.fixture(params=("sync", "async", "sync-pure", "async-pure"))
+def styled(
+    request: pytest.FixtureRequest, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[flint.AbstractLimiter], Any]:
+    """Makes of a limiter one that is used from a thread or a coroutine; with the extension, or in Python alone."""
+    if request.param.endswith("-pure"):
+        use_python_alone(monkeypatch)
+    if request.param.startswith("sync"):
         return lambda limiter: limiter
     return lambda limiter: AsyncStyle(limiter, loop)
 

@@ -54,6 +54,7 @@ def test_it_is_true_when_allowed(kind: Any) -> None:
 @both
 def test_it_shows_its_fields(kind: Any) -> None:
     shown = {**FIELDS, "retry_after_ms": None, "keys_full": True, "would_deny": False, "windows": ()}
+    shown["unknown_timezone"] = None
     assert repr(kind(**shown)) == "CheckResult(" + ", ".join(f"{name}={shown[name]!r}" for name in shown) + ")"
 
 
@@ -212,7 +213,9 @@ for path in ("/declared", "/plain", "/optional"):
 for path in ("/all", "/all-plain"):
     assert json.loads(asyncio.run(asgi(app, path)).body) == {**everything, "results": [result.as_dict()]}, path
 answer = app.openapi()["paths"]["/declared"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-assert list(answer["properties"]) == [*result.as_dict(), "code", "degraded", "would_deny", "windows"], answer
+assert list(answer["properties"]) == [
+    *result.as_dict(), "code", "message", "degraded", "would_deny", "windows"
+], answer
 assert answer["properties"]["reset_at"]["format"] == "date-time", answer
 """
 
