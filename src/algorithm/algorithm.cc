@@ -96,6 +96,11 @@ template <typename Make>
 }  // namespace
 
 State fresh(const Limit& limit, Time now) {
+  if (limit.further.empty()) {
+    return with_type_of(limit, [&]<typename Type>(std::type_identity<Type>) -> State {
+      return Type::holding({now, 0}, limit);
+    });
+  }
   return make_state(limit, [&](const Limit& window) { return holding({now, 0}, window); });
 }
 
@@ -204,7 +209,7 @@ State succeed(const State& state, const Limit& from, const Limit& to, Time now) 
 
 bool is_fresh(const State& state, const Limit& limit, Now now) {
   if (const auto* windows = std::get_if<Windows>(&state)) return windows->is_fresh(limit, now);
-  return view(state, limit, now).reset_after == Nanos::zero();
+  return with_state(state, limit, [&](const auto& s) { return is_fresh_window(s, limit, now); });
 }
 
 bool is_valid(const State& state, const Limit& limit) noexcept {

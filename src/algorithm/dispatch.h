@@ -5,6 +5,7 @@
 
 #include "algorithm/calendar_window.h"
 #include "algorithm/fixed_window.h"
+#include "algorithm/now.h"
 #include "algorithm/sliding_counter.h"
 #include "algorithm/sliding_log.h"
 #include "algorithm/slots.h"
@@ -52,6 +53,16 @@ auto with_state(AnyState& state, const Limit& window, const Visit& visit) {
 [[nodiscard]] inline WindowState holding(Run run, const Limit& window) {
   return with_type_of(
       window, [&]<typename Type>(std::type_identity<Type>) -> WindowState { return Type::holding(run, window); });
+}
+
+/// Whether nothing is in use. A state that can say so for less than a view costs has is_fresh().
+template <typename OneState>
+[[nodiscard]] bool is_fresh_window(const OneState& state, const Limit& window, Now now) {
+  if constexpr (requires { state.is_fresh(window, now); }) {
+    return state.is_fresh(window, now);
+  } else {
+    return state.view(window, now).reset_after == Nanos::zero();
+  }
 }
 
 /// What a record has for the algorithm of a window.

@@ -30,6 +30,10 @@ struct FixedWindow {
   /// how many those were.
   Amount give_back(const Limit& limit, Amount amount, Time charged_at, Time now) noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
+  /// What is_fresh_window() asks, for less than a view.
+  [[nodiscard]] bool is_fresh(const Limit& limit, Time now) const noexcept {
+    return current(now, limit.per).count == 0;
+  }
 
   /// The same window at `now`, or, when that has ended, none.
   [[nodiscard]] FixedWindow current(Time now, Nanos per) const noexcept;

@@ -39,6 +39,10 @@ struct TokenBucket {
   /// What is in use exactly, in 1/per of a token.
   [[nodiscard]] Amount exactly_in_use(const Limit& limit, Time now) const noexcept;
   [[nodiscard]] View view(const Limit& limit, Time now) const noexcept;
+  /// What is_fresh_window() asks, without the divisions of a view.
+  [[nodiscard]] bool is_fresh(const Limit& limit, Time now) const noexcept {
+    return used == 0 || refilled(limit, now).used == 0;
+  }
 
   /// The same bucket at `now`, under the same limit.
   [[nodiscard]] TokenBucket refilled(const Limit& limit, Time now) const noexcept;

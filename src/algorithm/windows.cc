@@ -100,7 +100,7 @@ const WindowOutcomes& Windows::view(const Limit& limit, Now now, WindowSpace& sp
 bool Windows::is_fresh(const Limit& limit, Now now) const {
   bool fresh = true;
   for_each_window(*this, limit, [&](const auto& state, const Limit& window, std::size_t) {
-    fresh = fresh && state.view(window, now).reset_after == Nanos::zero();
+    fresh = fresh && is_fresh_window(state, window, now);
   });
   return fresh;
 }

@@ -21,14 +21,18 @@ using base::shown;
 static_assert(kMinPeriod == std::chrono::milliseconds(1) && kMaxPeriod == std::chrono::hours(24) * 366,
               "kPeriodRange says so");
 
-Status validate_units(std::string_view field, Units units) {
-  if (units >= 1 && units <= kMaxUnits) return {};
+// Limits that checks carry are validated each time: what is right is told at once, and only what is wrong in words.
+[[nodiscard]] constexpr bool are_units(Units units) noexcept { return units >= 1 && units <= kMaxUnits; }
+[[nodiscard]] constexpr bool is_period(Nanos per) noexcept {
+  return per >= kMinPeriod && per <= kMaxPeriod && per % std::chrono::milliseconds(1) == Nanos::zero();
+}
+
+Status not_units(std::string_view field, Units units) {
   return Status::of_field(field,
                           "must be from 1 to " + std::to_string(kMaxUnits) + ", not " + std::to_string(units) + ".");
 }
 
-Status validate_period(Nanos per) {
-  if (per >= kMinPeriod && per <= kMaxPeriod && per % std::chrono::milliseconds(1) == Nanos::zero()) return {};
+Status wrong_period(Nanos per) {
   return Status::of_field("per", "must be a whole number of milliseconds from " + std::string(kPeriodRange) + ", not " +
                                      base::format_period(per) + ".");
 }
@@ -147,10 +151,10 @@ Status validate_calendar(const Limit& limit) {
 }
 
 Status validate_window(const Limit& limit) {
-  if (Status status = validate_units("rate", limit.rate); !status.ok()) return status;
+  if (!are_units(limit.rate)) return not_units("rate", limit.rate);
   if (limit.align != Align::kNone) return validate_calendar(limit);
   if (!limit.timezone.empty()) return Status::of_field("timezone", "is for a limit with align: leave it out.");
-  if (Status status = validate_period(limit.per); !status.ok()) return status;
+  if (!is_period(limit.per)) return wrong_period(limit.per);
   if (!is_known(limit.algorithm)) {
     return base::unknown_algorithm();
   }
@@ -159,7 +163,7 @@ Status validate_window(const Limit& limit) {
     return Status::of_field("burst", "is for token_bucket only: leave it out, or choose token_bucket instead of " +
                                          std::string(algorithm_name(limit.algorithm)) + ".");
   }
-  return validate_units("burst", *limit.burst);
+  return are_units(*limit.burst) ? Status() : not_units("burst", *limit.burst);
 }
 
 std::string path_of(std::size_t window) { return "windows[" + std::to_string(window) + "]"; }
@@ -197,6 +201,7 @@ Status base::validate_stored(const Limit& limit) {
 }
 
 Status validate_limit(const Limit& limit) {
+  if (limit.further.empty() && limit.timezone.empty()) return validate_window(limit);
   if (Status status = base::validate_stored(limit); !status.ok()) return status;
   for (std::size_t i = 0; i < limit.window_count(); ++i) {
     const std::string& timezone = limit.window(i).timezone;

@@ -95,6 +95,7 @@ std::size_t find_control_character(std::string_view text) noexcept {
 }
 
 bool is_blank(std::string_view text) noexcept {
+  if (!text.empty() && text.front() > ' ' && text.front() < '\x7f') return false;  // nearly always
   return find_code_point(text, [](char32_t c) { return !is_white_space(c); }) == text.size();
 }
 
