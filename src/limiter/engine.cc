@@ -377,7 +377,6 @@ Result<Deferred<Decision>> Engine::check_by_rules(Item& item, const Limit* carri
   Rulings rulings;
   if (item.limit == nullptr) {
     if (look_for_room(1, at)) item.entry = state_.keys.find(item.key);
-    rulings.reserve(1);
     find_rule(item, carried, rulings, at);
     mark_full({&item, 1});
   }

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <atomic>
+#include <boost/container/small_vector.hpp>
+#include <boost/container/static_vector.hpp>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -158,7 +160,7 @@ class Engine {
     Usage draft = {};
     bool keys_full = false;
   };
-  using Rulings = std::vector<Ruling>;
+  using Rulings = boost::container::small_vector<Ruling, 1>;
   /// One item of a check: found (or not), then decided.
   struct Item {
     std::string_view key;
@@ -184,6 +186,8 @@ class Engine {
   /// Of a key without a limit of its own: finds the rule that holds, and the key's usage under it or a draft of one.
   /// `rulings` has room.
   void find_rule(Item& item, const Limit* carried, Rulings& rulings, const Moment& at) FLINT_REQUIRES(mutex_);
+  /// As find_rule(), where the rule is that by which the key was decided before, as nearly always. Else false.
+  [[nodiscard]] bool find_same_rule(Item& item, const Limit* carried) FLINT_REQUIRES(mutex_);
   [[nodiscard]] Rule rule_for(const Item& item, const Limit* carried) FLINT_REQUIRES(mutex_);
   /// Of a pattern.
   RuleTally& tally_of(KeyEntry& pattern) FLINT_REQUIRES(mutex_);
@@ -256,8 +260,15 @@ class Engine {
     Units cost = 0;
     algorithm::Outcome outcome;
   };
-  [[nodiscard]] std::vector<Charge> charges_of(const Item& item, const Moment& at) FLINT_REQUIRES(mutex_);
-  static void apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charges, const Moment& at);
+  using Charges = boost::container::static_vector<Charge, kMaxUsages>;
+  /// Adds them to `charges`, which is empty. A draft becomes what is in use after the charge.
+  void find_charges(const Item& item, const Moment& at, Charges& charges) FLINT_REQUIRES(mutex_);
+  [[nodiscard]] Charges charges_of(const Item& item, const Moment& at) FLINT_REQUIRES(mutex_) {
+    Charges charges;
+    find_charges(item, at, charges);
+    return charges;
+  }
+  static void apply(KeyEntry& entry, Item& item, Charges& charges, const Moment& at);
 
   // What a plain check has inline, for the other files.
   [[nodiscard]] Item item_of(std::string_view key, Units cost) FLINT_REQUIRES(mutex_);
@@ -284,7 +295,7 @@ class Engine {
   /// How many slots are left, and when the last one that is held now ends.
   [[nodiscard]] static algorithm::Outcome slots_left(const Item& item, const Moment& at);
   /// The record of what an item charges; a new key is in the table from here on, and in `born`.
-  [[nodiscard]] RuledItem recorded(Item& item, const std::vector<Charge>& charges, std::vector<KeyEntry*>& born)
+  [[nodiscard]] RuledItem recorded(Item& item, const Charges& charges, std::vector<KeyEntry*>& born)
       FLINT_REQUIRES(mutex_);
   /// The record `seq` says this of the item.
   void apply_recorded(Item& item, const RuledItem& recorded, const Moment& at, storage::Seq seq,

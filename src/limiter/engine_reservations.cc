@@ -104,10 +104,7 @@ Result<Deferred<Decision>> Engine::charge(std::string_view key, Units cost, cons
 
 void Engine::find_by_rules(Item& item, const Limit* carried, Rulings& rulings, const Moment& at) {
   if (item.limit != nullptr) return;
-  if (rulings.capacity() == 0) {
-    if (look_for_room(1, at)) item.entry = state_.keys.find(item.key);
-    rulings.reserve(1);
-  }
+  if (look_for_room(1, at)) item.entry = state_.keys.find(item.key);
   find_rule(item, carried, rulings, at);
 }
 
@@ -250,7 +247,7 @@ std::uint64_t Engine::next_secret() {
   return secrets_[--secrets_left_];
 }
 
-RuledItem Engine::recorded(Item& item, const std::vector<Charge>& charges, std::vector<KeyEntry*>& born) {
+RuledItem Engine::recorded(Item& item, const Charges& charges, std::vector<KeyEntry*>& born) {
   const bool is_new = item.entry == nullptr;
   if (is_new) {
     item.entry = &state_.keys.add(item.key);

@@ -16,6 +16,11 @@ constexpr std::size_t kKeysPerBirth = 4;
 constexpr Nanos kLookForRoomEvery = std::chrono::milliseconds(1);
 constexpr std::size_t kLookForRoom = 128;
 
+[[nodiscard]] bool is_normalized(const Limit& limit) noexcept {
+  const auto is_so = [](const Limit& window) { return window.burst != window.rate && window.timezone != "UTC"; };
+  return is_so(limit) && std::all_of(limit.further.begin(), limit.further.end(), is_so);
+}
+
 Status too_large() {
   return {Code::kInvalidArgument,
           "the names of the new keys in this check, and what their limits count, are too long for one record: check "
@@ -27,14 +32,29 @@ Status too_large() {
 Rule Engine::rule_for(const Item& item, const Limit* carried) {
   if (const KeyEntry* pattern = state_.patterns.find(item.key, carried != nullptr)) return pattern->usage.rule;
   if (carried == nullptr) return {};
-  const Limit limit = normalized(*carried);
-  // Most often the key was decided by the same limit before: that spares a look-up among all limits.
-  const Usage* latest = item.entry == nullptr ? nullptr : &item.entry->usage;
-  if (latest != nullptr && latest->rule.version() == 0 && latest->limit() == limit) return latest->rule;
-  return state_.limits.rule(limit);
+  return is_normalized(*carried) ? state_.limits.rule(*carried) : state_.limits.rule(normalized(*carried));
+}
+
+bool Engine::find_same_rule(Item& item, const Limit* carried) {
+  const KeyEntry* const entry = item.entry;
+  if (entry->kind != KeyKind::kBorn || entry->usages() > 1) return false;
+  const Rule& latest = entry->usage.rule;
+  const KeyEntry* const pattern = state_.patterns.find(item.key, carried != nullptr);
+  if (pattern != nullptr) {
+    if (latest != pattern->usage.rule) return false;
+    item.tally = latest.tally();
+  } else {
+    if (carried == nullptr || latest.version() != 0 || latest.limit() != *carried) return false;
+    item.tally = &tallies_.carried();
+  }
+  item.mode = latest.mode();
+  item.limit = &latest.limit();
+  item.state = &entry->usage.state;
+  return true;
 }
 
 void Engine::find_rule(Item& item, const Limit* carried, Rulings& rulings, const Moment& at) {
+  if (item.entry != nullptr && find_same_rule(item, carried)) return;
   if (is_pattern(item.key) || (item.entry == nullptr && !validate_key(item.key).ok())) return;
   Rule rule = rule_for(item, carried);
   if (!rule.is_set()) return;
@@ -50,12 +70,13 @@ void Engine::find_rule(Item& item, const Limit* carried, Rulings& rulings, const
       return;
     }
   }
-  algorithm::State state = entry == nullptr
-                               ? algorithm::fresh(rule.limit(), at.time)
-                               : algorithm::succeed(entry->usage.state, entry->limit(), rule.limit(), at.time);
-  item.ruling = &rulings.emplace_back(Ruling{.draft = {std::move(rule), std::move(state)}});
-  item.limit = &item.ruling->draft.limit();
-  item.state = &item.ruling->draft.state;
+  item.ruling = &rulings.emplace_back();
+  Usage& draft = item.ruling->draft;
+  draft.state = entry == nullptr ? algorithm::fresh(rule.limit(), at.time)
+                                 : algorithm::succeed(entry->usage.state, entry->limit(), rule.limit(), at.time);
+  draft.rule = std::move(rule);
+  item.limit = &draft.limit();
+  item.state = &draft.state;
 }
 
 RuleTally& Engine::tally_of(KeyEntry& pattern) {
@@ -94,51 +115,55 @@ void Engine::pay_for_births() {
 /// Every rule that a key was decided by of late sees all of its traffic, whichever decided: else who alternates between
 /// two of them would have both quotas. Usages under a pattern that was deleted have done their part once another one
 /// began with what they held.
-std::vector<Engine::Charge> Engine::charges_of(const Item& item, const Moment& at) {
-  std::vector<Charge> charges;
+void Engine::find_charges(const Item& item, const Moment& at, Charges& charges) {
   const bool is_draft = item.ruling != nullptr && item.ruling->usage == nullptr;
   const Usage* deciding = item.ruling == nullptr ? &item.entry->usage : item.ruling->usage;
   charges.push_back({is_draft ? item.ruling->draft.rule : deciding->rule, deciding, item.cost, item.outcome});
   if (is_draft) {
     // All of it is new, and may be one run of a sliding log: the record holds it as it will be.
-    algorithm::State next = item.ruling->draft.state;
-    algorithm::consume(next, *item.limit, item.cost, present(at), item.outcome);
-    charges.back().outcome.after = algorithm::describe(next, *item.limit, at.time, windows_);
+    algorithm::State& draft = item.ruling->draft.state;
+    algorithm::consume(draft, *item.limit, item.cost, present(at), item.outcome);
+    charges.back().outcome.after = algorithm::describe(draft, *item.limit, at.time, windows_);
   }
-  if (item.entry == nullptr) return charges;
+  if (item.entry == nullptr) return;
   item.entry->for_each_usage([&](const Usage& usage) {
     if (&usage == deciding || usage.rule.has_ended() || charges.size() == kMaxUsages) return;
     const Units cost = algorithm::most_charged(usage.state, usage.limit(), item.cost, at.time);
     charges.push_back(
         {usage.rule, &usage, cost, algorithm::charged(usage.state, usage.limit(), cost, present(at), windows_)});
   });
-  return charges;
 }
 
-void Engine::apply(KeyEntry& entry, Item& item, const std::vector<Charge>& charges, const Moment& at) {
+void Engine::apply(KeyEntry& entry, Item& item, Charges& charges, const Moment& at) {
   entry.work_off(item.cost, at.time);
-  std::vector<Usage> usages;
-  for (const Charge& charge : charges) {
-    Usage* const before = charge.usage == nullptr ? nullptr : entry.find_usage(charge.rule);
-    usages.push_back({charge.rule, std::move(before == nullptr ? item.ruling->draft.state : before->state)});
+  if (charges.size() == 1 && charges.front().usage == nullptr) return entry.set_usages({&item.ruling->draft, 1});
+  boost::container::static_vector<Usage, kMaxUsages> usages;
+  for (Charge& charge : charges) {
+    if (charge.usage == nullptr) {
+      usages.push_back(std::move(item.ruling->draft));
+      continue;
+    }
+    usages.push_back({charge.rule, std::move(entry.find_usage(charge.rule)->state)});
     algorithm::consume(usages.back().state, charge.rule.limit(), charge.cost, present(at), charge.outcome);
   }
   entry.set_usages(usages);
 }
 
-/// New keys are in the table before their record is in the log, as in limit(): they have their ids from there.
+/// New keys are in the table before their record is in the log, as in limit(): they have their ids from there. Nearly
+/// always there is one key with one usage, for which nothing is allocated here.
 Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at, RememberedRequest* once) {
-  std::vector<std::vector<Charge>> charges;
+  boost::container::small_vector<Charges, 1> charges;
   std::size_t most_bytes = once == nullptr ? 0 : most_request_bytes(once->verdicts.size());
   for (const Item& item : items) {
-    charges.push_back(item.is_beyond_most_keys() ? std::vector<Charge>() : charges_of(item, at));
+    charges.emplace_back();
+    if (!item.is_beyond_most_keys()) find_charges(item, at, charges.back());
     std::size_t windows = 0;
     for (const Charge& charge : charges.back()) windows += charge.rule.limit().window_count();
     most_bytes += most_ruled_bytes(item.key.size(), windows);
   }
   EventWriter event(EventType::kAllowedByRules, at, most_bytes);
   if (once != nullptr) event.once(*once);
-  std::vector<KeyEntry*> born;
+  boost::container::static_vector<KeyEntry*, kMaxCheckAllItems> born;
   std::size_t granted = 0;
   for (std::size_t i = 0; i < items.size(); ++i) {
     Item& item = items[i];
@@ -150,15 +175,14 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at, R
       state_.keys.set_kind(*item.entry, KeyKind::kBorn);
       born.push_back(item.entry);
     }
-    RuledItem recorded{.id = item.entry->id,
-                       .cost = item.cost,
-                       .denials = pending_.of(*item.entry),
-                       .born = is_new ? item.key : std::string_view(),
-                       .usages = {}};
+    event.ruled({.id = item.entry->id,
+                 .cost = item.cost,
+                 .denials = pending_.of(*item.entry),
+                 .born = is_new ? item.key : std::string_view(),
+                 .usages = charges[i].size()});
     for (const Charge& charge : charges[i]) {
-      recorded.usages.push_back({charge.rule.version(), charge.rule.limit(), charge.outcome.after});
+      event.usage(charge.rule.version(), charge.rule.written(), charge.outcome.after);
     }
-    event.allowed_by_rules(recorded);
   }
   if (granted == 0) return Ticket{};
   const Result<storage::Seq> seq = event.fits() ? append(event, at) : Result<storage::Seq>(too_large());
@@ -186,7 +210,7 @@ Result<Ticket> Engine::grant_by_rules(std::span<Item> items, const Moment& at, R
 void Engine::forget_some(std::size_t keys_looked_at) {
   if (state_.keys.born() == 0 || options_.mode == OpenMode::kReadOnly) return;
   const Moment at = clock_->now();
-  std::vector<ForgottenKey> gone;
+  boost::container::static_vector<ForgottenKey, kMaxCheckAllItems> gone;
   keys_looked_at = std::min(keys_looked_at, state_.keys.end_id());  // none twice
   for (std::size_t n = 0; n < keys_looked_at && gone.size() < kMaxCheckAllItems; ++n) {
     if (forget_next_ >= state_.keys.end_id()) forget_next_ = 0;

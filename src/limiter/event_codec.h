@@ -150,6 +150,11 @@ class EventWriter {
   void reset(const KeyEvent& item) noexcept;
   void clock(const BootTime& boot) noexcept;
   void allowed_by_rules(const RuledItem& item) noexcept { write_ruled_item(out_, item, wall_); }
+  /// The same in parts, of which nothing has to be copied: the head, and each usage.
+  void ruled(const RuledHead& head) noexcept { write_ruled_head(out_, head, wall_); }
+  void usage(storage::Seq version, std::string_view limit, const RecordedState& after) noexcept {
+    write_usage(out_, version, limit, after);
+  }
   /// Before the ruled items.
   void reserved(const ReservedEvent& event) noexcept { write_reserved(out_, event); }
   void settled(const SettledEvent& event) noexcept { write_settled(out_, event, wall_); }

@@ -10,7 +10,6 @@ std::vector<NameChanges::Change> NameChanges::take(bool& complete) {
 }
 
 void NameChanges::note(std::string_view name, bool is_there) {
-  if (!wanted_) return;
   if (changes_.size() == kMost) {
     wanted_ = false;
     changes_.clear();

@@ -18,8 +18,12 @@ class NameChanges {
     bool is_there = false;
   };
 
-  void added(std::string_view name) { note(name, true); }
-  void removed(std::string_view name) { note(name, false); }
+  void added(std::string_view name) {
+    if (wanted_) note(name, true);
+  }
+  void removed(std::string_view name) {
+    if (wanted_) note(name, false);
+  }
 
   /// What was noted since the last call, in order. `complete` becomes false when that is not all: nobody had asked for
   /// it, or not for long. From here on it is noted.

@@ -11,18 +11,27 @@
 
 namespace flint::limiter {
 
+namespace {
+
 static_assert(kMaxKeyBytes <= UINT16_MAX);
 
+[[nodiscard]] bool counts_what_is_rare(const Counters& counters) noexcept {
+  return counters.denied > 0 || counters.denied_cost > 0 || counters.would_deny > 0 ||
+         counters.last_denied_at.has_value() || counters.last_reset_at.has_value();
+}
+
+}  // namespace
+
 void KeyName::assign(std::string_view name) {
-  KeyName next;
-  next.length_ = static_cast<std::uint16_t>(name.size());
-  char* at = next.bytes_.data();
-  if (next.is_apart()) {
+  if (is_apart()) delete[] block();
+  length_ = 0;  // in case that there is no memory
+  char* at = bytes_.data();
+  if (name.size() > kInPlace) {
     at = new char[name.size()];
-    std::memcpy(next.bytes_.data(), &at, sizeof(at));
+    std::memcpy(bytes_.data(), &at, sizeof(at));
   }
-  std::copy(name.begin(), name.end(), at);
-  swap(next);
+  std::memcpy(at, name.data(), name.size());
+  length_ = static_cast<std::uint16_t>(name.size());
 }
 
 Usage* KeyEntry::find_other(const Rule& rule) noexcept {
@@ -107,9 +116,8 @@ void KeyEntry::follow_changes() {
 }
 
 bool KeyEntry::is_fresh(algorithm::Now now) const {
-  bool fresh = true;
-  for_each_usage([&](const Usage& each) { fresh = fresh && algorithm::is_fresh(each.state, each.limit(), now); });
-  return fresh;
+  const auto is_so = [&](const Usage& each) { return algorithm::is_fresh(each.state, each.limit(), now); };
+  return is_so(usage) && (others() == nullptr || std::all_of(others()->begin(), others()->end(), is_so));
 }
 
 Counters KeyEntry::counters() const noexcept {
@@ -131,9 +139,7 @@ void KeyEntry::set_counters(const Counters& counters) {
   allowed_ = counters.allowed;
   allowed_cost_ = counters.allowed_cost;
   last_allowed_at_ = counters.last_allowed_at;
-  const bool has_rare = counters.denied > 0 || counters.denied_cost > 0 || counters.would_deny > 0 ||
-                        counters.last_denied_at.has_value() || counters.last_reset_at.has_value();
-  if (!has_rare && rare_ == nullptr) return;
+  if (rare_ == nullptr && !counts_what_is_rare(counters)) return;
   Rare& rare = make_rare();
   rare.denied = counters.denied;
   rare.denied_cost = counters.denied_cost;
@@ -143,9 +149,14 @@ void KeyEntry::set_counters(const Counters& counters) {
 }
 
 void KeyEntry::add_counters(const Counters& other) {
-  Counters now = counters();
-  now.add(other);
-  set_counters(now);
+  if (counts_what_is_rare(other)) {
+    Counters now = counters();
+    now.add(other);
+    return set_counters(now);
+  }
+  allowed_ = base::saturating_add(allowed_, other.allowed);
+  allowed_cost_ = base::saturating_add(allowed_cost_, other.allowed_cost);
+  last_allowed_at_ = std::max(last_allowed_at_, other.last_allowed_at);
 }
 
 void KeyEntry::add_would_deny(const Denials& denials) {

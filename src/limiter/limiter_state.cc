@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/container/static_vector.hpp>
 #include <utility>
 
 #include "base/assert.h"
@@ -222,7 +223,7 @@ Status LimiterState::replay_usages(KeyEntry& entry, const RuledItem& item, const
   if (entry.kind == KeyKind::kSet && (item.usages.size() > 1 || item.usages.front().limit != entry.limit())) {
     return contradiction("charges a key by another limit than its own", seq);
   }
-  std::vector<Usage> usages;
+  boost::container::static_vector<Usage, kMaxUsages> usages;
   for (const RecordedUsage& recorded : item.usages) {
     Rule rule = recorded.version == 0 ? limits.rule(recorded.limit) : limits.version(recorded.version, recorded.limit);
     // The record does not tell its mode.

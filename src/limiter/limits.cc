@@ -8,7 +8,21 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/coding.h"
+#include "limiter/ruled_events.h"
+
 namespace flint::limiter {
+namespace {
+
+std::string written(const Limit& limit) {
+  std::array<std::byte, 1 + kMaxWindows * kMaxLimitBytes> buffer;
+  base::Writer out(buffer);
+  write_whole_limit(out, limit);
+  const auto bytes = out.written();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
 
 /// Limits come from users, as keys do: a seed drawn at start keeps them from being chosen to collide.
 struct Rule::Table {
@@ -53,9 +67,8 @@ struct Rule::Table {
 
 /// The table goes with its last rule where its Limits is gone already, and not before the rule is out of it. A row of
 /// versions that nobody uses goes one by one: each may be the only user of the next, and there may be many.
-void Rule::remove_user() noexcept {
-  Shared* shared = std::exchange(shared_, nullptr);
-  while (shared != nullptr && --shared->users == 0) {
+void Rule::end_shared(Shared* shared) noexcept {
+  do {
     const std::shared_ptr<Table> table = std::move(shared->table);
     if (shared->version == 0) {
       table->rules.erase(shared);
@@ -66,7 +79,7 @@ void Rule::remove_user() noexcept {
     if (next != nullptr) next->predecessor = nullptr;
     delete shared;
     shared = next;
-  }
+  } while (shared != nullptr && --shared->users == 0);
 }
 
 void Rule::be_succeeded_by(const Rule& next, const Succession& succession) noexcept {
@@ -94,7 +107,8 @@ Limits::Limits() : table_(std::make_shared<Rule::Table>()) {}
 Rule Limits::rule(const Limit& limit, Mode mode) {
   const auto found = table_->rules.find(Rule::Table::Value{limit, mode});
   if (found != table_->rules.end()) return Rule(*found);
-  auto shared = std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .table = table_, .mode = mode});
+  auto shared = std::make_unique<Rule::Shared>(
+      Rule::Shared{.limit = limit, .written = written(limit), .table = table_, .mode = mode});
   table_->rules.insert(shared.get());
   return Rule(shared.release());
 }
@@ -102,7 +116,8 @@ Rule Limits::rule(const Limit& limit, Mode mode) {
 Rule Limits::version(storage::Seq version, const Limit& limit) {
   const auto found = table_->versions.find(version);
   if (found != table_->versions.end()) return found->second->limit == limit ? Rule(found->second) : Rule();
-  auto shared = std::make_unique<Rule::Shared>(Rule::Shared{.limit = limit, .table = table_, .version = version});
+  auto shared = std::make_unique<Rule::Shared>(
+      Rule::Shared{.limit = limit, .written = written(limit), .table = table_, .version = version});
   table_->versions.emplace(version, shared.get());
   return Rule(shared.release());
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "flint/limit.h"
@@ -38,6 +39,9 @@ class Rule {
   [[nodiscard]] bool is_set() const noexcept { return shared_ != nullptr; }
   /// There is one.
   [[nodiscard]] const Limit& limit() const noexcept;
+
+  /// The limit as records hold it: see write_whole_limit().
+  [[nodiscard]] std::string_view written() const noexcept;
 
   /// The number of the record that made this version of a pattern; 0 for the rule of a value.
   [[nodiscard]] storage::Seq version() const noexcept;
@@ -82,12 +86,16 @@ class Rule {
   explicit Rule(Shared* shared) noexcept : shared_(shared) { add_user(); }
   void add_user() noexcept;
   void remove_user() noexcept;
+  /// `shared` has no users any more.
+  static void end_shared(Shared* shared) noexcept;
 
   Shared* shared_ = nullptr;
 };
 
 struct Rule::Shared {
   Limit limit;
+  /// As each birth of a key writes it.
+  std::string written;
   std::uint64_t users = 0;
   /// Of these, those that are no usage of a key: HeldRule.
   std::uint64_t holders = 0;
@@ -105,6 +113,7 @@ struct Rule::Shared {
 };
 
 inline const Limit& Rule::limit() const noexcept { return shared_->limit; }
+inline std::string_view Rule::written() const noexcept { return shared_->written; }
 inline storage::Seq Rule::version() const noexcept { return shared_->version; }
 inline bool Rule::overrides() const noexcept { return shared_->overrides; }
 inline void Rule::set_overrides(bool overrides) noexcept { shared_->overrides = overrides; }
@@ -118,6 +127,11 @@ inline const Rule& Rule::successor() const noexcept { return shared_->successor;
 inline const Rule::Succession& Rule::succession() const noexcept { return shared_->succession; }
 inline void Rule::add_user() noexcept {
   if (shared_ != nullptr) ++shared_->users;
+}
+inline void Rule::remove_user() noexcept {
+  Shared* const shared = std::exchange(shared_, nullptr);
+  if (shared != nullptr && --shared->users == 0) [[unlikely]]
+    end_shared(shared);
 }
 
 /// A rule that something remembers beside the usage that is counted under it.

@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/calendar.h"
+#include "limiter/ruled_events.h"
 #include "testing/choices.h"
 #include "testing/seed.h"
 
@@ -23,6 +28,25 @@ TEST(Limits, EqualLimitsAreOneRule) {
   EXPECT_EQ(one.limit(), kLimit);
   EXPECT_EQ(&one.limit(), &other.limit());
   EXPECT_EQ(limits.size(), 1U);
+}
+
+TEST(Limits, ARuleKnowsHowRecordsHoldItsLimit) {
+  Limits limits;
+  Limit most = {.rate = kMaxUnits, .per = kMaxPeriod, .burst = kMaxUnits};
+  for (std::size_t window = 1; window < kMaxWindows; ++window) {
+    most.further.push_back({.rate = kMaxUnits, .per = kMaxPeriod - std::chrono::milliseconds(window)});
+  }
+  Limit month{.rate = 5, .algorithm = Algorithm::kFixedWindowCounter, .align = Align::kMonth};
+  month.timezone = std::string(base::kMaxTimezoneBytes, 'z');
+  storage::Seq version = 0;
+  for (const Limit& limit : {kLimit, most, month}) {
+    std::array<std::byte, 2048> buffer;
+    base::Writer out(buffer);
+    write_whole_limit(out, limit);
+    const std::string_view wanted(reinterpret_cast<const char*>(buffer.data()), out.written().size());
+    EXPECT_EQ(limits.rule(limit).written(), wanted);
+    EXPECT_EQ(limits.version(++version, limit).written(), wanted);
+  }
 }
 
 TEST(Limits, EachFieldMakesAnotherRule) {

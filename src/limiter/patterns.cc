@@ -17,8 +17,9 @@ void Patterns::add(KeyEntry& pattern) {
   FLINT_ASSERT(is_new);
   auto length = std::lower_bound(lengths_.begin(), lengths_.end(), prefix.size(), kIsLonger);
   if (length == lengths_.end() || length->bytes != prefix.size()) {
-    length = lengths_.insert(length, {prefix.size(), 0});
+    length = lengths_.insert(length, {.bytes = prefix.size()});
   }
+  length->only = length->patterns == 0 ? &pattern : nullptr;
   ++length->patterns;
   overriding_ += pattern.usage.rule.overrides() ? 1 : 0;
 }
@@ -38,14 +39,19 @@ void Patterns::clear() noexcept {
   overriding_ = 0;
 }
 
+KeyEntry* Patterns::match(const Length& length, std::string_view key) const noexcept {
+  if (length.bytes > key.size()) return nullptr;
+  if (length.only != nullptr) return key.starts_with(prefix_of(*length.only)) ? length.only : nullptr;
+  const auto found = by_prefix_.find(key.substr(0, length.bytes));
+  return found == by_prefix_.end() ? nullptr : found->second;
+}
+
 KeyEntry* Patterns::find(std::string_view key, bool carries) const noexcept {
   if (carries && overriding_ == 0) return nullptr;
   KeyEntry* longest = nullptr;
   for (const Length& length : lengths_) {
-    if (length.bytes > key.size()) continue;
-    const auto found = by_prefix_.find(key.substr(0, length.bytes));
-    if (found == by_prefix_.end()) continue;
-    KeyEntry* const pattern = found->second;
+    KeyEntry* const pattern = match(length, key);
+    if (pattern == nullptr) continue;
     if (overriding_ == 0 || pattern->usage.rule.overrides()) return pattern;
     if (longest == nullptr) longest = pattern;
   }

@@ -32,12 +32,17 @@ class Patterns {
   struct Length {
     std::size_t bytes = 0;
     std::size_t patterns = 0;
+    /// Where there is one pattern of this length, as there often is: to compare with it is cheaper than a look-up.
+    KeyEntry* only = nullptr;
   };
 
   [[nodiscard]] static std::string_view prefix_of(const KeyEntry& pattern) noexcept {
     const std::string_view name = pattern.key.view();
     return name.substr(0, name.size() - 1);
   }
+  /// The pattern of this length that matches; null if there is none.
+  [[nodiscard]] KeyEntry* match(const Length& length, std::string_view key) const noexcept;
+
   boost::unordered_flat_map<std::string_view, KeyEntry*> by_prefix_;
   /// The longest first.
   std::vector<Length> lengths_;

@@ -156,13 +156,23 @@ bool read_windows(base::Reader& in, std::size_t count, Limit& limit) {
   return base::validate_stored(limit).ok();
 }
 
+void write_usage(base::Writer& out, storage::Seq version, std::string_view limit, const RecordedState& after) noexcept {
+  out.varint(version);
+  out.bytes(limit);
+  write_state(out, after);
+}
+
+namespace {
+void write_usage(base::Writer& out, const RecordedUsage& usage) noexcept {
+  out.varint(usage.version);
+  write_whole_limit(out, usage.limit);
+  write_state(out, usage.after);
+}
+}  // namespace
+
 void write_usages(base::Writer& out, const std::vector<RecordedUsage>& usages) noexcept {
   out.fixed(static_cast<std::uint8_t>(usages.size()));
-  for (const RecordedUsage& usage : usages) {
-    out.varint(usage.version);
-    write_whole_limit(out, usage.limit);
-    write_state(out, usage.after);
-  }
+  for (const RecordedUsage& usage : usages) write_usage(out, usage);
 }
 
 bool read_usages(base::Reader& in, std::vector<RecordedUsage>& usages, algorithm::WindowSpace& space) {
@@ -174,11 +184,16 @@ bool read_usages(base::Reader& in, std::vector<RecordedUsage>& usages, algorithm
   return true;
 }
 
+void write_ruled_head(base::Writer& out, const RuledHead& head, WallTime wall) noexcept {
+  write_head(out, head.id, head.denials, !head.born.empty(), wall);
+  if (!head.born.empty()) out.text(head.born);
+  out.varint(head.cost);
+  out.fixed(static_cast<std::uint8_t>(head.usages));
+}
+
 void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) noexcept {
-  write_head(out, item.id, item.denials, !item.born.empty(), wall);
-  if (!item.born.empty()) out.text(item.born);
-  out.varint(item.cost);
-  write_usages(out, item.usages);
+  write_ruled_head(out, {item.id, item.cost, item.denials, item.born, item.usages.size()}, wall);
+  for (const RecordedUsage& usage : item.usages) write_usage(out, usage);
 }
 
 bool read_ruled_item(base::Reader& in, const Moment& at, RuledItem& item, algorithm::WindowSpace& space) {

@@ -82,6 +82,16 @@ inline constexpr std::size_t kMaxUsageBytes = 10 + 1 + kMaxWindows * (kMaxLimitB
 }
 inline constexpr std::size_t kMaxForgottenBytes = 10 + 30 + 1 + 5 + kMaxCountersBytes;
 
+/// An item, in parts: so many usages follow its head. `limit` is what write_whole_limit() wrote.
+struct RuledHead {
+  KeyId id = 0;
+  Units cost = 0;
+  Denials denials;
+  std::string_view born;
+  std::size_t usages = 0;
+};
+void write_ruled_head(base::Writer& out, const RuledHead& head, WallTime wall) noexcept;
+void write_usage(base::Writer& out, storage::Seq version, std::string_view limit, const RecordedState& after) noexcept;
 void write_ruled_item(base::Writer& out, const RuledItem& item, WallTime wall) noexcept;
 /// 1 byte how many, and each.
 void write_usages(base::Writer& out, const std::vector<RecordedUsage>& usages) noexcept;
