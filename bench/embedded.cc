@@ -5,11 +5,14 @@
 // windows and one of one. `open` reports the time of open() alone.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,8 +33,7 @@ const Limit kNearlyUnlimited{.rate = kMaxUnits, .per = std::chrono::seconds(1)};
 const Limit kSliding{
     .rate = kMaxUnits, .per = std::chrono::milliseconds(10), .algorithm = Algorithm::kSlidingWindowLog};
 const Limit kWindow{.rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kFixedWindowCounter};
-const Limit kFading{
-    .rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kSlidingWindowCounter};
+const Limit kFading{.rate = kMaxUnits, .per = std::chrono::seconds(1), .algorithm = Algorithm::kSlidingWindowCounter};
 // Of one that lasts, so that its keys are not forgotten.
 const Limit kHours{.rate = kMaxUnits, .per = std::chrono::hours(24), .algorithm = Algorithm::kFixedWindowCounter};
 const Limit kOneADay{.rate = 1, .per = std::chrono::hours(24)};
@@ -154,6 +156,74 @@ void check_births(benchmark::State& state) {
   state.counters["keys"] = static_cast<double>(fixture.limiter().stats().born_keys);
 }
 
+/// Bytes of memory that are not of files.
+std::size_t resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssAnon:")) return std::stoull(line.substr(8)) * 1024;
+  }
+  return 0;
+}
+
+std::uintmax_t bytes_in(const std::string& directory) {
+  std::uintmax_t bytes = 0;
+  std::error_code gone;  // files come and go
+  for (const auto& file : std::filesystem::directory_iterator(directory)) {
+    const std::uintmax_t size = file.file_size(gone);
+    if (!gone) bytes += size;
+  }
+  return bytes;
+}
+
+/// Bytes that a key takes, all told: of a million that a pattern with a token bucket brought to life.
+void key_memory(benchmark::State& state) {
+  constexpr std::size_t kMany = 1'000'000;
+  const auto name_bytes = static_cast<std::size_t>(state.range(0));
+  for (auto _ : state) {
+    ScratchDirectory directory;
+    const auto limiter = open(directory / "data", {.sync = SyncMode::kBatch});
+    require(limiter->limit("ip:*", {.rate = 100, .per = std::chrono::hours(24)}));
+    malloc_trim(0);  // what runs before this freed is not to be counted
+    const std::size_t before = resident_bytes();
+    for (std::size_t n = 0; n < kMany; ++n) {
+      const std::string number = std::to_string(n);
+      require_allowed(state, limiter->check("ip:" + std::string(name_bytes - 3 - number.size(), '0') + number), true);
+    }
+    state.counters["bytes"] = static_cast<double>(resident_bytes() - before) / kMany;
+    state.counters["keys"] = static_cast<double>(limiter->stats().born_keys);
+  }
+}
+
+/// Ten million keys that live for a second each, as fast as they come: what is in memory and on disk after the first
+/// million, and the most from there on.
+void key_turnover(benchmark::State& state) {
+  constexpr std::size_t kAtOnce = 250'000;
+  constexpr double kMiB = 1 << 20;
+  for (auto _ : state) {
+    ScratchDirectory directory;
+    const auto limiter = open(directory / "data", {.sync = SyncMode::kBatch});
+    require(limiter->limit("ip:*", {.rate = 1, .per = std::chrono::seconds(1), .algorithm = kWindow.algorithm}));
+    malloc_trim(0);  // what runs before this freed is not to be counted
+    const std::size_t before = resident_bytes();
+    std::map<std::string, double> most;
+    for (std::size_t n = 1; n <= 10'000'000; ++n) {
+      require_allowed(state, limiter->check("ip:" + std::to_string(n)), true);
+      if (n % kAtOnce != 0) continue;
+      std::map<std::string, double> now{{"alive", static_cast<double>(limiter->stats().born_keys)},
+                                        {"resident_MiB", static_cast<double>(resident_bytes() - before) / kMiB},
+                                        {"disk_MiB", static_cast<double>(bytes_in(directory / "data")) / kMiB}};
+      for (const auto& [name, value] : now) {
+        if (n <= 1'000'000) {
+          state.counters[name + "_at_first"] = value;
+        } else {
+          most[name] = std::max(most[name], value);
+        }
+      }
+    }
+    for (const auto& [name, value] : most) state.counters[name + "_most"] = value;
+  }
+}
+
 void check_all_of_four(benchmark::State& state) {
   Fixture fixture(SyncMode::kBatch);
   std::size_t n = 0;
@@ -270,6 +340,8 @@ BENCHMARK(check_two_windows)->UseRealTime();
 BENCHMARK_CAPTURE(check_by_rule, pattern, false)->UseRealTime();
 BENCHMARK_CAPTURE(check_by_rule, carried, true)->UseRealTime();
 BENCHMARK(check_births)->UseRealTime();
+BENCHMARK(key_memory)->Arg(20)->Arg(40)->Iterations(1)->UseRealTime();
+BENCHMARK(key_turnover)->Iterations(1)->UseRealTime();
 BENCHMARK(check_all_of_four)->UseRealTime();
 BENCHMARK_CAPTURE(denied, batch, SyncMode::kBatch)->UseRealTime();
 BENCHMARK_CAPTURE(denied, always, SyncMode::kAlways)->UseRealTime();

@@ -24,8 +24,9 @@ from pathlib import Path
 FEW = 200
 # Operations beyond FEW.
 MANY = {"check_batch": 10_000, "check_always": 2_000, "check_always_decide": 10_000, "check_denied": 10_000,
-        "check_all_of_four": 2_500, "replay": 10_000, "http_check": 2_000, "http_denied": 2_000, "http_always": 2_000,
-        "http_gate": 2_000}
+        "check_all_of_four": 2_500, "check_window": 10_000, "check_by_pattern": 10_000, "check_carried": 10_000,
+        "birth_by_pattern": 10_000, "birth_carried": 10_000, "birth_and_end": 10_000, "replay": 10_000,
+        "http_check": 2_000, "http_denied": 2_000, "http_always": 2_000, "http_gate": 2_000}
 # Those of a server: its sync mode, whether the checks are allowed, and whether a gate is asked.
 SERVED = {"http_check": ("batch", True, False), "http_denied": ("batch", False, False),
           "http_always": ("always", True, False), "http_gate": ("batch", True, True)}
