@@ -137,6 +137,12 @@ std::uint64_t Monitor::answers() const noexcept {
   return sum;
 }
 
+Histogram Monitor::check_nanos() const {
+  Histogram sum;
+  for (const Traffic& loop : loops_) add(sum, loop.check_nanos());
+  return sum;
+}
+
 bool Monitor::has(std::string_view path) noexcept { return path == kMetricsPath || is_public(path); }
 
 bool Monitor::is_public(std::string_view path) noexcept { return path == kLivePath || path == kReadyPath; }
@@ -188,11 +194,9 @@ api::Response Monitor::metrics() const {
   text.gauge("process_start_time_seconds", "When the server started, in seconds since 1970.", started_at.count());
   write_limiter(text, backend_.stats());
 
-  Histogram check_nanos;
-  for (const Traffic& loop : loops_) add(check_nanos, loop.check_nanos());
   text.seconds("flint_check_duration_seconds",
                "Time from reading a check to writing its answer, which in sync mode always waits until it is durable.",
-               check_nanos);
+               check_nanos());
   text.family("flint_http_responses_total", "counter", "Answers by the class of their status.");
   for (std::size_t status = 2; status <= Traffic::kClasses; ++status) {
     std::uint64_t answers = 0;

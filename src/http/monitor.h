@@ -30,6 +30,10 @@ class Monitor {
   /// The number of answers of all loops.
   [[nodiscard]] std::uint64_t answers() const noexcept;
 
+  /// How long checks took, over all loops.
+  [[nodiscard]] Histogram check_nanos() const;
+  [[nodiscard]] std::size_t connections() const { return connections_(); }
+
   [[nodiscard]] static bool has(std::string_view path) noexcept;
   /// Whether the path needs no token, because its answer is one word.
   [[nodiscard]] static bool is_public(std::string_view path) noexcept;

@@ -9,28 +9,31 @@
 #include "api/exchange.h"
 #include "api/service.h"
 #include "backend/backend.h"
+#include "http/events.h"
 #include "http/gates.h"
 #include "http/monitor.h"
 
 namespace flint::http {
 
-/// Everything that the server answers: the API, the paths for monitoring systems, and the gates, whose routes alone
-/// lead elsewhere (Gates::submit). Used like api::Service.
+/// Everything that the server answers: the API, the paths for monitoring systems, the page, the stream of events, and
+/// the gates, whose routes alone lead elsewhere (Gates::submit). Used like api::Service.
 class Routes {
  public:
   /// The references must outlive it.
-  Routes(backend::Backend& backend, const Monitor& monitor) : service_(backend), monitor_(monitor) {}
+  Routes(backend::Backend& backend, const Monitor& monitor, Events& events)
+      : service_(backend), monitor_(monitor), events_(events) {}
 
   [[nodiscard]] api::Service::Route route(api::Method method, std::string_view path) const {
     if (Gates::has(path)) return Gates::route();
+    if (Events::has(path)) return Events::route(method);
     return Monitor::has(path) ? monitor_.route(method, path) : api::Service::route(method, path);
   }
 
   [[nodiscard]] std::optional<api::Response> submit(const api::Service::Route& route, const api::Request& request,
                                                     backend::Queue& queue, backend::Asker& asker,
                                                     std::uint64_t number) const {
-    // A route without an error leads to one of the API's operations or to the monitor.
-    if (route.operation == nullptr) return monitor_.handle(request);
+    // A route without an error leads to one of the API's operations, to the events or to the monitor.
+    if (route.operation == nullptr) return Events::has(request.path) ? events_.open(request) : monitor_.handle(request);
     return api::Service::submit(route, request, queue, asker, number);
   }
 
@@ -43,6 +46,7 @@ class Routes {
  private:
   api::Service service_;
   const Monitor& monitor_;
+  Events& events_;
 };
 
 }  // namespace flint::http

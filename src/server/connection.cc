@@ -317,15 +317,17 @@ bool Connection::is_abandoned() {
 void Connection::next_piece() {
   serving_ = Serving::kPiece;
   in_worker_since_ = loop_.now();
-  host_.core().workers(route_.effect).submit([self = self(), more = more_] {
-    if (self->closed_) return;
-    more([waiting = std::weak_ptr(self), mailbox = self->loop_.mailbox()](const Result<bool>& follows,
-                                                                          std::string piece) {
-      mailbox->post([waiting, follows, piece = std::make_shared<std::string>(std::move(piece))] {
-        const auto connection = waiting.lock();
-        if (connection && connection->serving_ == Serving::kPiece) connection->take_piece(follows, *piece);
-      });
+  const auto take = [waiting = std::weak_ptr(self()), mailbox = loop_.mailbox()](const Result<bool>& follows,
+                                                                                 std::string piece) {
+    mailbox->post([waiting, follows, piece = std::make_shared<std::string>(std::move(piece))] {
+      const auto connection = waiting.lock();
+      if (connection && connection->serving_ == Serving::kPiece) connection->take_piece(follows, *piece);
     });
+  };
+  // A stream of events waits for time to pass, which needs no thread.
+  if (!api::blocks(route_.effect)) return more_(take);
+  host_.core().workers(route_.effect).submit([self = self(), more = more_, take] {
+    if (!self->closed_) more(take);
   });
 }
 

@@ -76,6 +76,7 @@ void HttpServer::take(base::UniqueFd socket, const http::AccessRules& rules, std
 bool HttpServer::stop(std::chrono::milliseconds drain) {
   if (std::exchange(stopped_, true)) return true;
   core_.monitor.begin_drain();
+  core_.events.end();
   accept_context_.stop();
   if (accept_thread_.joinable()) accept_thread_.join();
   for (const std::unique_ptr<net::Listener>& listener : listeners_) listener->stop();

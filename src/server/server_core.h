@@ -5,6 +5,7 @@
 
 #include "api/exchange.h"
 #include "backend/backend.h"
+#include "http/events.h"
 #include "http/monitor.h"
 #include "http/routes.h"
 #include "net/connection_table.h"
@@ -23,7 +24,8 @@ struct ServerCore {
         connections(places.places, places.spare),
         monitor(
             over, [this] { return connections.count(); }, top_denied),
-        routes(over, monitor),
+        events(over, monitor),
+        routes(over, monitor, events),
         deadlines(limits),
         gate(max_blocking),
         scanning_workers(std::min(max_blocking, kMaxWorkers)),
@@ -32,6 +34,7 @@ struct ServerCore {
   backend::Backend& backend;
   net::ConnectionTable connections;
   http::Monitor monitor;
+  http::Events events;
   http::Routes routes;
   const Deadlines deadlines;
   net::StorageGate gate;

@@ -137,6 +137,14 @@ std::optional<RawResponse> TestClient::receive(bool head_only) {
   return response;
 }
 
+std::optional<std::string> TestClient::receive_until(std::string_view text) {
+  std::size_t found = 0;
+  while ((found = buffer_.find(text)) == std::string::npos) {
+    if (!fill()) return std::nullopt;
+  }
+  return take(found + text.size());
+}
+
 bool TestClient::at_end() {
   if (!buffer_.empty()) return false;
   char byte;

@@ -34,6 +34,8 @@ class TestClient {
   void finish_sending();
   /// Nothing when the connection ends before an answer is complete. `head_only` for the answer to HEAD.
   std::optional<RawResponse> receive(bool head_only = false);
+  /// Everything up to the end of `text`; nothing when the connection ends before it has come.
+  std::optional<std::string> receive_until(std::string_view text);
   /// Whether the server has ended the connection with nothing more to say.
   bool at_end();
   /// Everything until the end.

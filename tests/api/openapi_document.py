@@ -57,6 +57,7 @@ class Operation:
         self.method = method.upper()
         self.id = description["operationId"]
         self.takes_any_method = description.get("x-any-method", False)
+        self.is_stream = description.get("x-stream", False)
         self.parameters = shared_parameters + description.get("parameters", [])
         self.responses = {int(status): response for status, response in description["responses"].items()}
         self.body = description.get("requestBody")
@@ -75,8 +76,11 @@ class Document:
         self.resolved = resolved(copy.deepcopy(self.source), self.source)
         self.paths = self.resolved["paths"]
         self.responses = self.resolved["components"]["responses"]
-        self.operations = [Operation(path, method, item[method], item.get("parameters", []))
-                           for path, item in self.paths.items() for method in METHODS if method in item]
+        described = [Operation(path, method, item[method], item.get("parameters", []))
+                     for path, item in self.paths.items() for method in METHODS if method in item]
+        # An answer that does not end has tests of its own.
+        self.operations = [operation for operation in described if not operation.is_stream]
+        self.streams = [operation for operation in described if operation.is_stream]
 
     def methods_of(self, path):
         """HEAD is answered wherever GET is, and so is not described again."""
