@@ -38,8 +38,15 @@ Status wrong_period(Nanos per) {
 }
 
 bool is_known(Algorithm algorithm) noexcept {
-  return algorithm == Algorithm::kConcurrency ||
-         std::find(kAlgorithms.begin(), kAlgorithms.end(), algorithm) != kAlgorithms.end();
+  switch (algorithm) {
+    case Algorithm::kTokenBucket:
+    case Algorithm::kSlidingWindowLog:
+    case Algorithm::kFixedWindowCounter:
+    case Algorithm::kSlidingWindowCounter:
+    case Algorithm::kConcurrency:
+      return true;
+  }
+  return false;
 }
 
 Status not_a_period(std::string_view text) {

@@ -63,6 +63,8 @@ struct Rule::Table {
 
   boost::unordered_flat_set<Shared*, Hash, Equal> rules{0, Hash{std::random_device{}()}};
   boost::unordered_flat_map<storage::Seq, Shared*> versions;
+  /// The rule of a value that was asked for last; null if it has ended. Births ask for the same one again and again.
+  Shared* latest = nullptr;
 };
 
 /// The table goes with its last rule where its Limits is gone already, and not before the rule is out of it. A row of
@@ -72,6 +74,7 @@ void Rule::end_shared(Shared* shared) noexcept {
     const std::shared_ptr<Table> table = std::move(shared->table);
     if (shared->version == 0) {
       table->rules.erase(shared);
+      if (table->latest == shared) table->latest = nullptr;
     } else {
       table->versions.erase(shared->version);
     }
@@ -105,12 +108,14 @@ std::uint64_t Rule::usages() const noexcept {
 Limits::Limits() : table_(std::make_shared<Rule::Table>()) {}
 
 Rule Limits::rule(const Limit& limit, Mode mode) {
+  const Rule::Shared* const latest = table_->latest;
+  if (latest != nullptr && latest->mode == mode && latest->limit == limit) return Rule(table_->latest);
   const auto found = table_->rules.find(Rule::Table::Value{limit, mode});
-  if (found != table_->rules.end()) return Rule(*found);
+  if (found != table_->rules.end()) return Rule(table_->latest = *found);
   auto shared = std::make_unique<Rule::Shared>(
       Rule::Shared{.limit = limit, .written = written(limit), .table = table_, .mode = mode});
   table_->rules.insert(shared.get());
-  return Rule(shared.release());
+  return Rule(table_->latest = shared.release());
 }
 
 Rule Limits::version(storage::Seq version, const Limit& limit) {
