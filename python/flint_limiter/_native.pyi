@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from flint_limiter._arguments import Check, Item, Limit
-from flint_limiter._result import PythonCheckResult as CheckResult
+from flint_limiter._python_result import PythonCheckResult as CheckResult
 from flint_limiter._settings import Setting
 from flint_limiter._types import (
     BackupReport,

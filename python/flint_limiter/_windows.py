@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING or sys.version_info >= (3, 12):
+# Before Python 3.12, pydantic (and so FastAPI) accepts only those of typing_extensions, which it brings, as the type of
+# a response.
+if TYPE_CHECKING or sys.version_info >= (3, 12) or find_spec("pydantic") is None:
     from typing import TypedDict
 else:
-    try:
-        # Before Python 3.12, pydantic (and so FastAPI) accepts only these as the type of a response.
-        from typing_extensions import TypedDict
-    except ImportError:
-        from typing import TypedDict
+    from typing_extensions import TypedDict
 
 #: The last one is for reservations only: see `AbstractLimiter.reserve()`.
 Algorithm = Literal[

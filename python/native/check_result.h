@@ -9,7 +9,8 @@
 namespace flint::python {
 
 /// flint.CheckResult: a Decision whose time becomes a datetime when somebody asks for it. Behaves as the class in
-/// flint_limiter/_result.py, which stands in for it where this module is not there. Immutable but for that one cache.
+/// flint_limiter/_python_result.py, which stands in for it where this module is not there. Immutable but for that one
+/// cache.
 class CheckResult {
  public:
   /// `key` is the str that was checked, so that no other one is made of it.

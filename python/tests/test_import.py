@@ -9,7 +9,18 @@ import pytest
 from support import Server
 
 # Each takes longer than the package itself.
-HEAVY = ("asyncio", "concurrent.futures", "email", "http.client", "json", "logging", "random", "ssl", "subprocess")
+HEAVY = (
+    "asyncio",
+    "concurrent.futures",
+    "dataclasses",
+    "email",
+    "http.client",
+    "json",
+    "logging",
+    "random",
+    "ssl",
+    "subprocess",
+)
 PROGRAM = (
     "import sys\n"
     "before = set(sys.modules)\n"

@@ -415,8 +415,8 @@ def test_an_interrupt_takes_no_slot(raw_limiter: flint.AbstractLimiter) -> None:
     # A shell starts background jobs with SIGINT ignored, and Python leaves it so.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
+        timer.start()  # which may take longer than its time
         raw_limiter.acquire("job", ttl="1m")
     timer.join()
     signal.signal(signal.SIGINT, before)

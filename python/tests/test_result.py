@@ -16,7 +16,7 @@ import pytest
 from support import Server
 
 import flint
-from flint_limiter._result import PythonCheckResult
+from flint_limiter._python_result import PythonCheckResult
 
 RESET_AT = datetime(2026, 11, 23, 18, 22, 2, 123_000, tzinfo=timezone.utc)
 FIELDS: dict[str, Any] = {
@@ -119,7 +119,7 @@ def test_pickles_go_from_one_class_to_the_other() -> None:
     without_extension = (
         "import sys; sys.modules['flint_limiter._native'] = None\n"
         "import flint, pickle\n"
-        "from flint._result import PythonCheckResult\n"
+        "from flint._python_result import PythonCheckResult\n"
         "result = pickle.load(sys.stdin.buffer)\n"
         "assert type(result) is flint.CheckResult is PythonCheckResult\n"
         "sys.stdout.buffer.write(pickle.dumps(result))\n"
