@@ -1,6 +1,7 @@
 #include "api/answers.h"
 
 #include "api/errors.h"
+#include "base/json_members.h"
 #include "flint/version.h"
 
 namespace flint::api {
@@ -124,14 +125,16 @@ void write_members(JsonWriter& json, const CheckAllResult& result) {
 void write(JsonWriter& json, const Decision& decision) {
   json.begin_object();
   json.member<"key">(decision.key);
-  json.member<"allowed">(decision.allowed);
-  json.member<"cost">(decision.cost);
-  json.member<"limit">(decision.capacity);
-  json.member<"remaining">(decision.remaining);
-  json.member<"reset_at">(decision.reset_at);
-  json.member<"reset_after_ms">(decision.reset_after_ms);
-  json.member<"retry_after_ms">(decision.retry_after_ms);
-  json.member<"algorithm">(algorithm_name(decision.algorithm));
+  base::JsonMembers<384> members;
+  members.member<"allowed">(decision.allowed);
+  members.member<"cost">(decision.cost);
+  members.member<"limit">(decision.capacity);
+  members.member<"remaining">(decision.remaining);
+  members.member<"reset_at">(decision.reset_at);
+  members.member<"reset_after_ms">(decision.reset_after_ms);
+  members.member<"retry_after_ms">(decision.retry_after_ms);
+  members.member<"algorithm">(algorithm_name(decision.algorithm));
+  json.members(members.text());
   if (decision.keys_full) {
     json.member<"code">("keys_full");
     json.member<"degraded">(decision.allowed);

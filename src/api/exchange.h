@@ -58,6 +58,18 @@ struct Response {
   /// For a long answer, of which `body` is the first piece: asks for the next one, and has it taken once, in the call
   /// or later on any thread. May wait, like Service::run. Empty when `body` is all. Usable as long as the backend.
   std::function<void(const TakePiece& take)> more;
+
+  /// Makes it an empty answer of 200 again, and keeps the memory that a usual answer needs.
+  void clear() {
+    constexpr std::size_t kKeptBytes = 16 * 1024;
+    status = 200;
+    by_gate = false;
+    body.clear();
+    if (body.capacity() > kKeptBytes) body.shrink_to_fit();
+    content_type = "application/json";
+    fields.clear();
+    more = nullptr;
+  }
 };
 
 }  // namespace flint::api

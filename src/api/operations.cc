@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/openapi.h"
+#include "api/plain_check.h"
 #include "api/requests.h"
 #include "base/assert.h"
 
@@ -27,6 +28,12 @@ Status check(Reading& reading) {
                                  .dry_run = request->dry_run,
                                  .request_id = request->request_id};
   return {};
+}
+
+bool check_plain(Reading& reading) {
+  const std::optional<PlainCheck> plain = scan_plain_check(reading.request.body);
+  if (plain) reading.asked = backend::Check{.key = plain->key, .cost = plain->cost};
+  return plain.has_value();
 }
 
 Status check_all(Reading& reading) {
@@ -239,7 +246,7 @@ constexpr Effect kEffectOf = Operation::kEffect;
 // clang-format off
 constexpr OperationRow kOperations[] = {
     {"check", "/v1/check", Method::kPost, kDecides, kEffectOf<backend::Check>, Needs::kRoom, kNeedsLimit, kCheck,
-     "Decision", check},
+     "Decision", check, nullptr, false, kMaxBodyBytes, kMaxJsonValues, check_plain},
     {"checkAll", "/v1/check-all", Method::kPost, kDecides, kEffectOf<backend::CheckAll>, Needs::kRoom, kNeedsLimit,
      kCheckAll, "CheckAllResult", check_all},
     {"checkBatch", "/v1/check-batch", Method::kPost, kDecides, kEffectOf<backend::CheckBatch>, Needs::kRoom, kNone,

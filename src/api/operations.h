@@ -81,6 +81,8 @@ struct OperationRow {
   bool changes_limits = false;
   std::size_t most_body_bytes = kMaxBodyBytes;
   std::size_t most_json_values = kMaxJsonValues;
+  /// Does what `read` does, from the bytes of the body, if they are plain enough; else false. Null: they never are.
+  bool (*read_plain)(Reading& reading) = nullptr;
 
   [[nodiscard]] constexpr bool takes_key() const { return path.ends_with("{key}"); }
   [[nodiscard]] constexpr bool takes_id() const { return path.ends_with("{id}"); }

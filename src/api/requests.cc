@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/members.h"
+#include "api/plain_check.h"
 #include "base/invalid.h"
 
 namespace flint::api {
@@ -194,6 +195,9 @@ std::string_view read_request_id(Members& members) {
 
 /// `path` is where it is, empty for the body itself.
 Result<CheckRequest> read_whole_check(const JsonDocument& body, const JsonNode& node, std::string_view path) {
+  if (const std::optional<PlainCheck> plain = read_plain_check(body, node)) {
+    return CheckRequest{.key = plain->key, .cost = plain->cost, .limit = {}, .dry_run = false, .request_id = {}};
+  }
   Members members(body, node, path, {"key", "cost", "limit", "dry_run", "request_id"});
   CheckRequest request = read_check_members(body, members);
   if (members.status().ok()) request.dry_run = members.flag("dry_run");
@@ -376,9 +380,8 @@ Result<CheckBatchRequest> read_check_batch(const JsonDocument& body) {
   for (std::uint32_t i = 0; i < array->size; ++i, node = body.sibling(*node)) {
     const std::string path = "checks[" + std::to_string(i) + "]";
     const Result<CheckRequest> check = read_whole_check(body, *node, path);
-    const Status valid = check.ok() ? check_key(check->key, path + ".key") : check.status();
-    if (!valid.ok()) {
-      request.checks.emplace_back(valid);
+    if (!check.ok() || !validate_key(check->key).ok()) {
+      request.checks.emplace_back(check.ok() ? check_key(check->key, path + ".key") : check.status());
       continue;
     }
     if (check->limit && request.limits.empty()) request.limits.reserve(array->size);  // checks point into it

@@ -25,9 +25,9 @@ class Service {
   explicit Service(backend::Backend& backend) : backend_(backend) {}
 
   /// What the request needs before it can be handled. Routes on method and path alone, so that a server can refuse
-  /// before it reads a body: `error.status` is 200, 404, 405, or 400 for a path with a bad percent escape.
+  /// before it reads a body: `error` is 404, 405, or 400 for a path with a bad percent escape.
   struct Route {
-    Response error;
+    std::optional<Response> error;
     bool takes_body = false;
     /// It leads to a gate, and so to no operation.
     bool is_gate = false;
@@ -53,6 +53,9 @@ class Service {
   /// log of a server: not a sentence, since who did it follows. Null: nobody wants to know.
   [[nodiscard]] static Response respond(const OperationRow& operation, const backend::Answer& answer,
                                         std::string* audit);
+  /// The same in place of `response`, whose memory is used again.
+  static void respond(const OperationRow& operation, const backend::Answer& answer, std::string* audit,
+                      Response& response);
 
   /// For any effect, and those that block only here: the caller's thread may have to wait. `done` is called once, in
   /// here or later on any thread. `request` needs to live until this returns, `audit` (see respond()) until `done` is

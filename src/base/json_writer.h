@@ -67,6 +67,9 @@ class JsonWriter {
     }
   }
 
+  /// Members as JsonMembers puts them together, behind another one.
+  void members(std::string_view prepared) { out_ += prepared; }
+
   template <MemberName kName>
   void member(const auto& value) {
     name<kName>();

@@ -1,13 +1,15 @@
 #include "base/rfc3339.h"
 
 #include <cstdint>
+#include <cstring>
 
 namespace flint::base {
 namespace {
 
-/// Writes `value` in exactly `digits` decimal digits.
-void put_digits(char* at, std::uint32_t value, int digits) noexcept {
-  for (int i = digits; i-- > 0; value /= 10) at[i] = static_cast<char>('0' + value % 10);
+/// `value` is below 100.
+void put_two(char* at, std::uint32_t value) noexcept {
+  at[0] = static_cast<char>('0' + value / 10);
+  at[1] = static_cast<char>('0' + value % 10);
 }
 
 /// Takes `text` apart from its front; once something is not as expected, ok() is false for good.
@@ -96,22 +98,33 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) noexcept {
   return WallTime(seconds(second) + Nanos(nanos));
 }
 
-std::string format_rfc3339(WallTime time) {
+char* put_rfc3339(char* at, WallTime time) noexcept {
   using namespace std::chrono;
   // First to milliseconds: the start of the first day that WallTime reaches into is before what WallTime can say.
   const auto millis = floor<milliseconds>(time);
   const auto day = floor<days>(millis);
   const year_month_day date(day);
-  const hh_mm_ss clock(millis - day);
+  const auto of_day = static_cast<std::uint32_t>((millis - day).count());
+  const std::uint32_t of_minute = of_day % 60'000;
+  const std::uint32_t minutes = of_day / 60'000;
+  const auto year = static_cast<std::uint32_t>(static_cast<int>(date.year()));
 
-  std::string text = "0000-00-00T00:00:00.000Z";
-  put_digits(&text[0], static_cast<std::uint32_t>(static_cast<int>(date.year())), 4);
-  put_digits(&text[5], static_cast<unsigned>(date.month()), 2);
-  put_digits(&text[8], static_cast<unsigned>(date.day()), 2);
-  put_digits(&text[11], static_cast<std::uint32_t>(clock.hours().count()), 2);
-  put_digits(&text[14], static_cast<std::uint32_t>(clock.minutes().count()), 2);
-  put_digits(&text[17], static_cast<std::uint32_t>(clock.seconds().count()), 2);
-  put_digits(&text[20], static_cast<std::uint32_t>(clock.subseconds().count()), 3);
+  std::memcpy(at, "0000-00-00T00:00:00.000Z", kRfc3339Bytes);
+  put_two(at, year / 100);
+  put_two(at + 2, year % 100);
+  put_two(at + 5, static_cast<unsigned>(date.month()));
+  put_two(at + 8, static_cast<unsigned>(date.day()));
+  put_two(at + 11, minutes / 60);
+  put_two(at + 14, minutes % 60);
+  put_two(at + 17, of_minute / 1'000);
+  put_two(at + 20, of_minute % 1'000 / 10);
+  at[22] = static_cast<char>('0' + of_minute % 10);
+  return at + kRfc3339Bytes;
+}
+
+std::string format_rfc3339(WallTime time) {
+  std::string text(kRfc3339Bytes, '\0');
+  put_rfc3339(text.data(), time);
   return text;
 }
 

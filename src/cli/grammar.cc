@@ -109,7 +109,7 @@ constexpr std::array kServerOptions = std::to_array<OptionSpec>({
     {"--carried-limits", "WHETHER", "on (default), or off: no limit in a check by a token with the role check"},
     {"--no-map", "", "append to the log with plain writes, never through a memory map"},
     {"--max-blocking", "N", "requests that may wait on storage at once; further ones queue (default 1024)"},
-    {"--threads", "N", "threads that serve connections (default 0: one per processor)"},
+    {"--threads", "N", "threads that serve connections (default 0: one less than processors)"},
     {"--metrics-top-denied", "N", "name so many keys in /metrics, those with the most denials (default 0: none)"},
     {"--config", "FILE", "a file in TOML with any of these options and [[limits]]; arguments win"},
     {"--limits", "FILE", "a limits file, as of \"limit apply\": its limits change there only"},

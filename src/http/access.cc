@@ -79,7 +79,8 @@ bool is_json(std::string_view content_type) noexcept {
 /// No path accepts these methods. `route` has the methods that the path accepts instead, if it exists.
 Refusal never_served(const api::Service::Route& route) {
   Refusal refused = refusal(405, "method_not_allowed", "The server does not accept TRACE or CONNECT.");
-  refused.response.fields = route.error.fields.empty() ? "Allow: GET, HEAD, POST, DELETE\r\n" : route.error.fields;
+  refused.response.fields =
+      route.error && !route.error->fields.empty() ? route.error->fields : "Allow: GET, HEAD, POST, DELETE\r\n";
   if (route.is_gate) refused.response.fields = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
   return closing(std::move(refused));
 }
@@ -150,8 +151,8 @@ std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,
     route = routes.route(head.method, head.path);
     if (head.is_never_served) {
       refused = never_served(route);
-    } else if (route.error.status != 200) {
-      refused = Refusal{std::move(route.error), false, false};
+    } else if (route.error) {
+      refused = Refusal{*std::move(route.error), false, false};
     } else if (!route.roles.admit(*role)) {
       refused = not_for(*role);
     }

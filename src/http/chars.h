@@ -3,6 +3,9 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
+
+#include "base/byte_words.h"
 
 /// The character classes of HTTP (RFC 9110, section 5.6), one look-up per byte.
 namespace flint::http {
@@ -38,8 +41,16 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = [] {
 [[nodiscard]] constexpr bool is_token(std::string_view text) noexcept {
   return !text.empty() && http_chars::all_of(text, http_chars::kToken);
 }
-/// Visible characters, spaces, tabs and bytes of 0x80 and more; or nothing.
-[[nodiscard]] constexpr bool is_field_value(std::string_view text) noexcept {
+/// Visible characters, spaces, tabs and bytes of 0x80 and more; or nothing. Tabs are rare: eight bytes without one are
+/// looked at together.
+[[nodiscard]] inline bool is_field_value(std::string_view text) noexcept {
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  while (text.size() >= kWord) {
+    const std::uint64_t word = base::load_word(text.data());
+    const bool plain = (base::find_below(word, 0x20) | base::find_byte(word, 0x7f)) == 0;
+    if (!plain && !http_chars::all_of(text.substr(0, kWord), http_chars::kFieldValue)) return false;
+    text.remove_prefix(kWord);
+  }
   return http_chars::all_of(text, http_chars::kFieldValue);
 }
 [[nodiscard]] constexpr bool is_target(std::string_view text) noexcept {
@@ -50,10 +61,23 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = [] {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-/// `lower` is in lower case.
+/// `lower` is in lower case. Bytes that are equal, or differ in the bit of the case alone, are looked at first.
 [[nodiscard]] constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcept {
   if (text.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  std::size_t i = 0;
+  if (!std::is_constant_evaluated()) {
+    for (; lower.size() - i >= sizeof(std::uint64_t); i += sizeof(std::uint64_t)) {
+      const std::uint64_t wanted = base::load_word(lower.data() + i);
+      const std::uint64_t difference = base::load_word(text.data() + i) ^ wanted;
+      if (difference == 0) continue;
+      if ((difference & ~(base::kEachByte * 0x20)) != 0) return false;
+      // A byte that is no letter has that bit for another reason.
+      for (std::size_t at = i; at < i + sizeof(std::uint64_t); ++at) {
+        if (to_lower(text[at]) != lower[at]) return false;
+      }
+    }
+  }
+  for (; i < text.size(); ++i) {
     if (to_lower(text[i]) != lower[i]) return false;
   }
   return true;

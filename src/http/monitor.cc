@@ -154,7 +154,7 @@ api::Service::Route Monitor::route(api::Method method, std::string_view path) co
   route.roles = {.check = false, .metrics = true};
   if (method == api::Method::kGet) return route;
   route.error = api::error_response(405, "method_not_allowed", "This path does not accept this method.");
-  route.error.fields = "Allow: GET, HEAD\r\n";
+  route.error->fields = "Allow: GET, HEAD\r\n";
   return route;
 }
 

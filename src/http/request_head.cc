@@ -99,6 +99,7 @@ State HeadParser::parse_request_line(std::string_view line) {
     head_.method = known.method;
     head_.is_head_method = method == "HEAD";
     head_.is_never_served = method == "TRACE" || method == "CONNECT";
+    break;
   }
   return parse_target(method, target);
 }

@@ -23,8 +23,8 @@ RequestReader::RequestReader() : buffer_(std::make_unique_for_overwrite<char[]>(
 /// little space is left; usually all of them have been handled by then, and nothing is moved.
 std::span<char> RequestReader::space() {
   if (begin_ == end_) {
+    // The parser has nothing of it: it begins anew behind each request.
     begin_ = end_ = 0;
-    parser_.reset();
   } else if (kBufferBytes - end_ < kLeastSpace && begin_ > 0) {
     std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;

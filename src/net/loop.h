@@ -88,7 +88,8 @@ class Loop {
   ConnectionTable& table_;
   const std::chrono::milliseconds period_;
   const std::function<void()> clock_was_read_;
-  IoContext context_{1};
+  // One thread uses the sockets: they need no locks, but what other threads post does.
+  IoContext context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   std::unordered_set<std::shared_ptr<Stream>> streams_;
   std::atomic<std::size_t> load_ = 0;
   SteadyClock::time_point now_;

@@ -42,6 +42,8 @@ class Outbox {
     if (place < first_ || place - first_ >= places_.size() || places_[place - first_].is_filled) return nullptr;
     return &places_[place - first_].note;
   }
+  /// Whether nothing was appended or reserved after a place that find() finds.
+  [[nodiscard]] bool is_last(Place place) const { return place + 1 == next() && places_.back().behind.empty(); }
   /// Fills a place that find() finds: `write(out)` appends its answer.
   template <typename Write>
   void fill(Place place, const Write& write) {

@@ -110,7 +110,8 @@ void Connection::give_up(std::string_view why) {
 
 void Connection::answered(std::uint64_t number, backend::Answer&& answer) {
   if (submitting_) {
-    at_once_ = respond(route_.operation, statuses_, answer);
+    respond(route_.operation, statuses_, answer, host_.at_once());
+    at_once_ = true;
   } else {
     --asked_;
     if (number % 2 != 0) {
@@ -119,17 +120,21 @@ void Connection::answered(std::uint64_t number, backend::Answer&& answer) {
     }
     const Question* question = outbox_.find(number / 2);
     if (question == nullptr) return;
-    tell(number / 2, respond(question->operation, question->statuses, answer));
+    api::Response response;
+    respond(question->operation, question->statuses, answer, response);
+    tell(number / 2, response);
   }
 }
 
-api::Response Connection::respond(const api::OperationRow* operation, const api::GateStatuses& statuses,
-                                  const backend::Answer& answer) {
-  if (operation == nullptr) return api::gate_response(answer, statuses);
+void Connection::respond(const api::OperationRow* operation, const api::GateStatuses& statuses,
+                         const backend::Answer& answer, api::Response& response) {
+  if (operation == nullptr) {
+    response = api::gate_response(answer, statuses);
+    return;
+  }
   std::string audit;
-  api::Response response = api::Service::respond(*operation, answer, &audit);
+  api::Service::respond(*operation, answer, &audit, response);
   if (!audit.empty()) host_.audit(audit, client_name());
-  return response;
 }
 
 void Connection::tell(std::uint64_t place, const api::Response& response) {
@@ -140,6 +145,11 @@ void Connection::tell(std::uint64_t place, const api::Response& response) {
     host_.was_answered(self());
   }
   http::Asked asked = question->asked;
+  if (loop_.is_draining() && serving_ == Serving::kRequests && !reader_.has_begun() && outbox_.is_last(place)) {
+    // Nothing is served after it: the client must learn that from the answer, not from a request that is dropped.
+    asked.closes = true;
+    serving_ = Serving::kNothing;
+  }
   if (question->at && is_decision(response)) host_.traffic().decided(*told_at_ - *question->at);
   if (is_failure(response, kUnavailable)) {
     // What was decided behind it may be no better off, and a client that is sent elsewhere asks for it again there.
@@ -237,17 +247,15 @@ void Connection::serve() {
     return host_.resume_later(self());
   }
   submitting_ = true;
-  std::optional<api::Response> response = submit(outbox_.next() * 2 + (appends ? 1 : 0));
+  at_once_ = false;
+  std::optional<api::Response> refusal = submit(outbox_.next() * 2 + (appends ? 1 : 0));
   submitting_ = false;
-  if (at_once_) {
-    response.swap(at_once_);
-    at_once_.reset();
-  }
   const bool decides = route_.effect == api::Effect::kDecides;
-  if (response) {
+  if (refusal || at_once_) {
+    api::Response& response = refusal ? *refusal : host_.at_once();
     if (appends) host_.core().gate.leave(1);
-    if (decides && is_decision(*response)) ++decided_;
-    answer(std::move(*response));
+    if (decides && is_decision(response)) ++decided_;
+    answer(std::move(response));
   } else {
     ++asked_;
     if (appends) ++in_gate_;
@@ -352,7 +360,7 @@ http::Asked Connection::take_question(bool close) {
   return {.is_head_method = request.is_head_method, .http_1_0 = request.http_1_0, .closes = closes};
 }
 
-void Connection::answer(api::Response response, bool close, bool ask_for_token) {
+void Connection::answer(api::Response&& response, bool close, bool ask_for_token) {
   const bool ends_with_it = response.more && reader_.head().http_1_0;
   const http::Asked asked = take_question(close || ends_with_it || is_failure(response, kUnavailable));
   append(outbox_.tail(), response, asked, ask_for_token);

@@ -92,8 +92,8 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   /// Asks what the request says. The response, if that is the answer already.
   [[nodiscard]] std::optional<api::Response> submit(std::uint64_t number);
   /// `operation` is null for the answer to a gate.
-  [[nodiscard]] api::Response respond(const api::OperationRow* operation, const api::GateStatuses& statuses,
-                                      const backend::Answer& answer);
+  void respond(const api::OperationRow* operation, const api::GateStatuses& statuses, const backend::Answer& answer,
+               api::Response& response);
   /// Fills `place` with its answer, which after_telling() sends.
   void tell(std::uint64_t place, const api::Response& response);
   /// Whether the oldest question has waited longer than the backend's patience.
@@ -110,7 +110,7 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   /// Called when the answer to the request that was read last takes the next position in the outbox, now or later. If
   /// it is the last answer, nothing after it is served.
   [[nodiscard]] http::Asked take_question(bool close = false);
-  void answer(api::Response response, bool close = false, bool ask_for_token = false);
+  void answer(api::Response&& response, bool close = false, bool ask_for_token = false);
   /// Appends a last answer that belongs to no request, or not to the one being read. `without_body` if the client sent
   /// a HEAD and would take a body for the next answer.
   void fail(const http::Refusal& refusal, bool without_body = false);
@@ -140,9 +140,9 @@ class Connection final : public net::Stream, public Hosted, private backend::Ask
   /// The number of operations in the queue, and how many of them have a place in the storage gate.
   std::size_t asked_ = 0;
   std::size_t in_gate_ = 0;
-  /// Set while serve() submits; and the answer, if it came during that call.
+  /// Set while serve() submits; and whether the answer came during that call, and is in the host's at_once().
   bool submitting_ = false;
-  std::optional<api::Response> at_once_;
+  bool at_once_ = false;
   net::SteadyClock::time_point in_worker_since_;
   /// Set by the worker.
   std::atomic<bool> worker_has_begun_ = false;

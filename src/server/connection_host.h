@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/exchange.h"
 #include "api/tokens.h"
 #include "backend/backend.h"
 #include "http/gates.h"
@@ -62,6 +63,9 @@ class ConnectionHost {
   [[nodiscard]] const http::Gates& gates() const { return gates_; }
   [[nodiscard]] http::Traffic& traffic() { return traffic_; }
   [[nodiscard]] backend::Queue& queue() { return *queue_; }
+  /// For the response to a request that is answered at once, which is written before the next one is read: one for all
+  /// connections, so that its memory is used again.
+  [[nodiscard]] api::Response& at_once() { return at_once_; }
   void note_full_disk() { disk_full_.happened(); }
   /// Logs `what`, and the client that did it.
   void audit(std::string_view what, std::string_view client);
@@ -84,6 +88,7 @@ class ConnectionHost {
   net::EventLog& log_;
   net::RepeatedWarning disk_full_;
   std::string date_;
+  api::Response at_once_;
   net::Loop loop_;
 
   std::vector<std::shared_ptr<Hosted>> answered_;

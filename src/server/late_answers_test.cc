@@ -175,6 +175,28 @@ TEST(LateAnswers, AreAwaitedByAServerThatStops) {
   EXPECT_TRUE(stopped.get()) << "the server was not drained";
 }
 
+TEST(LateAnswers, SayThatNothingIsServedAfterThemWhenTheServerStops) {
+  LateBackend backend;
+  TestServer server(backend, one_thread());
+  TestClient client = server.connect();
+  ASSERT_TRUE(client.send(check("a") + check("b")));
+  backend.await(2);
+  TestClient idle = server.connect();
+  ASSERT_TRUE(idle.send(get("/livez")) && idle.receive());
+  auto stopped = std::async(std::launch::async, [&] { return server.http().stop(kLong); });
+  EXPECT_TRUE(idle.at_end()) << "this is how a client sees that the server drains";
+  backend.allow("a");
+  backend.allow("b");
+  const std::optional<RawResponse> first = client.receive();
+  ASSERT_EQ(key_of(first), "a");
+  EXPECT_EQ(first->field("connection"), "") << "one more answer follows";
+  const std::optional<RawResponse> last = client.receive();
+  ASSERT_EQ(key_of(last), "b");
+  EXPECT_EQ(last->field("connection"), "close") << "a request behind it would be dropped";
+  EXPECT_TRUE(client.at_end());
+  EXPECT_TRUE(stopped.get()) << "the server was not drained";
+}
+
 TEST(LateAnswers, ThatNeverComeAreToldToBeMissingWhenTheServerStops) {
   LateBackend backend;
   TestServer server(backend, one_thread());

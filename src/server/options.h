@@ -77,7 +77,7 @@ struct ServerOptions {
   std::size_t top_denied = 0;
   /// Whether tokens of the role check may send a limit with a check.
   bool carried_limits = true;
-  /// I/O threads, at most kMaxThreads; 0 means one a processor.
+  /// I/O threads, at most kMaxThreads; 0 means as many as there are processors but one.
   unsigned threads = 0;
   net::LogLevel log_level = net::LogLevel::kInfo;
   net::LogFormat log_format = net::LogFormat::kAuto;

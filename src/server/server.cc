@@ -54,8 +54,12 @@ Status validate(const ServerOptions& options, const net::BindAddress& address) {
   return {};
 }
 
+/// By default a processor is left to those who ask and to the flusher: with all of them taken, a request waits for its
+/// turn longer than it takes.
 unsigned thread_count(unsigned wanted) {
-  return wanted != 0 ? wanted : std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads);
+  if (wanted != 0) return wanted;
+  const unsigned processors = std::thread::hardware_concurrency();
+  return std::clamp(processors, 2U, kMaxThreads + 1) - 1;
 }
 
 /// A core dump would hold the tokens, and so would the memory that another process of the same user can read.
