@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <type_traits>
 
 #include "base/byte_words.h"
 
@@ -38,6 +37,9 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = [] {
 
 }  // namespace http_chars
 
+[[nodiscard]] constexpr bool is_token_char(char c) noexcept {
+  return (http_chars::kClasses[static_cast<unsigned char>(c)] & http_chars::kToken) != 0;
+}
 [[nodiscard]] constexpr bool is_token(std::string_view text) noexcept {
   return !text.empty() && http_chars::all_of(text, http_chars::kToken);
 }
@@ -61,26 +63,38 @@ inline constexpr std::array<std::uint8_t, 256> kClasses = [] {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-/// `lower` is in lower case. Bytes that are equal, or differ in the bit of the case alone, are looked at first.
-[[nodiscard]] constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcept {
-  if (text.size() != lower.size()) return false;
-  std::size_t i = 0;
-  if (!std::is_constant_evaluated()) {
-    for (; lower.size() - i >= sizeof(std::uint64_t); i += sizeof(std::uint64_t)) {
-      const std::uint64_t wanted = base::load_word(lower.data() + i);
-      const std::uint64_t difference = base::load_word(text.data() + i) ^ wanted;
-      if (difference == 0) continue;
-      if ((difference & ~(base::kEachByte * 0x20)) != 0) return false;
-      // A byte that is no letter has that bit for another reason.
-      for (std::size_t at = i; at < i + sizeof(std::uint64_t); ++at) {
-        if (to_lower(text[at]) != lower[at]) return false;
-      }
+namespace http_chars {
+
+/// For each byte of `lower` that is a letter, the bit by which its capital differs.
+[[nodiscard]] constexpr std::uint64_t case_bits(std::uint64_t lower) noexcept {
+  const std::uint64_t seven_bits = lower & ~base::kEachHighBit;
+  const std::uint64_t from_a = seven_bits + base::kEachByte * (0x80 - 'a');
+  const std::uint64_t behind_z = seven_bits + base::kEachByte * (0x80 - 'z' - 1);
+  return (from_a & ~behind_z & ~lower & base::kEachHighBit) >> 2;
+}
+
+}  // namespace http_chars
+
+/// `lower` is in lower case. Eight bytes at a time, the last of which may have been looked at already: where `lower` is
+/// a constant, a few instructions are left of it.
+[[nodiscard]] inline bool equals_ignoring_case(std::string_view text, std::string_view lower) noexcept {
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  const std::size_t size = lower.size();
+  if (text.size() != size) return false;
+  if (size < kWord) {
+    for (std::size_t i = 0; i < size; ++i) {
+      if (to_lower(text[i]) != lower[i]) return false;
     }
+    return true;
   }
-  for (; i < text.size(); ++i) {
-    if (to_lower(text[i]) != lower[i]) return false;
+  const auto differs = [&](std::size_t at) {
+    const std::uint64_t wanted = base::load_word(lower.data() + at);
+    return ((base::load_word(text.data() + at) ^ wanted) & ~http_chars::case_bits(wanted)) != 0;
+  };
+  for (std::size_t at = 0; at + kWord < size; at += kWord) {
+    if (differs(at)) return false;
   }
-  return true;
+  return !differs(size - kWord);
 }
 
 /// `text` without spaces and tabs at both ends.

@@ -31,10 +31,12 @@ bool is_version(std::string_view text) noexcept {
 }  // namespace
 
 std::optional<Field> parse_field_line(std::string_view line) noexcept {
-  const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
+  // The name is a token, and ends where something else begins.
+  std::size_t colon = 0;
+  while (colon < line.size() && is_token_char(line[colon])) ++colon;
+  if (colon == 0 || colon == line.size() || line[colon] != ':') return std::nullopt;
   const Field field{line.substr(0, colon), trimmed(line.substr(colon + 1))};
-  if (!is_token(field.name) || !is_field_value(field.value)) return std::nullopt;
+  if (!is_field_value(field.value)) return std::nullopt;
   return field;
 }
 

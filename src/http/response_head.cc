@@ -9,6 +9,7 @@
 namespace flint::http {
 namespace {
 
+constexpr int kOk = 200;
 constexpr int kNoContent = 204;
 constexpr std::string_view kLineEnd = "\r\n";
 /// Behind the line of the type.
@@ -72,53 +73,65 @@ void append_denied_line(std::string& out, int status) {
   out += "HTTP/1.1 " + std::to_string(status) + " Denied\r\n";
 }
 
-void append_number(std::string& out, std::size_t number, int base) {
+void append_hexadecimal(std::string& out, std::size_t number) {
   std::array<char, 24> digits;
-  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number, base);
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
   out.append(digits.data(), end);
 }
 
 }  // namespace
 
+/// Nearly every answer differs from the one before it by its length alone, so the pieces, most of which are constants,
+/// are put together on the stack and appended at once.
 void append_head(std::string& out, const ResponseHead& head) {
+  constexpr std::size_t kMostVariable = 128;
+  FLINT_ASSERT(head.content_type.size() + head.date.size() <= kMostVariable);
+  std::array<char, kMostVariable + 512> pieces;
+  char* end = pieces.data();
+  const auto put = [&end](std::string_view piece) { end += piece.copy(end, piece.size()); };
+
   const std::string_view status = status_line(head.status);
   if (status.empty()) {
     append_denied_line(out, head.status);
+  } else if (head.status == kOk) {
+    put("HTTP/1.1 200 OK\r\n");
   } else {
-    out += status;
+    put(status);
   }
   if (head.content_type.empty()) {
-    out += kAlways.substr(kLineEnd.size());
+    put(kAlways.substr(kLineEnd.size()));
   } else {
-    out += "Content-Type: ";
-    out += head.content_type;
-    out += kAlways;
+    put("Content-Type: ");
+    put(head.content_type);
+    put(kAlways);
   }
-  out += head.date;
-  out += "\r\n";
-  if (head.keep_browsers_out) {
-    out += "Cross-Origin-Resource-Policy: same-origin\r\nX-Frame-Options: DENY\r\n";
+  put(head.date);
+  put(kLineEnd);
+  if (head.keep_browsers_out) put("Cross-Origin-Resource-Policy: same-origin\r\nX-Frame-Options: DENY\r\n");
+  if (head.close) put("Connection: close\r\n");
+  if (head.keep_alive) put("Connection: keep-alive\r\n");
+  if (head.retry_after) put("Retry-After: 1\r\n");
+  if (head.ask_for_token) put("WWW-Authenticate: Bearer\r\n");
+  if (!head.fields.empty()) {
+    out.append(pieces.data(), end).append(head.fields);
+    end = pieces.data();
   }
-  if (head.close) out += "Connection: close\r\n";
-  if (head.keep_alive) out += "Connection: keep-alive\r\n";
-  if (head.retry_after) out += "Retry-After: 1\r\n";
-  if (head.ask_for_token) out += "WWW-Authenticate: Bearer\r\n";
-  if (!head.fields.empty()) out += head.fields;
   if (head.status == kNoContent) {
     // It has no length, not even 0.
   } else if (head.body == ResponseHead::Body::kLength) {
-    out += "Content-Length: ";
-    append_number(out, head.content_length, 10);
-    out += "\r\n";
+    put("Content-Length: ");
+    end = std::to_chars(end, pieces.data() + pieces.size(), head.content_length).ptr;
+    put(kLineEnd);
   } else if (head.body == ResponseHead::Body::kChunked) {
-    out += "Transfer-Encoding: chunked\r\n";
+    put("Transfer-Encoding: chunked\r\n");
   }
-  out += "\r\n";
+  put(kLineEnd);
+  out.append(pieces.data(), end);
 }
 
 void append_chunk(std::string& out, std::string_view piece) {
   if (piece.empty()) return;
-  append_number(out, piece.size(), 16);
+  append_hexadecimal(out, piece.size());
   out += "\r\n";
   out += piece;
   out += "\r\n";
