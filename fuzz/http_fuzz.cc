@@ -41,7 +41,7 @@ void require_known(const BadRequest& error) {
 std::string describe(const RequestReader& reader) {
   const RequestHead& head = reader.head();
   std::string text = std::to_string(static_cast<int>(head.method)) + std::to_string(static_cast<int>(head.framing)) +
-                     (head.keep_alive ? "k" : "c") + (head.has_origin ? "o" : "-") + (head.is_head_method ? "h" : "-");
+                     (head.keep_alive ? "k" : "c") + (head.origin ? "o" : "-") + (head.is_head_method ? "h" : "-");
   for (const std::string_view part : {head.path, head.query, reader.body()}) text.append(1, '\n').append(part);
   return text;
 }

@@ -25,6 +25,12 @@ std::string_view bearer_token(std::string_view authorization) noexcept {
   return trimmed(authorization.substr(kScheme.size()));
 }
 
+/// Of a page that this server itself has served, under the name that the request gives it.
+bool is_own(std::string_view origin, std::string_view host) noexcept {
+  constexpr std::string_view kScheme = "http://";
+  return origin.starts_with(kScheme) && same_authority(origin.substr(kScheme.size()), host);
+}
+
 std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules& rules) {
   if (rules.keep_browsers_out) {
     // HTTP/1.0 probes have no Host. No browser sends such a request, and the answer is one word.
@@ -34,8 +40,8 @@ std::optional<Refusal> refuse_browser(const RequestHead& head, const AccessRules
                              "A server without a token answers only requests for a loopback name: use 127.0.0.1 or "
                              "localhost, or start the server with a token."));
     }
-    if (head.has_origin || head.from_other_site) {
-      return refusal(403, "origin_refused", "A server without a token does not answer web pages.");
+    if (head.from_other_site || (head.origin && !is_own(*head.origin, *head.host))) {
+      return refusal(403, "origin_refused", "A server without a token does not answer web pages of others.");
     }
   }
   return std::nullopt;
@@ -50,7 +56,7 @@ Refusal without_token() {
 
 /// What the sender may do; nothing if it has to prove it first. Where no token is asked for, it may do everything.
 std::optional<api::Role> role_of(const RequestHead& head, const AccessRules& rules, const api::Tokens& tokens) {
-  if (!rules.asks_for_token || Monitor::is_public(head.path)) return api::Role::kAdmin;
+  if (!rules.asks_for_token || Routes::is_public(head.path)) return api::Role::kAdmin;
   return head.authorization ? tokens.role_of(bearer_token(*head.authorization)) : std::nullopt;
 }
 

@@ -41,7 +41,7 @@ struct Refusal {
   bool ask_for_token = false;
 };
 
-/// Checks, in this order: Host, Origin and site, token (except for Monitor::is_public paths), method, route, role of
+/// Checks, in this order: Host, Origin and site, token (except for Routes::is_public paths), method, route, role of
 /// the token, content type, length; of a gate, site and body in place of the last two. `tokens` are the server's. The
 /// route is looked up only if the checks before it pass; `route` is set if nothing is refused.
 [[nodiscard]] std::optional<Refusal> refuse(const RequestHead& head, const AccessRules& rules,

@@ -148,7 +148,7 @@ State HeadParser::note_field(std::string_view name, std::string_view value) {
     case 6:
       if (is("expect"))
         (equals_ignoring_case(value, "100-continue") ? head_.expects_continue : head_.expects_other) = true;
-      if (is("origin")) head_.has_origin = true;
+      if (is("origin")) return note_once(head_.origin, value, "Origin appears more than once.");
       break;
     case 10:
       if (is("connection")) note_connection(value);

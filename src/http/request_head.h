@@ -40,7 +40,6 @@ struct RequestHead {
   std::uint64_t content_length = 0;
   bool expects_continue = false;
   bool expects_other = false;
-  bool has_origin = false;
   /// A browser reports that a page of another site sent the request (Sec-Fetch-Site).
   bool from_other_site = false;
   bool has_content_encoding = false;
@@ -51,6 +50,8 @@ struct RequestHead {
   /// A valid authority; may be absent only in HTTP/1.0.
   std::optional<std::string_view> host;
   std::optional<std::string_view> authorization;
+  /// The page that sent the request, by its browser.
+  std::optional<std::string_view> origin;
   std::optional<std::string_view> content_type;
 
   [[nodiscard]] bool has_body() const {

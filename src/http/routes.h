@@ -12,6 +12,7 @@
 #include "http/events.h"
 #include "http/gates.h"
 #include "http/monitor.h"
+#include "http/page.h"
 
 namespace flint::http {
 
@@ -26,14 +27,23 @@ class Routes {
   [[nodiscard]] api::Service::Route route(api::Method method, std::string_view path) const {
     if (Gates::has(path)) return Gates::route();
     if (Events::has(path)) return Events::route(method);
+    if (Page::has(path)) return Page::route(method);
     return Monitor::has(path) ? monitor_.route(method, path) : api::Service::route(method, path);
+  }
+
+  /// Whether the path needs no token, because it tells nothing.
+  [[nodiscard]] static bool is_public(std::string_view path) noexcept {
+    return Monitor::is_public(path) || Page::has(path);
   }
 
   [[nodiscard]] std::optional<api::Response> submit(const api::Service::Route& route, const api::Request& request,
                                                     backend::Queue& queue, backend::Asker& asker,
                                                     std::uint64_t number) const {
-    // A route without an error leads to one of the API's operations, to the events or to the monitor.
-    if (route.operation == nullptr) return Events::has(request.path) ? events_.open(request) : monitor_.handle(request);
+    // A route without an error leads to one of the API's operations, to the events, to the page or to the monitor.
+    if (route.operation == nullptr) {
+      if (Events::has(request.path)) return events_.open(request);
+      return Page::has(request.path) ? Page::handle(request) : monitor_.handle(request);
+    }
     return api::Service::submit(route, request, queue, asker, number);
   }
 

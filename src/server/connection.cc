@@ -228,7 +228,7 @@ void Connection::admit() {
     if (serving_ != Serving::kNothing) reader_.skip_body();
     return;
   }
-  if (!proven_ && !probes) {
+  if (!proven_ && !http::Routes::is_public(head.path)) {
     proven_ = true;
     host_.core().connections.prove(*visitor_);
   }

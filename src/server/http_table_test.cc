@@ -207,7 +207,12 @@ std::vector<Row> access_rows() {
       {"a host that only looks local", host("localhost.example.org"), 421, kCloses, "loopback"},
       {"HTTP/1.0 without Host", raw("GET /v1/health HTTP/1.0", ""), 421, kCloses, "loopback"},
       {"unknown path of HTTP/1.0 without Host", raw("GET /readyz/ HTTP/1.0", ""), 421, kCloses, "loopback"},
-      {"Origin", get("/v1/health", "Origin: http://localhost\r\n"), 403, kGoesOn, "web pages"},
+      {"Origin", get("/v1/health", "Origin: http://localhost:1\r\n"), 403, kGoesOn, "web pages"},
+      {"Origin over TLS", get("/v1/health", "Origin: https://localhost\r\n"), 403, kGoesOn, "web pages"},
+      {"Origin that begins as ours", get("/v1/health", "Origin: http://localhost.example.org\r\n"), 403, kGoesOn,
+       "web pages"},
+      {"the Origin of our own page", get("/v1/health", "Origin: http://localhost\r\n"), 200, kGoesOn, "true"},
+      {"two Origins", get("/v1/health", "Origin: http://localhost\r\nOrigin: null\r\n"), 400, kCloses, "Origin"},
       {"null Origin", get("/v1/health", "Origin: null\r\n"), 403, kGoesOn, "web pages"},
       {"Origin and a body", post("/v1/check", R"({"key":"k"})", "Origin: null\r\n"), 403, kCloses, "web pages"},
       // A page of another site learned whether a key exists, and could have the doctor run: images have no Origin.
@@ -277,7 +282,7 @@ std::vector<Row> route_rows() {
   const auto typed = [&](std::string_view fields) { return type + std::string(fields) + "\r\n{\"key\":\"k\"}"; };
   return {
       {"unknown path", get("/v1/nothing"), 404, kGoesOn, "unknown_path"},
-      {"root", get("/"), 404, kGoesOn, "unknown_path"},
+      {"a file of the page that is not there", get("/assets/none.js"), 404, kGoesOn, "unknown_path"},
       {"path with a slash more", get("/v1/health/"), 404, kGoesOn, "unknown_path"},
       {"path in another case", get("/V1/health"), 404, kGoesOn, "unknown_path"},
       {"doubled slash", get("//v1/health"), 404, kGoesOn, "unknown_path"},

@@ -106,7 +106,7 @@ PROVOKED = {
     400: [lambda good: changed(good, query="colour=red", body=good[2]),
           partial(changed, body=b"{\"key\":"),
           lambda good: changed(good, "Content-Length: 2")],
-    403: [lambda good: changed(good, "Origin: http://localhost", body=None)],
+    403: [lambda good: changed(good, "Origin: http://example.org", body=None)],
     404: [lambda good: request_bytes(*of_nobody(*good))],
     409: [lambda good: request_bytes(*conflicting(*good))],
     411: [lambda good: changed(good, body=None)],
@@ -455,7 +455,7 @@ class RouterTest(LiveTest):
                     self.assertEqual(sorted(answer.fields["allow"].split(", ")), takes)
                     if method != "HEAD":
                         self.assertEqual(faults(ERROR, answer), [])
-        for path in ("/", "/v1", "/v1/", "/v1/nothing", "/v1/limits/", "/v1/limits/a/b", "/v1/check/", "/v2/check",
+        for path in ("/index.html", "/v1", "/v1/", "/v1/nothing", "/v1/limits/", "/v1/limits/a/b", "/v1/check/", "/v2/check",
                      "/openapi.json", "/metrics/", "/livez/"):
             with self.subTest(path=path):
                 answer = client.call("GET", path)
