@@ -187,7 +187,7 @@ def test_a_server_that_comes_back_is_followed_again(watched: Watched, server: Se
 
 
 def test_a_token_is_asked_for_once_and_kept_for_the_tab(browser: Browser, tmp_path: Path) -> None:
-    server = Server(tmp_path / "guarded", token="a-token-of-the-admin")
+    server = Server(tmp_path / "guarded", "--token", "a-token-of-the-admin")
     watched = Watched(browser, server.url)
     try:
         page = watched.show()

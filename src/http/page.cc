@@ -34,7 +34,7 @@ api::Service::Route Page::route(api::Method method) {
   api::Service::Route route;
   if (method == api::Method::kGet) return route;
   route.error = api::error_response(405, "method_not_allowed", "This path does not accept this method.");
-  route.error.fields = "Allow: GET, HEAD\r\n";
+  route.error->fields = "Allow: GET, HEAD\r\n";
   return route;
 }
 
