@@ -10,6 +10,7 @@ export const title = "Key";
 
 const kPlaces = 120;
 const kHistory = 200;
+const kSources = { set: "the API or a command", file: "the limits file" };
 const path = (key) => encodeURIComponent(key);
 
 function windowsOf(status) {
@@ -34,7 +35,7 @@ function now(status) {
     ["Limit", limitText(status)],
     status.mode && ["Mode", status.mode],
     status.override && ["Overrides", "its pattern"],
-    status.source && ["Set by", status.source === "file" ? "the limits file" : status.source],
+    status.source && ["Set by", kSources[status.source] ?? status.source],
     status.keys !== undefined && ["Keys that live by it", number(status.keys)],
     status.remaining !== undefined && ["Remaining", number(status.remaining)],
     status.reset_at && ["Full again", time(status.reset_at)],
