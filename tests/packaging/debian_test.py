@@ -74,14 +74,16 @@ class DebianTest(unittest.TestCase):
         self.assertRegex(self.fields("libflint-limiter-c")["Depends"], r"\blibssl3\b")
 
     def test_what_is_in_them(self):
-        documents = {f"usr/share/doc/flint-limiter/docs/{path.name}" for path in (ROOT / "docs").iterdir()}
+        documents = {f"usr/share/doc/flint-limiter/{path.relative_to(ROOT)}"
+                     for path in (ROOT / "docs").rglob("*") if path.is_file()}
         self.assertEqual({
             "usr/bin/flint",
             "usr/lib/systemd/system/flint.service", "usr/lib/systemd/system/flint.socket",
             "usr/share/bash-completion/completions/flint", "usr/share/zsh/vendor-completions/_flint",
             "usr/share/man/man1/flint.1.gz",
             "usr/share/doc/flint-limiter/README.md", "usr/share/doc/flint-limiter/changelog.gz",
-            "usr/share/doc/flint-limiter/copyright", "usr/share/doc/flint-limiter/examples/flint.toml",
+            "usr/share/doc/flint-limiter/copyright",
+            *(f"usr/share/doc/flint-limiter/examples/{name}" for name in ("flint.toml", "alerts.yml", "flint.json")),
             *documents}, self.files("flint-limiter"))
         headers = {f"usr/include/flint-limiter/flint/{path.name}" for path in (ROOT / "include/flint").iterdir()}
         files = self.files("libflint-limiter-dev")
