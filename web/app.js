@@ -18,6 +18,15 @@ const history = [];
 let current = null;
 let asking = false;
 
+// An address that somebody typed may be no encoding of anything: then it is taken as it stands.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function show() {
   const [, name = "", ...rest] = location.hash.split("/");
   const view = kViews[name] ?? overview;
@@ -27,7 +36,7 @@ function show() {
     if (isThis) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  const argument = rest.length > 0 ? decodeURIComponent(rest.join("/")) : null;
+  const argument = rest.length > 0 ? decoded(rest.join("/")) : null;
   const place = el("div");
   main.replaceChildren(place);
   const opened = { sample: null, end: null };
@@ -37,13 +46,19 @@ function show() {
     history,
     // Runs `work`, and shows why it failed; asks for a token where that is the reason.
     attempt: async (work, into = place) => {
+      let problem = null;
+      let result = null;
       try {
-        return await work();
+        result = await work();
       } catch (error) {
-        if (error.status === 401) askForToken();
-        if (current === opened) into.prepend(failure(error));
-        return null;
+        problem = error;
       }
+      if (problem?.status === 401) askForToken();
+      if (current !== opened) return result;
+      // One note at a time: what was wrong before is wrong no more, or is said again.
+      into.querySelector(":scope > .note[role=alert]")?.remove();
+      if (problem !== null) into.prepend(failure(problem));
+      return result;
     },
     isOpen: () => current === opened,
   }));

@@ -24,7 +24,8 @@ function fullness(status) {
 async function difference(entry) {
   const told = await post("/v1/apply", { limits: [entry], dry_run: true });
   const change = told.changes[0];
-  const text = (limit) => `${limitText(limit)}${limit.mode && limit.mode !== "enforce" ? `, ${limit.mode}` : ""}`;
+  const text = (limit) => limitText(limit) + (limit.mode && limit.mode !== "enforce" ? `, ${limit.mode}` : "") +
+    (limit.override ? ", overrides limits that come with checks" : "");
   if (change === undefined) return null;
   return el("div", { class: "difference" },
     change.before && el("del", {}, text(change.before)), change.after && el("ins", {}, text(change.after)));
@@ -47,6 +48,7 @@ export function edit(status, saved) {
     confirm: "Show the change, then save",
     check: async (form) => {
       const entry = { key: form.elements.key.value, limit: form.elements.limit.value, mode: form.elements.mode.value };
+      if (!isNew && status.override) entry.override = true;
       const text = JSON.stringify(entry);
       if (seen !== text) {
         const change = await difference(entry);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -267,21 +268,28 @@ def test_while_one_asks_again_the_others_do_not(clock: Clock) -> None:
 
 def test_a_cancelled_check_lets_the_next_one_ask(clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
     """The one that asks again was cancelled, and so nobody ever asked again."""
+    heard = threading.Event()
 
-    async def use(limiter: flint.SharedLimiter, server: FakeServer) -> None:
+    def hears(connection: socket.socket) -> None:
+        read_request(connection)
+        heard.set()
+        hangs(connection)
+
+    async def use(limiter: flint.SharedLimiter) -> None:
         assert (await limiter.acheck("k")).degraded
         clock.now += 0.6
         probe = asyncio.ensure_future(limiter.acheck("k"))
-        while server.connections < 2:
+        # Until the question has come: on a connection on which none was asked, the next one asks.
+        while not heard.is_set():
             await asyncio.sleep(0.001)
         probe.cancel()
         with pytest.raises(asyncio.CancelledError):
             await probe
         assert not (await limiter.acheck("k")).degraded
 
-    with serving(answers(JSON_503), hangs, answers(answer(DECISION))) as server:
+    with serving(answers(JSON_503), hears, answers(answer(DECISION))) as server:
         with flint.SharedLimiter(server.url, on_error="allow", timeout=60) as limiter:
-            loop.run_until_complete(use(limiter, server))
+            loop.run_until_complete(use(limiter))
 
 
 def test_a_check_of_which_nothing_is_heard_is_replaced(clock: Clock) -> None:

@@ -74,6 +74,12 @@ def watched(browser: Browser, server: Server, limiter: flint.SharedLimiter) -> I
     watched.close()
 
 
+def rate_of(limiter: flint.SharedLimiter, key: str) -> int:
+    status = limiter.status(key)
+    assert status is not None
+    return status["rate"]
+
+
 def test_the_overview_tells_what_is_decided_as_it_happens(watched: Watched, limiter: flint.SharedLimiter) -> None:
     page = watched.show()
     expect(page.locator("#state")).to_have_text("live")
@@ -108,7 +114,7 @@ def test_a_limit_is_set_changed_and_deleted(watched: Watched, limiter: flint.Sha
     save = dialog.get_by_role("button", name="Show the change")
     save.click()
     expect(dialog.locator("ins")).to_have_text("7/m")
-    assert "new" not in [status.key for status in limiter.list()]
+    assert "new" not in [status["key"] for status in limiter.list()]
     save.click()
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("row").filter(has_text="7/m")).to_be_visible()
@@ -122,11 +128,34 @@ def test_a_limit_is_set_changed_and_deleted(watched: Watched, limiter: flint.Sha
 
     page.get_by_role("button", name="Delete new").click()
     dialog.get_by_role("button", name="Cancel").click()
-    assert limiter.status("new").rate == 8
+    assert rate_of(limiter, "new") == 8
     page.get_by_role("button", name="Delete new").click()
     dialog.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("row").filter(has_text="8/m")).to_have_count(0)
-    assert "new" not in [status.key for status in limiter.list()]
+    assert "new" not in [status["key"] for status in limiter.list()]
+
+
+def test_a_change_keeps_what_it_does_not_show(watched: Watched, limiter: flint.SharedLimiter) -> None:
+    """A pattern that overrides carried limits stopped doing so once its rate was changed."""
+    limiter.limit("plan:*", "5/d", override=True)
+    page = watched.show("limits")
+    page.get_by_role("button", name="Change plan:*").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Limit, such as").fill("6/d")
+    save = dialog.get_by_role("button", name="Show the change")
+    save.click()
+    expect(dialog.locator("ins")).to_have_text("6/d, overrides limits that come with checks")
+    save.click()
+    expect(page.get_by_role("row").filter(has_text="6/d")).to_be_visible()
+    status = limiter.status("plan:*")
+    assert status is not None and status["override"]
+
+
+def test_an_address_that_means_nothing_is_taken_as_it_stands(watched: Watched) -> None:
+    """The page went on showing the view before."""
+    page = watched.show("key/%")
+    expect(page.get_by_role("heading", level=1)).to_have_text("%")
+    watched.problems = [text for text in watched.problems if "status of 404" not in text]
 
 
 def test_a_key_is_followed_and_reset(watched: Watched, limiter: flint.SharedLimiter) -> None:
@@ -137,7 +166,8 @@ def test_a_key_is_followed_and_reset(watched: Watched, limiter: flint.SharedLimi
     page.get_by_role("button", name="Reset").click()
     page.get_by_role("dialog").get_by_role("button", name="Reset").click()
     expect(page.get_by_role("region", name="History").get_by_text("reset")).to_be_visible()
-    assert limiter.status("api:user-42").last_reset_at is not None
+    status = limiter.status("api:user-42")
+    assert status is not None and status["last_reset_at"] is not None
 
 
 def test_a_try_takes_nothing(watched: Watched, limiter: flint.SharedLimiter) -> None:
