@@ -35,7 +35,7 @@ install(DIRECTORY include/flint DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/flint-l
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT command)
 # As they stand here, so that the links in README.md lead somewhere.
 install(DIRECTORY docs DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT command
-  FILES_MATCHING PATTERN "*.md" PATTERN "*.png" PATTERN "*.yaml")
+  FILES_MATCHING PATTERN "*.md" PATTERN "*.png" PATTERN "*.svg" PATTERN "*.yaml")
 install(FILES packaging/flint.toml packaging/prometheus/alerts.yml packaging/grafana/flint.json
   DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples" COMPONENT command)
 install(FILES packaging/flint.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT command)
